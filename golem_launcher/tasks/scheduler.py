@@ -258,8 +258,8 @@ class Scheduler:
         spent, asked = known.failed_at | self.left.keys(), known.asked
         if not all(other.provider in spent or other.owner in asked for other in self._workers):
             return False
-        # Of a task that somebody could do, the last attempt is for another provider.
-        return not known.votes or len(known.failures) + 1 < self._attempts
+        # Of a task that somebody else could do, or is doing, the last attempt is for another provider.
+        return not asked or len(known.failures) + 1 < self._attempts
 
     def _blame(self, known: _Task, digest: str) -> None:
         """Somebody could do it: those who could not, or said otherwise, are worse."""

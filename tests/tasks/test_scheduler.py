@@ -185,6 +185,18 @@ def test_the_last_attempt_at_what_another_could_do_is_for_neither_of_them():
     assert scheduler.done(scheduler.take(worker(3)), "x") is Verdict.ACCEPTED
 
 
+def test_nor_is_it_for_who_failed_while_another_is_still_at_it():
+    scheduler = Scheduler([0], attempts=3, verify=2)
+    joined(scheduler, worker(1), worker(2))
+    slow = scheduler.take(worker(1))
+    for _ in range(2):
+        scheduler.fail(scheduler.take(worker(2)), "it took too long", Fault.OPEN)
+    assert scheduler.take(worker(2)) is None
+    assert scheduler.done(slow, "x") is Verdict.COUNTED
+    joined(scheduler, worker(3))
+    assert scheduler.done(scheduler.take(worker(3)), "x") is Verdict.ACCEPTED
+
+
 def test_several_providers_of_one_owner_have_one_word():
     scheduler = Scheduler([0], verify=2)
     first, same, other = (Worker(n, f"p{n}", f"a{n}", wallet) for n, wallet in ((1, "0xa"), (2, "0xa"), (3, "")))

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from golem_launcher.market import history
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.tasks import record
@@ -67,6 +68,26 @@ def test_where_two_must_agree_a_liar_is_found_out(job, work):
     machines = [one for one in client.find("lying").state().machines if one.provider_id]
     assert machines
     assert all(one.wallet == one.provider_id.lower() for one in machines), "on this network each is paid to itself"
+
+
+def test_sixty_sets_among_one_that_is_killed_one_that_hangs_and_one_that_lies(job, work, lose):
+    process = job("--map", "0:60", "--file", "work.py", "--output", "out", "--workers", "4", "--verify", "2",
+                  "--timeout", "4", "--", "python3", "work.py", "{item}", "0.05", name="sixty",
+                  odd=["hangs", "lies"])  # fmt: skip
+    ready = wait_for_line(process, " is ready at honest")
+    wait_for_line(process, "5 of 60")
+    lose("sixty", int(ready.split()[1]))
+    told = outcome(process, seconds=170)
+    assert (told["done"], told["missing"], told["failed"]) == (60, [], {})
+    check(work, "out", 60)
+    by_name = {one["name"]: one for one in told["providers"]}
+    assert by_name["lies"]["left"] == "its result differs from what others came to"
+    assert by_name["lies"]["done"] == 0, "it was never first with what two came to"
+    assert history.read()[by_name["lies"]["id"]].last_failure, "and others are preferred for a day"
+    assert not any(one["left"] for name, one in by_name.items() if name.startswith("honest"))
+    assert by_name["hangs"]["done"] == 0
+    done = [line.task for line in record.find("sixty").lines() if line.kind == "done"]
+    assert sorted(done) == list(range(60)), "each once"
 
 
 def test_a_users_own_program_refuses_results(job, work):

@@ -205,7 +205,9 @@ def test_a_store_of_every_kind(kind, request, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_variables_of_a_notebook_come_back_from_a_store_of_every_kind(kind, request, tmp_path):
-    store = open_store(str(tmp_path / "s") if kind == "directory" else request.getfixturevalue(kind), encrypt=True)
+    store = open_store(
+        str(tmp_path / "s") if kind == "directory" else request.getfixturevalue(kind), encrypt=kind == "s3"
+    )
     shared = [1, 2]
     for number, big in enumerate((bytes(3_000_000), bytes(2_900_000) + b"x" * 100_000), 1):
         state = ChunkFiles(str(tmp_path / "work"))

@@ -1,11 +1,29 @@
-"""What a cell has put out, as a notebook has it."""
+"""Outputs of cells that nobody watches are in the notebook, and shown by whoever opens it while they come."""
 
+import asyncio
 import json
+import time
+import uuid
 
+import nbformat
 import pytest
+from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 
 from golem_launcher.agent import cell_outputs
 from golem_launcher.agent.cell_outputs import Cell, CellOutputs
+from tests.agent.conftest import TOKEN, Agent, eventually
+from tests.session.jupyter import Jupyter
+
+_SLOW = """
+import os, time
+for n in (1, 2, 3):
+    print(n)
+    time.sleep(0.5)
+while not os.path.exists("go"):
+    time.sleep(0.1)
+1 / 0
+"""
+V1 = "v1.kernel.websocket.jupyter.org"
 
 
 def told(*messages):
@@ -62,3 +80,95 @@ def test_what_is_no_request_is_none(data):
     outputs = CellOutputs(Server())
     outputs.requested("k", data)
     assert outputs.unseen("k", "me", {}) == []
+
+
+@pytest.fixture
+def agent(tmp_path):
+    agent = Agent(tmp_path)
+    yield agent.up(seconds=900)
+    agent.stop()
+
+
+async def _connected(jupyter, kernel, page):
+    uri = f"{jupyter.origin}/api/kernels/{kernel}/channels?session_id={page}"
+    return await jupyter.http.ws_connect(uri, protocols=[V1], max_msg_size=0)
+
+
+async def _run_cell(channel, page, cell, code):
+    """As JupyterLab's page asks for it; returns once something was printed."""
+    header = {
+        "msg_id": uuid.uuid4().hex,
+        "msg_type": "execute_request",
+        "session": page,
+        "username": "",
+        "version": "5.3",
+        "date": "2026-01-01T00:00:00Z",
+    }
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}}
+    message = {"header": header, "parent_header": {}, "metadata": {"cellId": cell}, "content": content}
+    await channel.send_bytes(serialize_msg_to_ws_v1(message, "shell", lambda part: json.dumps(part).encode()))
+    async for message in channel:
+        _, (told, *_) = deserialize_msg_from_ws_v1(message.data)
+        if json.loads(told)["msg_type"] == "stream":
+            return
+
+
+@pytest.mark.slow
+def test_a_cell_goes_on_when_its_page_is_closed_and_its_outputs_are_in_the_notebook(agent):
+    code = _SLOW
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(each) for each in (code, "other")])
+    file = agent.work / "mine.ipynb"
+    nbformat.write(notebook, file)
+    cell = notebook["cells"][0]["id"]
+
+    def there():
+        return nbformat.read(file, 4)["cells"][0]["outputs"]
+
+    async def scene():
+        async with Jupyter(f"http://{agent.address}:{agent.port}/?token={TOKEN}") as jupyter:
+            about = {"path": "mine.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+            kernel = (await jupyter.call("POST", "/api/sessions", about))["kernel"]["id"]
+            page = await _connected(jupyter, kernel, "one")
+            await _run_cell(page, "one", cell, code)
+            ask = f"/api/kernels/{kernel}/cells?client="
+            assert await jupyter.call("GET", ask + "one") == []  # it hears them itself
+            assert there() == []  # what is open is the page's business
+            await page.close()
+            await asyncio.to_thread(eventually, lambda: there() and there()[0]["text"] == "1\n2\n3\n", 60)
+            (run,) = await jupyter.call("GET", ask + "two")
+            assert (run["cell"], run["running"], run["outputs"][0]["text"]) == (cell, True, "1\n2\n3\n")
+            after = json.dumps({run["run"]: run["version"]}).replace('"', "%22")
+            (same,) = await jupyter.call("GET", f"{ask}two&after={after}")
+            assert "outputs" not in same
+            (agent.work / "go").touch()
+            await asyncio.to_thread(eventually, lambda: len(there()) == 2, 60)
+            (run,) = await jupyter.call("GET", ask + "two")
+            assert not run["running"]
+
+    asyncio.run(scene())
+    cells = nbformat.read(file, 4)["cells"]
+    assert cells[0]["outputs"][1]["ename"] == "ZeroDivisionError"
+    assert cells[0]["execution_count"] == 1
+    assert (cells[1]["source"], cells[1]["outputs"]) == ("other", [])
+
+
+@pytest.mark.slow
+def test_a_notebook_that_was_read_a_moment_ago_is_left_to_who_opens_it(agent):
+    file = agent.work / "mine.ipynb"
+    code = "print('seen')"
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    nbformat.write(notebook, file)
+
+    async def scene():
+        async with Jupyter(f"http://{agent.address}:{agent.port}/?token={TOKEN}") as jupyter:
+            about = {"path": "mine.ipynb", "name": "", "type": "notebook", "kernel": {"name": "python3"}}
+            kernel = (await jupyter.call("POST", "/api/sessions", about))["kernel"]["id"]
+            page = await _connected(jupyter, kernel, "one")
+            await _run_cell(page, "one", notebook["cells"][0]["id"], code)
+            await page.close()
+            await jupyter.call("GET", "/api/contents/mine.ipynb?content=1")
+            read = time.monotonic()
+            await asyncio.to_thread(eventually, lambda: nbformat.read(file, 4)["cells"][0]["outputs"], 90)
+            return time.monotonic() - read
+
+    assert asyncio.run(scene()) > 10

@@ -494,6 +494,8 @@ class SessionState(BaseModel):
     """The path below which the workload answers; behind a hub that by which the hub's server leads to ``hub_port``."""
     hub_port: int | None = None
     """Where the hub's server reaches JupyterLab, once the user has said yes to that (see docs/ways-in.md)."""
+    gate_port: int | None = None
+    """Where the proxy of the hub that started this session reaches JupyterLab (see docs/hub.md)."""
     trouble: str = ""
     """What is the matter with a session that is ready, in a sentence; empty when all is well."""
     unsaved: int = 0

@@ -7,29 +7,67 @@ import os
 import re
 import sys
 import tempfile
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from golem_launcher.errors import LauncherError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 HOME_VARIABLE = "GOLEM_LAUNCHER_HOME"
+SHARED_VARIABLE = "GOLEM_LAUNCHER_SHARED_HOME"
 
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 """Bytes that fit a unix socket's address before its closing NUL (unix(7))."""
 
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./+=@-]+", re.ASCII)
+_ONE_USERS: ContextVar[Path | None] = ContextVar("one_users", default=None)
 
 
 def home() -> Path:
     """The launcher's directory: ``$GOLEM_LAUNCHER_HOME``, else the platform's user state directory.
 
-    Created, with mode 0700, when it is not there.
+    Within :func:`home_of`, the directory that is named there. Created, with mode 0700, when it is not there.
     """
+    return private_directory(_ONE_USERS.get() or _own_home())
+
+
+def shared_home() -> Path:
+    """Where the node, its wallet, the local network and images are, which several users may share.
+
+    ``$GOLEM_LAUNCHER_SHARED_HOME``, else the launcher's directory, also within :func:`home_of`.
+    """
+    chosen = os.environ.get(SHARED_VARIABLE)
+    return private_directory(Path(chosen).absolute() if chosen else _own_home())
+
+
+@contextmanager
+def home_of(directory: Path) -> Iterator[None]:
+    """Have :func:`home` be this ``directory`` meanwhile, in this thread or task and in threads that it waits for.
+
+    For who acts for several users in one process, as a hub does.
+    """
+    token = _ONE_USERS.set(directory)
+    try:
+        yield
+    finally:
+        _ONE_USERS.reset(token)
+
+
+def variables() -> dict[str, str]:
+    """What a process of ours is told, so that it looks where this one does."""
+    return {HOME_VARIABLE: str(home()), SHARED_VARIABLE: str(shared_home())}
+
+
+def _own_home() -> Path:
     chosen = os.environ.get(HOME_VARIABLE)
-    path = Path(chosen).absolute() if chosen else platformdirs.user_state_path("golem-launcher")
-    return private_directory(path)
+    return Path(chosen).absolute() if chosen else platformdirs.user_state_path("golem-launcher")
 
 
 def private_directory(path: Path) -> Path:

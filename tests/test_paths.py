@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shlex
 import socket
@@ -19,6 +20,33 @@ if TYPE_CHECKING:
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_one_users_home_is_meant_meanwhile_and_the_node_is_everybodys(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "hub"))
+    monkeypatch.delenv(paths.SHARED_VARIABLE, raising=False)
+
+    async def seen() -> tuple[Path, Path]:
+        return await asyncio.to_thread(lambda: (paths.home(), paths.shared_home()))
+
+    async def both() -> None:
+        with paths.home_of(tmp_path / "ann"):
+            of_ann = asyncio.create_task(seen())
+        with paths.home_of(tmp_path / "bob"):
+            assert await seen() == (tmp_path / "bob", tmp_path / "hub")
+            assert paths.variables() == {
+                paths.HOME_VARIABLE: str(tmp_path / "bob"),
+                paths.SHARED_VARIABLE: str(tmp_path / "hub"),
+            }
+        assert await of_ann == (tmp_path / "ann", tmp_path / "hub")
+        assert await seen() == (tmp_path / "hub", tmp_path / "hub")
+
+    asyncio.run(both())
+    for name, value in {paths.HOME_VARIABLE: tmp_path / "ann", paths.SHARED_VARIABLE: tmp_path / "hub"}.items():
+        monkeypatch.setenv(name, str(value))
+    assert (paths.home(), paths.shared_home()) == (tmp_path / "ann", tmp_path / "hub")
 
 
 def test_home_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,10 @@ class HttpConnection:
                 await self.send(h11.Data(data=served.body))
         await self.send(h11.EndOfMessage())
 
+    async def give_last(self, served: Served) -> None:
+        """As :meth:`give`, before the connection is closed: a proxy in front is told not to use it again."""
+        await self.give(Served(served.status, [*served.headers, (b"connection", b"close")], served.body))
+
 
 def reason(status: int) -> bytes:
     """The standard phrase of an HTTP status."""

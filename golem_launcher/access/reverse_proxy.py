@@ -72,6 +72,8 @@ class Upstream:
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.proxied_servers`)."""
     use: Use | None = None
     """Told of requests that do more than look; ``None`` where all that goes there is noticed on its way."""
+    admit: Callable[[bytes, str, Headers], Awaitable[Served | None]] | None = None
+    """Answers whoever may not come in (:mod:`golem_launcher.access.hub_login`); ``None`` lets a request pass."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     """Of those who want a connection to it."""
     who: str = "JupyterLab"
@@ -101,7 +103,7 @@ class Conversation:
                 request = await self._await_request()
             except h11.RemoteProtocolError as error:
                 if http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                    await self._browser.give(plain(error.error_status_hint, "This is not HTTP as it should be."))
+                    await self._browser.give_last(plain(error.error_status_hint, "This is not HTTP as it should be."))
                 return
             if request is None or not await self._answer(request):
                 return
@@ -131,12 +133,12 @@ class Conversation:
     async def _answer(self, request: h11.Request) -> bool:
         """Answer one request; whether the connection can be used again."""
         headers: Headers = list(request.headers)
-        refusal = self._policy.refusal(request.method, request.target, headers)
-        if refusal:
-            await self._browser.give(plain(403, refusal))
+        target = request.target.decode("ascii", "replace")
+        refused = await self._refused(request, target, headers)
+        if refused is not None:
+            await self._browser.give_last(refused)
             return False
         asked = dict(headers)
-        target = request.target.decode("ascii", "replace")
         if self._upstream.attend is not None and target.startswith(self._policy.base_url + origin_policy.OUR_PLACE):
             await self._join(self._upstream.attend, target, headers)
             return False
@@ -157,7 +159,7 @@ class Conversation:
                 self.close()
             return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
         except NoAnswer:
-            await self._browser.give(self._away(navigates=navigates))
+            await self._browser.give_last(self._away(navigates=navigates))
             return False
 
     def _is_use(self, request: h11.Request, target: str) -> bool:
@@ -166,6 +168,14 @@ class Conversation:
         if request.method in _READS:
             return target.startswith(base + _DOWNLOADS)
         return not target.startswith(base + _LAYOUT)
+
+    async def _refused(self, request: h11.Request, target: str, headers: Headers) -> Served | None:
+        """What whoever may not come in is told."""
+        refusal = self._policy.refusal(request.method, request.target, headers)
+        if refusal:
+            return plain(403, refusal)
+        admit = self._upstream.admit
+        return await admit(request.method, target, headers) if admit is not None else None
 
     def _away(self, *, navigates: bool) -> Served:
         return away(self._upstream.who, self._upstream.why_away, navigates=navigates)
@@ -184,16 +194,16 @@ class Conversation:
     async def _join(self, attend: Callable[[], Awaitable[Stream]], target: str, headers: Headers) -> None:
         """A page that tells of its documents, joined to whoever listens to it, to the end of the connection."""
         if target != self._policy.base_url + open_documents.PATH:  # what the provider says here is not ours
-            await self._browser.give(plain(404, "There is no such thing here."))
+            await self._browser.give_last(plain(404, "There is no such thing here."))
             return
         accepted = open_documents.accepted(headers)
         if accepted is None:
-            await self._browser.give(plain(426, "Pages of the Lab come here by a websocket."))
+            await self._browser.give_last(plain(426, "Pages of the Lab come here by a websocket."))
             return
         try:
             stream = await attend()
         except AccessError:
-            await self._browser.give(self._away(navigates=False))
+            await self._browser.give_last(self._away(navigates=False))
             return
         try:
             await self._browser.send(h11.InformationalResponse(status_code=101, headers=accepted))
@@ -316,7 +326,7 @@ class Exchange:
         headers: Headers = list(event.headers)
         place = self.policy.leaves(event.status_code, headers)
         if place is not None:
-            await self.browser.give(html(502, origin_policy.leaving_page(place)))
+            await self.browser.give_last(html(502, origin_policy.leaving_page(place)))
             return False
         passed = self.policy.response(path, headers)
         if self.front is not None and self.makes_page and event.status_code == _OK:
@@ -343,7 +353,9 @@ class Exchange:
                 break
         made = front.page(theirs)
         if made is None:
-            await self.browser.give(plain(502, "The provider answers with something that is not JupyterLab's page."))
+            await self.browser.give_last(
+                plain(502, "The provider answers with something that is not JupyterLab's page.")
+            )
             return False
         cookies = [(name, value) for name, value in passed if name == b"set-cookie"]
         await self.browser.give(Served(200, [*page_headers(self.policy.content_security_policy()), *cookies], made))

@@ -9,9 +9,10 @@ import hashlib
 import hmac
 from typing import TYPE_CHECKING
 
-from golem_launcher.access import hub
+from golem_launcher.access import hub, hub_settings
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
+from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
@@ -66,6 +67,7 @@ class WaysIn:
         self._host = loopback_address(name)
         self._link: Listener | None = None
         self._hub: HubPort | None = None
+        self._gate: HubGate | None = None
         self._gateway: Listener | None = None
         self._door: Door | None = None
         self._opening = asyncio.Lock()
@@ -79,7 +81,13 @@ class WaysIn:
     @property
     def base_url(self) -> str:
         """The path below which the workload answers."""
-        return "/" if self._hub is None else self._hub.base_url
+        at_hub = self._gate or self._hub
+        return at_hub.base_url if at_hub is not None else "/"
+
+    @property
+    def gate_port(self) -> int | None:
+        """The port by which the proxy of a hub leads here, where one started the session."""
+        return self._gate.port if self._gate is not None else None
 
     def allow_hub(self) -> int:
         """Let the hub's server show JupyterLab on its own origin, as the user wants; at which port.
@@ -135,9 +143,21 @@ class WaysIn:
         self._resources.push_async_callback(self._door.aclose)
 
     async def _open_lab(self, dial: Callable[[], Awaitable[Stream]]) -> None:
-        """The link to JupyterLab, and what the hub's server shows of it. Raises ``AccessError``."""
-        hub_prefix = hub.prefix()
-        if hub_prefix is not None:
+        """The link to JupyterLab, and what a hub shows of it. Raises ``AccessError``."""
+        started_by, hub_prefix = hub_settings.read(self._directory), hub.prefix()
+        if started_by is not None:
+            self._gate = HubGate(
+                started_by,
+                dial,
+                self._lab.documents.dial,
+                secret=self._secret,
+                use=self.use,
+                extensions=self._lab.extensions,
+                left_out=self._lab.left_out,
+            )
+            await self._gate.start()
+            self._resources.push_async_callback(self._gate.aclose)
+        elif hub_prefix is not None:
             self._hub = hub.HubPort(
                 hub_prefix,
                 dial,

@@ -63,7 +63,7 @@ class Store:
 
     def __init__(self, directory: Path | None = None) -> None:
         """In the launcher's own directory, unless another is named."""
-        self._directory = directory or paths.home() / "images"
+        self._directory = directory or paths.shared_home() / "images"
 
     def images(self) -> list[Image]:
         """All of them, by name."""

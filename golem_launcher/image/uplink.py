@@ -107,7 +107,7 @@ def _all() -> dict[str, Any]:
 
 
 def _path() -> Path:
-    return paths.home() / _FILE
+    return paths.shared_home() / _FILE
 
 
 def _rate(rate: float) -> str:

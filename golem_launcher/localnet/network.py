@@ -65,4 +65,4 @@ def chain() -> Chain | None:
 
 
 def _directory() -> Path:
-    return paths.private_directory(paths.home() / "localnet")
+    return paths.private_directory(paths.shared_home() / "localnet")

@@ -69,4 +69,4 @@ def _backed_up() -> set[str]:
 
 
 def _noted() -> Path:
-    return paths.home() / "backed-up.json"
+    return paths.shared_home() / "backed-up.json"

@@ -40,7 +40,7 @@ _TUNING = re.compile(r"YA_NET_|YAGNA_AUTOCONF_ID_SECRET$|CENTRAL_NET_|PAYMENT_|E
 
 def data_dir() -> Path:
     """The data directory of the node that the launcher starts; made, with mode 0700, if it is not there."""
-    return paths.private_directory(paths.home() / "node")
+    return paths.private_directory(paths.shared_home() / "node")
 
 
 def named_node() -> Node | None:
@@ -81,19 +81,19 @@ def remember_node(api_url: str, app_key: str) -> str:
         )
     node = Node(api_url.rstrip("/"), app_key)
     identity = probe.identity(node)
-    files.write_json(paths.home() / _NAMED, {"api_url": node.api_url, "app_key": app_key})
+    files.write_json(paths.shared_home() / _NAMED, {"api_url": node.api_url, "app_key": app_key})
     return identity
 
 
 def forget_node() -> bool:
     """Use a node of our own again; whether another one was remembered."""
     known = _remembered() is not None
-    (paths.home() / _NAMED).unlink(missing_ok=True)
+    (paths.shared_home() / _NAMED).unlink(missing_ok=True)
     return known
 
 
 def _remembered() -> Node | None:
-    value = files.read_json(paths.home() / _NAMED)
+    value = files.read_json(paths.shared_home() / _NAMED)
     try:
         return Node(str(value["api_url"]), str(value["app_key"])) if isinstance(value, dict) else None
     except KeyError:
@@ -215,4 +215,4 @@ def _tuning() -> dict[str, str]:
 
 def _lock() -> Path:
     """Held from the question whether our node runs until it does, or no longer does."""
-    return paths.home() / "node.lock"
+    return paths.shared_home() / "node.lock"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths, processes
+from golem_launcher.access import hub_settings
 from golem_launcher.errors import (
     LauncherError,
     SessionDamaged,
@@ -47,8 +48,9 @@ from golem_launcher.session.liveness import (
 from golem_launcher.session.saved_work import saves_into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.events import ClusterState, MoveState, Saving, SessionState
     from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
@@ -63,8 +65,15 @@ FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_T
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
 
-def start(request: LaunchRequest) -> SessionDirectory:
+def start(
+    request: LaunchRequest,
+    *,
+    at_hub: HubSettings | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> SessionDirectory:
     """Start a session and return at once; its state tells how it goes on.
+
+    ``at_hub``: of the hub whose server it is. ``environment``: its supervisor's, this process's if none is given.
 
     The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
@@ -78,9 +87,11 @@ def start(request: LaunchRequest) -> SessionDirectory:
             _make_room(request.name)
             _check_workspace(request)
             directory = create_session_directory(request)
+            if at_hub is not None:
+                hub_settings.write(directory.path, at_hub)
             record = processes.spawn_detached(
                 supervisor_command(request.name),
-                env={**FRUGAL, **os.environ, paths.HOME_VARIABLE: str(paths.home())},
+                env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
                 log=directory.supervisor_log,
                 cwd=directory.path,
             )

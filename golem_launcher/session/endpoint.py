@@ -77,6 +77,11 @@ class SessionEndpoint:
         """When the session was last used by its ways in."""
         return self._ways.use
 
+    @property
+    def gate_port(self) -> int | None:
+        """The port by which the proxy of a hub leads to the workload, where one started the session."""
+        return self._ways.gate_port
+
     def _way_to(self, number: int) -> Callable[[], MachineWay]:
         return lambda: self._ways.machines[number]
 

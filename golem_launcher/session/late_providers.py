@@ -32,7 +32,7 @@ def begin(directory: SessionDirectory) -> None:
     if leftovers.awaits(directory):
         record = processes.spawn_detached(
             modules.command(__name__, directory.name),
-            env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+            env={**os.environ, **paths.variables()},
             log=directory.supervisor_log,
             cwd=directory.path,
         )

@@ -77,7 +77,7 @@ def begin(directory: SessionDirectory, kind: Kind) -> None:
     try:
         processes.spawn_detached(
             modules.command("golem_launcher.session.notices", directory.name, kind),
-            env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+            env={**os.environ, **paths.variables()},
             log=directory.supervisor_log,
             cwd=paths.home(),
         )

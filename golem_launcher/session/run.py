@@ -239,6 +239,7 @@ class Run:
         recorder.update(
             address=session.endpoint.address,
             base_url=session.endpoint.base_url,
+            gate_port=session.endpoint.gate_port,
             extendable_until=clock.told(session.deadline.extendable_until)
             if session.deadline.extendable_until
             else None,

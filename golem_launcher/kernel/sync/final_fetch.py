@@ -36,7 +36,7 @@ def leave_to_itself(directory: SessionDirectory, path: Path, place: str) -> None
     """
     processes.spawn_detached(
         modules.command(__name__, directory.name, str(path.resolve()), place),
-        env={**os.environ, paths.HOME_VARIABLE: str(paths.home())},
+        env={**os.environ, **paths.variables()},
         log=directory.supervisor_log,
         cwd=directory.path,
     )

@@ -66,7 +66,7 @@ def install(*, seconds: float = 600.0) -> Path:
 
 
 def _directory() -> Path:
-    return paths.home() / "anvil"
+    return paths.shared_home() / "anvil"
 
 
 def _ours() -> Path:

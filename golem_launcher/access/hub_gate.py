@@ -1,0 +1,72 @@
+"""The gate: a session's JupyterLab as the server of a user on a hub, by a port that the hub's proxy leads to.
+
+The session was started by the hub's spawner, which has written down in the session's directory what the gate needs.
+Everybody reaches the port: who the hub says may come in does, and what the hub gave the browser, its cookies and
+tokens, stays on this side.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from golem_launcher.access.hub_login import HubLogin
+from golem_launcher.access.lab_frontend import LabFrontend
+from golem_launcher.access.link import Link
+from golem_launcher.access.listener import Listener, bind
+from golem_launcher.access.open_documents import key
+from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.proxied_servers import elsewhere
+from golem_launcher.access.reverse_proxy import Upstream
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.access.hub_settings import HubSettings
+    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.use import Use
+
+
+class HubGate:
+    """A port for the hub's proxy. ``start`` once, ``aclose`` once."""
+
+    def __init__(
+        self,
+        settings: HubSettings,
+        dial: Callable[[], Awaitable[Stream]],
+        attend: Callable[[], Awaitable[Stream]],
+        *,
+        secret: str,
+        use: Use,
+        extensions: bool,
+        left_out: Callable[[tuple[str, ...]], None],
+    ) -> None:
+        """Raises ``AccessError`` if no port can be had.
+
+        ``secret``: the session's token, which the Lab is shown for whoever comes in. ``use`` is told of it. ``extensions``: whether the
+        provider's are shown; never on an origin that this server shares with the hub's own pages.
+        """
+        self.base_url = settings.prefix
+        self._login = HubLogin(settings)
+        shown = extensions and settings.own_origin
+        policy = OriginPolicy(frozenset(), secret, settings.prefix, extensions=shown, token=secret, behind_hub=True)
+        front = LabFrontend(settings.prefix, extensions=shown, compress=True, key=key(secret), left_out=left_out)
+        self._link = Link(Upstream(policy, dial, front, attend, elsewhere, use=use, admit=self._login.admit))
+        self._listener = Listener(bind(settings.host, 0), self._serve)
+
+    async def start(self) -> None:
+        """Begin to listen."""
+        await self._listener.start()
+
+    async def aclose(self) -> None:
+        """Stop listening."""
+        await self._listener.aclose()
+        await self._login.aclose()
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._listener.port
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._link.serve(reader, writer)

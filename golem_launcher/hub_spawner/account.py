@@ -1,0 +1,78 @@
+"""What a user of the hub has spent and holds: read from the sessions themselves, so there is one ledger. Blocking."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from golem_launcher import paths
+from golem_launcher.session import trash
+from golem_launcher.session.bill import bill_of
+from golem_launcher.session.directory import session_directories
+from golem_launcher.session.ledger import noted
+from golem_launcher.session.liveness import alive
+
+if TYPE_CHECKING:
+    from golem_launcher.hub_spawner.users import HubUser
+    from golem_launcher.session.bill import Bill
+    from golem_launcher.session.directory import SessionDirectory
+
+_HOUR = Decimal(3600)
+
+
+@dataclass(frozen=True)
+class Account:
+    """How a user stands in a month (UTC), in one coin."""
+
+    spent: Decimal = Decimal(0)
+    """By servers that were begun in it and have ended."""
+    set_aside: Decimal = Decimal(0)
+    """The budgets of those that run: so much they may cost."""
+    hours: Decimal = Decimal(0)
+    """That servers of the month ran, and that those that run may still run."""
+    machines: int = 0
+    """At providers, now."""
+    gpus: int = 0
+
+
+def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
+    """The user's account. Servers begun in an earlier month count once they run into this one only by what they hold.
+
+    Raises ``LauncherError`` where what a server cost can't be read: nobody knows then what is left.
+    """
+    month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    total = Account()
+    with paths.home_of(user.home):
+        for directory in (*session_directories(), *trash.kept()):
+            total = _with_session(total, directory, token, month)
+        for bill in noted():
+            total = _with_bill(total, bill, token, month)
+    return total
+
+
+def _with_session(total: Account, directory: SessionDirectory, token: str, month: datetime) -> Account:
+    state = directory.state()
+    if state.stage.final and not alive(directory):
+        return _with_bill(total, bill_of(directory), token, month)
+    request = directory.request()
+    bill = bill_of(directory)
+    return Account(
+        spent=total.spent,
+        set_aside=total.set_aside + (bill.budget if bill.token == token else 0),
+        hours=total.hours + max(request.hours, _hours(bill)),
+        machines=total.machines + request.most_machines,
+        gpus=total.gpus + request.gpus * request.most_machines,
+    )
+
+
+def _with_bill(total: Account, bill: Bill, token: str, month: datetime) -> Account:
+    if bill.created_at < month:
+        return total
+    cost = bill.cost if bill.token == token else Decimal(0)
+    return Account(total.spent + cost, total.set_aside, total.hours + _hours(bill), total.machines, total.gpus)
+
+
+def _hours(bill: Bill) -> Decimal:
+    return Decimal(str(round(bill.seconds))) / _HOUR

@@ -1,0 +1,157 @@
+"""Two users of a real JupyterHub, from login to a second server, on the real local network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.hub_spawner import quotas, users
+from golem_launcher.hub_spawner.quotas import Quota, Quotas
+from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
+from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running
+from tests.networks import own_network
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+
+# The Lab at these providers writes down the head of each request that comes to it.
+_SHELL = """
+mkdir -p curious
+cat > curious/sitecustomize.py <<'PYTHON'
+try:
+    from tornado.httputil import HTTPHeaders
+except ImportError:
+    pass
+else:
+    parse = HTTPHeaders.parse.__func__
+    def told(cls, headers, **more):
+        with open('/tmp/heads', 'a') as file:
+            file.write(headers + chr(10))
+        return parse(cls, headers, **more)
+    HTTPHeaders.parse = classmethod(told)
+PYTHON
+PYTHONPATH=$PWD/curious exec /bin/sh "$@"
+"""
+_PROVIDER = """
+[[provider]]
+name = "curious-{number}"
+memory_gib = 0.6
+[provider.commands]
+"/bin/sh" = '''{shell}'''
+"""
+_NETWORK = "terminate_seconds = 0\n" + "".join(_PROVIDER.format(number=number, shell=_SHELL) for number in (1, 2))
+_FORM = {"profile": "small", "hours": "0.5", "budget": "0.3"}
+
+
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    home = tmp_path_factory.mktemp("home")
+    with own_network(home, _NETWORK), running(tmp_path_factory.mktemp("hub")) as up:
+        try:
+            yield up
+        finally:
+            up.kill("hub")
+            for user in users.known():
+                with paths.home_of(user.home):
+                    for directory in session_directories():
+                        with contextlib.suppress(Exception):
+                            client.stop(directory.name, force=True)
+
+
+def test_two_users(hub: Hub) -> None:
+    asyncio.run(_two_users(hub))
+
+
+async def _two_users(hub: Hub) -> None:
+    async with Browser(hub, "ann") as ann, Browser(hub, "bob") as bob:
+        await hub.answers(ann.http)
+        await asyncio.gather(ann.log_in(), bob.log_in())
+        await _the_form_and_what_is_refused(ann)
+        await _both_start(ann, bob)
+        kernel = await _each_has_a_lab_and_nobody_anothers(ann, bob)
+        await _what_the_hub_gave_the_browser_stays_here(ann)
+        await _a_hub_that_is_killed_finds_its_servers(ann, kernel)
+        await _stop_saves_and_the_next_goes_on(ann)
+        assert await bob.lab().execute("print('here')") == "here\n"  # all the while
+
+
+async def _the_form_and_what_is_refused(ann: Browser) -> None:
+    _, form = await ann.page("/hub/spawn")
+    assert "Small &lt;b&gt;" in form
+    assert 'name="budget"' in form
+    assert "At most 8." in form
+    _, refused = await ann.spawn(**{**_FORM, "hours": "9"})
+    assert "Time: at most 8 on this hub." in refused
+    quotas.write(Quotas(everybody=Quota(coins=Decimal("0.2"))))
+    status, refused = await ann.spawn(**_FORM)
+    assert (status, "this asks for 0.3" in refused) == (403, True)
+    assert not list((paths.shared_home() / "users/ann").glob("sessions/*"))  # no money was set aside
+
+
+async def _both_start(ann: Browser, bob: Browser) -> None:
+    quotas.write(Quotas(everybody=Quota(machines=1), groups={"students": Quota(coins=Decimal("0.5"))}))
+    for browser in (ann, bob):
+        await browser.spawn(**_FORM)
+    for told in await asyncio.gather(ann.progress(), bob.progress()):
+        assert told[-1].get("ready"), (told, ann.hub.log()[-3000:])
+        assert "negotiating" in [one["message"] for one in told]
+        shares = [one["progress"] for one in told if "progress" in one]
+        assert shares == sorted(shares)
+
+
+async def _each_has_a_lab_and_nobody_anothers(ann: Browser, bob: Browser) -> str:
+    for browser in (ann, bob):
+        status, page = await browser.page(f"/user/{browser.user}/lab")
+        assert (status, "JupyterLab" in page) == (200, True)
+    kernel = str((await ann.lab().call("POST", "/api/kernels", {"name": "python3"}))["id"])
+    assert await ann.lab().run(kernel, "_ = open('kept.txt', 'w').write('anns'); print(6 * 7)") == "42\n"
+    assert "kept.txt" not in await bob.lab().execute("import os; print(os.listdir())")
+    for path in ("/lab", "/api/contents/kept.txt", "/oauth_callback?code=x&state=y"):
+        status, page = await bob.page(f"/user/ann{path}")
+        assert status == 403, (path, page)
+    async with bob.http.get(f"{ann.server}/api/contents") as answer:
+        assert answer.status == 403
+    assert (await bob.asks_hub("GET", "/user/ann/api/status"))[0] == 200  # a service that may
+    return kernel
+
+
+async def _what_the_hub_gave_the_browser_stays_here(ann: Browser) -> None:
+    heads = await ann.lab().execute("print(open('/tmp/heads').read())")
+    given = {cookie.value for cookie in ann.http.cookie_jar if cookie.key.startswith(("jupyterhub", "golem-gate"))}
+    assert len(given) >= 3
+    assert "websocket" in heads.lower()  # kernels' as well
+    for secret in (*given, SERVICE_TOKEN, "jupyterhub", "golem-gate", "x-forwarded"):
+        assert secret not in heads, secret
+
+
+async def _a_hub_that_is_killed_finds_its_servers(ann: Browser, kernel: str) -> None:
+    ann.hub.kill()
+    assert (await ann.lab().call("GET", f"/api/kernels/{kernel}"))["id"] == kernel
+    ann.hub.start()
+    await ann.hub.answers(ann.http)
+    _, model = await ann.asks_hub("GET", "/hub/api/users/ann")
+    assert model["servers"][""]["ready"], ann.hub.log()[-3000:]
+    assert await ann.lab().run(kernel, "print(open('kept.txt').read())") == "anns\n"
+
+
+async def _stop_saves_and_the_next_goes_on(ann: Browser) -> None:
+    await ann.asks_hub("DELETE", "/hub/api/users/ann/server")
+    async with asyncio.timeout(90):
+        while (await ann.asks_hub("GET", "/hub/api/users/ann"))[1]["servers"]:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+    with paths.home_of(paths.shared_home() / "users/ann"):
+        (ended,) = session_directories()
+        assert client.saving_of(ended).generation
+        assert not client.alive(ended)
+    await ann.spawn(**_FORM)
+    assert (await ann.progress())[-1].get("ready"), ann.hub.log()[-3000:]
+    await ann.page("/user/ann/lab")
+    assert (await ann.lab().call("GET", "/api/contents/kept.txt"))["content"] == "anns"

@@ -38,6 +38,7 @@ SUBJECTS = {
     "notify": ("notify",),
     "metrics": ("metrics",),
     "mcp": ("mcp",),
+    "quota": ("quota",),
     "localnet": ("localnet",),
 }
 """The commands of each module, in the order of help."""

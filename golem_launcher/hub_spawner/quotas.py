@@ -60,6 +60,18 @@ class Quotas(BaseModel):
             said[figure] = own if own is not None else generous
         return Quota(**said)
 
+    def with_figures(self, figures: dict[str, Decimal | int | None], *, user: str | None, group: str | None) -> Quotas:
+        """With these figures of one user, of one group or, where neither is named, of everybody."""
+        if user is not None:
+            return self.model_copy(update={"users": {**self.users, user: _with(self.users.get(user), figures)}})
+        if group is not None:
+            return self.model_copy(update={"groups": {**self.groups, group: _with(self.groups.get(group), figures)}})
+        return self.model_copy(update={"everybody": _with(self.everybody, figures)})
+
+
+def _with(quota: Quota | None, figures: dict[str, Decimal | int | None]) -> Quota:
+    return (quota or Quota()).model_copy(update=figures)
+
 
 def read() -> Quotas:
     """The hub's quotas; none where nobody set any. Blocking. Raises ``LauncherError`` if they can't be read."""

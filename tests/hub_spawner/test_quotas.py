@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher import files, paths
+from golem_launcher.cli.main import app
 from golem_launcher.errors import BudgetError, LauncherError
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.hub_spawner import quotas, users
@@ -135,3 +137,29 @@ def test_a_directory_is_one_users(ann: HubUser) -> None:
     files.write_atomic(ann.home / "user.json", b"{")
     with pytest.raises(LauncherError, match="whose directory"):
         users.established("ann", "ann", ())
+
+
+def test_the_command_sets_and_lists(ann: HubUser, capsys: pytest.CaptureFixture[str]) -> None:
+    def run(*words: str) -> str:
+        with pytest.raises(SystemExit) as ended:
+            app(["quota", *words])
+        told = capsys.readouterr()
+        return told.out if ended.value.code == 0 else f"{ended.value.code} {told.err}"
+
+    _session(ann, Stage.ENDED, cost="0.25", ran=2, began=datetime.now(UTC))
+    run("set", "--glm", "5", "--machines", "1")
+    run("set", "--group", "students", "--glm", "7.5", "--gpus", "0")
+    run("set", "--user", "bob", "--hours", "3")
+    run("set", "--glm", "none")
+    assert quotas.read() == Quotas(
+        everybody=Quota(machines=1),
+        groups={"students": Quota(coins=Decimal("7.5"), gpus=0)},
+        users={"bob": Quota(hours=Decimal(3))},
+    )
+    head, row = run("list", "--network", "hoodi").splitlines()
+    assert head.split()[:4] == ["USER", "GROUPS", "tGLM", "SPENT"]
+    assert row.split() == ["ann", "staff,", "students", "0.25", "0", "7.5", "2", "0", "of", "1", "0", "of", "0"]
+    (told,) = json.loads(run("list", "--network", "hoodi", "--json"))
+    assert (told["user"], told["account"]["spent"], told["quota"]["coins"]) == ("ann", "0.25", "7.5")
+    for wrong in (("--glm", "many"), ("--machines", "1.5"), ("--glm=-1",), (), ("--user=a", "--group=b", "--glm=1")):
+        assert run("set", *wrong).startswith("2 ")

@@ -77,15 +77,17 @@ class HubLogin:
         try:
             if path == self._settings.prefix + _CALLBACK and method == b"GET":
                 return await self._come_back(query, headers)
-            token = _bearer(headers) or self._logged_in(headers)
+            login = self._logged_in(headers)
+            token = login or _bearer(headers)  # in this order: JupyterLab's page shows the Lab's own token beside
             if token is None:
                 return self._to_login(method, target, headers)
             if await self._is_allowed(token):
                 return None
         except HubUnreachable:
             return page(503, "The hub does not answer", "<p>It is asked who you are. Try again in a moment.</p>")
-        if _bearer(headers) is None and _navigates(method, headers) and not self._forget(headers):
-            return self._to_login(method, target, headers)  # logged out at the hub, or its token is too old
+        if login is not None and _navigates(method, headers):  # logged out at the hub, or its token is too old
+            self._logins.pop(_hash(_cookies(headers)[self._cookie]), None)
+            return self._to_login(method, target, headers)
         return self._with_version(plain(403, _NOT_ALLOWED))
 
     def _to_login(self, method: bytes, target: str, headers: Headers) -> Served:
@@ -132,11 +134,6 @@ class HubLogin:
         """The hub's token of who logged in by this browser."""
         login = _cookies(headers).get(self._cookie, "")
         return self._logins.get(_hash(login)) if login else None
-
-    def _forget(self, headers: Headers) -> bool:
-        """Let go of a login that the hub no longer lets in; whether it is a new one, which it never did."""
-        token = self._logins.pop(_hash(_cookies(headers).get(self._cookie, "")), None)
-        return token is None
 
     async def _is_allowed(self, token: str) -> bool:
         """Whether the hub lets who has this token into this server. Raises ``HubUnreachable``."""

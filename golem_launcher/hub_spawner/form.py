@@ -42,16 +42,22 @@ def _profiles(choices: Choices, chosen: str | None) -> str:
 def _summary(profile: Mapping[str, Any]) -> str:
     """What a profile sets, in the words of the fields."""
     named = [name for name in LaunchRequest.model_fields if name in profile]
-    return ", ".join(f"{title(name)} {_plain(profile[name])} {about(name).unit}".rstrip() for name in named)
+    return ", ".join(f"{title(name)}: {_plain(profile[name])} {_unit(name)}".rstrip() for name in named)
+
+
+def _unit(name: str) -> str:
+    """What a figure is counted in, where the field's title does not say it."""
+    unit = about(name).unit
+    return "" if unit.lower() == title(name).lower() else unit
 
 
 def _field(name: str, value: Any, most: Any) -> str:
-    field, known = LaunchRequest.model_fields[name], about(name)
+    field = LaunchRequest.model_fields[name]
     value = field.get_default(call_default_factory=False) if value is None else value
     words = [str(field.description or "")]
     if most is not None:
         words.append(f"At most {_plain(most)}.")
-    label = f"{title(name)} ({known.unit})" if known.unit else title(name)
+    label = f"{title(name)} ({_unit(name)})" if _unit(name) else title(name)
     hint = " ".join(filter(None, words))
     control = _control(name, value, most)
     if field.annotation is bool:

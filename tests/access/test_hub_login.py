@@ -119,6 +119,8 @@ def test_who_logs_in_at_the_hub_comes_in() -> None:
             cookie = await _logged_in(login, hub)
             assert b"ann's" not in cookie  # the hub's token stays here
             assert await login.admit(b"POST", "/user/ann/api", [(b"cookie", b"a=b; " + cookie)]) is None
+            lab_page = [(b"authorization", b"token of-the-lab"), (b"cookie", cookie)]
+            assert await login.admit(b"GET", "/user/ann/api", lab_page) is None
             assert hub.asked == ["ann's"]  # and is not asked about each time
             for stranger in ([], [(b"cookie", cookie[:-1] + b"!")], [(b"authorization", b"token unknown")]):
                 served = await login.admit(b"GET", "/user/ann/api", stranger)

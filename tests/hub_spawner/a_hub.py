@@ -197,9 +197,10 @@ class Browser:
         return told
 
     def lab(self) -> Jupyter:
-        """The user's JupyterLab, by this browser's cookies."""
+        """The user's JupyterLab, by this browser's cookies; its page shows the Lab's own token as well."""
         found = Jupyter(f"{self.hub.origin}/?token=")
         found.origin, found.http = self.server, self.http
+        self.http.headers["Authorization"] = "token of-the-lab"
         return found
 
     async def asks_hub(self, method: str, path: str, **more: Any) -> tuple[int, Any]:

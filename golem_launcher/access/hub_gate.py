@@ -43,8 +43,9 @@ class HubGate:
     ) -> None:
         """Raises ``AccessError`` if no port can be had.
 
-        ``secret``: the session's token, which the Lab is shown for whoever comes in. ``use`` is told of it. ``extensions``: whether the
-        provider's are shown; never on an origin that this server shares with the hub's own pages.
+        ``secret``: the session's token, which the Lab is shown for whoever comes in; ``use`` is told when somebody
+        does something there. ``extensions``: whether the provider's are shown; never on an origin that this server
+        shares with the hub's own pages.
         """
         self.base_url = settings.prefix
         self._login = HubLogin(settings)

@@ -459,9 +459,9 @@ class Run:
 
     @property
     def seen_at(self) -> str | None:
-        """The address at which somebody has opened JupyterLab; ``None`` where nobody has."""
+        """The address at which somebody has opened JupyterLab; ``None`` where nobody has, or it is a hub's."""
         endpoint = self._session.endpoint
-        return endpoint.address if endpoint.documents.were_there else None
+        return endpoint.address if endpoint.documents.were_there and self._recorder.state.gate_port is None else None
 
     def say_ended(self) -> None:
         """Tell the pages of JupyterLab that are open in browsers that it is over, and why."""

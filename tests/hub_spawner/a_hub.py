@@ -156,12 +156,15 @@ class Browser:
         self.server = f"{hub.origin}/user/{user}"
 
     async def __aenter__(self) -> Self:
-        self.http = aiohttp.ClientSession(
-            cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(total=120)
+        timeout = aiohttp.ClientTimeout(total=120)
+        self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=timeout)
+        self._lab_http = aiohttp.ClientSession(
+            cookie_jar=self.http.cookie_jar, timeout=timeout, headers={"Authorization": "token of-the-lab"}
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self._lab_http.close()
         await self.http.close()
 
     async def page(self, path: str) -> tuple[int, str]:
@@ -199,8 +202,7 @@ class Browser:
     def lab(self) -> Jupyter:
         """The user's JupyterLab, by this browser's cookies; its page shows the Lab's own token as well."""
         found = Jupyter(f"{self.hub.origin}/?token=")
-        found.origin, found.http = self.server, self.http
-        self.http.headers["Authorization"] = "token of-the-lab"
+        found.origin, found.http = self.server, self._lab_http
         return found
 
     async def asks_hub(self, method: str, path: str, **more: Any) -> tuple[int, Any]:

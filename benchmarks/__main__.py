@@ -129,7 +129,7 @@ def _document(rows: list[Row]) -> str:
     lines = [
         "# How fast, how small",
         "",
-        "Written by `make bench`; run it to measure again (about fifteen minutes; nothing else should be busy).",
+        "Written by `make bench`; run it to measure again (an hour and more; nothing else should be busy).",
         "Each number is a ratio or a difference taken in one run: both sides meet the same machine in the same mood.",
         "`.venv/bin/python -m benchmarks start` runs one alone.",
         "",

@@ -188,8 +188,7 @@ class Session(_Session):
             recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
                 with the last save.
             idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-                30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
-                network.
+                30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
             lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
                 your browser, on its page alone.
         """
@@ -290,8 +289,7 @@ def launch(
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
-            network.
+            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -396,8 +394,7 @@ def offers(
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
-            network.
+            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -499,8 +496,7 @@ def quote(
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m where a machine costs money, never on this computer's
-            network.
+            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 

@@ -38,7 +38,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def copy(
-    paths: Annotated[list[str], typer.Argument(metavar="SRC... DST", help="Paths; NAME:PATH is one in a session.")],
+    paths: Annotated[list[str], typer.Argument(metavar="SRC… DST", help="Paths; NAME:PATH is one in a session.")],
     *,
     machine: Which = None,
     as_json: Json = False,

@@ -73,7 +73,7 @@ def mcp(
             raise
         raise LauncherError(
             "The library for this protocol is not installed.",
-            "Install it: pip install 'golem-launcher[mcp]'",
+            "Install it: pip install 'mcp>=2.3'",
         ) from None
     serve(allowance)
 

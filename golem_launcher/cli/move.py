@@ -43,7 +43,7 @@ def move(
 
     The present machine works on until the other one is ready; should that fail, the session goes on where it is.
 
-    Say what is to differ from the present machine; nothing asks for another one like it.
+    Name what should differ; with no options it looks for another machine like the present one.
 
     Examples:
     golem-launcher move my-lab --gpus 1 --mem 16
@@ -60,7 +60,7 @@ def move(
     try:
         state = client.await_move(name, number, _Telling(name))
     except KeyboardInterrupt:
-        progress(f"Not waiting any more; '{name}' goes on to move. See how far it is: golem-launcher show {name}")
+        progress(f"Not waiting any more; '{name}' is still moving. See how far it is: golem-launcher show {name}")
         raise typer.Exit(FAILED) from None
     if as_json:
         print_json({**summary(directory), "move": None if state.move is None else state.move.model_dump(mode="json")})

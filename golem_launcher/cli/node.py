@@ -157,7 +157,8 @@ def down(
 ) -> None:
     """Stop everything of ours: sessions, the local network, the node. What does not run is passed over.
 
-    When a session has something that can't be saved, it goes on, and so does what it needs; --force ends it.
+    When a session has something that can't be saved, it goes on, and so does what it needs; --force ends it. Nothing
+    is stopped while a user of a hub on this computer has a server that runs.
 
     Example: golem-launcher down
     """
@@ -165,7 +166,9 @@ def down(
 
     failures: list[LauncherError] = []
     stopped: list[str] = []
-    for part in (functools.partial(_stop_sessions, force=force), _stop_network, _stop_node):
+    sessions = (_keep_servers, functools.partial(_stop_sessions, force=False))
+    forced = (functools.partial(_stop_sessions, force=True),)
+    for part in (*(forced if force else sessions), _stop_network, _stop_node):
         if not any(isinstance(failure, SessionKept) for failure in failures):  # it needs the others
             _stop(part, stopped, failures)
     if json:
@@ -184,6 +187,23 @@ def _stop(part: Callable[[list[str]], None], stopped: list[str], failures: list[
         part(stopped)
     except LauncherError as error:  # the other parts must stop all the same
         failures.append(error)
+
+
+def _keep_servers(_: list[str]) -> None:
+    """A hub's users have their servers on this node: nothing is stopped while one runs."""
+    from golem_launcher import paths
+    from golem_launcher.errors import SessionKept
+    from golem_launcher.hub_spawner import users
+    from golem_launcher.session import liveness
+    from golem_launcher.session.directory import session_directories
+
+    for user in users.known():
+        with paths.home_of(user.home):
+            if any(liveness.alive(directory) for directory in session_directories()):
+                raise SessionKept(
+                    f"A server of the hub's user '{user.name}' runs, and needs the node.",
+                    "Stop all servers on the hub's admin page first; --force stops the node under them.",
+                )
 
 
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:

@@ -13,11 +13,12 @@ from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
 from golem_launcher.networks import token_of
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import coins, number
 
 if TYPE_CHECKING:
     from golem_launcher.hub_spawner.account import Account
-    from golem_launcher.hub_spawner.quotas import Quota
+    from golem_launcher.hub_spawner.quotas import Quota, Quotas
     from golem_launcher.hub_spawner.users import HubUser
 
 app = typer.Typer(help="What users of a hub may spend and hold, and what they do (docs/hub.md).", no_args_is_help=True)
@@ -43,7 +44,7 @@ def list_users(
     ] = "local",
     json: Json = False,
 ) -> None:
-    """List the hub's users: spent and set aside this month (UTC), hours, machines and GPUs now, each of how much.
+    """List quotas, and the hub's users: what each has spent and reserved this month (UTC), hours, machines and GPUs.
 
     Examples:
     golem-launcher quota list --network polygon
@@ -55,9 +56,16 @@ def list_users(
     found = [(user, said.of(user), account(user, token)) for user in users.known()]
     if json:
         print_json([_as_json(*one) for one in found])
-    elif not found:
-        say("No user of a hub has had a server here.")
     else:
+        show_table(
+            ("QUOTA OF", "GLM A MONTH", "HOURS", "MACHINES", "GPUS"),
+            _said(said),
+            right=("GLM A MONTH", "HOURS", "MACHINES", "GPUS"),
+        )
+        say("")
+        if not found:
+            say("No user of a hub has had a server here.")
+            return
         head = ("USER", "GROUPS", f"{token} SPENT", "SET ASIDE", "A MONTH", "HOURS", "MACHINES", "GPUS")
         show_table(head, [_row(*one) for one in found], give_way=("GROUPS", "USER"), right=head[2:])
 
@@ -70,20 +78,26 @@ def set_quota(
         str | None, typer.Option("--user", metavar="TEXT", help="For this user, whatever groups say.")
     ] = None,
     group: Annotated[
-        str | None, typer.Option("--group", metavar="TEXT", help="For who is in this group of the hub.")
+        str | None, typer.Option("--group", metavar="TEXT", help="For members of this group of the hub.")
     ] = None,
     glm: Annotated[
-        str | None, typer.Option("--glm", metavar="NUMBER", help="Of the network's coin, a month; 'none' says nothing.")
+        str | None,
+        typer.Option(
+            "--glm", metavar="NUMBER", help="GLM (tGLM on test networks) per calendar month. 'none' removes it."
+        ),
     ] = None,
     hours: Annotated[
-        str | None, typer.Option("--hours", metavar="NUMBER", help="Of servers, a month; or 'none'.")
+        str | None, typer.Option("--hours", metavar="NUMBER", help="Server hours per calendar month, or 'none'.")
     ] = None,
-    machines: Annotated[str | None, typer.Option("--machines", metavar="NUMBER", help="At a time; or 'none'.")] = None,
-    gpus: Annotated[str | None, typer.Option("--gpus", metavar="NUMBER", help="At a time; or 'none'.")] = None,
+    machines: Annotated[
+        str | None, typer.Option("--machines", metavar="NUMBER", help="Machines at a time, or 'none'.")
+    ] = None,
+    gpus: Annotated[str | None, typer.Option("--gpus", metavar="NUMBER", help="GPUs at a time, or 'none'.")] = None,
 ) -> None:
-    """Say what users of a hub may have, from the next start of a server on; without --user and --group, everybody.
+    """Set what users of a hub may have, from the next start of a server on; without --user and --group, everybody.
 
-    A user's own figure counts, else the most generous of the user's groups, else everybody's. It is judged before any
+    A user's own figure counts, else the most generous of the user's groups, else everybody's; with 'none' the next of
+    these applies, and there is no limit where nothing is set. It is judged before any
     money is set aside: what servers cost this month, and the whole budgets of those that run, are within the quota.
 
     Examples:
@@ -94,20 +108,35 @@ def set_quota(
     from golem_launcher.hub_spawner import quotas
 
     if user is not None and group is not None:
-        raise RequestError("--user and --group are two things.", "Name one.")
+        raise RequestError("Name either --user or --group, not both.")
     typed = {"coins": glm, "hours": hours, "machines": machines, "gpus": gpus}
     figures = {name: _figure(text, whole=name in {"machines", "gpus"}) for name, text in typed.items() if text}
     if not figures:
-        raise RequestError("Nothing is said.", "Give at least one of --glm, --hours, --machines, --gpus.")
+        raise RequestError("No quota was given.", "Give at least one of --glm, --hours, --machines, --gpus.")
     quotas.write(quotas.read().with_figures(figures, user=user, group=group))
+    say("Set; it counts from the next start of a server on.")
 
 
 def _figure(text: str, *, whole: bool) -> Decimal | int | None:
     if text == _NONE:
         return None
+    text = with_point(text)
     if not (_WHOLE if whole else _NUMBER).fullmatch(text):
-        raise RequestError(f"'{text}' is no {'whole ' if whole else ''}number that is 0 or more.")
+        raise RequestError(f"'{text}' is not a {'whole ' if whole else ''}number of 0 or more.")
     return int(text) if whole else Decimal(text)
+
+
+def _said(said: Quotas) -> list[tuple[str, ...]]:
+    named = {
+        "(everybody)": said.everybody,
+        **{f"group {name}": quota for name, quota in sorted(said.groups.items())},
+        **{f"user {name}": quota for name, quota in sorted(said.users.items())},
+    }
+    return [(name, *map(_most, (of.coins, of.hours, of.machines, of.gpus))) for name, of in named.items()]
+
+
+def _most(figure: Decimal | int | None) -> str:
+    return "" if figure is None else number(Decimal(figure))
 
 
 def _row(user: HubUser, quota: Quota, account: Account) -> tuple[str, ...]:

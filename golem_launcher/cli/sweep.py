@@ -94,7 +94,7 @@ def sweep(
         tell(outcome, "sweep")
         say(f"  Summary: {outcome['summary'][0]}")
         if not outcome["summary"][-1].endswith(".parquet"):
-            say("  With pyarrow it is there as Parquet, too: pip install 'golem-launcher[arrow]'")
+            say("  With pyarrow it is there as Parquet, too: pip install pyarrow")
         if outcome["failed"]:
             say("  --resume takes the notebook as it was when the sweep began; a mended one is another sweep.")
     if outcome["done"] < outcome["tasks"]:

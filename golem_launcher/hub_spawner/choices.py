@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
-from golem_launcher.request.fields import NAMES, is_list, title
+from golem_launcher.request.fields import NAMES, is_list, numbers, title
 from golem_launcher.units import number
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 PROFILE = "profile"
 NEVER = frozenset({"name", "inputs", "store", "outbound_permit", "workload"})
 """Fields that are no user's: they name files and places of the hub's own computer."""
+_OF_A_PROFILE = ("title", "description")
 _LONGEST = 20_000
 
 
@@ -45,7 +46,14 @@ class Choices:
         for name in (*self.fields, *self.limits):
             if name not in NAMES:
                 raise RequestError(f"There is no field '{name}'.", f"There is: {', '.join(NAMES)}.")
-        for profile in self.profiles:
+        for name in self.limits:
+            if name not in numbers():
+                raise RequestError(f"'{name}' is not a number, so it can't have a limit.")
+        for profile, told in self.profiles.items():
+            unknown = sorted(set(told) - {*_OF_A_PROFILE, *NAMES})
+            if unknown:
+                known = ", ".join((*_OF_A_PROFILE, *NAMES))
+                raise RequestError(f"Profile '{profile}': there is no field '{unknown[0]}'.", f"There is: {known}.")
             self.request("lab", {PROFILE: profile})
         self.request("lab", {})
 

@@ -400,7 +400,7 @@ class LaunchRequest(BaseModel):
             default=None,
             title="Stop when unused",
             description="After so long in which nothing happened it is saved and stopped, like 30m or 3h; none: never. "
-            "Empty: 60m where a machine costs money, never on this computer's network.",
+            "Empty: 60m, but never on this computer's own network.",
         ),
         About("advanced", example="60m"),
     ]

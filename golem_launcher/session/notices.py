@@ -115,7 +115,7 @@ def _file() -> Path:
 
 def _apprise() -> Any:
     if find_spec("apprise") is None:
-        raise LauncherError("Apprise is not installed.", "Install it: pip install 'golem-launcher[notify]'")
+        raise LauncherError("Apprise is not installed.", "Install it: pip install apprise")
     import apprise  # noqa: PLC0415 - a hundred services that nobody else needs
 
     return apprise.Apprise()

@@ -16,9 +16,7 @@ def read_table(data: bytes, about: dict[str, Any]) -> Any:
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
     except ImportError:
-        raise ProviderError(
-            "it is a table, and to read it pyarrow is needed here: pip install 'golem-launcher[arrow]'"
-        ) from None
+        raise ProviderError("it is a table, and to read it pyarrow is needed here: pip install pyarrow") from None
     from golem_launcher.tasks.arrow_messages import check  # noqa: PLC0415 - flatbuffers' own loads numpy
 
     try:

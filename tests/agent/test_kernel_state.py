@@ -112,7 +112,7 @@ print(json.dumps([
 
 def _pythons():
     for name in ("3.10", "3.12", "3.13"):
-        for path in sorted(Path("/root/.pyenv/versions").glob(f"{name}.*/bin/python3"))[:1] or [
+        for path in sorted((Path.home() / ".pyenv/versions").glob(f"{name}.*/bin/python3"))[:1] or [
             shutil.which(f"python{name}")
         ]:
             works = path and subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode == 0

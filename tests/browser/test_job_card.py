@@ -86,7 +86,7 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
         card.get_by_role("img", name="41 of 60 tasks done, 2 running").wait_for()
 
         card.get_by_role("button", name="Stop", exact=True).click()
-        card.get_by_role("button", name="Stop in order").click()
+        card.get_by_role("button", name="Stop after running tasks").click()
         card.get_by_text("Nothing more is begun").wait_for()
         assert directory.stop_asked
 
@@ -97,7 +97,7 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
     assert download.value.suggested_filename == "frames-results.zip"
     if where := os.environ.get("LOOK"):
         card.screenshot(path=f"{where}/job-over.png")
-    card.get_by_role("button", name="Take them into a Lab").click()
+    card.get_by_role("button", name="Open results in a Lab").click()
     expect(page.get_by_role("textbox", name="Files to bring")).to_have_value(str(output))
 
 

@@ -58,7 +58,13 @@ def test_places_of_the_hubs_own_computer_are_never_offered(name: str) -> None:
 
 
 def test_settings_that_make_no_sense_are_refused_when_the_hub_starts() -> None:
-    for wrong in ({"fields": ("colour",)}, {"limits": {"colour": 3}}, {"profiles": {"bad": {"cpus": 0}}}):
+    for wrong in (
+        {"fields": ("colour",)},
+        {"limits": {"colour": 3}},
+        {"limits": {"idle": "2h"}},
+        {"profiles": {"bad": {"cpus": 0}}},
+        {"profiles": {"slip": {"title": "A slip", "memory": 2}}},
+    ):
         with pytest.raises(RequestError):
             Choices(**wrong)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -16,9 +17,11 @@ from golem_launcher.events import SessionState, Stage
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import Account, account
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
+from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import parse_request
 from golem_launcher.session import trash
 from golem_launcher.session.directory import SessionDirectory, create_session_directory
+from golem_launcher.session.liveness import SUPERVISOR_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -148,7 +151,7 @@ def test_the_command_sets_and_lists(ann: HubUser, capsys: pytest.CaptureFixture[
 
     _session(ann, Stage.ENDED, cost="0.25", ran=2, began=datetime.now(UTC))
     run("set", "--glm", "5", "--machines", "1")
-    run("set", "--group", "students", "--glm", "7.5", "--gpus", "0")
+    assert run("set", "--group", "students", "--glm", "7,5", "--gpus", "0").startswith("Set")
     run("set", "--user", "bob", "--hours", "3")
     run("set", "--glm", "none")
     assert quotas.read() == Quotas(
@@ -156,10 +159,26 @@ def test_the_command_sets_and_lists(ann: HubUser, capsys: pytest.CaptureFixture[
         groups={"students": Quota(coins=Decimal("7.5"), gpus=0)},
         users={"bob": Quota(hours=Decimal(3))},
     )
-    head, row = run("list", "--network", "hoodi").splitlines()
+    said = run("list", "--network", "hoodi").splitlines()
+    assert [line.split() for line in said[1:4]] == [
+        ["(everybody)", "1"], ["group", "students", "7.5", "0"], ["user", "bob", "3"],
+    ]  # fmt: skip
+    head, row = said[-2:]
     assert head.split()[:4] == ["USER", "GROUPS", "tGLM", "SPENT"]
     assert row.split() == ["ann", "staff,", "students", "0.25", "0", "7.5", "2", "0", "of", "1", "0", "of", "0"]
     (told,) = json.loads(run("list", "--network", "hoodi", "--json"))
     assert (told["user"], told["account"]["spent"], told["quota"]["coins"]) == ("ann", "0.25", "7.5")
     for wrong in (("--glm", "many"), ("--machines", "1.5"), ("--glm=-1",), (), ("--user=a", "--group=b", "--glm=1")):
         assert run("set", *wrong).startswith("2 ")
+
+
+def test_nothing_is_stopped_while_a_users_server_runs(ann: HubUser, capsys: pytest.CaptureFixture[str]) -> None:
+    _session(ann, Stage.READY)
+    server = ann.home / "sessions" / "ann" / SUPERVISOR_FILE
+    files.write_atomic(server, json.dumps(ProcessRecord.of(os.getpid()).to_json()).encode())
+    with pytest.raises(SystemExit) as ended:
+        app(["down"])
+    told = capsys.readouterr()
+    assert (ended.value.code, "Stopped" in told.out) == (1, False)
+    assert "'ann' runs" in told.err
+    assert "admin page" in told.err

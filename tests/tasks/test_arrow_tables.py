@@ -143,7 +143,7 @@ def test_bytes_that_are_no_stream_end_in_no_other_way_than_that():
 def test_who_lacks_pyarrow_is_told_what_to_install(monkeypatch):
     data, table = stream(pa.table({"a": [1]})), pa.table({"a": [1]})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(ProviderError, match=r"pip install 'golem-launcher\[arrow\]'"):
+    with pytest.raises(ProviderError, match=r"pip install pyarrow"):
         read_table(data, ABOUT)
     with pytest.raises(Untransportable, match="pyarrow must be installed"):
         encode(table, len, len)

@@ -112,7 +112,11 @@ export class SessionView {
       h("h3", {}, "This session"),
       h("div", { class: "golem-buttons" }, this._save, this._end),
       this._answer,
-      h("p", {}, "More time and the end take your yes on the launcher's page, where no provider's script can say it."),
+      h(
+        "p",
+        {},
+        "You confirm more time, or the end, on the launcher's page, where no provider's script can press the button.",
+      ),
     );
     const css = h("link", { rel: "stylesheet", href: new URL("session.css", import.meta.url).href });
     this.panel = h(

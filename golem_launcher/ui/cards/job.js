@@ -13,7 +13,7 @@ import { downloadButton } from "./downloads.js";
  */
 const CELL_WORDS = { w: "waiting", r: "running", d: "done", f: "failed", p: "partly done" };
 
-const TITLES = ["Provider", "Done", "Failed", "Of work", "Now"];
+const TITLES = ["Provider", "Done", "Failed", "Time worked", "Now"];
 
 /** The tasks of a job: a grid with a cell for each, who does them, what failed, what came back. */
 export class JobView {
@@ -55,8 +55,8 @@ export class JobView {
     this.output = h("code", { class: "gl-job-output", dir: "auto" });
     this.stop = askingButton("Stop", {
       kind: "stop-job",
-      question: "Begin no more tasks, and end when those are done that run?",
-      yes: "Stop in order",
+      question: "Start no more tasks, and end once the running ones are done?",
+      yes: "Stop after running tasks",
       no: "Go on",
       act: () => tools.send({ kind: "stop job", name }),
     });
@@ -72,7 +72,7 @@ export class JobView {
     this.openMade = h(
       "button",
       { type: "button", class: "gl-button gl-small", onclick: () => tools.send({ kind: "open made", name }) },
-      "Take them into a Lab …",
+      "Open results in a Lab …",
     );
     this.openMade.title = "Fills the form with a session that has the results in its files";
     this.made = h(

@@ -52,7 +52,9 @@ _REQUEST = b"execute_request"
 _HEAD = 2048
 _MOST_PARTS = 1000
 """Of a message; more would be worked at for ever."""
-_OVERWRITTEN = re.compile(r"[^\n]*\r(?!\n)")
+_OVERWRITTEN = re.compile(r"(?m)^[^\n]*\r(?!\n|\Z)")
+"""What of a line is written over by what follows; a return that nothing follows yet has written over nothing. Looked
+for from lines' beginnings alone: from each character on, a long line would be looked through endlessly often."""
 _OUTPUTS = {"display_data", "execute_result", "error"}
 
 
@@ -135,22 +137,37 @@ class _Stream:
 
     def __init__(self, name: str, text: str, size: int) -> None:
         self.name = name
-        self._parts = [text]
+        self._lines: list[str] = []
+        """Whole ones, which are never looked through again."""
+        self._open = [text]
+        self._kept = 0
+        """How long the lines are."""
         self._size = self._looked = size
 
     def add(self, text: str, size: int) -> int:
         """More of it; by how much it has grown, or less than nothing."""
         before = self._size
-        self._parts.append(text)
+        self._open.append(text)
         self._size += size
         if self._size - self._looked > _MOST_TEXT:
-            self._parts = [_OVERWRITTEN.sub("", "".join(self._parts))]
-            self._size = self._looked = len(self._parts[0])
+            whole, end, begun = self._looked_through().rpartition("\n")
+            if end:
+                self._lines.append(whole + end)
+                self._kept += len(whole) + 1
+            self._open = [begun]
+            self._size = self._looked = self._kept + len(begun)
         return self._size - before
+
+    def _looked_through(self) -> str:
+        return _OVERWRITTEN.sub("", "".join(self._open))
 
     def told(self) -> dict[str, Any]:
         """As a notebook has it."""
-        return {"output_type": "stream", "name": self.name, "text": _OVERWRITTEN.sub("", "".join(self._parts))}
+        return {
+            "output_type": "stream",
+            "name": self.name,
+            "text": "".join([*self._lines, self._looked_through()]),
+        }
 
 
 class CellOutputs:

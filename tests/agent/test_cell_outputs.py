@@ -7,6 +7,8 @@ import uuid
 
 import nbformat
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from jupyter_server.services.kernels.connection.base import deserialize_msg_from_ws_v1, serialize_msg_to_ws_v1
 
 from golem_launcher.agent import cell_outputs
@@ -70,6 +72,32 @@ def test_a_flood_is_cut_and_a_progress_bar_of_days_is_none(monkeypatch):
     assert "left out" in flood[1]["text"]
     (bar,) = told(*[printed(f"\r{number:100}") for number in range(1000)])
     assert bar["text"].strip() == "999"
+
+
+def shown_by_a_terminal(text):
+    """What is left of each line: all after the last return that something follows."""
+    *lines, last = text.split("\n")
+    kept = [line[:-1].rpartition("\r")[2] + line[-1:] for line in (*lines, last)]
+    return "\n".join(kept)
+
+
+@given(st.lists(st.text("ab\r\n\u2028", max_size=8), min_size=1, max_size=20), st.integers(0, 40))
+def test_what_is_kept_is_what_was_not_written_over_however_it_came(pieces, most):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cell_outputs, "_MOST_TEXT", most)
+        (stream,) = told(*map(printed, pieces))
+    assert stream["text"] == shown_by_a_terminal("".join(pieces))
+
+
+@pytest.mark.parametrize("text", ["x", "x\r\n", "\r", "\n"])
+@pytest.mark.parametrize("message", [100, 1_000_000])
+def test_a_megabyte_without_an_end_is_looked_through_in_no_time(text, message):
+    cell, piece = Cell("c", "code", "page"), text * (message // len(text))
+    begun = time.process_time()
+    for _ in range(1_000_000 // message):
+        cell.take(*printed(piece), len(piece))
+    cell.told()
+    assert time.process_time() - begun < 2
 
 
 @pytest.mark.parametrize("data", ["{}", b"", b"execute_request", 8 * b"\xff" + b"execute_request"])

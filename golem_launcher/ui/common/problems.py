@@ -16,11 +16,11 @@ _NUMBERS = itertools.count(1)
 _GONE = "(left out)"
 _BLOCK = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL)
 _NAMED = re.compile(
-    r"((?:token|app_?key|api_?key|password|passwd|secret|authorization|credential|signature)\w*[\"']?\s*[=:]\s*[\"']?"
+    r"((?:token|app_?key|api_?key|password|passwd|secret|authorization|credential|signature)\w{0,60}[\"']?\s*[=:]\s*[\"']?"
     r"(?:bearer\s+|basic\s+|token\s+)?|bearer\s+)[^\s\"'&,;)}\]]+",
     re.IGNORECASE,
 )
-_USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/\s@\"']+@", re.IGNORECASE)
+_USER = re.compile(r"([a-z][a-z0-9+.-]{0,30}://)[^/\s@\"']+@", re.IGNORECASE)
 _SECRET_VARIABLE = re.compile(r"KEY|TOKEN|SECRET|PASSW", re.IGNORECASE)
 _SHORTEST_SECRET = 8
 

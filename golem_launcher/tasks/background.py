@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 LOG = "command.log"
 """What the command says, in the job's directory."""
 _BEGIN_SECONDS = 60.0
+_END_SECONDS = 10.0
+"""In which a command that does not begin may end by itself."""
 _LOOK_SECONDS = 0.1
 _READ = 4000
 
@@ -26,7 +28,8 @@ _READ = 4000
 def begin(directory: JobDirectory, command: Literal["run", "sweep"]) -> None:
     """Have ``command`` go on with the job; returns once its session was started, or all is done. Blocking.
 
-    Raises ``SessionError`` with what the command says where it does not come so far.
+    Raises ``SessionError`` with what the command says where it does not come so far. No command is at the job then,
+    and nothing goes on that costs: one that takes too long is ended. One that can't be ended is left to go on.
     """
     log = directory.path / LOG
     log.unlink(missing_ok=True)
@@ -34,16 +37,19 @@ def begin(directory: JobDirectory, command: Literal["run", "sweep"]) -> None:
     argv = modules.command("golem_launcher.cli", command, "--resume", directory.name)
     process = processes.spawn_detached(argv, env=environment, log=log, cwd=directory.path)
     end = time.monotonic() + _BEGIN_SECONDS
-    while time.monotonic() < end:
+    over = False
+    while not over and time.monotonic() < end:
         over = not process.alive()
         if _begun(directory.name):
             return
-        if over:
-            if said := _said(log):
-                raise SessionError(said)
-            return
-        time.sleep(_LOOK_SECONDS)
-    raise SessionError(f"The job '{directory.name}' does not begin.", f"See {log}.")
+        if not over:
+            time.sleep(_LOOK_SECONDS)
+    if not over and (not process.stop(grace=_END_SECONDS) or _begun(directory.name)):
+        return
+    if said := _said(log):
+        raise SessionError(said)
+    if not over:
+        raise SessionError(f"The job '{directory.name}' does not begin.", "Try again in a moment.")
 
 
 def _begun(name: str) -> bool:

@@ -28,6 +28,12 @@ LAB_HOST = b"127.0.0.1:8888"
 _HOP = {b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate", b"proxy-authorization", b"te",
         b"trailer", b"upgrade"}  # fmt: skip
 _REPLACED = {b"host", b"origin", b"cookie", b"referer", b"forwarded", b"x-real-ip", b"via"}
+_TOLD = re.compile(
+    rb"(accept|content|if|sec-fetch|sec-websocket)-[a-z-]+|accept|authorization|cache-control|expect|pragma|range|"
+    rb"transfer-encoding|user-agent|x-requested-with|x-xsrftoken"
+)
+"""Of a request behind a hub: what a Lab needs. Proxies in front of a hub tell it by headers of their own who the user
+is, with tokens that are good elsewhere, and there are more such proxies every year."""
 _PASSED = {
     b"accept-ranges", b"allow", b"cache-control", b"content-disposition", b"content-encoding", b"content-language",
     b"content-length", b"content-range", b"content-type", b"date", b"etag", b"expires", b"last-modified", b"pragma",
@@ -39,6 +45,8 @@ stranger may not give others our permission, load things, or tell others of what
 _REPORTING = (b"report-uri", b"report-to")
 _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 """Cookies that a page compares with what it sends: their names stay."""
+_LABS_OWN = re.compile(rb"_xsrf")
+"""The one of them that a Lab's page reads: behind a hub others are other applications' of that origin."""
 _COOKIE_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 _COOKIE_PARTS = (b"expires", b"max-age", b"path", b"httponly")
 _OF_THIS_SITE = b"SameSite=Lax"
@@ -146,18 +154,24 @@ class OriginPolicy:
         elif self.names_itself:  # at an upgrade servers compare it with the origin, which is told by the other name
             kept += self._own_name(headers)
         for name, value in headers:
-            if name == b"authorization" and self.behind_hub and self.secret.encode() not in value.split():
-                continue  # what lets into the hub is none of the provider's business
-            if name == b"authorization" and self.token:
-                continue
-            if name not in _HOP and name not in _REPLACED and not name.startswith(b"x-forwarded-"):
-                kept.append((name, value))
-            elif name == b"origin":
+            if name == b"origin":
                 kept.append((name, b"http://" + self.far_host))
-            elif name == b"referer" and (page := self._own_page(value, headers)) is not None:
-                kept.append((name, b"http://" + self.far_host + page))
+            elif name == b"referer":
+                page = self._own_page(value, headers)
+                kept += [(name, b"http://" + self.far_host + page)] if page is not None else []
+            elif self._is_told(name, value):
+                kept.append((name, value))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
         return [*kept, (b"cookie", cookies)] if cookies else kept
+
+    def _is_told(self, name: bytes, value: bytes) -> bool:
+        """Whether the server is told this header of a request as it came."""
+        if name == b"authorization" and self.token:
+            return False
+        if self.behind_hub:  # what lets into the hub is none of the provider's business
+            own = name != b"authorization" or self.secret.encode() in value.split()
+            return own and _TOLD.fullmatch(name) is not None
+        return name not in _HOP and name not in _REPLACED and not name.startswith(b"x-forwarded-")
 
     def _own_name(self, headers: Headers) -> Headers:
         """What a proxy tells of the name that was asked for, where that is this one's own and no forwarded one's."""
@@ -268,6 +282,10 @@ class OriginPolicy:
     def _prefix(self) -> bytes:
         return f"golem-{hashlib.sha256(self.secret.encode()).hexdigest()[:12]}-".encode()
 
+    def _keeps_name(self, cookie: bytes) -> bool:
+        """Whether the browser has a cookie of the server's by the name that the server gave it."""
+        return (_LABS_OWN if self.behind_hub else _READ_BY_SCRIPTS).fullmatch(cookie) is not None
+
     def _own_cookies(self, values: Iterable[bytes]) -> bytes:
         """The cookies that the server has set itself, by the names it gave them; no others."""
         prefix, found = self._prefix(), {}
@@ -275,7 +293,7 @@ class OriginPolicy:
             name, equals, value = part.strip().partition(b"=")
             if name.startswith(prefix):
                 name = name[len(prefix) :]
-            elif not _READ_BY_SCRIPTS.fullmatch(name):
+            elif not self._keeps_name(name):
                 continue
             if equals and name not in found:  # browsers send the one of the narrower path first
                 found[name] = value
@@ -286,7 +304,7 @@ class OriginPolicy:
         name, equals, value = first.strip().partition(b"=")
         if not equals or not _COOKIE_NAME.fullmatch(name):
             return b""
-        if not _READ_BY_SCRIPTS.fullmatch(name):
+        if not self._keeps_name(name):
             name = self._prefix() + name
         kept = [part.strip() for part in parts if part.strip().partition(b"=")[0].lower() in _COOKIE_PARTS]
         base = self.base_url.encode()

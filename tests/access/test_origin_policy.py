@@ -106,6 +106,43 @@ def test_what_is_told_of_the_user_is_only_what_is_needed():
         assert RULES.request([HOST, (b"referer", other)]) == [(b"host", b"127.0.0.1:8888")]
 
 
+HUB = OriginPolicy(frozenset(), "secret", "/user/ann/", token="secret", behind_hub=True)
+
+
+def test_behind_a_hub_a_lab_is_told_what_it_needs_and_by_no_proxy_who_the_user_is():
+    needed = [
+        (b"accept", b"*/*"), (b"accept-encoding", b"br"), (b"accept-language", b"pl"), (b"cache-control", b"no-store"),
+        (b"content-length", b"3"), (b"content-type", b"application/json"), (b"if-none-match", b'"1"'),
+        (b"if-modified-since", b"x"), (b"range", b"bytes=0-1"), (b"transfer-encoding", b"chunked"),
+        (b"expect", b"100-continue"), (b"user-agent", b"Firefox"), (b"x-requested-with", b"XMLHttpRequest"),
+        (b"x-xsrftoken", b"2|a"), (b"sec-fetch-site", b"same-origin"), (b"sec-websocket-key", b"k"),
+        (b"sec-websocket-version", b"13"), (b"sec-websocket-protocol", b"v1.kernel.websocket.jupyter.org"),
+    ]  # fmt: skip
+    who = (
+        b"cf-access-jwt-assertion", b"x-auth-request-access-token", b"x-amzn-oidc-data", b"remote-user", b"x-real-ip",
+        b"x-forwarded-user", b"authorization", b"x-csrftoken", b"x-ms-token-aad-id-token", b"dpop", b"content",
+        b"proxy-authorization", b"x-accept", b"one-of-next-year",
+    )  # fmt: skip
+    upgrade = [(b"connection", b"Upgrade"), (b"upgrade", b"websocket")]
+    asked = [(b"host", b"ann.hub.example"), *needed, *((name, b"Bearer eyJ.who") for name in who)]
+    own = [(b"host", b"127.0.0.1:8888"), (b"authorization", b"token secret")]
+    assert HUB.request(asked) == [*own, *needed]
+    assert HUB.request([*asked, *upgrade]) == [*own, *upgrade, *needed]
+    page = [(b"origin", b"https://ann.hub.example"), (b"referer", b"https://ann.hub.example/user/ann/lab?token=x")]
+    assert HUB.request([asked[0], *page])[2:] == [
+        (b"origin", b"http://127.0.0.1:8888"), (b"referer", b"http://127.0.0.1:8888/user/ann/lab"),
+    ]  # fmt: skip
+
+
+def test_behind_a_hub_cookies_of_other_applications_stay_outside():
+    given = [(b"set-cookie", name + b"=1; Path=/") for name in (b"csrftoken", b"_xsrf", b"login")]
+    kept = [value.partition(b";")[0] for name, value in HUB.response(b"/user/ann/", given) if name == b"set-cookie"]
+    assert [cookie.rpartition(b"-")[2] for cookie in kept] == [b"csrftoken=1", b"_xsrf=1", b"login=1"]
+    assert [cookie.startswith(b"golem-") for cookie in kept] == [True, False, True]
+    asked = [(b"cookie", b"csrftoken=other; XSRF-TOKEN=other; " + b"; ".join(kept))]
+    assert (b"cookie", b"csrftoken=1; _xsrf=1; login=1") in HUB.request(asked)
+
+
 def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     theirs = [
         (b"content-type", b"text/html"), (b"access-control-allow-origin", b"*"), (b"service-worker-allowed", b"/"),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError
+from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.fields import NAMES, is_list, numbers, title
 from golem_launcher.units import number
@@ -79,6 +80,7 @@ class Choices:
             if len(str(value)) > _LONGEST:
                 raise RequestError(f"{title(key)}: it is too long.", field=key)
         request = parse_request({**self._settings(self.profile(options)), **chosen, "name": name})
+        of_user(request.store, name)  # refused here, when the hub starts, where users can't have one each
         for key in chosen:
             self._check_limit(key, getattr(request, key))
         return request

@@ -27,6 +27,7 @@ from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import account
 from golem_launcher.hub_spawner.choices import Choices, from_form
 from golem_launcher.hub_spawner.form import form
+from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
 from golem_launcher.session.directory import SessionDirectory
@@ -275,6 +276,7 @@ def _begin(user: HubUser, request: LaunchRequest, at_hub: HubSettings, environme
         if directory.path.exists() and alive(directory):  # the hub died while it was started
             client.stop(request.name)
         token = token_of(request.network)
+        request = request.model_copy(update={"store": of_user(request.store, user.home.name)})
         quotas.check(quotas.read().of(user), account(user, token), request, token)
         return client.start(_going_on(request), at_hub=at_hub, environment=environment)
 

@@ -9,6 +9,7 @@ import pytest
 from golem_launcher.errors import RequestError
 from golem_launcher.hub_spawner.choices import NEVER, Choices, from_form
 from golem_launcher.hub_spawner.form import form
+from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.request.fields import NAMES
 
 _CHOICES = Choices(
@@ -67,6 +68,25 @@ def test_settings_that_make_no_sense_are_refused_when_the_hub_starts() -> None:
     ):
         with pytest.raises(RequestError):
             Choices(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("store", "own"),
+    [
+        (None, None),
+        ("/srv/saves/", "/srv/saves/ann"),
+        ("s3://bucket", "s3://bucket/ann"),
+        ("sftp://u:p@host/saves", "sftp://u:p@host/saves/ann"),
+    ],
+)
+def test_each_user_has_a_place_of_their_own_in_a_common_store(store: str | None, own: str | None) -> None:
+    assert of_user(store, "ann") == own
+
+
+def test_a_common_store_without_folders_is_refused_when_the_hub_starts() -> None:
+    for settings in ({"store": "redis://host"}, {"store": "s3://bucket?version=1"}):
+        with pytest.raises(RequestError, match="each user"):
+            Choices(settings=settings)
 
 
 def test_the_form_is_escaped_limited_and_filled_in() -> None:

@@ -45,7 +45,7 @@ class HubGate:
 
         ``secret``: the session's token, which the Lab is shown for whoever comes in; ``use`` is told when somebody
         does something there. ``extensions``: whether the provider's are shown; never on an origin that this server
-        shares with the hub's own pages.
+        shares with the hub's own pages, or with other servers.
         """
         self.base_url = settings.prefix
         self._login = HubLogin(settings)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 from collections import OrderedDict
@@ -29,15 +30,28 @@ if TYPE_CHECKING:
     from golem_launcher.access.origin_policy import Headers
 
 _CALLBACK = "oauth_callback"
-_STATES, _LOGINS, _TOKENS = 256, 256, 256
-"""How many of each are remembered: who asks without a login makes new ones."""
-_STATE_SECONDS = 600
+_LOGINS, _TOKENS = 256, 256
+"""How many of each are remembered."""
+_LONGEST_PLACE = 2000
+"""Of a place that a login goes on to: browsers keep no cookies of more than 4096 bytes."""
+_BEGUN_SECONDS = 600
 _CHECKED_SECONDS = 60.0
 """How long the hub's word on a token counts. A logout there is heard of as late as that."""
 _HUB_AWAY_SECONDS = 3600.0
 """How long its last word counts while it does not answer: a session goes on while its hub is started anew."""
 _SECONDS = 20.0
 _NOT_ALLOWED = "This server is somebody else's."
+
+
+@dataclass(frozen=True)
+class _Begun:
+    """A login that was begun: its browser keeps it, so that nobody's pushes out another's."""
+
+    state: str
+    place: str
+    """To go on to."""
+    at: float
+    """Seconds since the computer was started."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +69,16 @@ class HubLogin:
 
     def __init__(self, settings: HubSettings) -> None:
         self._settings = settings
-        self._states: OrderedDict[str, tuple[str, str, float]] = OrderedDict()
-        """Logins that were begun: the place to go on to, PKCE's verifier, and when."""
+        self._key = secrets.token_bytes(32)
         self._logins: OrderedDict[str, str] = OrderedDict()
         """The hub's tokens of those who logged in, by the hash of their cookie."""
         self._tokens: OrderedDict[str, _Known] = OrderedDict()
         """What the hub said of tokens, by their hashes."""
         self._client: aiohttp.ClientSession | None = None
         self._scopes = {"access:servers", f"access:servers!user={settings.user}", *settings.access_scopes}
-        start = "__Host-" if settings.secure and settings.own_origin else ""
+        start = "__Host-" if settings.secure and settings.own_host else ""
         self._cookie = f"{start}golem-gate-{hashlib.sha256(settings.prefix.encode()).hexdigest()[:8]}"
+        self._begun_cookie = f"{self._cookie}-begun"
 
     async def aclose(self) -> None:
         """Close the connections to the hub."""
@@ -94,41 +108,41 @@ class HubLogin:
         """To the hub, for a person's browser; a program is told that it showed no token."""
         if not _navigates(method, headers):
             return self._with_version(plain(403, "Log in at the hub first, or show a token of it."))
-        state, verifier = secrets.token_urlsafe(24), secrets.token_urlsafe(48)
-        place = target if target.startswith(self._settings.prefix) else self._settings.prefix
-        self._states[state] = (place, verifier, clock.since_boot())
-        _bound(self._states, _STATES)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        known = target.startswith(self._settings.prefix) and len(target) <= _LONGEST_PLACE
+        place = target if known else self._settings.prefix
+        begun = _Begun(secrets.token_urlsafe(24), place, clock.since_boot())
+        verifier = self._verifier(begun.state)
+        challenge = _base64(hashlib.sha256(verifier.encode()).digest())
         asked = {
             "client_id": self._settings.client_id,
             "redirect_uri": self._settings.callback_url,
             "response_type": "code",
-            "state": state,
+            "state": begun.state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
         login = f"{self._settings.authorize_url}?{urlencode(asked)}"
-        return self._redirect(login, self._set_cookie(headers, self._state_cookie(state), "1", _STATE_SECONDS))
+        return self._redirect(login, self._set_cookie(headers, self._begun_cookie, self._sealed(begun), _BEGUN_SECONDS))
 
     async def _come_back(self, query: str, headers: Headers) -> Served:
         """From the hub's login, with a code that stands for the user. Raises ``HubUnreachable``."""
         asked = {name: values[0] for name, values in parse_qs(query).items()}
-        state, code = asked.get("state", ""), asked.get("code", "")
-        begun = self._states.pop(state, None)
-        if begun is None or self._state_cookie(state) not in _cookies(headers):
-            again = f'<p>It was begun elsewhere, or long ago. <a href="{self._settings.prefix}">Begin anew</a></p>'
-            return page(403, "This login can't be finished", again)
-        target, verifier, at = begun
-        if not code or clock.since_boot() - at > _STATE_SECONDS:
+        begun = self._unsealed(_cookies(headers).get(self._begun_cookie, ""))
+        if begun is None or begun.state != asked.get("state"):
+            again = f'<a href="{self._settings.prefix}">Begin anew</a>'
+            why = "It was begun elsewhere, or long ago, or in another tab since."
+            return page(403, "This login can't be finished", f"<p>{why} {again}</p>")
+        code = asked.get("code")
+        token = await self._token_for(code, self._verifier(begun.state)) if code else None
+        if token is None:
             return page(403, "The hub did not let you in", f'<p><a href="{self._settings.prefix}">Try again</a></p>')
-        token = await self._token_for(code, verifier)
         if not await self._is_allowed(token):
             return plain(403, _NOT_ALLOWED)
         login = secrets.token_urlsafe(32)
         self._logins[_hash(login)] = token
         _bound(self._logins, _LOGINS)
-        forget_state = self._set_cookie(headers, self._state_cookie(state), "", 0)
-        return self._redirect(target, forget_state, self._set_cookie(headers, self._cookie, login))
+        over = self._set_cookie(headers, self._begun_cookie, "", 0)
+        return self._redirect(begun.place, over, self._set_cookie(headers, self._cookie, login))
 
     def _logged_in(self, headers: Headers) -> str | None:
         """The hub's token of who logged in by this browser."""
@@ -154,7 +168,8 @@ class HubLogin:
         _bound(self._tokens, _TOKENS)
         return allowed
 
-    async def _token_for(self, code: str, verifier: str) -> str:
+    async def _token_for(self, code: str, verifier: str) -> str | None:
+        """The hub's token for a code; ``None`` where it refuses. Raises ``HubUnreachable``."""
         form = {
             "client_id": self._settings.client_id,
             "client_secret": self._settings.api_token,
@@ -164,7 +179,9 @@ class HubLogin:
             "code_verifier": verifier,
         }
         answer = await self._ask("POST", f"{self._settings.api_url}/oauth2/token", form=form)
-        token = answer.get("access_token") if answer is not None else None
+        if answer is None:
+            return None
+        token = answer.get("access_token")
         if not isinstance(token, str):
             raise HubUnreachable
         return token
@@ -190,8 +207,24 @@ class HubLogin:
             raise HubUnreachable
         return value
 
-    def _state_cookie(self, state: str) -> str:
-        return f"{self._cookie}-{_hash(state)[:8]}"
+    def _verifier(self, state: str) -> str:
+        """PKCE's: nobody has it but this process, which keeps none."""
+        return self._mac("verifier", state)
+
+    def _sealed(self, begun: _Begun) -> str:
+        told = _base64(json.dumps([begun.state, begun.place, begun.at]).encode())  # programs put quotes around an =
+        return f"{told}.{self._mac('begun', told)}"
+
+    def _unsealed(self, cookie: str) -> _Begun | None:
+        """What :meth:`_sealed` made in this process, if it is not too old."""
+        told, _, mac = cookie.partition(".")
+        if not hmac.compare_digest(mac.encode(), self._mac("begun", told).encode()):
+            return None
+        begun = _Begun(*json.loads(base64.urlsafe_b64decode(told + "==")))
+        return begun if clock.since_boot() - begun.at <= _BEGUN_SECONDS else None
+
+    def _mac(self, purpose: str, text: str) -> str:
+        return hmac.new(self._key, f"{purpose}:{text}".encode(), hashlib.sha256).hexdigest()
 
     def _set_cookie(self, headers: Headers, name: str, value: str, seconds: int | None = None) -> tuple[bytes, bytes]:
         path = "/" if name.startswith("__Host-") else self._settings.prefix
@@ -215,6 +248,10 @@ class HubLogin:
 def _bound(kept: OrderedDict[str, Any], most: int) -> None:
     while len(kept) > most:
         kept.popitem(last=False)
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def _hash(secret: str) -> str:

@@ -38,10 +38,17 @@ class HubSettings(BaseModel):
     """One of them lets into this server."""
     version: str = ""
     """The hub's, which wants to hear it."""
-    own_origin: bool = False
-    """Whether this user's server has an origin that it shares with no other page."""
+    own_host: bool = False
+    """Whether this user's servers have a host that is neither the hub's nor another user's."""
+    named_servers: bool = True
+    """Whether the user may have further servers, which are at the same host: their pages share an origin."""
     secure: bool = False
     """Whether browsers come by https."""
+
+    @property
+    def own_origin(self) -> bool:
+        """Whether nobody else's pages, nor those of another server of the user's, share an origin with this one's."""
+        return self.own_host and not self.named_servers
 
 
 def write(directory: Path, settings: HubSettings) -> None:

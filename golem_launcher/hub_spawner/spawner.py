@@ -257,7 +257,8 @@ class GolemSpawner(Spawner):
             authorize_url=f"{told['JUPYTERHUB_HOST']}{self.hub.base_url}api/oauth2/authorize",
             access_scopes=tuple(json.loads(told["JUPYTERHUB_OAUTH_ACCESS_SCOPES"])),
             version=hub_version,
-            own_origin=bool(told["JUPYTERHUB_HOST"]),
+            own_host=bool(told["JUPYTERHUB_HOST"]),
+            named_servers=bool(self.user.allow_named_servers),
             secure=str(told.get("JUPYTERHUB_PUBLIC_URL") or "").startswith("https://"),
         )
 
@@ -275,8 +276,8 @@ def _begin(user: HubUser, request: LaunchRequest, at_hub: HubSettings, environme
         directory = SessionDirectory(paths.sessions_directory() / request.name)
         if directory.path.exists() and alive(directory):  # the hub died while it was started
             client.stop(request.name)
-        token = token_of(request.network)
         request = request.model_copy(update={"store": of_user(request.store, user.home.name)})
+        token = token_of(request.network)
         quotas.check(quotas.read().of(user), account(user, token), request, token)
         return client.start(_going_on(request), at_hub=at_hub, environment=environment)
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -207,19 +208,66 @@ def test_cookies_are_the_servers_own() -> None:
     assert "Path=/user/ann/; HttpOnly; SameSite=Lax" in plain
     assert "Secure" not in plain
     assert "; Secure" in asyncio.run(cookie([(b"x-forwarded-proto", b"https,http")]))
-    own = asyncio.run(cookie([], own_origin=True, secure=True))
+    own = asyncio.run(cookie([], own_host=True, secure=True))
     assert own.startswith("__Host-golem-gate-")
     assert "Path=/; HttpOnly; SameSite=Lax; Secure" in own
 
 
-def test_anonymous_crowds_take_little_memory() -> None:
+def test_anonymous_crowds_push_out_nobodys_login() -> None:
     async def scenario() -> None:
-        async with gate(StandInHub()) as login:
+        hub = StandInHub()
+        async with gate(hub) as login:
+            back, state = await _begin(login, hub, "ann")
             for _ in range(1000):
                 await login.admit(b"GET", "/user/ann/lab", _PAGE)
-            assert len(login._states) <= 256
+            served = await login.admit(b"GET", back, [(b"cookie", state)])
+            assert served is not None
+            assert (served.status, _header(served, b"location")) == (302, "/user/ann/lab?reset")
 
     asyncio.run(scenario())
+
+
+def test_a_login_that_was_begun_can_be_neither_made_up_nor_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        hub = StandInHub()
+        async with gate(hub) as login, gate(hub) as another:
+            back, state = await _begin(login, hub, "ann")
+            name, _, value = state.partition(b"=")
+            begun, _, seal = value.rpartition(b".")
+            other = (await _begin(login, hub, "bob"))[1].partition(b"=")[2]
+            for forged in (begun, begun + b".", begun[:-1] + b"." + seal, other.partition(b".")[0] + b"." + seal, b"."):
+                served = await login.admit(b"GET", back, [(b"cookie", name + b"=" + forged)])
+                assert served is not None
+                assert (served.status, _cookies(served)) == (403, [])
+            assert (await another.admit(b"GET", back, [(b"cookie", state)])).status == 403  # type: ignore[union-attr]
+            now = clock.since_boot()
+            monkeypatch.setattr(clock, "since_boot", lambda: now + 601)
+            assert (await login.admit(b"GET", back, [(b"cookie", state)])).status == 403  # type: ignore[union-attr]
+            monkeypatch.setattr(clock, "since_boot", lambda: now + 590)
+            assert (await login.admit(b"GET", back, [(b"cookie", state)])).status == 302  # type: ignore[union-attr]
+
+    asyncio.run(scenario())
+
+
+def test_logins_that_are_begun_do_not_pile_up_in_the_browser() -> None:
+    async def scenario() -> None:
+        async with gate(StandInHub()) as login:
+            begun = []
+            for target in ("/user/ann/lab", "/user/ann/la", "/user/ann/l", "/user/ann/lab?" + "x" * 8000):
+                served = await login.admit(b"GET", target, _PAGE)
+                assert served is not None
+                begun += _cookies(served)
+            assert len({cookie.partition(b"=")[0] for cookie in begun}) == 1
+            assert max(map(len, begun)) < 4000  # browsers keep no larger ones
+            assert all(re.fullmatch(rb"[\w-]+=[\w.-]+", cookie) for cookie in begun)  # nobody quotes it
+
+    asyncio.run(scenario())
+
+
+def test_extensions_are_shown_only_where_no_other_page_shares_the_origin() -> None:
+    hosts = ((True, False), (True, True), (False, False))
+    assert [_settings(own_host=host, named_servers=named).own_origin for host, named in hosts] == [True, False, False]
+    assert not _settings(own_host=True).own_origin  # what is not known is not trusted
 
 
 def test_what_a_hub_told_is_kept_for_the_owner_alone(tmp_path: Path) -> None:

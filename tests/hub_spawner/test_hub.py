@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.access import hub_settings
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.session import client
@@ -111,6 +112,10 @@ async def _each_has_a_lab_and_nobody_anothers(ann: Browser, bob: Browser) -> str
     for browser in (ann, bob):
         status, page = await browser.page(f"/user/{browser.user}/lab")
         assert (status, "JupyterLab" in page) == (200, True)
+    with paths.home_of(paths.shared_home() / "users/ann"):
+        told = hub_settings.read(next(session_directories()).path)
+    assert told is not None
+    assert (told.named_servers, told.own_host) == (False, False)  # so the hub is set up
     kernel = str((await ann.lab().call("POST", "/api/kernels", {"name": "python3"}))["id"])
     assert await ann.lab().run(kernel, "_ = open('kept.txt', 'w').write('anns'); print(6 * 7)") == "42\n"
     assert "kept.txt" not in await bob.lab().execute("import os; print(os.listdir())")

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
 _THERE = re.compile(r"([^/:]+):(.*)", re.DOTALL)
-_SHOWN_LEFT_OUT = 20
+_MOST_NAMED = 20
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -64,14 +64,21 @@ def copy(
             "golem-launcher cp data.zip my-lab:, or: golem-launcher cp my-lab:data.zip .",
         )
     directory, number = reachable(name, machine)
-    began = time.monotonic()
-    with _shown_progress(hidden=as_json) as progress:
-        copied = asyncio.run(_copy(directory, number, [place.path for place in sources], target, progress))
+    from golem_launcher.workspace.transfer.copy_queue import Copied
+
+    copied, began = Copied(), time.monotonic()
+    try:
+        with _shown_progress(hidden=as_json) as progress:
+            asyncio.run(_copy((directory, number), [place.path for place in sources], target, progress, copied))
+    except BaseException:  # the user's interrupt, too: what came until then is there
+        _tell_what_could_run(copied)
+        raise
     seconds = time.monotonic() - began
     if as_json:
         print_json({**dataclasses.asdict(copied), "seconds": round(seconds, 3)})
     else:
         _tell(copied, seconds)
+        _tell_what_could_run(copied)
     if copied.left_out:
         raise typer.Exit(FAILED)
 
@@ -95,31 +102,31 @@ class _Place:
 
 
 async def _copy(
-    directory: SessionDirectory, machine: int, sources: list[str], target: _Place, progress: Progress
-) -> Copied:
-    """Copy one after the other."""
+    machine: tuple[SessionDirectory, int], sources: list[str], target: _Place, progress: Progress, copied: Copied
+) -> None:
+    """Copy one after the other; ``machine`` is one of a session, by its number."""
     from golem_launcher.session.file_transfers import far_files
-    from golem_launcher.workspace.transfer.copy_queue import Copied
 
-    done = Copied()
-    async with far_files(directory, machine) as far:
+    async with far_files(*machine) as far:
         into = target.names_a_folder or await _is_folder(far, target)
         if len(sources) > 1 and not into:
             raise RequestError(f"{target.path} is no folder, and only there is room for several.", "End it with /.")
         for source in sources:
-            done.add(await _copy_one(far, source, target, progress, into=into))
-    return done
+            await _copy_one(far, source, target, progress, copied, into=into)
 
 
-async def _copy_one(far: FarFiles, source: str, target: _Place, progress: Progress, *, into: bool) -> Copied:
+async def _copy_one(
+    far: FarFiles, source: str, target: _Place, progress: Progress, copied: Copied, *, into: bool
+) -> None:
     from golem_launcher.workspace.transfer.download import download
     from golem_launcher.workspace.transfer.upload import upload
 
     last = os.path.basename(source.rstrip("/"))  # noqa: PTH119 - a path of a session is none of this computer
     place = os.path.join(target.path, last) if into and last not in {"", ".", ".."} else target.path  # noqa: PTH118
     if target.session is None:
-        return await download(far, source or ".", Path(place), progress)
-    return await upload(far, Path(source), place or ".", progress)
+        await download(far, source or ".", Path(place), progress, copied)
+    else:
+        await upload(far, Path(source), place or ".", progress, copied)
 
 
 async def _is_folder(far: FarFiles, target: _Place) -> bool:
@@ -146,7 +153,21 @@ def _tell(copied: Copied, seconds: float) -> None:
     rate = f", {data_size(int(copied.bytes / seconds))} a second" if copied.bytes else ""
     words = f"Copied {counted(copied.files, 'file')} ({data_size(copied.bytes)}{rate})"
     say(f"{words}; {copied.unchanged} there already." if copied.unchanged else f"{words}.")
-    for path, reason in list(copied.left_out.items())[:_SHOWN_LEFT_OUT]:
+    for path, reason in list(copied.left_out.items())[:_MOST_NAMED]:
         typer.echo(f"Not copied: {path} ({reason})", err=True)
-    if len(copied.left_out) > _SHOWN_LEFT_OUT:
-        typer.echo(f"… and {len(copied.left_out) - _SHOWN_LEFT_OUT} more; --json names them all.", err=True)
+    if len(copied.left_out) > _MOST_NAMED:
+        typer.echo(f"… and {len(copied.left_out) - _MOST_NAMED} more; --json names them all.", err=True)
+
+
+def _tell_what_could_run(copied: Copied) -> None:
+    if not copied.could_run:
+        return
+    from golem_launcher.workspace.repository.entry import shown
+    from golem_launcher.workspace.repository.self_running import LOOK_FIRST, folded
+
+    typer.echo(LOOK_FIRST, err=True)
+    named = folded(copied.could_run)
+    for path in named[:_MOST_NAMED]:
+        typer.echo(f"  {shown(path)}", err=True)
+    if len(named) > _MOST_NAMED:
+        typer.echo(f"  and {len(named) - _MOST_NAMED} more (all with --json)", err=True)

@@ -135,7 +135,8 @@ def results(
     golem-launcher results my-lab -o work.zip --generation 3
     """
     from golem_launcher.session.saved_work import saved_work
-    from golem_launcher.workspace.export.results import folded, save_zip
+    from golem_launcher.workspace.export.results import save_zip
+    from golem_launcher.workspace.repository.self_running import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.store import open_store
 
     work = saved_work(name, store)
@@ -175,7 +176,7 @@ def results(
         _say_renamed(dict(written.renamed))
         _say_left_out(left_out)
         if written.could_run:
-            say("Look at these before you open the folder with anything: some programs run such files by themselves.")
+            say(LOOK_FIRST)
             named = folded(written.could_run)
             for path in named[:_MOST_NAMED]:
                 say(f"  {path}")

@@ -65,7 +65,7 @@ class BatchQueue:
     async def run(self, commands: Callable[[Any], None], *, seconds: float = _SECONDS) -> list[Any]:
         """Queue one batch and wait for it; returns yapapi's events. Raises ``ProviderError`` if it fails.
 
-        Who is cancelled leaves the batch to itself.
+        Who is cancelled leaves the batch to itself, and removes the file that it brings: the rest of it is not kept.
         """
         if self._left:
             raise _gone()

@@ -5,6 +5,7 @@ import os
 import pytest
 
 from golem_launcher.session import client
+from golem_launcher.workspace.repository.self_running import LOOK_FIRST
 from tests.session.conftest import command
 
 _LARGE = 20_000_000
@@ -28,6 +29,13 @@ def test_there_and_back_beside_a_save(far_session, tmp_path):
     (tmp_path / "back").rename(tmp_path / "new/data")  # as `cp` has it: what is copied to a folder comes into it
     assert "2 there already" in command("cp", f"{directory.name}:data/", str(tmp_path / "new"))[1]
     assert not list(directory.scratch.glob("pieces-*"))
+    (folder / "below/.git").mkdir()
+    (folder / "below/.git/config").write_text("[core]\n")
+    assert command("cp", str(folder / "below"), f"{directory.name}:")[2] == ""
+    _, _, said = command("cp", f"{directory.name}:below", str(tmp_path / "named"))
+    assert said == f"{LOOK_FIRST}\n  {tmp_path}/named/.git/\n"
+    _, told, said = command("cp", f"{directory.name}:below", str(tmp_path / "named"), "--json")
+    assert (told["could_run"], said) == ([f"{tmp_path}/named/.git/config"], "")
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ async def _conclude(place: Place, verb: str, brought: Brought, output: Output) -
 
 
 async def _tell_what_could_run(brought: Brought, output: Output) -> None:
-    from golem_launcher.workspace.export.results import folded
+    from golem_launcher.workspace.repository.self_running import folded
 
     named = folded(brought.could_run)
     if not named:

@@ -12,8 +12,8 @@ from golem_launcher.kernel.sync.merge_base import Known, MergeBase
 from golem_launcher.kernel.sync.remote_folder import Listing, Workspace, key
 from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
-from golem_launcher.workspace.export.results import could_run
 from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -108,7 +108,10 @@ class Published:
 
 
 class Receiving:
-    """A file that a peer may write, once: after a good end it is ours."""
+    """A file that a peer may write, once: after a good end it is ours.
+
+    Who does not wait for it any more removes it: what still comes is let pass then, and takes no disk.
+    """
 
     components: tuple[str, ...] = ("UploadChunk", "UploadFinished")
 
@@ -160,8 +163,16 @@ class Receiving:
             raise GftpError("The chunk lies too far ahead of what has arrived.", kind="WriteError")
         return offset, content
 
+    def _is_given_up(self) -> bool:
+        return os.fstat(self._descriptor).st_nlink == 0
+
     def _write(self, offset: int, content: bytes) -> None:
         try:
+            if self._is_given_up():
+                os.ftruncate(self._descriptor, 0)
+                self._ahead.clear()
+                self._arrived = max(self._arrived, offset + len(content))
+                return
             write_at(self._descriptor, offset, content)
             self._rewritten = self._rewritten or offset < self._arrived
             if offset == self._arrived:  # the usual case: no need to read it back
@@ -178,6 +189,9 @@ class Receiving:
             raise GftpError(f"Writing failed: {error.strerror}.", kind="WriteError") from None
 
     def _finish(self, expected: str | None) -> None:
+        if self._is_given_up():
+            self.finished = True
+            return
         if self._ahead:
             raise GftpError("Parts of the file have not arrived.", kind="IntegrityError")
         if self._rewritten:

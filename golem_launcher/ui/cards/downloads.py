@@ -178,7 +178,8 @@ def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -
 
 def write_results(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
     """The files of a session as they were saved last. Blocking."""
-    from golem_launcher.workspace.export.results import folded, save_zip  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.repository.self_running import folded  # noqa: PLC0415 - not needed to show the page
     from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415
 
     directory = session_directory(name)

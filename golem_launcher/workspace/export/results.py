@@ -6,7 +6,6 @@ written: the zip has all others.
 
 from __future__ import annotations
 
-import fnmatch
 import os
 import secrets
 import stat
@@ -23,6 +22,7 @@ from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,16 +43,6 @@ _COMPRESSED = (
     ".xz", ".zip", ".zst",
 )  # fmt: skip
 """Names of files that do not get smaller."""
-_RUNS = (
-    "*.desktop", "*.lnk", "*.url", "*.bat", "*.cmd", "*.ps1", "*.vbs", "*.scpt", "*.command", "*.app", "*.exe", "*.msi",
-    "*.pth", "*.egg-link", "sitecustomize.py", "usercustomize.py", "conftest.py", "setup.py", "postbuild", "start",
-    "jupyter_*config.py", "jupyter_*config.json", "ipython_config.py", ".bashrc", ".bash_profile", ".profile",
-    ".zshrc", ".envrc", ".pythonrc", ".gitconfig", ".vimrc", ".exrc", "desktop.ini", "autorun.inf",
-)  # fmt: skip
-_RUNS_BELOW = (".ipython", ".vscode", ".idea", ".git", ".jupyter", ".github", ".husky", ".devcontainer", "binder")
-"""Directories whose files programs read and obey."""
-_LAYOUT = ".jupyter/lab/workspaces/*.jupyterlab-workspace"
-"""Which tabs are open, as JupyterLab writes it in every session: nothing runs it."""
 
 
 @dataclass(frozen=True)
@@ -81,27 +71,6 @@ class Results:
             return ""
         kept = counted(self.kernel_states, "file in which notebooks keep", "files in which notebooks keep")
         return f"{kept} their variables {'stays' if self.kernel_states == 1 else 'stay'} in the saves."
-
-
-def could_run(path: str) -> bool:
-    """Whether some program may run a file of this name without being told to, when its directory is opened."""
-    if fnmatch.fnmatchcase(path, _LAYOUT):
-        return False
-    *directories, name = path.lower().split("/")
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(
-        directory in _RUNS_BELOW for directory in directories
-    )
-
-
-def folded(paths: Iterable[str]) -> list[str]:
-    """Files that could run, for people: those below one directory that programs obey, as that directory."""
-    counts: dict[str, int] = {}
-    for path in paths:
-        parts = path.split("/")
-        below = [number for number, part in enumerate(parts[:-1]) if part.lower() in _RUNS_BELOW]
-        name = "/".join(parts[: below[0] + 1]) + "/" if below else path
-        counts[name] = counts.get(name, 0) + 1
-    return [f"{name} ({counted(number, 'file')})" if number > 1 else name for name, number in counts.items()]
 
 
 def write_zip(

@@ -87,9 +87,12 @@ def fault(entry: Entry, chunks: int | None = None) -> str:
     )
     if not right:
         return NO_SENSE
-    if entry.target and (len(entry.target) > LONGEST_PATH or not _is_canonical(entry.target)):
-        return "what it leads to has no proper name"
-    return fault_of_path(entry.path)
+    return fault_of_target(entry.target) or fault_of_path(entry.path)
+
+
+def fault_of_target(target: str) -> str:
+    """Why no link can lead there, wherever that is; empty when it can."""
+    return "" if len(target) <= LONGEST_PATH and _is_canonical(target) else "what it leads to has no proper name"
 
 
 def fault_of_path(path: str) -> str:
@@ -103,8 +106,13 @@ def fault_of_path(path: str) -> str:
 
 
 def _is_canonical(text: str) -> bool:
-    """Whether it is text that means one name, and is written in the one way."""
-    return not _LONE.search(text) and "\0" not in text and escape(unescape(text)) == text
+    """Whether it is text that means one name, and is written in the one way.
+
+    The bytes of ``é``, escaped one by one, would be a second way to write the name that systems give as ``é``.
+    """
+    if _LONE.search(text) or "\0" in text:
+        return False
+    return escape(unescape(text).encode(errors="surrogateescape").decode(errors="surrogateescape")) == text
 
 
 def _bytes(part: str) -> int:

@@ -32,7 +32,7 @@ _Carried = TypeVar("_Carried")
 
 @dataclass
 class Copied:
-    """What a copy did."""
+    """What copies did, by the time that one looks: those that fail did something as well."""
 
     files: int = 0
     bytes: int = 0
@@ -41,13 +41,8 @@ class Copied:
     """Files that were there already."""
     left_out: dict[str, str] = field(default_factory=dict)
     """What was not copied, and why; the names as they may be shown."""
-
-    def add(self, other: Copied) -> None:
-        """Count what another copy did, too."""
-        self.files += other.files
-        self.bytes += other.bytes
-        self.unchanged += other.unchanged
-        self.left_out |= other.left_out
+    could_run: list[str] = field(default_factory=list)
+    """Files of the session that some program may run when the folder is opened: paths of this computer, as they are."""
 
 
 @dataclass
@@ -84,6 +79,11 @@ class Segment:
     file: CopiedFile
     offset: int
     length: int
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the file is whole with it."""
+        return self.offset + self.length == self.file.entry.size
 
 
 class CopyQueue:
@@ -128,7 +128,7 @@ class CopyQueue:
         segment.file.written += segment.length
         self._done += segment.length
         self._copied.bytes += segment.length
-        self._copied.files += segment.offset + segment.length == segment.file.entry.size
+        self._copied.files += segment.is_last
         self._progress(self._done, self._total)
 
     def fail(self, file: CopiedFile, why: str, anew: FarEntry | None = None) -> None:

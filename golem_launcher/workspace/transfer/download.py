@@ -1,7 +1,8 @@
 """Copies files and folders of a session to this computer: what ``golem-launcher cp`` does in one direction.
 
 A file gets its name when it is whole; what is there already with the same size and time is not copied. The session is a
-stranger's: nothing is written through a link that lies below the target, and no name and no link leads out of it.
+stranger's: nothing is written through a link that lies below the target, and no name and no link leads out of it. What
+some program may run when the folder is opened is named.
 """
 
 from __future__ import annotations
@@ -11,16 +12,16 @@ import contextlib
 import errno
 import os
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
 
 from golem_launcher.agent.workspace import copying as far
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError, WorkspaceError
-from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.entry import shown
+from golem_launcher.workspace.repository.self_running import could_run, link_could_run
 from golem_launcher.workspace.transfer.copy_queue import (
-    Copied,
     CopiedFile,
     CopyQueue,
     Cut,
@@ -31,49 +32,53 @@ from golem_launcher.workspace.transfer.copy_queue import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from golem_launcher.workspace.transfer.copy_queue import Progress
+    from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
     from golem_launcher.workspace.transfer.far_files import FarEntry, FarFiles, Listing
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
-async def download(far_files: FarFiles, source: str, target: Path, progress: Progress) -> Copied:
+async def download(far_files: FarFiles, source: str, target: Path, progress: Progress, copied: Copied) -> None:
     """Copy what is at ``source`` in the session, a path as the user has it, to ``target``, which it becomes.
 
-    Raises ``RequestError`` where there is nothing, ``WorkspaceError`` when this computer takes no more, and what
-    ``far_files`` raise.
+    ``copied`` counts it, as it is done. Raises ``RequestError`` where there is nothing, ``WorkspaceError`` when this
+    computer takes no more, and what ``far_files`` raise.
     """
     source = escape(source)
     found = await far_files.entries(source)
     if found is None:
         raise RequestError(f"There is nothing at {shown(source)} in the session.")
-    copied = Copied(left_out=dict(found.left_out))
-    top = await asyncio.to_thread(_open_top, target, found.top)
+    copied.left_out |= found.left_out
+    place = _place_of(target, found.top)
+    top = await asyncio.to_thread(_open_top, place)
     try:
-        files = await asyncio.to_thread(_prepare, top, source, target.name, found, copied)
+        files = await _to_its_end(_prepare, top, source, target, found, copied)
         queue = CopyQueue(files, copied, progress)
         if queue.left > os.statvfs(top).f_bavail * os.statvfs(top).f_frsize:
             raise WorkspaceError(f"There is no room for it at {target}.", "Free some, or choose another place.")
-        work = _Download(far_files, queue, top)
+        work = _Download(far_files, queue, top, partial(_note, place, copied))
         while queue:
             await assembly_line(work.have_made, work.bring, work.take)
-        await asyncio.to_thread(_link, top, found.below, copied)
+        await _to_its_end(_link, top, place, found.below, copied)
     finally:
         os.close(top)
-    return copied
 
 
 class _Download:
     """The three steps of each piece."""
 
-    def __init__(self, far_files: FarFiles, queue: CopyQueue, top: int) -> None:
+    def __init__(self, far_files: FarFiles, queue: CopyQueue, top: int, landed: Callable[[str], None]) -> None:
+        """``landed`` gets the path below ``top`` of each file that is whole, in some thread."""
         self._far_files = far_files
         self._queue = queue
         self._top = top
+        self._landed = landed
 
     async def have_made(self) -> Cut | None:
         segments = self._queue.cut(self._far_files.piece_size)
@@ -85,13 +90,15 @@ class _Download:
     async def take(self, brought: tuple[Cut, Path]) -> None:
         cut, path = brought
         try:
-            faults = await asyncio.to_thread(_write, self._top, path, cut)
+            faults = await _to_its_end(_write, self._top, path, cut, self._landed)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
         for segment, fault in zip(cut.segments, faults, strict=True):
+            if segment.file.over:
+                continue
             if fault is None:
                 self._queue.taken(segment)
-            elif not segment.file.over:
+            else:
                 self._queue.fail(segment.file, fault, await self._as_it_is(segment.file) if fault == far.BUSY else None)
 
     async def _as_it_is(self, file: CopiedFile) -> FarEntry | None:
@@ -99,20 +106,25 @@ class _Download:
         return found.top if found is not None and found.top.kind == "f" else None
 
 
-def _open_top(target: Path, entry: FarEntry) -> int:
-    """The open directory below which all is written; it is made when there is none."""
-    above = target if entry.kind == "d" else target.parent
-    if above.exists() and not above.is_dir():
-        raise RequestError(f"{above} is no directory.")
-    above.mkdir(parents=True, exist_ok=True)
-    return os.open(above, _DIRECTORY)
+def _place_of(target: Path, entry: FarEntry) -> Path:
+    """The directory below which all is written."""
+    return target if entry.kind == "d" else target.parent
 
 
-def _prepare(top: int, source: str, name: str, found: Listing, copied: Copied) -> list[CopiedFile]:
+def _open_top(place: Path) -> int:
+    """The directory, open; it is made when there is none."""
+    if place.exists() and not place.is_dir():
+        raise RequestError(f"{place} is no directory.")
+    place.mkdir(parents=True, exist_ok=True)
+    return os.open(place, _DIRECTORY)
+
+
+def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -> list[CopiedFile]:
     """Make the directories; the files that are to be copied, as far as they are not there yet."""
     files = []
+    place = _place_of(aim, found.top)
     for entry in (found.top, *found.below):
-        target = unescape(entry.path) or name
+        target = unescape(entry.path) or aim.name
         if entry.kind == "d" and entry.path:
             with (
                 _telling(entry.path, copied),
@@ -125,6 +137,7 @@ def _prepare(top: int, source: str, name: str, found: Listing, copied: Copied) -
             with contextlib.suppress(OSError), parent(top, target) as (above, last):
                 if _same(above, last, entry):
                     copied.unchanged += 1
+                    _note(place, copied, target)
                     continue
                 status = os.stat(far.unfinished(file.tag), dir_fd=above, follow_symlinks=False)
                 file.go_on(status.st_size, status.st_mtime_ns)
@@ -140,7 +153,16 @@ def _same(above: int, name: str, entry: FarEntry) -> bool:
     return False
 
 
-def _write(top: int, path: Path, cut: Cut) -> list[str | None]:
+async def _to_its_end(work: Callable[_P, _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+    """What comes of ``work`` in a thread. Who is cancelled waits for it: the directory that it uses is closed then."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments, **named))
+    try:
+        return await asyncio.shield(working)
+    finally:
+        await asyncio.wait([working])
+
+
+def _write(top: int, path: Path, cut: Cut, landed: Callable[[str], None]) -> list[str | None]:
     """Write the segments of a piece that was brought; why one could not be written, for each."""
     faults: list[str | None] = []
     with path.open("rb") as piece:
@@ -149,13 +171,13 @@ def _write(top: int, path: Path, cut: Cut) -> list[str | None]:
             if unread is None:
                 begins = piece.tell()
                 if not segment.file.over:
-                    fault = _written(top, piece, segment)
+                    fault = _written(top, piece, segment, landed)
                 piece.seek(begins + segment.length)
             faults.append(fault)
     return faults
 
 
-def _written(top: int, piece: BinaryIO, segment: Segment) -> str | None:
+def _written(top: int, piece: BinaryIO, segment: Segment, landed: Callable[[str], None]) -> str | None:
     file, entry = segment.file, segment.file.entry
     growing = far.unfinished(file.tag)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -170,8 +192,9 @@ def _written(top: int, piece: BinaryIO, segment: Segment) -> str | None:
                 target.flush()
                 with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
                     os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
-            if segment.offset + segment.length == entry.size:
+            if segment.is_last:
                 os.rename(growing, name, src_dir_fd=above, dst_dir_fd=above)
+                landed(file.target)
     except OSError as error:
         if error.errno in _FATAL:
             raise WorkspaceError(f"The files could not be written: {error.strerror or error}.") from error
@@ -179,18 +202,38 @@ def _written(top: int, piece: BinaryIO, segment: Segment) -> str | None:
     return None
 
 
-def _link(top: int, entries: list[FarEntry], copied: Copied) -> None:
-    """Make the links, when all else is there: nothing is ever written through one. None leads out of the folder."""
-    links = [each for each in entries if each.kind == "l"]
-    leading_out = symlinks.leading_out((each.path, each.target) for each in links)
-    for each in links:
-        if each.path in leading_out:
-            copied.left_out[shown(each.path)] = "it leads out of what is copied"
+def _link(top: int, place: Path, entries: list[FarEntry], copied: Copied) -> None:
+    """Make the links, when all else is there: nothing is ever written through one."""
+    for each in entries:
+        if each.kind != "l":
             continue
-        with _telling(each.path, copied), parent(top, unescape(each.path), make=True) as (above, name):
+        path, target = unescape(each.path), unescape(each.target)
+        if not _stays_within(path, target):
+            copied.left_out[shown(each.path)] = "it may lead out of what is copied"
+            continue
+        with _telling(each.path, copied), parent(top, path, make=True) as (above, name):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=above)
-            os.symlink(unescape(each.target), name, dir_fd=above)
+            os.symlink(target, name, dir_fd=above)
+            _note(place, copied, path, judge=link_could_run)
+
+
+def _stays_within(path: str, target: str) -> bool:
+    """Whether a link leads to below the top, also when other links come to lie there in later copies.
+
+    Its ``..`` all stand in front, so they climb directories, of which there are as many as its path says. Behind the
+    name of what may be a link they would climb from somewhere else.
+    """
+    parts = target.split("/")
+    climbs = next((number for number, part in enumerate(parts) if part != ".."), len(parts))
+    return not target.startswith("/") and ".." not in parts[climbs:] and climbs <= path.count("/")
+
+
+def _note(place: Path, copied: Copied, path: str, judge: Callable[[str], bool] = could_run) -> None:
+    """Name what some program may run that is there now."""
+    here = str(place / path)
+    if judge(here):
+        copied.could_run.append(here)
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from golem_launcher.agent.workspace import copying
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES
-from golem_launcher.workspace.repository.entry import LARGEST_FILE, LONGEST_PATH, fault_of_path, shown
+from golem_launcher.workspace.repository.entry import LARGEST_FILE, fault_of_path, fault_of_target, shown
 from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE
 from golem_launcher.workspace.transfer.plan import LARGEST_LIST
 from golem_launcher.workspace.transfer.responses import are_pairs, as_shown, nonsense
@@ -228,6 +228,8 @@ class _Reader:
             return None
         if not self._found or self._found[0].path:
             raise ProviderError(f"It can't be copied: {next(iter(self._left_out.values()), 'no reason given')}.")
+        if self._found[0].kind != "d" and len(self._found) > 1:
+            raise nonsense("files below one that is no directory")
         return Listing(self._found[0], self._found[1:], self._left_out, self._unfinished)
 
     def take(self, line: Any) -> None:
@@ -244,14 +246,14 @@ class _Reader:
                 self._add(FarEntry("f", path, mode & 0o777, mtime_ns, size, stamp))
             case ["d", str(path), int(mode)]:
                 self._add(FarEntry("d", path, mode & 0o777))
-            case ["l", str(path), str(target)] if target and len(target) <= LONGEST_PATH:
+            case ["l", str(path), str(target)] if target:
                 self._add(FarEntry("l", path, target=target))
             case _:
                 raise nonsense("a line that describes no file")
 
     def _add(self, entry: FarEntry) -> None:
         fault = fault_of_path(entry.path) if entry.path or self._found else ""
-        if fault:
+        if fault := fault or fault_of_target(entry.target):
             self._left_out[shown(entry.path)] = fault
         elif copying.is_unfinished(entry.path.rpartition("/")[2]):
             self._unfinished[entry.path] = entry

@@ -13,7 +13,6 @@ from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.transfer.copy_queue import (
-    Copied,
     CopiedFile,
     CopyQueue,
     Cut,
@@ -27,20 +26,20 @@ from golem_launcher.workspace.transfer.far_files import MOST_SEGMENTS, FarEntry,
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.workspace.transfer.copy_queue import Progress
+    from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
 
-async def upload(far_files: FarFiles, source: Path, target: str, progress: Progress) -> Copied:
+async def upload(far_files: FarFiles, source: Path, target: str, progress: Progress, copied: Copied) -> None:
     """Copy a file or folder of this computer to ``target`` in the session, a path as the user has it.
 
-    Raises ``RequestError`` where there is nothing, and what ``far_files`` raise.
+    ``copied`` counts it, as it is done. Raises ``RequestError`` where there is nothing, and what ``far_files`` raise.
     """
     target = escape(target)
     found = await asyncio.to_thread(lambda: listing(far.entries(str(source))))
     if found is None:
         raise RequestError(f"There is nothing at {source}.")
-    copied = Copied(left_out=dict(found.left_out))
+    copied.left_out |= found.left_out
     files = await _to_send(far_files, source, target, found, copied)
     directories = [(below(target, each.path), each.mode) for each in (found.top, *found.below) if each.kind == "d"]
     for at in range(0, len(directories), MOST_SEGMENTS):
@@ -52,7 +51,6 @@ async def upload(far_files: FarFiles, source: Path, target: str, progress: Progr
     links = [(below(target, each.path), each.target) for each in found.below if each.kind == "l"]
     for at in range(0, len(links), MOST_SEGMENTS):
         copied.left_out |= await far_files.make([], links[at : at + MOST_SEGMENTS])
-    return copied
 
 
 class _Upload:

@@ -209,6 +209,30 @@ def test_an_upload_refuses(tmp_path, component, payload):
     assert (tmp_path / "file").stat().st_size == 0
 
 
+def test_what_comes_of_a_file_that_was_removed_is_let_pass_and_takes_no_disk(tmp_path):
+    """Who gave a transfer up removes its file; the sender, who can't know, may end."""
+
+    async def run():
+        receiving = Receiving(tmp_path / "file")
+        await receiving.answer(*chunk(0, bytes(100_000)))
+        (tmp_path / "file").rename(tmp_path / "kept")
+        os.link(tmp_path / "kept", tmp_path / "other")  # a name is enough to be wanted
+        (tmp_path / "kept").unlink()
+        await receiving.answer(*chunk(100_000, bytes(100_000)))
+        descriptor = os.open(tmp_path / "other", os.O_RDONLY)
+        assert os.fstat(descriptor).st_size == 200_000
+        (tmp_path / "other").unlink()
+        for at in range(200_000, 100_000_000, 1_000_000):  # farther than a chunk may lie ahead
+            await receiving.answer(*chunk(at, bytes(1000)))
+        assert os.fstat(descriptor).st_size == 0
+        os.close(descriptor)
+        await receiving.answer("UploadFinished", {"hash": "0" * 64})
+        assert receiving.finished
+        receiving.close()
+
+    asyncio.run(run())
+
+
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=20)), max_size=12))
 def test_an_upload_in_any_order_is_what_was_written(tmp_path, chunks):

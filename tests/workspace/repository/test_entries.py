@@ -1,3 +1,4 @@
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -5,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.workspace.repository import record, records, spool
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
-from golem_launcher.workspace.repository.entry import Entry
+from golem_launcher.workspace.repository.entry import Entry, fault, fault_of_path, fault_of_target
 from golem_launcher.workspace.repository.records import Records, Sorter, beside
 from golem_launcher.workspace.transfer.plan import Plan
 from golem_launcher.workspace.transfer.tree import Tree, shrunk
@@ -28,6 +30,22 @@ def files(draw):
         return Entry(path, "directory", mode, mtime)
     holes = ((0, 5), (7, 2)) if kind == "holes" else ()
     return Entry(path, "file", mode, mtime, 20, draw(_IDS), holes=holes)
+
+
+@given(st.lists(st.sampled_from(list(b"a\xc3\xa9\xff\xe2\x82\xac")), min_size=1).map(bytes))
+def test_every_name_that_a_system_can_have_has_one_spelling(name):
+    spelling = escape(os.fsdecode(name))
+    assert fault_of_target(spelling) == ""
+    other = "".join(f"%{byte:02X}" if byte > 127 else chr(byte) for byte in name)
+    assert (fault_of_target(other) == "") == (other == spelling)
+
+
+def test_the_escaped_bytes_of_a_letter_are_no_second_name_of_it():
+    """By one a link would lead through another that is known by its first alone."""
+    assert fault_of_path("d/é") == fault_of_target("d/é") == ""
+    assert fault_of_path("d/%C3%A9")
+    assert fault_of_target("d/%C3%A9/../../secret")
+    assert fault(Entry("L", "link", target="d/%C3%A9/.."))
 
 
 @given(files())

@@ -35,16 +35,18 @@ def copy(provider, tmp_path, monkeypatch):
     monkeypatch.setattr(far_files, "FIRST", _SMALL)
     monkeypatch.setattr(far_files, "LARGEST", _SMALL)
 
-    def run(work, *arguments, bulk=None, progress=_untold):
+    def run(work, *arguments, bulk=None, progress=_untold, copied=None):
         scratch = Path(tempfile.mkdtemp(dir=tmp_path))
+
+        copied = Copied() if copied is None else copied
 
         async def main():
             async with provider.agent(bulk) as agent:
                 if bulk is not None:
                     agent.throughput.tunnel_took(1_000_000, 1000.0)
-                return await work(FarFiles(agent, scratch), *arguments, progress)
+                await work(FarFiles(agent, scratch), *arguments, progress, copied)
 
-        copied = asyncio.run(main())
+        asyncio.run(main())
         assert not list(scratch.iterdir())
         return copied
 
@@ -203,11 +205,14 @@ def liar():
 
 
 def _from(liar, target):
+    copied = Copied()
+
     async def main():
         async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
-            return await download(FarFiles(agent, target.parent), "x", target, _untold)
+            await download(FarFiles(agent, target.parent), "x", target, _untold, copied)
 
-    return asyncio.run(main())
+    asyncio.run(main())
+    return copied
 
 
 def _has(liar, *lines, data=b"data"):
@@ -238,6 +243,68 @@ def test_names_and_links_that_lead_out_are_left_out(liar, tmp_path):
     assert len(copied.left_out) == len(names) - 1 + len(links)
     assert [each.name for each in (tmp_path / "here").iterdir()] == ["deep"]
     assert {each.name for each in tmp_path.iterdir()} == {"here"}
+
+
+def test_a_link_is_judged_by_the_name_that_it_gets(liar, tmp_path):
+    """The text that travels could be another spelling of it, or of no name at all."""
+    here = tmp_path / "1/2/3/here"
+    escaped = ["l", "L", "d/e/%C3%A9/../../secret"]
+    improper = [["l", "nul", "a\0b"], ["l", "lone", "a\ud800"], ["l", "byte", "a\udcff"], escaped]
+    _has(liar, ["d", "", 0o777], ["l", "d/e/é", "../.."], *improper)
+    copied = _from(liar, here)
+    assert set(copied.left_out) == {"L", "nul", "lone", "byte"}
+    assert copied.left_out["nul"] == copied.left_out["L"] == "what it leads to has no proper name"
+    assert (here / "d/e/é").resolve() == here
+
+
+def test_a_link_that_climbs_behind_a_name_is_left_out_whatever_lies_there(liar, tmp_path):
+    """A second copy can put its links behind those of the first, which its list does not show."""
+    here = tmp_path / "1/2/3/here"
+    inside = {"d/e/k": "../..", "d/e/up": "../../d/", "d/sideways": "e/./k", "same": "."}
+    _has(liar, ["d", "", 0o777], *(["l", path, target] for path, target in inside.items()))
+    assert _from(liar, here).left_out == {}
+    climbing = {"L": "d/e/k/../../secret", "M": "./..", "N": "d/..", "d/O": "../..", "d/P": ".././..", "Q": "/"}
+    _has(liar, ["d", "", 0o777], *(["l", path, target] for path, target in climbing.items()))
+    assert _from(liar, here).left_out == dict.fromkeys(climbing, "it may lead out of what is copied")
+    links = {str(each.relative_to(here)): each.readlink() for each in here.rglob("*") if each.is_symlink()}
+    assert links == {path: Path(target) for path, target in inside.items()}
+    assert all((here / path).resolve().is_relative_to(here) for path in links)
+
+
+@pytest.mark.parametrize("kind", ["f", "l"])
+def test_what_is_no_folder_has_nothing_in_it(liar, tmp_path, kind):
+    """It would come to lie beside it, in a folder that is the user's."""
+    top = _line("") if kind == "f" else ["l", "", "target"]
+    _has(liar, top, _line(".bashrc"))
+    with pytest.raises(WorkspaceError, match="what our program never sends"):
+        _from(liar, tmp_path / "file")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_some_program_may_run_is_named(copy, provider, tmp_path):
+    there, here = provider.work / "there", tmp_path / "here"
+    for path in (".git/config", "a/.git/hooks/pre-commit", ".ENVRC", "data.csv", "evil/config", "b/.git"):
+        (there / path).parent.mkdir(parents=True, exist_ok=True)
+        (there / path).write_text("x")
+    (there / "evil/.vscode").symlink_to("../a")
+    (there / "evil/link").symlink_to("../a")
+    named = {".git/config", "a/.git/hooks/pre-commit", ".ENVRC", "b/.git", "evil/.vscode"}
+    assert set(copy(download, "there", here).could_run) == {str(here / each) for each in named}
+    again = copy(download, "there", here)  # what an earlier copy brought that was interrupted
+    assert again.unchanged == 6
+    assert set(again.could_run) == {str(here / each) for each in named}
+    assert copy(download, "there/evil/config", tmp_path / ".git/config").could_run == [str(tmp_path / ".git/config")]
+    assert copy(upload, here, "other").could_run == []
+
+
+def test_what_some_program_may_run_is_named_when_the_copy_fails(copy, provider, tmp_path):
+    (provider.work / ".envrc").write_text("x")
+    (provider.work / "big").write_bytes(bytes(1_000_000))
+    copied = Copied()
+    with pytest.raises(_Cut):
+        copy(download, "", tmp_path / "here", progress=_cut_after(1), copied=copied)
+    assert not (tmp_path / "here/big").exists()
+    assert copied.could_run == [str(tmp_path / "here/.envrc")]
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 _HASHED = re.compile(r"(^|[./])[0-9a-f]{16,20}(\.|$)")
 _PAGES = re.compile(r"/(lab|doc)(/(tree|workspaces)(/.*)?)?/?")
-_CONFIG = re.compile(rb'<script id="jupyter-config-data" type="application/json">(.*?)</script>', re.DOTALL)
+_CONFIG, _CONFIG_END = b'<script id="jupyter-config-data" type="application/json">', b"</script>"
 _MAIN = re.compile(r'src="{{ ?page_config\.fullStaticUrl ?}}/(main\.[0-9a-f]+\.js)(\?v=[0-9a-f]+)?"')
 _TOKEN_SCRIPT = re.compile(r"<script>(/\* Remove token.*?)</script>", re.DOTALL)
 _COMPRESSED = {".css", ".js", ".json", ".map", ".svg", ".txt", ".html"}
@@ -118,11 +118,12 @@ class LabFrontend:
 
     def page(self, theirs: bytes) -> bytes | None:
         """Make JupyterLab's page with the settings found in ``theirs``; ``None`` if that is no page of JupyterLab's."""
-        found = _CONFIG.search(theirs)
-        if found is None:
+        before, begun, rest = theirs.partition(_CONFIG)
+        settings, ended, after = rest.partition(_CONFIG_END)
+        if not begun or not ended:
             return None
         try:
-            config = json_value(found.group(1))
+            config = json_value(settings)
         except ValueError:
             return None
         if not isinstance(config, dict):
@@ -130,7 +131,7 @@ class LabFrontend:
         if not self.extensions:
             return self._made(config)
         config.update(federated_extensions=[*_others(config), labextension.entry()], golemLauncherKey=self.key)
-        return theirs[: found.start(1)] + _as_data(config).encode() + theirs[found.end(1) :]
+        return before + begun + _as_data(config).encode() + ended + after
 
     def _inner(self, path: str) -> str:
         path = unquote(path.partition("?")[0])

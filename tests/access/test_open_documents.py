@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import time
 from types import SimpleNamespace
 
 import aiohttp
@@ -218,6 +219,12 @@ def test_a_request_that_is_no_websocket_is_told_so():
                 assert response.status == 404  # nor is the provider asked how the session ended
 
     run(scene())
+
+
+def test_a_page_that_begins_its_settings_endlessly_often_is_seen_to_be_none_in_no_time():
+    begun = time.process_time()
+    assert LabFrontend(key=KEY).page(b'<script id="jupyter-config-data" type="application/json">' * 18_000) is None
+    assert time.process_time() - begun < 1
 
 
 def test_the_page_names_the_extension_and_its_key():

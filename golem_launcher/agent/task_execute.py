@@ -6,6 +6,7 @@ goes to ``out/value.json`` and ``out/N``, what it raised to ``out/error.json``. 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -50,7 +51,7 @@ def _call(call: dict[str, Any], place: Path) -> Any:
             of,
             lambda blob: (place / "in" / str(blob)).read_bytes(),
             lambda blob: brought[str(blob)],
-            values.read_arrow,
+            functools.partial(values.read_arrow, room=values.Room()),
         )
 
     for name, constant in call["constants"].items():

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 _MARK = "$golem"
 _DEEPEST = 100
 _MOST_INDEX = 32
-_LARGEST_FRAME = 2 * 1024**3
-"""Of the references that a frame may become, in bytes."""
+_LARGEST_FRAMES = 2 * 1024**3
+"""What all frames of one value may become, in bytes."""
+_REFERENCE, _OBJECT = 8, 200
+"""What a value takes as one of an array of numpy's, and as an object of Python's (a dict, an array, text), in bytes."""
 
 
 class Untransportable(TypeError):  # noqa: N818 - it is an answer
@@ -147,20 +149,39 @@ def _without_index(frame: Any, place: str) -> tuple[list[str | None], Any]:
     return names, frame
 
 
-def read_arrow(data: bytes, about: dict[str, Any]) -> Any:
-    """The table that :func:`encode` made these bytes of: as what it was, but where pandas is missing a pyarrow table.
+class Room:
+    """What the frames of one value may still become, in bytes: of several that are small the sum may not be."""
 
+    def __init__(self, left: int = _LARGEST_FRAMES) -> None:
+        self._left = left
+
+    def take(self, size: int) -> bool:
+        """Whether there is room for so much; it is taken then."""
+        fits = size <= self._left
+        self._left -= size if fits else 0
+        return fits
+
+
+def read_arrow(data: bytes, about: dict[str, Any], room: Room) -> Any:
+    """The table that :func:`encode` made these bytes of, as what it was.
+
+    A frame comes as a pyarrow table where pandas is missing, or no ``room``, that of the whole value, is left for it.
     Raises ``ImportError`` without pyarrow, ``ValueError`` and what pyarrow and pandas raise for what it never makes.
     """
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
-    with pa.ipc.open_stream(data) as reader:
+    source = pa.BufferReader(data)
+    with pa.ipc.open_stream(source) as reader:
         if not all(_fits(field.type) for field in reader.schema):
             raise ValueError("a column of a type that nobody sends")
         table = reader.read_all().replace_schema_metadata(None)
+    if source.tell() != len(data):
+        raise ValueError("more bytes than the stream has")
     table.validate(full=True)
-    if table.num_rows > 8 * len(data):  # a bit is the least that a row takes
+    most = 8 * len(data)  # a bit is the least that a value takes
+    if table.num_rows > most:
         raise ValueError("more rows than there is room for")
+    size = _OBJECT + sum(_size_of(column, most) for column in table.columns)
     kind, index = about.get("as"), about.get("index")
     fits = isinstance(index, list) and len(index) <= min(_MOST_INDEX, table.num_columns)
     if kind not in {"table", "batch", "frame"} or not fits or not isinstance(index, list):
@@ -168,13 +189,43 @@ def read_arrow(data: bytes, about: dict[str, Any]) -> Any:
     if kind == "batch":
         batches = table.combine_chunks().to_batches()
         return batches[0] if batches else pa.RecordBatch.from_pylist([], schema=table.schema)
-    if kind == "table" or 8 * table.num_rows * table.num_columns > _LARGEST_FRAME:
+    if kind == "table" or not room.take(size):
         return table
     try:
         import pandas as pd  # noqa: F401, PLC0415 - it may not be there
     except ImportError:
         return table
     return _with_index(table.to_pandas(), index)
+
+
+def _size_of(column: Any, most: int) -> int:
+    """What a column may become in a frame, in bytes. Raises ``ValueError`` where more than ``most`` values are nested.
+
+    A column that is a dictionary stays one; within others each value is one of its own.
+    """
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    if not pa.types.is_dictionary(column.type):
+        return _OBJECT + sum(_becomes(chunk, _REFERENCE, most) for chunk in column.chunks)
+    dictionaries = sum(_becomes(chunk.dictionary, _REFERENCE, most) for chunk in column.chunks)
+    return _OBJECT + _REFERENCE * len(column) + dictionaries
+
+
+def _becomes(values: Any, each: int, most: int) -> int:
+    """What an array may become, in bytes: numbers take ``each``, what is nested is counted as deep as it goes."""
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    types, kind, count = pa.types, values.type, len(values)
+    if count > most:
+        raise ValueError("more values than there is room for")
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return _OBJECT * count + _becomes(values.values, _REFERENCE, most)
+    if types.is_struct(kind):
+        parts = (values.field(number) for number in range(kind.num_fields))
+        return _OBJECT * count + sum(_becomes(part, _OBJECT, most) for part in parts)
+    if types.is_dictionary(kind):
+        return count * (_OBJECT + int(values.dictionary.nbytes)) + _becomes(values.dictionary, _OBJECT, most)
+    return count * (each if types.is_primitive(kind) or types.is_null(kind) else _OBJECT)
 
 
 def _with_index(frame: Any, names: list[Any]) -> Any:

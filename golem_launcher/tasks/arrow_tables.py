@@ -8,8 +8,10 @@ from golem_launcher.agent import task_values
 from golem_launcher.errors import ProviderError
 
 
-def read_table(data: bytes, about: dict[str, Any]) -> Any:
+def read_table(data: bytes, about: dict[str, Any], room: task_values.Room) -> Any:
     """What :func:`golem_launcher.agent.task_values.read_arrow` makes of it, once it is seen to be plain.
+
+    ``room``: that of the whole result.
 
     Raises ``ProviderError`` where pyarrow is not installed here, and ``ValueError`` for what can't be read.
     """
@@ -21,6 +23,6 @@ def read_table(data: bytes, about: dict[str, Any]) -> Any:
 
     try:
         check(data)
-        return task_values.read_arrow(data, about)
+        return task_values.read_arrow(data, about, room)
     except (pa.ArrowException, OSError, KeyError, ArithmeticError, NotImplementedError, MemoryError) as error:
         raise ValueError(str(error)) from None

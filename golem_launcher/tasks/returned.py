@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.agent.task_values import decode
+from golem_launcher.agent.task_values import Room, decode
 from golem_launcher.errors import LauncherError, ProviderError, TaskError
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.arrow_tables import read_table
@@ -16,7 +17,6 @@ from golem_launcher.text import clean_text
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from golem_launcher.tasks.task_client import Answer
@@ -50,23 +50,30 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
     names = [output.name.partition("/")[2] for output in blobs]
     shared = Counter(names)
     files: dict[int, Output] = {}
+    unnamed = dict(enumerate(blobs))
     left = _LARGEST_BYTES
+
+    def take(number: int) -> Output:
+        if number not in unnamed:
+            raise ValueError("a blob that did not come, or is named twice")
+        return unnamed.pop(number)
 
     def take_bytes(number: int) -> bytes:
         nonlocal left
-        output = _numbered(blobs, number)
+        output = take(number)
         data = _content(output, left)
         left -= output.size
         return data
 
     def take_file(number: int) -> Path:
-        output = _numbered(blobs, number)
+        output = take(number)
         name = names[number] if shared[names[number]] == 1 else f"{number}/{names[number]}"
         files[number] = Output(name, output.size, "", output.content)
         return (target / name).absolute()
 
+    reader = functools.partial(read_table, room=Room())
     try:
-        found = decode(_json(answer, VALUE, _LARGEST_VALUE), take_bytes, take_file, read_table)
+        found = decode(_json(answer, VALUE, _LARGEST_VALUE), take_bytes, take_file, reader)
     except (ValueError, TypeError, IndexError, RecursionError):
         raise ProviderError("What came back is no value.") from None
     if why := placing.unfit([*files.values()]):
@@ -79,12 +86,6 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
 def output_named(answer: Answer, name: str) -> Output | None:
     """The output of that name, where there is one."""
     return next((output for output in answer.outputs if output.name == name), None)
-
-
-def _numbered(blobs: Sequence[Output], number: int) -> Output:
-    if not 0 <= number < len(blobs):
-        raise ValueError("a blob that did not come")
-    return blobs[number]
 
 
 def _content(output: Output, most: int) -> bytes:

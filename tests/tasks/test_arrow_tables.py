@@ -1,14 +1,20 @@
 """Tables as arguments and results: they come back as they were, and what a provider makes up is refused."""
 
+import functools
 import sys
+import tracemalloc
 
 import pandas as pd
 import pyarrow as pa
 import pytest
 
-from golem_launcher.agent.task_values import Untransportable, decode, encode
+from golem_launcher.agent.task_values import Room, Untransportable, decode, encode
 from golem_launcher.errors import ProviderError
-from golem_launcher.tasks.arrow_tables import read_table
+from golem_launcher.tasks import arrow_tables
+
+
+def read_table(data, about, room=None):
+    return arrow_tables.read_table(data, about, Room() if room is None else room)
 
 
 def there_and_back(value):
@@ -117,6 +123,70 @@ def test_what_unpacks_to_more_than_came_is_refused():
     repeated = pa.RunEndEncodedArray.from_arrays([10**9], ["x"])
     with pytest.raises(ValueError, match="type"):
         read_table(stream(pa.table({"a": repeated})), ABOUT)
+
+
+FRAME = {"as": "frame", "index": []}
+
+
+def nothings(size, rows):
+    return pa.FixedSizeListArray.from_arrays(pa.nulls(size * rows), size)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        nothings(2_000_000, 4),
+        pa.StructArray.from_arrays([nothings(2_000_000, 4)], ["a"]),
+        pa.ListArray.from_arrays(pa.array([0, 2**30], pa.int32()), pa.nulls(2**30)),
+        pa.DictionaryArray.from_arrays(pa.array([0], pa.int8()), nothings(2_000_000, 1)),
+    ],
+)
+@pytest.mark.parametrize("about", [ABOUT, FRAME])
+def test_a_few_bytes_do_not_stand_for_endlessly_many_nested_values(column, about):
+    data = stream(pa.table({"a": column}))
+    assert len(data) < 1000
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="more values"):
+            read_table(data, about)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_lists_of_nothing_and_fields_of_nothing_travel():
+    frame = pd.DataFrame({"a": [[], [None]], "b": [{"x": None}, {"x": None}]})
+    found = there_and_back(frame)
+    assert [[*one] for one in found["a"]] == [[], [None]]
+    assert [*found["b"]] == [{"x": None}] * 2
+
+
+def test_bytes_behind_the_end_are_refused():
+    with pytest.raises(ValueError, match="more bytes"):
+        read_table(stream(pa.table({"a": [1]})) + bytes(8), ABOUT)
+
+
+@pytest.mark.parametrize(
+    ("column", "objects"),
+    [
+        (pa.array([[1]] * 1000), 1000),
+        (pa.array([[[1]]] * 1000), 2000),
+        (pa.array([{"a": 1}] * 1000), 2000),
+        (pa.array([[{"a": None}]] * 1000), 3000),
+        (pa.array([b"x"] * 1000), 1000),
+        (pa.StructArray.from_arrays([pa.array(["x" * 1000] * 1000).dictionary_encode()], ["a"]), 7000),
+    ],
+)
+def test_a_frame_that_may_become_too_much_stays_a_table(column, objects):
+    data, size = stream(pa.table({"a": column})), 200 * objects
+    assert isinstance(read_table(data, FRAME, Room(size + 20_000)), pd.DataFrame)
+    assert read_table(data, FRAME, Room(size)) == pa.table({"a": column})
+
+
+def test_all_frames_of_one_value_have_the_same_room():
+    data = stream(pa.table({"a": [1] * 1000}))
+    read = functools.partial(read_table, room=Room(20_000))
+    assert [type(read(data, FRAME)) for _ in range(3)] == [pd.DataFrame, pd.DataFrame, pa.Table]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,10 @@ def run(directory, function, *args, brought=frozenset(), **kwargs):
     out = place / "out"
     told = json.loads((out / "value.json").read_text())
     return task_values.decode(
-        told, lambda n: (out / str(n)).read_bytes(), lambda n: (out / str(n)).read_text(), read_table
+        told,
+        lambda n: (out / str(n)).read_bytes(),
+        lambda n: (out / str(n)).read_text(),
+        functools.partial(read_table, room=task_values.Room()),
     )
 
 

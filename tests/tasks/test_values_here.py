@@ -8,7 +8,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.tasks import returned
 from golem_launcher.tasks.task_client import Answer, Output
 
-BLOB = {"$golem": "bytes", "blob": 0}
+BLOBS = [{"$golem": "bytes", "blob": number} for number in range(3)]
 
 
 @pytest.fixture
@@ -23,11 +23,11 @@ def value_of(tmp_path):
     return value_of
 
 
-def test_bytes_of_a_result_are_counted_each_time_that_it_has_them(value_of, monkeypatch):
+def test_bytes_of_a_result_are_counted_together(value_of, monkeypatch):
     monkeypatch.setattr(returned, "_LARGEST_BYTES", 1000)
-    assert value_of([BLOB, BLOB], b"x" * 500) == [b"x" * 500] * 2
+    assert value_of(BLOBS[:2], *[b"x" * 500] * 2) == [b"x" * 500] * 2
     with pytest.raises(ProviderError, match="at most 0 are taken"):
-        value_of([BLOB, BLOB, BLOB], b"x" * 500)
+        value_of(BLOBS, *[b"x" * 500] * 3)
 
 
 def test_what_did_not_come_is_in_no_result(value_of, tmp_path):
@@ -35,4 +35,6 @@ def test_what_did_not_come_is_in_no_result(value_of, tmp_path):
         for kind in ("bytes", "file"):
             with pytest.raises(ProviderError, match="no value"):
                 value_of({"$golem": kind, "blob": number}, b"x")
-    assert value_of([{"$golem": "file", "blob": 0}] * 3, b"x") == [tmp_path / "results" / "a.txt"] * 3
+            with pytest.raises(ProviderError, match="no value"):
+                value_of([{"$golem": kind, "blob": 0}] * 2, b"x")
+    assert value_of({"$golem": "file", "blob": 0}, b"x") == tmp_path / "results" / "a.txt"

@@ -88,7 +88,7 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
     del home
     with _lab(chromium, "typed") as (directory, page):
         _type(page, cell="soon = 1", text="soon")
-        began = time.monotonic()
+        began, found = time.monotonic(), {}
         while time.monotonic() - began < _SECONDS:
             saving = directory.state().saving
             if saving is not None and saving.generation is not None:
@@ -96,7 +96,8 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
                 if found.get("untitled.txt") == "soon" and "soon = 1" in found.get("Untitled.ipynb", ""):
                     break
         else:
-            pytest.fail("what was typed is in no generation")
+            asked = page.locator(".jp-Dialog").all_inner_texts()
+            pytest.fail(f"what was typed is in no generation; the last has {found}, the Lab asks {asked}")
         page.keyboard.press("Control+s")
         page.wait_for_timeout(1000)
         assert page.locator(".jp-Dialog").count() == 0  # no question about a name

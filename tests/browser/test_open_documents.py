@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 import zipfile
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
     from golem_launcher.session.directory import SessionDirectory
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 _SECONDS = 180
+_TEXT = re.compile(r"/api/contents/untitled\.txt")
 _AUTOSAVE_OFF = {"raw": '{"autosave": false}'}
 _SETTINGS = "lab/api/settings/@jupyterlab/docmanager-extension:plugin"
 
@@ -76,6 +78,18 @@ def _saved(directory: SessionDirectory, place: Path) -> dict[str, str]:
         return {name: found.read(name).decode(errors="replace") for name in found.namelist()}
 
 
+def _until_saved(directory: SessionDirectory, page: Page, place: Path, *, cell: str, text: str) -> None:
+    began, found = time.monotonic(), {}
+    while time.monotonic() - began < _SECONDS:
+        saving = directory.state().saving
+        if saving is not None and saving.generation is not None:
+            found = _saved(directory, place)
+            if found.get("untitled.txt") == text and cell in found.get("Untitled.ipynb", ""):
+                return
+    asked = page.locator(".jp-Dialog").all_inner_texts()
+    pytest.fail(f"what was typed is in no generation; the last has {found}, the Lab asks {asked}")
+
+
 def _is_over(page: Page) -> str:
     """What the Lab says once the session has ended; it says nothing else."""
     dialog = page.locator(".jp-Dialog", has_text="This session has ended")
@@ -88,16 +102,7 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
     del home
     with _lab(chromium, "typed") as (directory, page):
         _type(page, cell="soon = 1", text="soon")
-        began, found = time.monotonic(), {}
-        while time.monotonic() - began < _SECONDS:
-            saving = directory.state().saving
-            if saving is not None and saving.generation is not None:
-                found = _saved(directory, tmp_path)
-                if found.get("untitled.txt") == "soon" and "soon = 1" in found.get("Untitled.ipynb", ""):
-                    break
-        else:
-            asked = page.locator(".jp-Dialog").all_inner_texts()
-            pytest.fail(f"what was typed is in no generation; the last has {found}, the Lab asks {asked}")
+        _until_saved(directory, page, tmp_path, cell="soon = 1", text="soon")
         page.keyboard.press("Control+s")
         page.wait_for_timeout(1000)
         assert page.locator(".jp-Dialog").count() == 0  # no question about a name
@@ -113,6 +118,27 @@ def test_what_was_typed_is_saved_soon_and_before_stop(chromium: Browser, home: P
         assert "golem-launcher start --resume typed" in told
         page.wait_for_timeout(3000)  # JupyterLab notices by now that nobody answers
         assert _is_over(page) == told
+
+
+def test_what_is_typed_while_a_document_is_saved_is_saved_next(chromium: Browser, home: Path, tmp_path: Path) -> None:
+    """JupyterLab alone takes it for saved, until the next key."""
+    del home
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if route.request.method == "PUT" and not held:
+            held.append(route)
+        else:
+            route.continue_()
+
+    with _lab(chromium, "meanwhile") as (directory, page):
+        page.route(_TEXT, hold)
+        with page.expect_request(lambda request: request.method == "PUT" and _TEXT.search(request.url) is not None):
+            _type(page, cell="1", text="first")
+        page.keyboard.type(" and meanwhile")
+        held[0].continue_()
+        page.unroute(_TEXT)
+        _until_saved(directory, page, tmp_path, cell="1", text="first and meanwhile")
 
 
 def _by_itself(directory: SessionDirectory) -> None:

@@ -7,10 +7,13 @@ const REST = 4; // times what the last save took: the next one comes no sooner
 const AREAS = ["main", "left", "right", "down"];
 
 /**
- * What is known of a document: when it was typed in, since when it is not saved, and how its saving stands.
+ * What is known of a document: when it was typed in and how often it changed, how often it had when it was last begun
+ * to be saved, since when it is not saved, and how its saving stands.
  *
  * @typedef {object} Known
  * @property {number} typed
+ * @property {number} changes
+ * @property {number} begun
  * @property {number | null} since
  * @property {number} notBefore
  * @property {Promise<void> | null} saving
@@ -79,14 +82,18 @@ export class Documents {
     const before = this._known.get(context);
     if (before !== undefined) return before;
     /** @type {Known} */
-    const known = { typed: 0, since: null, notBefore: 0, saving: null, busy: false };
+    const known = { typed: 0, changes: 0, begun: 0, since: null, notBefore: 0, saving: null, busy: false };
     this._known.set(context, known);
     this._opened(context);
     context.saveState.connect((_, state) => {
       known.busy = state === "started";
+      if (known.busy) known.begun = known.changes;
+      // JupyterLab takes what was typed while it saved for saved, too.
+      else if (known.changes !== known.begun) context.model.dirty = true;
     });
     context.model.contentChanged.connect(() => {
       known.typed = Date.now();
+      known.changes += 1;
     });
     return known;
   }

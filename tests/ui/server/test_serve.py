@@ -109,7 +109,7 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         with urllib.request.urlopen(urllib.parse.urljoin(page, f"/api/status?token={token}"), timeout=30) as answer:
             login = [cookie for cookie in answer.headers.get_all("Set-Cookie") if cookie.startswith("username-")]
         server.send_signal(signal.SIGINT)
-        output, errors = server.communicate(timeout=30)
+        output, errors = server.communicate(timeout=120)
     finally:
         server.kill()
         server.communicate()

@@ -11,7 +11,7 @@ import pytest
 
 from golem_launcher.workload.archive import agent_archive
 
-_THERE = {"jupyter_server", "jupyterlab", "tornado", "traitlets", *sys.stdlib_module_names}
+_THERE = {"jupyter_server", "jupyterlab", "nbformat", "tornado", "traitlets", *sys.stdlib_module_names}
 
 
 def _sources():
@@ -29,7 +29,7 @@ def test_equal_bytes_in_every_process():
 
 
 def test_it_is_small():
-    assert len(agent_archive()) < 140_000
+    assert len(agent_archive()) < 160_000
 
 
 @pytest.mark.parametrize("name", sorted(_sources()))
@@ -50,6 +50,7 @@ def test_plain_python_and_imports_nothing_of_ours(name):
         "__main__.py": {"golem_launcher_agent"},
         "golem_launcher_agent/python_ssh.py": {"asyncssh"},
         "golem_launcher_agent/late_extensions.py": {"jupyter_lsp"},
+        "golem_launcher_agent/task_values.py": {"pandas", "pyarrow"},  # for values that are theirs
         "golem_launcher_agent/brought/cluster.py": {"distributed"},  # for notebooks, which have it
     }
     assert imported <= _THERE | only.get(name, set())

@@ -7,6 +7,7 @@ import pytest
 
 from golem_launcher.agent.program import TASKS
 from golem_launcher.tasks.employed import Employed
+from golem_launcher.tasks.happenings import AttemptBegun
 from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
 from golem_launcher.tasks.task_client import Payload, TaskClient
 from tests.agent.conftest import TOKEN, Agent, eventually
@@ -51,7 +52,7 @@ class Commands:
         self.said.append((task, reason))
 
     def told(self, happened):
-        if happened.kind == "given":
+        if isinstance(happened, AttemptBegun):
             self.at_once.append(happened.attempt.task)
 
 

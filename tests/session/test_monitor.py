@@ -72,6 +72,7 @@ def session(tmp_path, monkeypatch):
         workload=LAB,
         cluster=None,
         network=SimpleNamespace(sleeps_along=True),
+        idle=SimpleNamespace(watch=answers(None), due=False),
         recorder=recorder,
         money=money,
         deadline=deadline,

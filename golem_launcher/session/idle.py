@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -48,6 +49,8 @@ class IdleStop:
         """Zero where it is not stopped."""
         self._saved = False
         """Whether all was saved since it was last used."""
+        self._warned_at: float | None = None
+        """By the monotonic clock, when its user was last told."""
 
     @property
     def due(self) -> bool:
@@ -79,9 +82,9 @@ class IdleStop:
                 self._endpoint.use.seen()
             if self._left > self._warning:
                 self._is_used()
-            elif self._left > 0:
+            elif not self._warned:
                 self._warn()
-            elif not self._saved:
+            elif self._left <= 0 and not self._saved:
                 await self._save()
 
     async def _pause(self, seconds: float) -> None:
@@ -94,8 +97,16 @@ class IdleStop:
 
     @property
     def _left(self) -> float:
-        """Seconds until it is to be stopped."""
-        return self._period - self._endpoint.use.ago
+        """Seconds until it is to be stopped: after the period, and not before its user was told for long enough."""
+        left = self._period - self._endpoint.use.ago
+        if self._warned_at is None or not self._warned:
+            return left
+        return max(left, self._warned_at + self._warning - time.monotonic())
+
+    @property
+    def _warned(self) -> bool:
+        """Whether its user was told since it was last used."""
+        return self._warned_at is not None and time.monotonic() - self._warned_at <= self._endpoint.use.ago
 
     @property
     def _warning(self) -> float:
@@ -114,14 +125,13 @@ class IdleStop:
         return signs.running(kernels, terminals) or busy or (counts is not None and computes(counts))
 
     def _warn(self) -> None:
-        if self._recorder.state.idle_ends_at is not None:
-            return
-        left = self._left
+        self._warned_at = time.monotonic()
+        left, quiet = self._left, self._endpoint.use.ago
         ends = clock.told(clock.now() + timedelta(seconds=left))
-        quiet = duration(self._period - left)
-        words = f"Nothing has happened here for {quiet}. It is saved and stopped at {ends.astimezone():%H:%M}."
+        at = f"{ends.astimezone():%H:%M}"
+        words = f"Nothing has happened here for {duration(quiet)}. It is saved and stopped at {at}."
         self._recorder.update(idle=words, idle_ends_at=ends)
-        self._recorder.event(Idle(seconds=round(self._period - left), seconds_left=round(left)))
+        self._recorder.event(Idle(seconds=round(quiet), seconds_left=round(left)))
 
     def _is_used(self) -> None:
         """Take back what was told."""

@@ -166,9 +166,8 @@ def down(
 
     failures: list[LauncherError] = []
     stopped: list[str] = []
-    sessions = (_keep_servers, functools.partial(_stop_sessions, force=False))
-    forced = (functools.partial(_stop_sessions, force=True),)
-    for part in (*(forced if force else sessions), _stop_network, _stop_node):
+    unasked = () if force else (_keep_servers,)
+    for part in (*unasked, functools.partial(_stop_sessions, force=force), _stop_network, _stop_node):
         if not any(isinstance(failure, SessionKept) for failure in failures):  # it needs the others
             _stop(part, stopped, failures)
     if json:

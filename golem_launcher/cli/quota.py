@@ -145,7 +145,7 @@ def _row(user: HubUser, quota: Quota, account: Account) -> tuple[str, ...]:
         ", ".join(user.groups),
         coins(account.spent),
         coins(account.set_aside),
-        "" if quota.coins is None else coins(quota.coins),
+        _most(quota.coins),
         _of(number(round(account.hours, 1)), quota.hours),
         _of(str(account.machines), quota.machines),
         _of(str(account.gpus), quota.gpus),

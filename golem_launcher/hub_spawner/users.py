@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+_USERS = "users"
 _FILE = "user.json"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -57,7 +58,9 @@ def established(slug: str, name: str, groups: tuple[str, ...]) -> HubUser:
 
 
 def known() -> Iterator[HubUser]:
-    """All users that ever had a server, by name."""
+    """All users that ever had a server, by name; none where there is no hub."""
+    if not (paths.shared_home() / _USERS).exists():
+        return
     found = [(who, home) for home in _all().iterdir() if (who := _read(home)) is not None]
     for who, home in sorted(found, key=lambda one: one[0].name):
         yield HubUser(who.name, who.groups, home)
@@ -74,4 +77,4 @@ def _read(home: Path) -> _Who | None:
 
 
 def _all() -> Path:
-    return paths.private_directory(paths.shared_home() / "users")
+    return paths.private_directory(paths.shared_home() / _USERS)

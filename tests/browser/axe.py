@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
 _SCRIPT = files("axe_playwright_python").joinpath("axe.min.js")
 _RUN = "axe.run(document, {resultTypes: ['violations']})"
@@ -18,3 +19,19 @@ def found_by_axe(page: Page) -> list[str]:
         page.evaluate(_SCRIPT.read_text(encoding="utf-8"))
     violations = page.evaluate(_RUN)["violations"]
     return [f"{one['help']}: {one['nodes'][0]['html'][:200]}" for one in violations]
+
+
+def check_in_both_schemes(page: Page, shown: Locator, name: str) -> None:
+    """Light and dark, on a telephone and a wide screen: nothing for axe to find, and nothing to scroll sideways.
+
+    With ``LOOK`` in the environment, a directory, there is a picture of each.
+    """
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (360, 1280):
+            page.set_viewport_size({"width": width, "height": 900})
+            panel = page.locator("#rendered_cells")
+            assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
+            assert found_by_axe(page) == []
+            if where := os.environ.get("LOOK"):
+                shown.screenshot(path=f"{where}/{name}-{scheme}-{width}.png")

@@ -16,7 +16,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import Job
 from golem_launcher.tasks.record import Line, Record
-from tests.browser.axe import found_by_axe
+from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -73,15 +73,7 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
         card.get_by_text("45 failed: exit code 1: there is no scene").wait_for()
         card.locator("summary", has_text="Providers").click()
         expect(card.get_by_role("row", name="attic 14 0 58 s 58")).to_be_visible()
-        for scheme in ("light", "dark"):
-            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            for width in (360, 1280):
-                page.set_viewport_size({"width": width, "height": 900})
-                panel = page.locator("#rendered_cells")
-                assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-                assert found_by_axe(page) == []
-                if where := os.environ.get("LOOK"):
-                    card.screenshot(path=f"{where}/job-{scheme}-{width}.png")
+        check_in_both_schemes(page, card, "job")
         _write(directory, Line(kind="done", task=58, provider="0x0", seconds=1))
         card.get_by_role("img", name="41 of 60 tasks done, 2 running").wait_for()
 

@@ -11,7 +11,7 @@ import nbformat
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.axe import found_by_axe
+from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context, open_page, program
 
 if TYPE_CHECKING:
@@ -70,15 +70,7 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
     form.get_by_role("button", name="Start the sweep").click()
     form.get_by_text("Machines: It must be a whole number of machines").wait_for()
     form.get_by_label("Machines").fill("2")
-    for scheme in ("light", "dark"):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        for width in (360, 1280):
-            page.set_viewport_size({"width": width, "height": 900})
-            panel = page.locator("#rendered_cells")
-            assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
-            assert found_by_axe(page) == []
-            if where := os.environ.get("LOOK"):
-                page.locator(".gl-sweep").screenshot(path=f"{where}/sweep-{scheme}-{width}.png")
+    check_in_both_schemes(page, page.locator(".gl-sweep"), "sweep")
     form.get_by_role("button", name="Start the sweep").click()
     card = page.get_by_role("article", name="job-")
     card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=90_000)

@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import proc, program
+from . import fast_start, proc, program
 from .cluster_control import ORDER as DASK
 from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
@@ -265,6 +265,7 @@ class _Keeper:
         elif self._config.workload.argv:
             program.run(self._config)
         else:
+            fast_start.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise
 
             lab.run(self._config, self._life)

@@ -10,7 +10,7 @@ import pkgutil
 import sys
 from typing import TYPE_CHECKING
 
-from . import cluster_control, compiling, dask_process, fast_start, killed_kernels, late_extensions, page_builds
+from . import cluster_control, compiling, dask_process, killed_kernels, late_extensions, page_builds
 from .kernel_state import tickets
 
 try:
@@ -45,7 +45,6 @@ def run(config: Config, life: int) -> None:
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
-    fast_start.apply()
     with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
         _write_defaults(config.jupyter)
     if config.notebook_cluster:

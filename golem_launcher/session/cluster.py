@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -19,7 +20,6 @@ from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.events import ClusterState
 from golem_launcher.request.model import MOST_WORKERS
-from golem_launcher.session.cluster_certificates import Authority
 from golem_launcher.session.cluster_growth import SLOWLY, Growth
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_line
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.cluster_certificates import Authority
     from golem_launcher.session.machine_slot import MachineRecorder
     from golem_launcher.session.recorder import Recorder
 
@@ -84,7 +85,6 @@ class Cluster:
         self._most = max(request.workers, request.max_workers)
         self._name = request.name
         self._recorder = recorder
-        self._authority = Authority()
         self._scheduler = ""
         """Its address; empty before the head is ready."""
         self._numbers: Callable[[], tuple[int, ...]] = tuple
@@ -99,6 +99,12 @@ class Cluster:
         """Bytes that went to and from each worker's machine, by its number."""
         self._warned = False
         self._record()
+
+    @cached_property
+    def _authority(self) -> Authority:
+        from golem_launcher.session.cluster_certificates import Authority  # noqa: PLC0415 - cryptography, for the few
+
+        return Authority()
 
     def scaled_by(self, scale: Callable[[int, frozenset[int]], None], numbers: Callable[[], tuple[int, ...]]) -> None:
         """Use ``scale`` from now on to change the number of workers, and ``numbers`` to see which machines there are.

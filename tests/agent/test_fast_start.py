@@ -22,3 +22,11 @@ def test_jupyter_starts_without_the_grammar_which_can_still_be_imported():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["True False", "True True"]
+
+
+def test_nothing_of_the_agents_brings_the_grammar_in(agent):
+    assert agent.start("-X", "importtime").returncode == 0
+    agent.answers()
+    imported = "".join(file.read_text() for file in (agent.run / "agent.log").iterdir())
+    assert "jupyterlab.labapp" in imported
+    assert "rfc3987_syntax.syntax_helpers" not in imported

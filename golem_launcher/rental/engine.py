@@ -66,7 +66,7 @@ class Engine:
         self._engine = YapapiEngine(
             at.node,
             funds.reserved,
-            refused=choice.refused_by,
+            refused=self._consumer.refused_terms,
             budget=machine.request.budget,
             strategy=LaunchStrategy(choice, funds.journal, self._consumer.refused_bill, funds.money),
             event_consumer=self._consumer,

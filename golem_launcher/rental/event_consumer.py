@@ -104,6 +104,14 @@ class EventConsumer:
             self.negotiating[event.job.id].discard(event.proposal.issuer)
             self.news.set()
 
+    def refused_terms(self, demand_id: str, provider_id: str, words: str) -> None:
+        """A provider refused our terms: it is not waited for, and its ``words`` are kept. Called as yapapi hears it."""
+        self._choice.refused_by(words)
+        for job_id, subscription in self.subscriptions.items():
+            if subscription.id == demand_id:
+                self.negotiating[job_id].discard(provider_id)
+        self.news.set()
+
     def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
         """Write down why a bill is refused, and blame the provider if it is dishonest. Called by the strategy."""
         entry = self._journal.agreement(agreement_id)

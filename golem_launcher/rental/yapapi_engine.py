@@ -8,11 +8,12 @@ yapapi has it otherwise. Its classes are extended; none of its objects is given 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ya_market import RequestorApi
-from ya_market.models import ProposalRejectedEvent
+from ya_market.models import ProposalEvent, ProposalRejectedEvent
 from yapapi.agreements_pool import AgreementsPool
 from yapapi.config import ApiConfig
 from yapapi.engine import Job, _Engine
@@ -22,12 +23,17 @@ from yapapi.rest.configuration import Configuration
 from yapapi.rest.payment import Allocation
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
     from golem_launcher.node.node import Node
     from golem_launcher.rental.payment.money import Reserved
 
 _LONG_AGO = datetime(1970, 1, 1)  # noqa: DTZ001 - yapapi compares it with a time that has no zone
+_MOST_PROPOSALS = 1000
+"""So many are remembered, the last ones: providers make as many as they like."""
+
+Refused = Callable[[str, str, str], None]
+"""Told that a provider refuses our terms: our demand's id, the provider's, if known, and its words, uncleaned."""
 
 
 class YapapiEngine(_Engine):
@@ -35,10 +41,10 @@ class YapapiEngine(_Engine):
 
     _market_api: Any
 
-    def __init__(self, node: Node, reserved: Reserved, *, refused: Callable[[str], None], **options: Any) -> None:
+    def __init__(self, node: Node, reserved: Reserved, *, refused: Refused, **options: Any) -> None:
         """Starts, where a loop runs, and pays from what is ``reserved``: without that it would reserve something else.
 
-        ``refused`` is called with what a provider says, uncleaned, when it refuses our terms.
+        ``refused`` is called once :meth:`hear_refusals` was.
         """
         super().__init__(api_config=_config(node), **options)
         self._said_no = refused
@@ -206,25 +212,43 @@ async def cancel_agreement(agreement: Any, reason: dict[str, str]) -> None:
 class _HearingMarket(Market):
     """yapapi's market; it reads there all that is said, and passes on offers alone."""
 
-    def __init__(self, client: Any, refused: Callable[[str], None]) -> None:
+    def __init__(self, client: Any, refused: Refused) -> None:
         super().__init__(client)
         self._api = _HearingApi(client, refused)
 
 
 class _HearingApi(RequestorApi):
-    """Hears the market's events that tell why a provider refused our terms, before yapapi drops them."""
+    """Hears the market's events that tell who refused our terms, and why, before yapapi drops them."""
 
-    def __init__(self, client: Any, refused: Callable[[str], None]) -> None:
+    def __init__(self, client: Any, refused: Refused) -> None:
         super().__init__(client)
         self._refused = refused
+        self._issuers: dict[str, str] = {}
+        """Who made a proposal, or got one of ours, by its id."""
 
     async def collect_offers(self, subscription_id: str, **options: Any) -> Any:
         """As the market has it."""
         found = await super().collect_offers(subscription_id, **options)
         for event in found:
-            if isinstance(event, ProposalRejectedEvent) and event.reason is not None:
-                self._refused(str(event.reason.message))
+            if isinstance(event, ProposalEvent):
+                self._remember(str(event.proposal.proposal_id), str(event.proposal.issuer_id))
+            elif isinstance(event, ProposalRejectedEvent):
+                words = "" if event.reason is None else str(event.reason.message)
+                self._refused(subscription_id, self._issuers.pop(str(event.proposal_id), ""), words)
         return found
+
+    async def counter_proposal_demand(
+        self, subscription_id: str, proposal_id: str, demand_offer_base: Any, **options: Any
+    ) -> Any:
+        """As the market has it: the id of our proposal, by which the provider's refusal names it."""
+        ours = await super().counter_proposal_demand(subscription_id, proposal_id, demand_offer_base, **options)
+        self._remember(ours, self._issuers.pop(proposal_id, ""))
+        return ours
+
+    def _remember(self, proposal_id: str, issuer: str) -> None:
+        self._issuers[proposal_id] = issuer
+        if len(self._issuers) > _MOST_PROPOSALS:
+            del self._issuers[next(iter(self._issuers))]
 
 
 def _config(node: Node) -> Any:

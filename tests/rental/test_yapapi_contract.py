@@ -14,7 +14,7 @@ from golem_launcher.session import preload
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from ya_market import RequestorApi  # noqa: E402
-from ya_market.models import ProposalRejectedEvent  # noqa: E402
+from ya_market.models import ProposalEvent, ProposalRejectedEvent  # noqa: E402
 from yapapi.agreements_pool import AgreementsPool, BufferedAgreement, _BufferedProposal  # noqa: E402
 from yapapi.ctx import WorkContext  # noqa: E402
 from yapapi.engine import Job, _Engine  # noqa: E402
@@ -80,6 +80,7 @@ TAKES = {
     OneActivity.state: "(self)",
     RequestorApi.cancel_agreement: "(self, agreement_id, **kwargs)",
     RequestorApi.collect_offers: "(self, subscription_id, **kwargs)",
+    RequestorApi.counter_proposal_demand: "(self, subscription_id, proposal_id, demand_offer_base, **kwargs)",
     RequestorApi.unsubscribe_demand: "(self, subscription_id, **kwargs)",
 }
 
@@ -116,7 +117,7 @@ def test_fields():
 def test_no_other_private_name_is_used():
     """What is added to the adapter has to be added here; ruff sees to it that nobody else uses any."""
     tree = ast.parse(Path(yapapi_engine.__file__).read_text())
-    ours = {"_said_no", "_refused"}
+    ours = {"_said_no", "_refused", "_issuers", "_remember"}
     private = {
         each.attr for each in ast.walk(tree)
         if isinstance(each, ast.Attribute) and each.attr.startswith("_") and not each.attr.endswith("__")
@@ -141,16 +142,30 @@ def test_what_is_ours_hides_nothing_of_yapapis():
     assert "_said_no" not in stores(_Engine.__init__) | stores(_Engine.start)
 
 
-def test_words_of_a_refusal_are_heard_and_passed_on(monkeypatch):
-    refusal = ProposalRejectedEvent(proposal_id="1", reason=SimpleNamespace(message="too cheap"))
-    offer = SimpleNamespace()
+def test_who_refuses_and_why_is_heard_and_passed_on(monkeypatch):
+    offer = ProposalEvent(proposal=SimpleNamespace(proposal_id="theirs", issuer_id="0xab"))
+    refusal = ProposalRejectedEvent(proposal_id="ours", reason=SimpleNamespace(message="too cheap"))
+    stranger = ProposalRejectedEvent(proposal_id="another", reason=None)
+    events = iter([[offer, SimpleNamespace()], [refusal, stranger]])
 
     async def collect(_self, subscription_id, **options):
         assert (subscription_id, options) == ("demand", {"timeout": 5, "max_events": 10})
-        return [offer, refusal]
+        return next(events)
+
+    async def counter(_self, *arguments):
+        assert arguments == ("demand", "theirs", "terms")
+        return "ours"
 
     monkeypatch.setattr(RequestorApi, "collect_offers", collect)
+    monkeypatch.setattr(RequestorApi, "counter_proposal_demand", counter)
     heard = []
-    market = _HearingMarket(SimpleNamespace(), heard.append)
-    assert asyncio.run(market._api.collect_offers("demand", timeout=5, max_events=10)) == [offer, refusal]
-    assert heard == ["too cheap"]
+    api = _HearingMarket(SimpleNamespace(), lambda *said: heard.append(said))._api
+
+    async def negotiate():
+        offers = await api.collect_offers("demand", timeout=5, max_events=10)
+        assert offers[0] is offer
+        assert await api.counter_proposal_demand("demand", "theirs", "terms") == "ours"
+        assert await api.collect_offers("demand", timeout=5, max_events=10) == [refusal, stranger]
+
+    asyncio.run(negotiate())
+    assert heard == [("demand", "0xab", "too cheap"), ("demand", "", "")]

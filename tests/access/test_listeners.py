@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import urllib.request
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.access.listener import Listener, bind
 from tests.access.listeners import listening, told_to_strangers
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
@@ -58,3 +60,27 @@ def test_whoever_connects_to_a_listener_of_ours_is_asked_who_it_is(far_session):
             if not each.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
         ]
         assert private, socket_file
+
+
+def test_a_small_answer_does_not_wait_for_what_went_before():
+    """Two small pieces, as an answer's head and body are, one right after the other (Nagle's algorithm waits 40 ms)."""
+
+    async def scene():
+        options = []
+
+        async def serve(_reader, writer):
+            connection = writer.get_extra_info("socket")
+            options.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+        bound = bind("127.0.0.1", 0)
+        listener = Listener(bound, serve)
+        await listener.start()
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", bound.number)
+            assert await reader.read() == b""
+            writer.close()
+        finally:
+            await listener.aclose()
+        return options
+
+    assert asyncio.run(scene()) == [1]

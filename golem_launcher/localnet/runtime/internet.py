@@ -75,6 +75,7 @@ class Internet:
             raise ConnectionRefusedError("not an address of the internet")
         made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         made.setblocking(False)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             await asyncio.get_running_loop().sock_connect(made, (address, port))
         except BaseException:

@@ -99,6 +99,7 @@ class ProcessRuntime:
 
 async def _connect(address: str, port: int) -> socket.socket:
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     try:
         await wait_for(asyncio.get_running_loop().sock_connect(connection, (address, port)), _DIAL_SECONDS)
     except TimeoutError:

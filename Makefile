@@ -25,6 +25,7 @@ quick: $(VENV)/.installed-tests
 soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-20} $(BIN)/python -m pytest -q tests/session/test_kills.py
 	GOLEM_LAUNCHER_STATE_KILLS=$${GOLEM_LAUNCHER_STATE_KILLS:-100} $(BIN)/python -m pytest -q tests/session/test_state_kills.py
+	GOLEM_LAUNCHER_STANDBY_KILLS=$${GOLEM_LAUNCHER_STANDBY_KILLS:-50} $(BIN)/python -m pytest -q tests/session/test_standby_kills.py
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-50} $(BIN)/python -m pytest -q tests/tasks/test_misbehaviour.py -k killed
 	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py tests/workspace/transfer/test_bombs.py
 	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/access/test_listeners.py tests/session/test_full_store.py

@@ -131,6 +131,7 @@ class Session(_Session):
         kernel_state: bool = True,
         encrypt: bool = False,
         recover: bool = True,
+        standby: int = 0,
         idle: str | None = None,
         lab_extensions: bool = True,
     ) -> None:
@@ -187,6 +188,9 @@ class Session(_Session):
                 included.
             recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
                 with the last save.
+            standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
+                saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
+                machines.
             idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
                 30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
             lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
@@ -229,6 +233,7 @@ def launch(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    standby: int = 0,
     idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Session:
@@ -288,6 +293,9 @@ def launch(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
+            saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
+            machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
@@ -337,6 +345,7 @@ def offers(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    standby: int = 0,
     idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Offers:
@@ -393,6 +402,9 @@ def offers(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
+            saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
+            machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
@@ -439,6 +451,7 @@ def quote(
     kernel_state: bool = True,
     encrypt: bool = False,
     recover: bool = True,
+    standby: int = 0,
     idle: str | None = None,
     lab_extensions: bool = True,
 ) -> Quote:
@@ -495,6 +508,9 @@ def quote(
             included.
         recover: Go on elsewhere. When the provider is lost, take another one within budget and time,
             with the last save.
+        standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
+            saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
+            machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in

@@ -365,20 +365,30 @@ class ClusterState(BaseModel):
     """How many the notebook asked for last; ``None`` when it did not, or the user spoke since."""
 
 
-class MoveState(BaseModel):
-    """How far a move of the session's head to another machine is; the last one's, when it is over."""
+class NewcomerState(BaseModel):
+    """A machine beside the head that is to take its place: soon, or when that is lost."""
 
     model_config = ConfigDict(frozen=True)
+
+    provider_id: str | None = None
+    provider_name: str | None = None
+    """Cleaned."""
+    agreement_id: str | None = None
+    wallet: str = ""
+    """Who is paid for it; empty where its offer does not say."""
+    price_per_hour: Decimal | None = None
+    """At full load, in the network's coin: it is paid beside the head's."""
+    progress: Progress | None = None
+    """What it waits for at present, where it is known how far that is."""
+
+
+class MoveState(NewcomerState):
+    """How far a move of the session's head to another machine is; the last one's, when it is over."""
 
     number: int = 1
     """Of the moves of this session, which one."""
     stage: Literal["searching", "preparing", "waiting", "switching", "done", "failed"] = "searching"
     """``waiting``: the machine is ready, and a cell runs at the old one; ``switching``: nobody can work meanwhile."""
-    provider_name: str | None = None
-    """Whose machine it is to be, cleaned."""
-    price_per_hour: Decimal | None = None
-    """At full load, in the network's coin: it is paid beside the present machine's."""
-    progress: Progress | None = None
     reason: str = ""
     """Why it failed, in a sentence; empty otherwise."""
 
@@ -400,6 +410,28 @@ class MoveState(BaseModel):
             "done": f"The session went on at {where}.",
             "failed": f"The session did not move, and goes on where it is: {self.reason}",
         }[self.stage]
+
+
+class StandbyState(NewcomerState):
+    """The machine that stands by with all that is saved, to take over when the head is lost."""
+
+    stage: Literal["searching", "preparing", "ready"] = "searching"
+    generation: int | None = None
+    """The newest save that it has; ``None`` before there is any."""
+    saved_at: datetime | None = None
+    """When that was saved."""
+    reason: str = ""
+    """Why there is none at present, in a sentence; empty where that is not known, or there is one."""
+
+    def words(self, behind: float | None) -> str:
+        """How it stands, in a line; ``behind``: so many seconds behind the head."""
+        where = self.provider_name or "another machine"
+        if self.stage == "searching":
+            return f"none yet, another machine is looked for. {self.reason}".rstrip()
+        if self.stage == "preparing":
+            far = f": {self.progress.words}" if self.progress is not None else ""
+            return f"{where} is made ready{far}"
+        return f"{where}, nothing is saved yet" if behind is None else f"{where}, {duration(behind)} behind"
 
 
 class KeptVariables(BaseModel):
@@ -518,6 +550,8 @@ class SessionState(BaseModel):
     """What is kept of its notebooks' variables, as its agent told last; of each notebook that has any."""
     move: MoveState | None = None
     """Of the head to another machine; ``None`` where none was asked for."""
+    standby: StandbyState | None = None
+    """``None`` where none was asked for, and once the session ends."""
     progress: Progress | None = None
     """What the session waits for at present, where it is known how far that is."""
     providers_lost: int = 0
@@ -536,6 +570,21 @@ class SessionState(BaseModel):
 
     @property
     def price_per_hour(self) -> Decimal | None:
-        """What all machines together cost at full load, as far as it is known."""
-        known = [machine.price_per_hour for machine in self.machines if machine.price_per_hour is not None]
+        """What all machines together cost at full load, as far as it is known; a standby as well."""
+        paid = (*self.machines, *((self.standby,) if self.standby is not None else ()))
+        known = [machine.price_per_hour for machine in paid if machine.price_per_hour is not None]
         return sum(known, Decimal(0)) if known else None
+
+    @property
+    def standby_has(self) -> datetime | None:
+        """The moment up to which the standby has what was there; ``None`` where none is ready, or nothing is saved."""
+        standby, saving = self.standby, self.saving
+        if standby is None or standby.stage != "ready" or saving is None:
+            return None
+        return saving.saved_at if standby.generation == saving.generation else standby.saved_at
+
+    @property
+    def standby_behind(self) -> float | None:
+        """How many seconds the standby is behind the head at this moment; ``None`` likewise."""
+        has = self.standby_has
+        return None if has is None else max((now() - has).total_seconds(), 0.0)

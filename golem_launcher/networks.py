@@ -40,6 +40,8 @@ class Patience:
     """For the workload to answer then."""
     silent: float = 60.0
     """For a provider that is silent in every way, until it is given up: the user's own line may have paused."""
+    silent_alone: float = 12.0
+    """The same where a standby answers meanwhile: it is not the user's line, then."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ LOCAL = Network(
         still=20.0,
         start=60.0,
         silent=3.5,
+        silent_alone=1.5,
     ),
 )
 LOCAL_ON_CHAIN = replace(

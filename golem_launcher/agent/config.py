@@ -9,6 +9,7 @@ deadline  Unix time at which everything ends
 now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
 base_url  the path below which the workload answers, / by default
 hold      true: the workload starts only when the agent's server is told so; false by default
+stands_by true: this machine stands by until the agent's server is told that it leads, see control.py; false by default
 ssh       {"authorized_key": a public key's line, "host_key": a private key in OpenSSH's form}; then an ssh server
           is started, see ways_in.py
 workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved,
@@ -33,7 +34,7 @@ from . import proc, report
 CARRIER_OFFSET, SERVER_OFFSET = 1, 3
 """Of the agent's ports, from the workload's first: that of the carriers, and its own server's."""
 _CODES = {report.CONFIGURATION: 2, report.IMAGE: 3, report.PORT: 4}
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
+TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
 _PRIVATE_KEY = re.compile(r"-----BEGIN OPENSSH PRIVATE KEY-----[A-Za-z0-9+/=\s]+-----END OPENSSH PRIVATE KEY-----\n")
@@ -87,11 +88,18 @@ class Config(NamedTuple):
     ssh: Ssh | None = None
     hold: bool = False
     """The workload waits until the agent's server is told that it may start."""
+    stands_by: bool = False
+    """Nobody uses this machine yet: JupyterLab runs, with a token of its own, and no variables come back in it."""
     workload: Workload = Workload()
     notebook_cluster: bool = False
     """Whether notebooks here may ask for a Dask cluster's workers."""
     kernel_state: bool = True
     """Whether variables of notebooks are kept in the workspace, and come back with it."""
+
+    @property
+    def waits_for_lead(self) -> bool:
+        """Whether the workload must not run here yet: a program does its work once it runs, wherever that is."""
+        return self.stands_by and bool(self.workload.argv)
 
     @property
     def carrier_port(self) -> int:
@@ -143,8 +151,8 @@ def parse(data: bytes, path: str) -> Config:
     if not isinstance(raw, dict):
         raise Refused(report.CONFIGURATION, "the configuration is not an object.")
     return Config(
-        token=(token := _text(raw, "token", _TOKEN, None)),
-        lab_token=_text(raw, "lab_token", _TOKEN, token),
+        token=(token := _text(raw, "token", TOKEN, None)),
+        lab_token=_text(raw, "lab_token", TOKEN, token),
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
         root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
@@ -154,6 +162,7 @@ def parse(data: bytes, path: str) -> Config:
         log=log_of(path),
         ssh=_ssh(raw),
         hold=_flag(raw, "hold"),
+        stands_by=_flag(raw, "stands_by"),
         workload=_workload(raw),
         notebook_cluster=_flag(raw, "notebook_cluster"),
         kernel_state=_flag({"kernel_state": True, **raw}, "kernel_state"),

@@ -10,6 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import health, proc
+from .config import TOKEN
+from .keeper import LEAD
 from .kept_variables import kept_variables
 from .kernel_state import tickets
 from .log import OFFSET, read_log
@@ -38,7 +40,7 @@ class Control:
     """Answers the launcher's requests. The server makes one in its process, and calls it from several threads at once.
 
     ``bell`` is a pipe that becomes readable when the log has grown, and closes with the keeper. ``orders`` is a pipe
-    from which the keeper reads new deadlines, one line each, in seconds by ``proc.clock``.
+    from which the keeper reads, one line each: new deadlines, in seconds by ``proc.clock``, or that this machine leads.
     """
 
     def __init__(self, config: Config, bell: int, orders: int) -> None:
@@ -100,4 +102,15 @@ class Control:
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_TERM:
             raise ValueError("seconds is not a number that fits")
         os.write(self._orders, b"%.3f\n" % (proc.clock() + seconds))
+        return {}
+
+    def lead(self, lab_token: object) -> dict[str, Any]:
+        """This machine is used from now on: JupyterLab wants to see ``lab_token``, and variables come back in it.
+
+        Raises ``ValueError`` for what is no token.
+        """
+        if not isinstance(lab_token, str) or not TOKEN.fullmatch(lab_token):
+            raise ValueError("no token")
+        self._config = self._config._replace(stands_by=False)
+        os.write(self._orders, LEAD + lab_token.encode() + b"\n")
         return {}

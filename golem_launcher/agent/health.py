@@ -15,10 +15,12 @@ _LARGEST_ANSWER = 65536
 
 
 def is_well(config: Config) -> bool:
-    """Whether the workload answers its probe with 200, or takes connections where that has no path.
+    """Whether the workload answers its probe with 200, or takes connections where that has no path, or is not to run.
 
     Called by the agent's server in a thread of its own; blocks for 2 s at most for each address of the machine.
     """
+    if config.waits_for_lead:
+        return True
     port, path = config.workload.port, config.workload.probe
     if path:
         path = config.base_url.rstrip("/") + path

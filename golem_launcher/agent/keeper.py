@@ -37,6 +37,8 @@ _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
 """The deadline is looked at this often: a poll does not count the time that the machine slept."""
 _PIECE = 65536
+LEAD = b"lead:"
+"""What an order begins with that names JupyterLab's new token."""
 
 
 def keep(config: Config) -> None:
@@ -82,7 +84,7 @@ class _Workload(_Child):
         self._stays = config.workload.stays
         self._say = say
         self._over = over
-        self.at = None if config.hold else 0.0
+        self.at = None if config.hold or config.waits_for_lead else 0.0
         self._crashes = 0
         self.started = 0.0
 
@@ -130,8 +132,10 @@ class _Keeper:
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._wake, self._wake_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._orders, self._orders_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        """The agent's server writes there, one line each: a new deadline, in seconds by the clock of ``proc.clock``, or
-        that there is something new for Dask."""
+        """The agent's server writes there, one line each: a new deadline, in seconds by the clock of ``proc.clock``,
+        that there is something new for Dask, or that this machine leads."""
+        self._lead, self._lead_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        """By it a JupyterLab that runs is told the same."""
         self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
         """Ends with the keeper, for who has no bell."""
@@ -221,20 +225,35 @@ class _Keeper:
         self._obey()
         with contextlib.suppress(BlockingIOError):
             if os.read(self._gate, 4096) and self._held:
-                self._held, self._workload.at = False, 0.0
+                self._held = False
+                if not self._config.waits_for_lead:
+                    self._workload.at = 0.0
         self._pump()
 
     def _obey(self) -> None:
-        """Take a new deadline. A line is one write of less than a pipe's atomic size, so it comes whole."""
+        """Take new orders. A line is one write of less than a pipe's atomic size, so it comes whole."""
         with contextlib.suppress(BlockingIOError, ValueError):
             orders = os.read(self._orders, 4096).split()
             if DASK in orders:
                 self._dask.ordered()
-            *_, last = [order for order in orders if order != DASK]
+            for order in orders:
+                if order.startswith(LEAD):
+                    self._take_lead(order[len(LEAD) :].decode())
+            *_, last = [order for order in orders if order != DASK and not order.startswith(LEAD)]
             deadline = float(last)
             if math.isfinite(deadline):
                 self._deadline = deadline
                 self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
+
+    def _take_lead(self, lab_token: str) -> None:
+        """This machine is used from now on, by that token: so is a JupyterLab that is started anew."""
+        if self._config.waits_for_lead and not self._held:
+            self._workload.at = 0.0
+        self._config = self._config._replace(lab_token=lab_token, stands_by=False)
+        self.say("this machine stood by, and is used from now on")
+        self._log.hide(lab_token)
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._lead_write, lab_token.encode())
 
     def _pump(self) -> None:
         """What the workload wrote so far, into the log."""
@@ -268,7 +287,7 @@ class _Keeper:
             fast_start.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise
 
-            lab.run(self._config, self._life)
+            lab.run(self._config, self._life, self._lead)
 
     def _run_ways(self) -> None:
         from . import ways_in  # noqa: PLC0415
@@ -308,6 +327,7 @@ class _Keeper:
             ):  # fmt: skip
                 os.close(descriptor)
             os.close(self._life_write)
+            os.close(self._lead_write)
             run()
             code = 0
         except SystemExit as end:

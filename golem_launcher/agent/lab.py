@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .config import Config
 
 _LAYOUT = ".jupyter/lab"
+_LONGEST_TOKEN = 256
 _DEFAULTS: dict[str, dict[str, object]] = {
     # The launcher's page saves what was typed. JupyterLab's own saving keeps to its two minutes: sooner it would often
     # meet the other, and then ask about a file that has changed.
@@ -39,8 +40,11 @@ _DEFAULTS: dict[str, dict[str, object]] = {
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
 
 
-def run(config: Config, life: int) -> None:
-    """Run the server until it ends, or the keeper does, with which ``life`` ends."""
+def run(config: Config, life: int, lead: int) -> None:
+    """Run the server until it ends, or the keeper does, with which ``life`` ends.
+
+    Where this machine stands by, it is used once there is a token to be read from ``lead``.
+    """
     archive = os.path.abspath(sys.path[0])  # noqa: PTH100
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
@@ -61,7 +65,9 @@ def run(config: Config, life: int) -> None:
     if SessionsWithState is not None:
         traits.ServerApp.session_manager_class = SessionsWithState
     server = LabApp.initialize_server(argv=[], config=traits)
-    if SessionsWithState is not None:
+    if config.stands_by:
+        server.io_loop.add_handler(lead, lambda *_: _take_lead(server, config, archive, lead), server.io_loop.READ)
+    elif SessionsWithState is not None:
         _keep_states(server, config, archive)
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
     page_builds.refuse(server)
@@ -102,6 +108,18 @@ def _bring_cluster(config: Config) -> None:
     )
 
 
+def _take_lead(server: ServerApp, config: Config, archive: str, lead: int) -> None:
+    """This machine is used from now on: who has the session's token comes in, and variables come back."""
+    server.io_loop.remove_handler(lead)
+    token = os.read(lead, _LONGEST_TOKEN).decode()
+    if SessionsWithState is not None:
+        _keep_states(server, config, archive)
+    server.identity_provider.token = token
+    about = server.web_app.settings
+    about.update(token=token, cookie_secret=_cookie_secret(token))
+    about["page_config_data"]["token"] = token
+
+
 def _end(server: ServerApp, life: int) -> None:
     server.io_loop.remove_handler(life)
     server.log.error("The agent is gone: the server ends.")
@@ -123,6 +141,10 @@ def _write_defaults(directory: str) -> None:
         json.dump(merged, file)
 
 
+def _cookie_secret(lab_token: str) -> bytes:
+    return hashlib.sha256(b"cookies " + lab_token.encode()).digest()
+
+
 def settings(config: Config) -> dict[str, dict[str, object]]:
     """The traits that the launcher decides."""
     return {
@@ -136,7 +158,7 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "root_dir": config.root,
             "base_url": config.base_url,
             # The same at each provider of the session: a page that is loaded again after a loss is not asked who it is.
-            "cookie_secret": hashlib.sha256(b"cookies " + config.lab_token.encode()).digest(),
+            "cookie_secret": _cookie_secret(config.lab_token),
             # No login shell, which is the default here: it would forget the PATH that leads to what pip installed.
             "terminado_settings": {"shell_command": [os.environ.get("SHELL") or "sh"]},
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",

@@ -56,6 +56,11 @@ class LogWriter:
         self._held = data[len(data) - held :]
         self._append(data[: len(data) - held])
 
+    def hide(self, secret: str) -> None:
+        """Take out this secret from now on, in the place of the one before."""
+        self._append(self._held)
+        self._held, self._secret = b"", secret.encode()
+
     def line(self, text: str) -> None:
         """Append a line of the agent's own."""
         self._append(self._held)

@@ -24,6 +24,7 @@ can be put back first, and while that is being started anew.
     POST /finish   {}                                 {"problems": [[path, reason], …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
+    POST /lead     {"lab_token": "…"}                 a machine that stood by is used now, by that token
     POST /settle   {}                                 {"late": how many notebooks had variables to keep, and no time}
     POST /files    {"path": "…", "below": true}       what there is at a path, a list as in copying.py
     POST /make     {"directories": […], "links": […]} make them; {"problems": [[path, reason], …]}
@@ -130,6 +131,7 @@ class _Handler(Handler):
                 "/finish": with_body(lambda _: service.finish()),
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
+                "/lead": with_body(lambda body: self.server.control.lead(body.get("lab_token"))),
                 "/settle": with_body(lambda _: self.server.control.settle()),
                 "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
                 "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),

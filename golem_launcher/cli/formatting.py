@@ -59,6 +59,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("url", url),
         ("cost", f"{_amount(state)} of {budget(state)}"),
         ("price", f"{_price(state.price_per_hour, state)} an hour at full load" if state.price_per_hour else None),
+        ("standby", _standby(state)),
         ("money ends", _projection(state)),
         ("cluster", cluster_words(state.cluster) if state.cluster and not state.stage.final else None),
         ("created", moment(state.created_at)),
@@ -77,6 +78,16 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         *(_machine_lines(state) if len(state.machines) > 1 else _ids(state.head)),
     ]
     return [(title, text) for title, text in lines if text]
+
+
+def _standby(state: SessionState) -> str:
+    """How the machine stands that would take over, and what it costs."""
+    standby = state.standby
+    if standby is None or state.stage.final:
+        return ""
+    hour = f"{coins(standby.price_per_hour)} of the {coins(state.price_per_hour)} {token_of(state.network)} an hour"
+    price = f"; {hour}" if standby.price_per_hour is not None else ""
+    return f"{standby.words(state.standby_behind)}{price}"
 
 
 def _asked(state: SessionState) -> str:

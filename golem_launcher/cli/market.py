@@ -180,6 +180,11 @@ def _quote_lines(found: Quote) -> list[str]:
     return [
         f"in all:    {coins(found.whole)} {found.token} for {duration(float(found.hours) * _SECONDS_PER_HOUR)}",
         f"an hour:   {coins(found.per_hour)} {found.token} at full load, {coins(found.start)} at the start",
+        *(
+            [f"standby:   {coins(found.standby_per_hour)} {found.token} of that, for a machine of another owner"]
+            if found.standby_per_hour is not None
+            else []
+        ),
         f"at most:   {coins(found.budget)} {found.token}, the budget; it lasts {lasts}",
         f"machines:  {', '.join(found.providers)}; {found.fitting} fit",
         *found.left_for_last,

@@ -53,6 +53,11 @@ def start(
     upload = upload_of(request)
     if upload is not None:
         progress(upload.words)
+    if request.standby:
+        progress(
+            "A standby is rented beside the first machine and paid likewise: about twice the price, within one budget. "
+            "What it would be now: golem-launcher quote --standby 1"
+        )
     try:
         directory = client.start(request)
         client.tidy()

@@ -73,7 +73,7 @@ def useful_seconds(request: LaunchRequest) -> float:
 
 def least_budget(request: LaunchRequest, price: Price) -> Decimal:
     """What a budget must be at the least where each machine asks this price: a useful while of all of them."""
-    return price.at_most(useful_seconds(request)) * request.machines_wanted
+    return price.at_most(useful_seconds(request)) * request.machines_paid
 
 
 def gpus_wanted(request: LaunchRequest) -> int:
@@ -240,7 +240,7 @@ LIMITS = (
         has=lambda r, m: rounded_up(least_budget(r, m.price)),
         why=lambda r, _m: (
             f"the budget of {r.budget} does not pay for {counted(round(useful_seconds(r) / 60), 'minute')} of "
-            f"{'it' if r.machines_wanted == 1 else f'{r.machines_wanted} like it'}"
+            f"{'it' if r.machines_paid == 1 else f'{r.machines_paid} like it'}"
         ),
     ),
     Limit(

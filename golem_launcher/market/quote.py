@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -28,12 +29,15 @@ class Quote:
     token: str
     hours: Decimal
     machines: int
-    """How many are wanted, each of another provider."""
+    """How many are wanted, each of another provider; a standby included."""
     fitting: int
     """How many are on offer that fit."""
     providers: tuple[str, ...]
-    """Their names; another may be taken in the end, within the budget: these may be busy, or not answer in time."""
+    """Their names, a standby's last; another may be taken in the end, within the budget: these may be busy, or not
+    answer in time."""
     per_hour: Decimal | None
+    standby_per_hour: Decimal | None
+    """How much of that is for a standby; ``None`` where none is asked for, too."""
     start: Decimal | None
     """Once, at the start; with all machines."""
     whole: Decimal | None
@@ -59,17 +63,18 @@ def quote(request: LaunchRequest, found: Offers) -> Quote:
     """The price of ``request`` at what was ``found`` on the market for it."""
     taken = first_taken(request, found)
     machines = [offer.machine for offer in taken]
-    possible = len(machines) == request.machines_wanted
+    possible = len(machines) == request.machines_paid
     whole = whole_cost(request, machines).quantize(_SHOWN) if possible else None  # offers hold binary fractions
     hours = lasts_at(request.budget, machines) if possible else float("inf")
     return Quote(
         network=request.network,
         token=NETWORKS[request.network].token,
         hours=request.hours,
-        machines=request.machines_wanted,
+        machines=request.machines_paid,
         fitting=len(found.fitting),
         providers=tuple(machine.name for machine in machines),
         per_hour=sum((machine.price.per_hour() for machine in machines), Decimal(0)) if possible else None,
+        standby_per_hour=machines[-1].price.per_hour() if possible and request.standby else None,
         start=sum((machine.price.start for machine in machines), Decimal(0)) if possible else None,
         whole=whole,
         budget=request.budget,
@@ -86,8 +91,16 @@ def seconds_of(request: LaunchRequest) -> float:
 
 
 def first_taken(request: LaunchRequest, found: Offers) -> tuple[Offer, ...]:
-    """The offers that a session would take first, as many as it wants machines; fewer when fewer fit."""
-    return found.fitting[: request.machines_wanted]
+    """The offers that a session would take first, as many as it wants machines; fewer when fewer fit.
+
+    Where a standby is asked for it is the last, of an owner who has none of the others.
+    """
+    first = found.fitting[: request.machines_wanted]
+    if not request.standby or len(first) < request.machines_wanted:
+        return first
+    owners = {wallet for offer in first for wallet in offer.machine.wallets}
+    others = (one for one in found.fitting[request.machines_wanted :] if owners.isdisjoint(one.machine.wallets))
+    return (*first, *itertools.islice(others, request.standby))
 
 
 def whole_cost(request: LaunchRequest, machines: Sequence[OfferedMachine]) -> Decimal:

@@ -96,6 +96,10 @@ def _workers(state: SessionState) -> Value:
     return None if state.cluster is None else state.cluster.workers
 
 
+def _standby_ready(state: SessionState) -> Value:
+    return None if state.standby is None else state.standby.stage == "ready"
+
+
 def _late(state: SessionState) -> Value:
     return None if state.saving is None else bool(state.stalled)
 
@@ -126,6 +130,12 @@ SESSION: tuple[Series[Reading], ...] = (
     Series("machines_ready", "Those of its machines that are ready.", _running(_ready_machines)),
     Series("workers_wanted", "Workers that its Dask cluster is to have.", _running(_workers)),
     Series("providers_lost_total", "Providers that its head lost.", lambda one: one.state.providers_lost),
+    Series("standby_ready", "Whether a machine stands by to take over.", _running(_standby_ready)),
+    Series(
+        "standby_lag_seconds",
+        "How far the machine that stands by is behind the first.",
+        _running(lambda it: it.standby_behind),
+    ),
     Series("agreements_total", "Agreements that it signed.", lambda one: one.agreements),
     Series("bills_refused_total", "Bills that were not accepted.", lambda one: one.refusals),
     Series("warnings_total", "Warnings in its log.", lambda one: one.events["warning"]),

@@ -334,7 +334,7 @@ class Choice:
         price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
         needed = least_budget(self.request, price)
         minutes = self.useful_seconds / 60
-        of = f" of {self.request.machines_wanted} machines" if self.request.machines_wanted > 1 else ""
+        of = f" of {self.request.machines_paid} machines" if self.request.machines_paid > 1 else ""
         pays_for = f", which pays for {counted(round(minutes), 'minute')}{of}" if minutes >= 1 else ""
         return BudgetError(
             f"The budget of {with_coin(self.request.budget, coin)} is too small: the cheapest offer costs "

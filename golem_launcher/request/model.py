@@ -394,6 +394,18 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced"),
     ]
+    standby: Annotated[
+        int,
+        Field(
+            default=0,
+            ge=0,
+            le=1,
+            title="Standby machines",
+            description="1: a second machine, another owner's, is kept ready with all that is saved, and takes over "
+            "within seconds when the first is lost. It is paid as well.",
+        ),
+        About("advanced", unit="machines", when={"field": "recover", "is": [True]}),
+    ]
     idle: Annotated[
         kinds.IdleTime | None,
         Field(
@@ -426,6 +438,15 @@ class LaunchRequest(BaseModel):
     def _cluster_has_one_head(cls, value: int, info: ValidationInfo) -> int:
         if value and info.data.get("machines", 1) > 1:
             raise ValueError("workers are machines of their own: leave 'machines' at 1")
+        return value
+
+    @field_validator("standby")
+    @classmethod
+    def _standby_has_something_to_take_over(cls, value: int, info: ValidationInfo) -> int:
+        if value and not (info.data.get("save", True) and info.data.get("recover", True)):
+            raise ValueError("a standby goes on with what is saved when the first machine is lost: leave both on")
+        if value and (info.data.get("machines", 1) > 1 or info.data.get("workers") or info.data.get("max_workers")):
+            raise ValueError("a standby is for a session of one machine: leave 'machines' at 1, and no workers")
         return value
 
     @field_validator("workload")
@@ -462,13 +483,23 @@ class LaunchRequest(BaseModel):
 
     @property
     def machines_wanted(self) -> int:
-        """How many machines it begins with, workers included: the budget is for all of them."""
+        """How many machines it begins with, workers included."""
         return self.machines + self.workers
 
     @property
-    def most_machines(self) -> int:
-        """How many machines it may ever have at a time."""
+    def machines_paid(self) -> int:
+        """How many machines the budget is for: those that it begins with, and a standby."""
+        return self.machines_wanted + self.standby
+
+    @property
+    def slots(self) -> int:
+        """How many machines it may ever work with at a time."""
         return self.machines + (MOST_WORKERS if self.has_cluster else 0)
+
+    @property
+    def most_machines(self) -> int:
+        """How many machines it may ever have at a time, a standby included."""
+        return self.slots + self.standby
 
     @property
     def workspace(self) -> str:

@@ -47,7 +47,7 @@ class SessionEndpoint:
         """The machine that the link opens."""
         self.others = tuple(
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")
-            for number in range(HEAD + 1, request.most_machines + 1)
+            for number in range(HEAD + 1, request.slots + 1)
         )
         self.desk = LabDesk(request, recorder)
         """Where those pages are told of the session, and ask for things."""
@@ -95,7 +95,7 @@ class SessionEndpoint:
         request, directory = self._request, self._directory.path
         machines = {
             number: MachineWay(directory, request.name, number, ssh_key=request.ssh_key)
-            for number in range(HEAD, request.most_machines + 1)
+            for number in range(HEAD, request.slots + 1)
         }
         lab = LabView(
             self.documents,

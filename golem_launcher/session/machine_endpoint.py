@@ -30,10 +30,12 @@ class MachineEndpoint:
         base_url: Callable[[], str],
         *,
         session_token: str | None = None,
+        stands_by: bool = False,
     ) -> None:
         """``way`` leads to it, and ``base_url`` is the path below which it answers; asked when they are needed.
 
         ``session_token`` is what the link to the head carries, wherever that is: pages that are open go on with it.
+        ``stands_by``: it may become the head later on, and is told that token only then.
         """
         self.token = secrets.token_hex(_TOKEN_BYTES)
         """What the present provider's agent wants to see. No other provider knows it, before or after."""
@@ -41,6 +43,7 @@ class MachineEndpoint:
         self._workload = workload
         self._way = way
         self._base_url = base_url
+        self._stands_by = stands_by
 
     def point_at(self, node: Node, rented: Rented) -> None:
         """Lead all connections to this provider from now on. Called once its agent runs."""
@@ -77,7 +80,11 @@ class MachineEndpoint:
         """
         self.token = secrets.token_hex(_TOKEN_BYTES)
         known = {"token": self.token, "lab_token": self.lab_token, "base_url": self._base_url()}
-        return {**known, **self._way().agent_settings()}
+        return {**known, "stands_by": self._stands_by, **self._way().agent_settings()}
+
+    def opens_to(self, session_token: str) -> None:
+        """Its JupyterLab was told the session's token, and lets in who has that and nobody else from now on."""
+        self._session_token = session_token
 
     def client(self) -> WorkloadClient:
         """A new HTTP client of the workload and its agent; ``async with`` it."""

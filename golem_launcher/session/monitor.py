@@ -24,7 +24,7 @@ from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
     from golem_launcher.access.workload_client import WorkloadClient
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.renting import Machine
 
 ROUND_SECONDS = 2.5
+_ROUND_BESIDE_STANDBY = 1.0
+"""A machine that is lost is to be known as lost soon, where another one could go on at once."""
 _TROUBLED_ROUND_SECONDS = 0.5
 _FEW = 16
 """So many machines are asked at the pace above; more of them one by one less often, as all their ways lead through one
@@ -75,7 +77,14 @@ class Monitor:
     What concerns all of a session is seen to by the head's.
     """
 
-    def __init__(self, session: Prepared, slot: MachineSlot, machine: Machine) -> None:
+    def __init__(
+        self,
+        session: Prepared,
+        slot: MachineSlot,
+        machine: Machine,
+        witness: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        """``witness``: whether another machine answers at the moment, so that silence is not this side's line's."""
         now = asyncio.get_running_loop().time()
         self._session = session
         self._slot = slot
@@ -86,6 +95,7 @@ class Monitor:
         self.client: WorkloadClient = slot.endpoint.client()
         """Of its workload, until it is over."""
         self._name = slot.workload.title
+        self._witness = witness
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.deadline)
         self._stalled = SaveWatchdog(session.recorder)
@@ -162,7 +172,8 @@ class Monitor:
         clock = asyncio.get_running_loop().time
         troubled = self._troubled or self._node_away_since
         pace = max(1.0, self._session.request.machines_wanted / _FEW)
-        seconds = min((_TROUBLED_ROUND_SECONDS if troubled else ROUND_SECONDS) * pace, left)
+        well = _ROUND_BESIDE_STANDBY if self._session.request.standby else ROUND_SECONDS
+        seconds = min((_TROUBLED_ROUND_SECONDS if troubled else well) * pace, left)
         due = clock() + seconds
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._bills.wait(), seconds)
@@ -192,7 +203,7 @@ class Monitor:
         ended = self._slot.workload.ends_session and await self.client.has_ended()
         if ended and self._slot.is_head:
             return f"{self._name} has ended."
-        self._judge_silence(well=well or ended)  # another machine has done its work, and waits for the head's
+        await self._judge_silence(well=well or ended)  # another machine has done its work, and waits for the head's
         return session.money.used(agreement_id, usage, reserve_seconds=_BUDGET_MARGIN_SECONDS)
 
     def _judge_bills(self) -> None:
@@ -235,7 +246,7 @@ class Monitor:
         while not asking.done():
             await self._look_at_usage()
             self._show_trouble()
-            if self._vanished():
+            if await self._vanished():
                 return False
             await self._judge_refusal()
             await asyncio.wait({asking}, timeout=_TROUBLED_ROUND_SECONDS)
@@ -257,15 +268,19 @@ class Monitor:
         elif now - self._refused_since >= _REFUSED_SECONDS:
             raise ProviderError(f"{self._name} is gone: nothing there takes connections any more.")
 
-    def _vanished(self) -> bool:
+    async def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
         last = max(self._reported_at, self._answered_at)
-        patience = self._session.host.patience.silent
+        patience = self._session.host.patience
+        most = patience.silent
         if self._session.network.sleeps_along:
-            patience *= _busyness()
-        return asyncio.get_running_loop().time() - last >= patience
+            most *= _busyness()
+        silent = asyncio.get_running_loop().time() - last
+        if self._witness is None or silent >= most:
+            return silent >= most
+        return silent >= patience.silent_alone and await self._witness()
 
-    def _judge_silence(self, *, well: bool) -> None:
+    async def _judge_silence(self, *, well: bool) -> None:
         """Raise ``ProviderError`` for a provider that is gone: neither its workload answers nor does its usage grow."""
         now = asyncio.get_running_loop().time()
         self._answered_at = now if well else self._answered_at
@@ -278,7 +293,7 @@ class Monitor:
             self._refused_since = None
             return
         silent = now - self._answered_at
-        if self._vanished():
+        if await self._vanished():
             raise ProviderError("The provider vanished: nothing there answers.")
         if silent >= _SILENT_SECONDS:
             raise ProviderError(f"{self._name} stopped answering.")

@@ -11,14 +11,11 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golem_launcher import paths
-from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.errors import LauncherError
+from golem_launcher.events import MoveState
 from golem_launcher.session.departure import Departure
-from golem_launcher.session.machine_endpoint import MachineEndpoint
-from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
-from golem_launcher.session.newcomer import NewcomerFiles, NewcomerRecord
-from golem_launcher.session.renting import Renting
+from golem_launcher.session.newcomer import Newcomer
+from golem_launcher.session.newcomer_record import NewcomerRecord
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -26,7 +23,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.context import Prepared
-    from golem_launcher.session.renting import Machine
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,43 +38,26 @@ class Move:
         *,
         busy: Callable[[], Awaitable[int]],
         arrived: Callable[[], None],
+        failed: Callable[[], Awaitable[None]],
     ) -> None:
         """``request``: the session's, of the machine that is wanted now; ``number``: which of its moves this is.
 
-        ``busy``: how many cells run at the head; ``arrived`` is called once :attr:`machine` is ready.
+        ``busy``: how many cells run at the head; ``arrived`` is called once :attr:`newcomer` is to be the head, or
+        ``failed``, where the session goes on at its own.
         """
-        self.session = replace(session, request=request)
-        """With which it goes on."""
-        self.machine: Machine | None = None
-        """The other machine, once its workload answers."""
         self._arrived = arrived
-        self._record = NewcomerRecord(session.recorder, number)
+        self._failed = failed
+        self._recorder = session.recorder
+        self._record = NewcomerRecord(session.recorder, "move", MoveState(number=number), "The machine to go on at")
         self._departure = Departure(
             session.saves,
             session.endpoint.head,
             session.recorder,
             busy=busy,
-            told=lambda stage: self._record.move(stage=stage, progress=None),
+            told=lambda stage: self._record.tell(stage=stage, progress=None),
         )
-        directory = session.directory
-        self._way = MachineWay(
-            paths.private_directory(directory.scratch / "newcomer"), request.name, HEAD, ssh_key=request.ssh_key
-        )
-        self.endpoint = MachineEndpoint(
-            session.workload,
-            lambda: self._way,
-            lambda: session.endpoint.base_url,
-            session_token=session.endpoint.token,
-        )
-        self.files = NewcomerFiles(request, self.endpoint, session.saves, self._departure, self._record)
-        slot = MachineSlot(
-            session.workload,
-            self.endpoint,
-            MachineRecorder(self._record, HEAD),
-            self.files,
-            directory.machine_log(HEAD),
-        )
-        self._renting = Renting(self.session, slot)
+        self.newcomer = Newcomer(replace(session, request=request), request, self._record, "newcomer")
+        """The other machine."""
         self._task = asyncio.create_task(self._work())
 
     @property
@@ -94,40 +73,52 @@ class Move:
         if not self._departure.has_begun:
             await self.end("The machine that it was to leave was lost.")
         await asyncio.wait({self._task})
-        return self.machine is not None
+        return self._departure.has_begun
 
     async def end(self, why: str) -> None:
         """Give it up, unless it is over; ``why`` is a sentence."""
         if not self._task.done():
             await cancel_all(self._task)
-            self._fail(why)
+            self._tell_failure(why)
 
     def done(self) -> None:
         """The session goes on at the other machine."""
-        self._record.move(stage="done", progress=None)
+        self._record.tell(stage="done", progress=None)
 
     async def aclose(self) -> None:
         """End it, and the way to the other machine, to which the head's leads by now."""
         await self.end("The session ended.")
-        await self._way.__aexit__()
+        await self.newcomer.aclose()
 
     async def _work(self) -> None:
         try:
-            machine = await self._renting.rent(await self._renting.publish_anew())
+            await self._prepare()
         except asyncio.CancelledError:
-            await self._renting.abandon()
+            await self._stay()
             raise
         except LauncherError as error:
-            await self._renting.abandon()
-            self._fail(str(error))
+            await self._stay()
+            self._tell_failure(str(error))
+            await self._failed()
         except Exception as error:  # noqa: BLE001 - the session goes on, whatever it was
             _LOG.exception("the move failed")
-            await self._renting.abandon()
-            self._fail(f"Something unexpected happened ({type(error).__name__}). See supervisor.log.")
+            await self._stay()
+            self._tell_failure(f"Something unexpected happened ({type(error).__name__}). See supervisor.log.")
+            await self._failed()
         else:
-            self.machine = machine
             self._arrived()
 
-    def _fail(self, why: str) -> None:
-        self._record.move(stage="failed", reason=why, progress=None)
-        self.session.recorder.message(f"The session did not move: {why}", "warning")
+    async def _prepare(self) -> None:
+        """Make the other machine ready, then leave the present one: what was done there last is brought as well."""
+        await self.newcomer.rent()
+        await self._departure.begin()
+        await self.newcomer.take_lead()
+
+    async def _stay(self) -> None:
+        """All goes on at the machine that was to be left."""
+        self._departure.undo()
+        await self.newcomer.release()
+
+    def _tell_failure(self, why: str) -> None:
+        self._record.tell(stage="failed", reason=why, progress=None)
+        self._recorder.message(f"The session did not move: {why}", "warning")

@@ -1,141 +1,198 @@
-"""A machine that is made ready beside the head to take its place: what is told of it, and what is brought there."""
+"""A machine beside the head that is to take its place: rented, made ready, and kept up behind it until it does.
+
+A move takes it as soon as it is ready (``moving.py``); a standby when the head is lost (``standby.py``). Its JupyterLab
+runs already, with a token of its own: the session's is told only to who leads, as whoever has it can enter the head's.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from golem_launcher.events import MoveState, Progress, Stage
+from golem_launcher import paths
+from golem_launcher.access.machine_way import MachineWay
+from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.session.machine_endpoint import MachineEndpoint
+from golem_launcher.session.machine_slot import HEAD, MachineSlot
+from golem_launcher.session.newcomer_record import NewcomerRecorder
 from golem_launcher.session.provisioning import provision
+from golem_launcher.session.renting import Renting
 
 if TYPE_CHECKING:
-    from decimal import Decimal
+    from collections.abc import Callable
 
-    from golem_launcher.events import Event, SessionState
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.departure import Departure
-    from golem_launcher.session.machine_endpoint import MachineEndpoint
-    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.context import Prepared
+    from golem_launcher.session.newcomer_record import NewcomerRecord
+    from golem_launcher.session.renting import Machine
     from golem_launcher.session.saves import Saves
+    from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.replica import Replica
 
-_STAGES = {Stage.NEGOTIATING: "searching", Stage.DEPLOYING: "preparing", Stage.STARTING: "preparing"}
+_LEAD_POLL_SECONDS = 0.02
+_PROBE_SECONDS = 1.0
+_FAILURES = 5
+_RETRY_SECONDS = 2.0
 
 
-class NewcomerRecord:
-    """Where a newcomer's renting writes: how far the move is. The session itself is ready, with its head, meanwhile."""
+class Newcomer:
+    """One such machine. ``rent`` once; then it takes the lead, or ``release``. ``aclose`` once, whatever it became."""
 
-    def __init__(self, recorder: Recorder, number: int) -> None:
-        """``number``: which of the session's moves this is."""
-        self._recorder = recorder
-        self._move = MoveState(number=number)
-        self.move()
+    def __init__(self, session: Prepared, wanted: LaunchRequest, record: NewcomerRecord, place: str) -> None:
+        """``session``: with which it goes on; ``wanted``: which machine it is to be.
 
-    def move(self, **changes: Any) -> None:
-        """Change fields of :class:`MoveState`."""
-        self._move = self._move.model_copy(update=changes)
-        self._recorder.update(move=self._move)
+        ``place``: the name of its directory, in which there is one at a time.
+        """
+        self.session = session
+        self.machine: Machine | None = None
+        """Once its workload answers."""
+        directory = session.directory
+        self._way = MachineWay(
+            paths.private_directory(directory.scratch / place), wanted.name, HEAD, ssh_key=wanted.ssh_key
+        )
+        self.endpoint = MachineEndpoint(
+            session.workload, lambda: self._way, lambda: session.endpoint.base_url, stands_by=True
+        )
+        self._files = NewcomerFiles(wanted, self.endpoint, session.saves, record)
+        recorder, log = NewcomerRecorder(record), directory.machine_log(HEAD + 1)
+        self.slot = MachineSlot(session.workload, self.endpoint, recorder, self._files, log)
+        self._renting = Renting(replace(session, request=wanted), self.slot)
 
-    @property
-    def state(self) -> SessionState:
-        """The session's."""
-        return self._recorder.state
+    async def rent(self) -> Machine:
+        """Find it and make it ready, with all that is saved by then. Raises ``LauncherError``; nothing is left then."""
+        try:
+            self.machine = await self._renting.rent(await self._renting.publish_anew())
+        except BaseException:
+            await self._renting.abandon()
+            raise
+        return self.machine
 
-    def enter(self, stage: Stage, reason: str = "") -> None:  # noqa: ARG002 - it makes good no loss
-        """The renting enters a stage."""
-        self.move(stage=_STAGES[stage], progress=None)
+    async def follow(self, told: Callable[[Manifest], None]) -> None:
+        """Bring it each new save until cancelled; ``told`` of each that it was seen to have.
 
-    def update(self, **changes: Any) -> None:
-        """Nothing of the session changes by it."""
+        Raises ``ProviderError`` when it is of no use. A store that can't be read for a while is nobody's fault.
+        """
+        failures = 0
+        while True:
+            if self._files.has is not None:
+                told(self._files.has)
+            await self.session.saves.newer(self._files.has)
+            try:
+                await self._files.bring()
+            except WorkspaceError as error:
+                failures += 1
+                if failures == _FAILURES:
+                    raise ProviderError(f"It could not be brought what is saved: {error.what}") from None
+                await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                failures = 0
 
-    def machine(self, number: int, **changes: Any) -> None:
-        """Nor of its machines."""
+    async def take_lead(self) -> None:
+        """Have it be used from now on: it has the newest save, and lets in who has the session's token.
 
-    def provider(
-        self,
-        provider_id: str,  # noqa: ARG002 - told when it is the head
-        name: str,
-        agreement_id: str,  # noqa: ARG002 - likewise
-        price_per_hour: Decimal | None,
-        *,
-        wallet: str = "",  # noqa: ARG002 - likewise
-        machine: int = 1,  # noqa: ARG002 - likewise
-    ) -> None:
-        """An agreement is confirmed."""
-        self.move(provider_name=name, price_per_hour=price_per_hour)
-        self.message(f"agreement with {name}")
+        Called once nobody writes at the head any more; the session's address may lead here then. Raises
+        ``ProviderError`` when it is of no use, and ``WorkspaceError`` when the store can't be read.
+        """
+        assert self.machine is not None
+        notices = await self._files.bring()
+        self.machine = replace(self.machine, notices=(*self.machine.notices, *notices))
+        token = self.session.endpoint.token
+        await self._files.agent.lead(token)
+        self.endpoint.opens_to(token)
+        time = asyncio.get_running_loop().time
+        end = time() + self.session.host.patience.start
+        async with self.endpoint.client() as client:
+            while not await client.answers(seconds=_PROBE_SECONDS):
+                if time() > end:
+                    raise ProviderError(f"{self.session.workload.title} did not take over there.")
+                await asyncio.sleep(_LEAD_POLL_SECONDS)
 
-    def message(self, text: str, level: str = "info") -> None:
-        """Add a line to the session's messages."""
-        self._recorder.message(f"The machine to go on at: {text}", level)
+    async def lose(self, error: ProviderError) -> None:
+        """It is lost. Raises ``ProviderError`` when nobody is to be asked in its place."""
+        assert self.machine is not None
+        await self._renting.lose(self.machine, error)
 
-    def event(self, event: Event) -> None:
-        """It has none of its own: only a head is lost."""
+    async def release(self) -> list[str]:
+        """Let go of it in good order, bounded in time; its agreement, if there is one."""
+        await self._files.detach()
+        if self.machine is None:
+            return []
+        await self._renting.release(self.machine)
+        await self.machine.hiring.aclose()
+        return [self.machine.rented.agreement_id]
 
-    def progress(self, what: str, done: float, total: float, unit: str = "") -> None:
-        """A piece of work is that far."""
-        self.move(progress=Progress(what=what, done=done, total=total, unit=unit) if done < total else None)
-
-    def write_token(self, token: str, machine: int = 1) -> None:
-        """Nobody is led there yet."""
+    async def aclose(self) -> None:
+        """Close the way to it, which is not the one that the head's address leads by."""
+        await self._files.detach()
+        await self._way.__aexit__()
 
 
 class NewcomerFiles:
-    """Brings the newcomer what was saved last, and what was saved since once the old machine is left.
+    """Brings a newcomer what is saved, and sees that it has it.
 
     A store that can't be read is no newcomer's fault: ``MarketError`` would have another one tried in vain.
     """
 
     hold = True
 
-    def __init__(
-        self,
-        request: LaunchRequest,
-        endpoint: MachineEndpoint,
-        saves: Saves,
-        departure: Departure,
-        record: NewcomerRecord,
-    ) -> None:
+    def __init__(self, wanted: LaunchRequest, endpoint: MachineEndpoint, saves: Saves, record: NewcomerRecord) -> None:
         """``endpoint``: the newcomer's."""
-        self._request = request
+        self._wanted = wanted
         self._endpoint = endpoint
         self._saves = saves
-        self._departure = departure
         self._record = record
-        self.generation: int | None = None
-        """What it has by now."""
+        self.agent: AgentWorkspace
+        """Once it is attached."""
+        self._replica: Replica | None = None
+
+    @property
+    def has(self) -> Manifest | None:
+        """The newest save that it was seen to have."""
+        return None if self._replica is None else self._replica.manifest
 
     async def attach(self, bulk: BulkTransfer) -> list[str]:
-        """Its agent runs: leave the old machine once all that takes long is done; what to tell the user.
+        """Its agent runs: bring what is saved by now, and have the workload start; what to tell the user.
 
-        Raises ``ProviderError`` when the newcomer fails, and other ``LauncherError`` when the move does.
+        Raises ``ProviderError`` when the newcomer fails, and ``WorkspaceError`` when the store can't be read.
         """
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - as in saves.py
+        from golem_launcher.workspace.transfer.replica import Replica  # noqa: PLC0415 - likewise
 
-        async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk) as agent:
-            return await provision(
-                agent, restored=lambda: self._bring(agent), inputs=[], packages=[], progress=self._record.progress
-            )
+        await self.detach()
+        agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk)
+        self.agent = await agent.__aenter__()
+        self._replica = Replica(agent, self._saves.store)
+        return await provision(agent, restored=self._begin, inputs=[], packages=[], progress=self._record.progress)
 
-    async def _bring(self, agent: AgentWorkspace) -> list[str]:
-        from golem_launcher.workspace.transfer.restore import install, restore_into, update_to  # noqa: PLC0415
+    async def bring(self) -> list[str]:
+        """Bring it what is saved, and see that it has it. Raises likewise."""
+        assert self._replica is not None
+        has = self._replica.manifest
+        if has is not None and has.generation == self._saves.newest_number:
+            await self._replica.confirm()
+            return []
+        newest = await self._saves.newest()
+        return [] if newest is None else await self._replica.bring(newest, self._record.progress)
 
-        before = await self._saves.newest()
-        if before is None:
-            notices = await install(agent, image_and_packages(self._request).packages, self._record.progress)
-        else:
-            notices = await restore_into(agent, self._saves.store, before, self._record.progress)
-        self.generation = await self._departure.begin()
-        after = await self._saves.newest()
-        if after is not None:
-            notices += await update_to(agent, self._saves.store, before, after, self._record.progress)
+    async def _begin(self) -> list[str]:
+        """What it begins with: the newest save has the packages that were asked for; where there is none, these."""
+        from golem_launcher.workspace.transfer.restore import install  # noqa: PLC0415 - likewise
+
+        notices = await self.bring()
+        if self.has is None:
+            notices += await install(self.agent, image_and_packages(self._wanted).packages, self._record.progress)
         return notices
 
     async def detach(self) -> None:
-        """The newcomer is given up: the old machine goes on."""
-        self._departure.undo()
+        """Let go of the newcomer."""
+        if self._replica is not None:
+            self._replica = None
+            await self.agent.__aexit__(None, None, None)
 
     def saved_last(self) -> str:
-        """Never asked: a newcomer that fails is no loss."""
+        """Nothing is only there."""
         return ""

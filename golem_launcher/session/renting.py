@@ -125,6 +125,13 @@ class Renting:
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
+        return await self.make_good(await self.lose(lost, error))
+
+    async def lose(self, lost: Machine, error: ProviderError) -> Loss:
+        """A machine is ``lost``: nothing leads there any more, and nothing is saved from there.
+
+        Raises ``ProviderError`` when the session does not go on elsewhere.
+        """
         session = self.session
         rented = lost.rented
         disputed = session.money.dispute(rented.agreement_id) is not None
@@ -140,14 +147,18 @@ class Renting:
         self._slot.endpoint.point_nowhere()
         await lost.hiring.aclose()  # nothing is asked of it
         session.terminations.begin(session.rest, session.journal, rented.agreement_id)
-        await session.extension.mind_clock(session.rest)
+        return loss
+
+    async def make_good(self, loss: Loss) -> Machine:
+        """Another machine after a ``loss``. Raises ``LauncherError`` when there is none."""
+        await self.session.extension.mind_clock(self.session.rest)
         self._look_again()
         try:
-            return await self.rent(await self.publish(words), loss)
+            return await self.rent(await self.publish(loss.words), loss)
         except NodeError:
             raise
         except LauncherError as why:
-            raise nobody_left(session, words, why) from None
+            raise nobody_left(self.session, loss.words, why) from None
 
     async def abandon(self) -> None:
         """Let go of whoever is being rented, after :meth:`rent` raised or was cancelled; bounded in time."""

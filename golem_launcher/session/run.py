@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -33,16 +34,19 @@ from golem_launcher.session.moving import Move
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.saves import as_told
+from golem_launcher.session.standby import Standby
 from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import cancel_all, first_of, together
 
 if TYPE_CHECKING:
+    from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.payment.money import Reserved
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.network_hosts import NetworkHost
+    from golem_launcher.session.newcomer import Newcomer
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.renting import Machine
 
@@ -76,6 +80,8 @@ class Run:
         """While the head is watched."""
         self._pool: Pool | None = None
         """The other machines, once they can be rented."""
+        self._standby: Standby | None = None
+        """Keeps a machine that takes over when the head is lost, where one is wanted."""
         self._move: Move | None = None
         """The last one of the head to another machine."""
         self._arrived = asyncio.Event()
@@ -93,6 +99,8 @@ class Run:
         demand = await renting.publish()
         await self._listen()  # while offers come in
         session = renting.session
+        if session.request.standby:
+            self._standby = Standby(session)
         pool = self._pool = Pool(session, session.slots[1:], lambda: self.ending or self._over)
         cluster = session.cluster
         head = asyncio.create_task(self._keep_head(renting, demand))
@@ -117,12 +125,25 @@ class Run:
                 if self.ending:
                     raise
                 if self._move is None or not await self._move.settled():
-                    machine = await renting.replace(machine, error)
+                    renting, machine = await self._recover(renting, machine, error)
                     continue
                 reason = None
             if reason is not None:
                 return reason
             renting, machine = await self._move_in(machine)
+
+    async def _recover(self, renting: Renting, lost: Machine, error: ProviderError) -> tuple[Renting, Machine]:
+        """Go on at the standby, where there is one that has what was saved; else at whoever is found now.
+
+        Raises ``LauncherError`` when there is nobody.
+        """
+        loss = await renting.lose(lost, error)
+        newcomer = await self._standby.take() if self._standby is not None else None
+        if newcomer is None:
+            return renting, await renting.make_good(loss)
+        renting, machine = await self._go_on_at(newcomer)
+        told = loss.made_good(machine.rented.provider_name)
+        return renting, replace(machine, notices=(told, *machine.notices))
 
     async def _prepare(self) -> Renting:
         """Everything that needs no provider: the network, the image, the money, yapapi."""
@@ -208,21 +229,27 @@ class Run:
         """Go on at the machine that a move has made ready, and let go of the one that is ``left``."""
         move = self._move
         assert move is not None
-        assert move.machine is not None
-        self._move, machine, session = None, move.machine, move.session
+        self._move, request = None, move.newcomer.session.request
         self._arrived.clear()
-        head = session.slots[0]
-        head.endpoint.take_over(move.endpoint, session.host.node, machine.rented)
-        if machine.hiring.agreement is not None:
-            head.recorder.agreed(machine.hiring.agreement)
-        head.recorder.trouble("")
-        await session.saves.move_in(session.request, machine.hiring.bulk_transfer())
-        await asyncio.to_thread(session.directory.change_request, session.request)
-        await move.aclose()
+        gone_on = await self._go_on_at(move.newcomer)
+        await asyncio.to_thread(self._session.directory.change_request, request)
         move.done()
         self._left.append(left.rented.agreement_id)
         leaving = asyncio.create_task(_let_go(left))
         self._leaving.add(leaving)
+        return gone_on
+
+    async def _go_on_at(self, newcomer: Newcomer) -> tuple[Renting, Machine]:
+        """Have the session's address lead to a machine that has taken the lead: it is the head now."""
+        session, machine = newcomer.session, newcomer.machine
+        assert machine is not None
+        head = session.slots[0]
+        head.endpoint.take_over(newcomer.endpoint, session.host.node, machine.rented)
+        if machine.hiring.agreement is not None:
+            head.recorder.agreed(machine.hiring.agreement)
+        head.recorder.trouble("")
+        await session.saves.move_in(session.request, machine.hiring.bulk_transfer())
+        await newcomer.aclose()
         self._renting = Renting(session, head)
         return self._renting, machine
 
@@ -250,7 +277,11 @@ class Run:
             head.recorder.notice(notice)
         recorder.enter(Stage.READY)
         session.saves.begin()
-        self._machine, self._monitor = machine, Monitor(session, head, machine)
+        witness = None
+        if self._standby is not None:
+            await self._standby.begin(session)
+            witness = self._standby.answers
+        self._machine, self._monitor = machine, Monitor(session, head, machine, witness)
         try:
             async with first_of(self._monitor.until_over(), self._arrived.wait()) as (over, _):
                 return over.result() if over.done() else None
@@ -299,7 +330,7 @@ class Run:
         if self._entered is None:
             raise LauncherError("The session has not begun yet.", "Try again in a moment.")
         agent = self._monitor.client if self._monitor is not None else None
-        others = self._pool.clients if self._pool is not None else []
+        others = [*(self._pool.clients if self._pool is not None else []), *self._standby_clients]
         told = await self._session.extension.extend(arguments, self._entered.rest, agent, others)
         self._session.endpoint.desk.answered()
         return told
@@ -325,15 +356,27 @@ class Run:
         before = self._recorder.state.move
         if self._move is not None:
             await self._move.aclose()
+        if self._standby is not None:
+            await self._standby.hold_off()
         self._move = Move(
             renting.session,
             request,
             1 if before is None else before.number + 1,
             busy=_nobody if arguments.get("now") is True else self._busy,
             arrived=self._arrived.set,
+            failed=self._stay,
         )
         await self._recorder.flush()
         return {"number": 1 if before is None else before.number + 1}
+
+    async def _stay(self) -> None:
+        """A move has failed: what was held off for it goes on."""
+        if self._standby is not None and self._renting is not None:
+            await self._standby.begin(self._renting.session)
+
+    @property
+    def _standby_clients(self) -> list[WorkloadClient]:
+        return self._standby.clients if self._standby is not None else []
 
     async def _busy(self) -> int:
         """How many notebooks run a cell at the head, as its Lab says."""
@@ -453,9 +496,11 @@ class Run:
         await self._renting.release(self._machine)
         return [self._machine.rented.agreement_id]
 
-    async def _release_pool(self) -> list[str]:
+    async def _release_others(self) -> list[str]:
         """Let go of the other machines in good order; the agreements of those that were ready."""
-        return await self._pool.release() if self._pool is not None else []
+        of_pool = self._pool.release() if self._pool is not None else _none()
+        of_standby = self._standby.release() if self._standby is not None else _none()
+        return [agreement for some in await asyncio.gather(of_pool, of_standby) for agreement in some]
 
     @property
     def seen_at(self) -> str | None:
@@ -479,12 +524,14 @@ class Run:
                 prepared = self._renting.session
                 if not self.hurry:
                     of_head, of_others, _ = await together(
-                        self._release_head(), self._release_pool(), asyncio.gather(*self._leaving)
+                        self._release_head(), self._release_others(), asyncio.gather(*self._leaving)
                     )
                     await prepared.engine.invoices_came((*of_head, *of_others, *self._left), _INVOICE_SECONDS)
                 await cancel_all(*self._leaving)
                 if self._pool is not None:
                     await self._pool.aclose()
+                if self._standby is not None:
+                    await self._standby.aclose()
                 await prepared.engine.stop()
                 await prepared.terminations.cancel()
             if self._entered is not None:
@@ -507,6 +554,11 @@ class Run:
 async def _nobody() -> int:
     """Asked how many cells run when that is not to matter."""
     return 0
+
+
+async def _none() -> list[str]:
+    """The agreements of machines that there never were."""
+    return []
 
 
 async def _let_go(machine: Machine) -> None:

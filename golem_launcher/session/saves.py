@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.added_generations import Limits
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.fence import Fence
     from golem_launcher.workspace.transfer.saver import Saver
 
 _LOG = logging.getLogger(__name__)
@@ -61,8 +62,12 @@ class Saves:
         self._agent: AgentWorkspace | None = None
         self._saver: Saver | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._fence: Fence | None = None
+        """What the saves of the present provider pass, until another one takes its place."""
         self._newest: Saving | None = None
         """How saving stood at the newest generation of this session."""
+        self._news = asyncio.Event()
+        """Set with each new one."""
         self._left_out: dict[str, str] = {}
         self._told: set[str] = set()
 
@@ -126,8 +131,10 @@ class Saves:
         """Begin to save every few seconds, if the request wants saves. Called once the workload answers."""
         if not self._request.save or self._store is None or self._agent is None:
             return
+        from golem_launcher.workspace.transfer.fence import Fence  # noqa: PLC0415 - likewise
         from golem_launcher.workspace.transfer.saver import Saver  # noqa: PLC0415 - likewise
 
+        self._fence = Fence()
         self._saver = Saver(
             self._agent,
             self._store,
@@ -136,13 +143,25 @@ class Saves:
             limits=_limits(self._request),
             on_change=self._on_change,
             after=self._restore,
+            fence=self._fence,
         )
         self._saving = asyncio.create_task(self._saver.run())
 
     async def newest(self) -> Manifest | None:
         """What is saved by now, or what the session began with; ``None`` where there is nothing."""
-        number = self._newest.generation if self._newest is not None else self._restore
+        number = self.newest_number
         return None if number is None else await asyncio.to_thread(self.store.manifest, self.workspace, number)
+
+    async def newer(self, than: Manifest | None) -> None:
+        """Wait until there is a save that is newer. One waits at a time."""
+        while (number := self.newest_number) is None or (than is not None and number == than.generation):
+            self._news.clear()
+            await self._news.wait()
+
+    @property
+    def newest_number(self) -> int | None:
+        """The generation of what is saved by now, or of what the session began with."""
+        return self._newest.generation if self._newest is not None else self._restore
 
     async def save_and_stop(self, seconds: float) -> int | None:
         """Save, and save no more until :meth:`begin`: the generation; ``None`` where nothing was ever saved.
@@ -242,8 +261,14 @@ class Saves:
         return f"Its files are those{at} (generation {self._restore})."
 
     async def detach(self) -> None:
-        """Stop saving and let go of the present provider. Safe to call when there is none."""
+        """Stop saving and let go of the present provider. Safe to call when there is none.
+
+        Nothing that is there is saved any more, whatever was under way.
+        """
         self._saver = None
+        if self._fence is not None:
+            await asyncio.to_thread(self._fence.close)
+            self._fence = None
         if self._saving is not None:
             await cancel_all(self._saving)
             self._saving = None
@@ -273,6 +298,7 @@ class Saves:
         self._tell_left_out(saving)
         if saving.generation is not None:
             self._newest = saving
+            self._news.set()
         elif self._newest is not None:
             known = {"generation": self._newest.generation, "saved_at": self._newest.saved_at}
             saving = saving.model_copy(update=known)

@@ -423,6 +423,8 @@ export interface Session {
   usage: Usage | null;
   /** All of them, where there are several. */
   machines: Machine[];
+  /** The machine that would take over, and the moment up to which it has what was there; null where none is wanted. */
+  standby: { words: string; provider: string | null; has: string | null; price: string | null } | null;
   saving: Saving | null;
   /** Who saved in its workspace after it ended, and when. */
   newer: { by: string; at: string } | null;

@@ -1,16 +1,18 @@
-"""What a running session's card says of its notebooks' variables, and of a move to another machine."""
+"""What a running session's card says of its notebooks' variables, of a move to another machine, and of a standby."""
 
 from __future__ import annotations
 
 import os
+import re
+from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.events import KeptVariables, MoveState
+from golem_launcher.events import KeptVariables, MoveState, Saving, StandbyState, now
 from tests.browser.conftest import new_context, open_page
-from tests.ui.made import GOOD_START, make_session
+from tests.ui.made import GOOD_START, change, make_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,3 +48,20 @@ def test_variables_are_named_and_a_move_is_told(page: Page) -> None:
     ).wait_for()
     if "GOLEM_LAUNCHER_LOOK" in os.environ:
         card.screenshot(path=os.environ["GOLEM_LAUNCHER_LOOK"])
+
+
+def test_a_standby_is_shown_with_how_far_it_is_behind_and_its_price(page: Page) -> None:
+    at = now() - timedelta(seconds=12)
+    saving = Saving(workspace="safe", generation=3, saved_at=now(), files=3, bytes=10)
+    newcomer = {"provider_name": "<b>ben</b>", "price_per_hour": Decimal("0.5")}
+    standby = StandbyState(stage="ready", generation=2, saved_at=at, **newcomer)
+    directory = make_session("safe", GOOD_START, saving=saving, standby=standby)
+    card = page.get_by_role("article", name="safe")
+    shown = card.get_by_text(
+        re.compile(r"^Standby at <b>ben</b>, \d+ (s|min) behind · 0\.5 of the 0\.\d+ tGLM an hour$")
+    )
+    shown.wait_for()
+    if "GOLEM_LAUNCHER_LOOK" in os.environ:
+        card.screenshot(path=os.environ["GOLEM_LAUNCHER_LOOK"])
+    change(directory, standby=StandbyState(reason="Nobody else fits."))
+    card.get_by_text("Standby: none yet, another machine is looked for. Nobody else fits.", exact=True).wait_for()

@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,9 @@ from golem_launcher.events import (
     Message,
     NotSaved,
     ProviderLost,
+    Saving,
     Stage,
+    StandbyState,
 )
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
@@ -79,7 +82,7 @@ def test_each_file_of_a_session_is_told():
         "saves_late": 0, "saved_timestamp_seconds": BEGAN.timestamp(), "save_interval_seconds": 5,
         "save_generation": 3, "save_duration_seconds": 0.5, "save_new_bytes": 100, "saved_bytes": 1000,
         "saved_files": 10, "store_bytes": 2000, "left_out_files": 2, "at_stake_files": 1, "save_problem": 1,
-        "deadline_timestamp_seconds": None, "workers_wanted": None,
+        "deadline_timestamp_seconds": None, "workers_wanted": None, "standby_ready": None, "standby_lag_seconds": None,
     }  # fmt: skip
     assert {name: of(found, f"session_{name}", session="lab") for name in expected} == expected
     machine = {
@@ -103,6 +106,19 @@ def test_each_file_of_a_session_is_told():
     assert of(found, "stage_seconds_count", stage="ready") == 1, "the present one is not over"
     for word in ("evil", "script", "0xaaa", "too much"):
         assert word not in text, "no string of a provider is told"
+
+
+def test_how_far_a_standby_is_behind_is_told():
+    now = datetime.now(UTC)
+    saving = Saving(workspace="lab", generation=3, saved_at=now - timedelta(seconds=5))
+    make("one", saving=saving, standby=StandbyState(stage="ready", generation=3, saved_at=BEGAN))
+    make("two", saving=saving, standby=StandbyState(stage="ready", generation=2, saved_at=now - timedelta(seconds=60)))
+    make("none", saving=saving, standby=StandbyState(generation=2, saved_at=now))
+    found = figures()
+    told = {name: of(found, "session_standby_lag_seconds", session=name) for name in ("one", "two", "none")}
+    assert (5 <= told["one"] < 20, 60 <= told["two"] < 80, told["none"]) == (True, True, None)
+    ready = {name: of(found, "session_standby_ready", session=name) for name in ("one", "two", "none")}
+    assert ready == {"one": 1, "two": 1, "none": 0}
 
 
 def test_what_is_new_is_told_by_the_next_scrape_and_nothing_twice():

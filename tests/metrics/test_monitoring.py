@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from golem_launcher.events import ClusterState, ProvidersSeen, Stage, Used
+from golem_launcher.events import ClusterState, ProvidersSeen, Stage, StandbyState, Used
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.metrics.made import make, make_job
@@ -121,7 +121,8 @@ def session(tmp_path_factory):
     home = tmp_path_factory.mktemp("monitored")
     with own_network(home, NETWORK):
         soon = datetime.now(UTC) + timedelta(hours=1)
-        make("gpus", cluster=ClusterState(workers=2, most=3), money_ends_at=soon, deadline=soon)
+        standby = StandbyState(stage="ready", generation=3, saved_at=soon)
+        make("gpus", cluster=ClusterState(workers=2, most=3), money_ends_at=soon, deadline=soon, standby=standby)
         make_job("many", tasks=4, done=(0, 1), failed=(2,))
         brought = home / "brought.txt"
         brought.write_text("brought along")

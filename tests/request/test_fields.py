@@ -87,6 +87,15 @@ def test_a_cluster_is_of_one_head_and_its_notebooks(fields):
         parse_request(fields)
 
 
+@pytest.mark.parametrize(
+    "fields", [{"save": False}, {"recover": False}, {"machines": 2}, {"workers": 1}, {"max_workers": 2}]
+)
+def test_a_standby_is_for_one_machine_of_which_there_is_something_to_go_on_with(fields):
+    assert parse_request({"standby": 1}).standby == 1
+    with pytest.raises(RequestError, match="a standby"):
+        parse_request({**fields, "standby": 1})
+
+
 def test_a_cluster_counts_as_the_machines_that_it_begins_with():
     assert (LaunchRequest().machines_wanted, LaunchRequest().most_machines, LaunchRequest().has_cluster) == (
         1,
@@ -96,6 +105,11 @@ def test_a_cluster_counts_as_the_machines_that_it_begins_with():
     request = LaunchRequest(workers=4, max_workers=8)
     assert (request.machines_wanted, request.most_machines, request.has_cluster) == (5, 16, True)
     assert LaunchRequest(max_workers=8).machines_wanted == 1
+
+
+def test_a_standby_is_paid_as_a_machine_and_found_beside_the_first():
+    request = LaunchRequest(standby=1)
+    assert (request.machines_wanted, request.machines_paid, request.slots, request.most_machines) == (1, 2, 1, 2)
 
 
 def test_the_fields_that_take_a_number_are_known_by_their_types():

@@ -104,9 +104,9 @@ memory_gib = 1.35
 price_hour = 8.0
 [provider.commands]
 "/bin/sh" = """
-mkdir -p broken/jupyterlab
-echo "raise RuntimeError('no such luck')" > broken/jupyterlab/__init__.py
-PYTHONPATH=$PWD/broken exec /bin/sh "$@"
+mkdir -p .cache/broken/jupyterlab
+echo "raise RuntimeError('no such luck')" > .cache/broken/jupyterlab/__init__.py
+PYTHONPATH=$PWD/.cache/broken exec /bin/sh "$@"
 """
 
 [[provider]]

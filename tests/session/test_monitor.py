@@ -85,10 +85,10 @@ def session(tmp_path, monkeypatch):
     recorder.close()
 
 
-def watched(session):
-    endpoint, log = SimpleNamespace(client=Lab), session.directory.workload_log
+def watched(session, lab=Lab, witness=None):
+    endpoint, log = SimpleNamespace(client=lab, refuses=answers(value=False)), session.directory.workload_log
     slot = MachineSlot(LAB, endpoint, MachineRecorder(session.recorder, HEAD), None, log)
-    return monitor.Monitor(session, slot, MACHINE)
+    return monitor.Monitor(session, slot, MACHINE, witness)
 
 
 def watch(session):
@@ -96,6 +96,40 @@ def watch(session):
         return await asyncio.wait_for(watched(session).until_over(), 30)
 
     return asyncio.run(until_over())
+
+
+class SilentLab(Lab):
+    """One that does not."""
+
+    async def answers(self, seconds):  # noqa: ARG002 - at once
+        return False
+
+
+def test_silence_is_a_machines_own_where_another_answers(session):
+    session.host.patience = SimpleNamespace(silent=60.0, silent_alone=0.05)
+    session.rest = SimpleNamespace(**vars(REST), networks=answers([{"id": "net"}]))
+    asked = []
+
+    def witness(answer):
+        async def ask():
+            asked.append(answer)
+            return answer
+
+        return ask
+
+    async def until_over(heard):
+        async with asyncio.timeout(1.0):
+            await watched(session, SilentLab, heard).until_over()
+
+    async def scenario():
+        for nobody in (None, witness(answer=False)):
+            with pytest.raises(TimeoutError):  # it may be this side's line
+                await until_over(nobody)
+        assert set(asked) == {False}
+        with pytest.raises(ProviderError, match="vanished"):
+            await until_over(witness(answer=True))
+
+    asyncio.run(scenario())
 
 
 def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(session, monkeypatch):

@@ -146,11 +146,11 @@ class Index:
         return None
 
     def learn(self, path: str, cuts: Cuts) -> None:
-        """A file that was just written from these chunks need not be read again."""
+        """A file that was just written from these chunks need not be read again; the next walk tells of it."""
         with contextlib.suppress(OSError):
             with self._top() as top, parent(top, path) as (above, name):
                 status = os.stat(name, dir_fd=above, follow_symlinks=False)
-            entry = self._put(path, "f", stamp_of(status), self.version)
+            entry = self._put(path, "f", stamp_of(status), self.version + 1)
             entry.cuts, entry.size = cuts, status.st_size
             self._remember(path, cuts)
 

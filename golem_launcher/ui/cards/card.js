@@ -18,6 +18,7 @@ import {
   STAGE_WORDS,
   sentences,
   stakeWords,
+  standbyWords,
   whereWords,
   workspaceWords,
 } from "./session_text.js";
@@ -106,6 +107,7 @@ export class Card {
     this.saved.element.append(this.saveNow, this.saveAges.element);
     this.usage = new UsageView();
     this.machines = new MachinesView();
+    this.standby = h("p", { class: "gl-hint gl-standby", dir: "auto", hidden: true });
     this.job = new JobView(name, tools);
     this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
     this.ways = new WaysInView(name, tools);
@@ -204,6 +206,7 @@ export class Card {
       this.extend.form,
       this.usage.element,
       this.machines.element,
+      this.standby,
       this.workspace,
       this.results,
       this.ways.element,
@@ -405,8 +408,10 @@ export class Card {
     const { session } = this;
     const now = this.tools.now();
     this.stages.tick(now, session.live);
+    show(this.standby, session.live && session.standby !== null);
     if (!session.live) return;
     this.job.tick();
+    setText(this.standby, standbyWords(session, now));
     if (session.saving) this.tickSaving(session.saving, session.unsaved, now);
     if (!session.deadline) return;
     const end = Date.parse(session.deadline);

@@ -1,4 +1,4 @@
-import { counted, formatBytes, formatClock } from "../common/units.js";
+import { counted, formatAgo, formatBytes, formatClock } from "../common/units.js";
 
 /** @import { Saving, Session, StageName } from "../types" */
 
@@ -51,6 +51,19 @@ export function whereWords(session) {
   if (!session.live) parts.push(`cost ${session.at_most ? "at most " : ""}${session.cost} ${session.token}`);
   if (!session.live && session.ended) parts.push(`ended ${formatClock(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
+}
+
+/**
+ * The machine that would take over: whose, how far behind the first, what it costs.
+ *
+ * @param {Session} session
+ * @param {number} now
+ */
+export function standbyWords({ standby, price, token }, now) {
+  if (!standby) return "";
+  const behind = standby.has ? formatAgo((now - Date.parse(standby.has)) / 1000).replace(" ago", " behind") : "";
+  const words = behind ? `Standby at ${standby.provider}, ${behind}` : standby.words;
+  return standby.price ? `${words} · ${standby.price} of the ${price} ${token} an hour` : words;
 }
 
 /**

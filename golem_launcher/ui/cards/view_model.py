@@ -128,6 +128,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "asked": _asked_for(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
+        "standby": _standby(state),
         "saving": _saving(state),
         "variables": [clean_line(one.words) for one in state.variables],
         "newer": None,
@@ -172,6 +173,20 @@ def _machine(machine: MachineState, state: SessionState) -> dict[str, Any]:
         "usage": machine.usage.model_dump() if machine.usage and not state.stage.final else None,
         "lost": machine.lost,
         "trouble": clean_line(machine.trouble),
+    }
+
+
+def _standby(state: SessionState) -> dict[str, Any] | None:
+    """The machine that would take over; the page counts on how far it is behind."""
+    standby = state.standby
+    if standby is None or state.stage.final:
+        return None
+    has, price = state.standby_has, standby.price_per_hour
+    return {
+        "words": clean_line(f"Standby: {standby.words(None)}"),
+        "provider": clean_name(standby.provider_name) if standby.provider_name else None,
+        "has": _iso(has),
+        "price": coins(price) if price is not None else None,
     }
 
 

@@ -59,7 +59,7 @@ def estimate(
     chosen = [offer.machine for offer in taken]
     dearer = offers.left_for_last(taken)
     whole = whole_cost(request, chosen)
-    several = f" of {counted(len(chosen), 'machine')}" if request.machines_wanted > 1 else ""
+    several = f" of {counted(len(chosen), 'machine')}" if request.machines_paid > 1 else ""
     where = f"at {', '.join(machine.name for machine in chosen[:_NAMED])}" if dearer else "at the best price"
     return {
         "state": "fits",
@@ -68,6 +68,7 @@ def estimate(
         "short": f"{coins_at_a_glance(whole)} {token} for {duration(seconds_of(request))}",
         "rows": [
             [f"{duration(seconds_of(request))}{several} {where}", f"{coins_at_a_glance(whole)} {token}"],
+            *_standby_rows(request, chosen, token),
             ["Never more than the budget", f"{coins_at_a_glance(request.budget)} {token}"],
             ["Which would last", _long(lasts_at(request.budget, chosen))],
         ],
@@ -116,6 +117,8 @@ def _headline(request: LaunchRequest, fitting: int) -> str:
 def _warning(request: LaunchRequest, whole: Decimal, token: str, providers: int) -> str:
     if providers < request.machines_wanted:
         return f"{request.machines_wanted} machines are wanted, each of another provider: the others are waited for."
+    if providers < request.machines_paid:
+        return "No machine of another owner fits for the standby: it is waited for, and paid once there is one."
     if whole <= request.budget:
         return ""
     return f"The budget does not last for the whole time: that takes {coins_at_a_glance(rounded_up(whole))} {token}."
@@ -138,6 +141,13 @@ def _bars(request: LaunchRequest, found: Sequence[OfferedMachine]) -> dict[str, 
 def _range(prices: Sequence[Decimal], token: str) -> str:
     low, high = coins_at_a_glance(prices[0]), coins_at_a_glance(prices[-1])
     return f"{low} {token} an hour" if low == high else f"{low} to {high} {token} an hour"
+
+
+def _standby_rows(request: LaunchRequest, chosen: Sequence[OfferedMachine], token: str) -> list[list[str]]:
+    """What a standby costs, which is the last of the machines."""
+    if not request.standby or len(chosen) < request.machines_paid:
+        return []
+    return [["Of that for the standby, an hour", f"{coins_at_a_glance(chosen[-1].price.per_hour())} {token}"]]
 
 
 def _long(hours: float) -> str:

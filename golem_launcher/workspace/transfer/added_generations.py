@@ -19,6 +19,7 @@ from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
+from golem_launcher.workspace.transfer.fence import Fence
 from golem_launcher.workspace.transfer.omissions import Omissions
 from golem_launcher.workspace.transfer.quota import NoRoom, lacking
 from golem_launcher.workspace.transfer.tree import digest, shrunk
@@ -55,12 +56,23 @@ class Limits:
 class AddedGenerations:
     """Used by one :class:`Saver`; ``begin`` once, before all else. Raises ``WorkspaceError`` as the store does."""
 
-    def __init__(self, store: Store, workspace: str, limits: Limits, added: Callable[[Generation, int], None]) -> None:
-        """``added`` is called with each new generation and the bytes that it took in the store."""
+    def __init__(
+        self,
+        store: Store,
+        workspace: str,
+        limits: Limits,
+        added: Callable[[Generation, int], None],
+        fence: Fence | None = None,
+    ) -> None:
+        """``added`` is called with each new generation and the bytes that it took in the store.
+
+        None is made once the ``fence`` is closed.
+        """
         self._store = store
         self._workspace = workspace
         self._limits = limits
         self._added = added
+        self._fence = fence or Fence()
         self.entries = Entries()
         """What the newest generation has."""
         self.environment: Environment | None = None
@@ -173,7 +185,7 @@ class AddedGenerations:
         if content != last and (again := self._seen.get(content)) is not None:
             flags.append(f"The files are again those of generation {again}.")
         commit = functools.partial(self._store.commit, self._workspace, entries, packages, flags, left_out=left_out)
-        committing = asyncio.ensure_future(asyncio.to_thread(commit))
+        committing = asyncio.ensure_future(asyncio.to_thread(self._fenced, commit))
         try:
             await asyncio.shield(committing)
         except asyncio.CancelledError:  # it can't be taken back: nobody may go on from an older generation now
@@ -186,6 +198,10 @@ class AddedGenerations:
         if self._commits % _PRUNE_EVERY == 0:
             with contextlib.suppress(WorkspaceError):
                 await asyncio.to_thread(self._store.prune)
+
+    def _fenced(self, commit: Callable[[], Generation]) -> Generation:
+        with self._fence.passing():
+            return commit()
 
     def _made(self, generation: Generation, entries: Entries, environment: Environment | None, content: bytes) -> None:
         """There is a new generation."""

@@ -112,6 +112,10 @@ class AgentWorkspace:
         """Let the workload start that waits for what is put back first."""
         await self.ask("/open", {}, PROMPT)
 
+    async def lead(self, lab_token: str) -> None:
+        """Have a machine used that stood by: its JupyterLab lets in who has this token, in a moment."""
+        await self.ask("/lead", {"lab_token": lab_token}, PROMPT)
+
     async def settle(self) -> None:
         """Have notebooks' kernels write down at once what they keep. Takes some seconds at most, and never raises."""
         with contextlib.suppress(ProviderError, WorkspaceError):

@@ -86,18 +86,24 @@ async def restore_into(
     return notices + await install(agent, good, progress, seconds=install_seconds)
 
 
-async def update_to(
-    agent: AgentWorkspace, store: Store, before: Manifest | None, after: Manifest, progress: Progress = _quiet
-) -> list[str]:
-    """Make a workspace that has the generation ``before`` one that has ``after``, as :func:`restore_into` does.
+@dataclass(frozen=True)
+class Difference:
+    """Between what a workspace has and what it is to have."""
 
-    ``None``: it has nothing. Only what differs is sent, and what is gone is removed.
+    has: Entries
+    before: Manifest | None
+    """The generation that it was made to have last."""
+    after: Manifest
+
+
+async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, progress: Progress = _quiet) -> list[str]:
+    """Make a workspace one that has the files of a generation and no others, and its packages.
+
+    Only what differs is sent. Raises as :func:`restore_into` does; what could not be done is told likewise.
     """
-    entries, _ = await asyncio.to_thread(_without_links_out, after.entries)  # told of with the one before
-    had, _ = await asyncio.to_thread(_without_links_out, before.entries if before is not None else Entries())
-    changed, gone = await asyncio.to_thread(_differences, had, entries)
-    known = before.environment.requirements if before is not None else ()
-    good, _ = installable(tuple(line for line in after.environment.requirements if line not in known))
+    changed, gone = await asyncio.to_thread(_to_send, difference)
+    known = difference.before.environment.requirements if difference.before is not None else ()
+    good, _ = installable(tuple(line for line in difference.after.environment.requirements if line not in known))
     return await send(agent, changed, store, progress, gone) + await install(agent, good, progress)
 
 
@@ -215,15 +221,27 @@ def _without_links_out(entries: Entries) -> tuple[Entries, dict[str, str]]:
     return (Entries(each for each, why in entries.judged() if not why) if out else entries), out
 
 
-def _differences(before: Entries, after: Entries) -> tuple[Entries, list[str]]:
-    """The entries of ``after`` that are not in ``before`` as they are; the paths of what has to go first. Blocking."""
+def _to_send(difference: Difference) -> tuple[Entries, list[str]]:
+    """The entries to be sent, and the paths of what has to go first. Blocking.
+
+    What it has is compared by its content: not every machine keeps dates and modes as they were. Those are sent where
+    they are others than before.
+    """
+    has, after = difference.has, difference.after.entries
+    before = difference.before.entries if difference.before is not None else Entries()
     gone = [
-        record.path(had)
-        for had, has in beside(before.records, after.records)
-        if had is not None and (has is None or record.unpack(had).kind != record.unpack(has).kind)
+        record.path(old)
+        for old, new in beside(has.records, after.records)
+        if old is not None and (new is None or record.unpack(old).kind != record.unpack(new).kind)
     ]
-    new = (has for had, has in beside(before.records, after.records) if has is not None and has != had)
-    return Entries(new), gone
+    pairs = beside(before.records, after.records)
+    other = {record.key(new) for old, new in pairs if old is not None and new is not None and old != new}
+    wanted = (
+        new
+        for old, new in beside(has.records, after.records)
+        if new is not None and (old is None or record.content(old) != record.content(new) or record.key(new) in other)
+    )
+    return Entries(wanted), gone
 
 
 def _lines(entries: Sequence[Entry], gone: Sequence[str] = ()) -> Iterator[bytes]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.manifest import Environment
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.fence import Fence
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,7 +54,7 @@ class Saver:
     """Saves one provider's workspace into ``store``, as generations of ``workspace``.
 
     ``after`` is the generation that this provider's workspace began with, when one was put back there. ``on_change``
-    is told how saving stands.
+    is told how saving stands. Nothing is saved once the ``fence`` is closed.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Saver:
         limits: Limits | None = None,
         on_change: Callable[[Saving], None] = lambda _: None,
         after: int | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._agent = agent
         self._store = store
@@ -73,7 +75,7 @@ class Saver:
         self._limits = limits or Limits()
         self._on_change = on_change
         self._after = after
-        self._generations = AddedGenerations(store, workspace, self._limits, self._made)
+        self._generations = AddedGenerations(store, workspace, self._limits, self._made, fence)
         self._begun = False
         self.saving = Saving(workspace=workspace, store=store.shown, interval=interval)
         """How it stands."""

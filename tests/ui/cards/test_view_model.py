@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import shutil
 from datetime import timedelta
+from decimal import Decimal
 
-from golem_launcher.events import ClusterState, MachineState, Saving, Stage, now
+from golem_launcher.events import ClusterState, MachineState, Saving, Stage, StandbyState, now
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 
@@ -109,6 +110,20 @@ def test_of_several_machines_each_is_shown_and_what_providers_say_is_cleaned() -
 def test_no_view_holds_the_token() -> None:
     make_session("mine")
     assert "abcdefgh12345678" not in str(SessionViews().read())
+
+
+def test_a_standby_is_told_with_its_price_and_what_it_has() -> None:
+    make_session("none")
+    at, saving = now(), Saving(workspace="mine", generation=3, saved_at=now())
+    newcomer = {"provider_name": "ben\x1b[2J", "price_per_hour": Decimal("0.5")}
+    make_session("mine", saving=saving, standby=StandbyState(stage="ready", generation=2, saved_at=at, **newcomer))
+    make_session("other", saving=saving, standby=StandbyState(reason="Nobody fits."))
+    views = {view["name"]: view["standby"] for view in SessionViews().read()[0]}
+    assert views["none"] is None
+    assert (views["mine"]["has"], views["mine"]["price"]) == (at.isoformat(), "0.5")
+    assert "\x1b" not in views["mine"]["provider"] + views["mine"]["words"]
+    assert views["other"]["has"] is None
+    assert views["other"]["words"] == "Standby: none yet, another machine is looked for. Nobody fits."
 
 
 def test_a_notebook_that_asks_for_more_workers_than_it_may_is_told_with_the_command_that_allows_them() -> None:

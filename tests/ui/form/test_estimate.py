@@ -63,6 +63,22 @@ def test_several_machines_cost_together() -> None:
     assert dear["headline"] == "1 machine fits"  # the budget pays for five minutes of three like it
 
 
+def test_a_standby_is_of_another_owner_and_costs_as_well() -> None:
+    paid_to = {wallet: (("erc20-hoodi-tglm", f"0x{wallet * 40}"),) for wallet in "ab"}
+    small, standard, large = (replace(one, platforms=paid_to[of]) for one, of in zip(_MARKET, "aab", strict=True))
+    request = parse_request({"hours": 2, "budget": 2, "standby": 1})
+    view = estimate(request, [small, standard, large])
+    assert dict(view["rows"]) == {
+        "2 h of 2 machines at the best price": "1.24 tGLM",  # the second is no owner's of the first
+        "Of that for the standby, an hour": "0.6 tGLM",
+        "Never more than the budget": "2 tGLM",
+        "Which would last": "3.23 h",
+    }
+    alone = estimate(request, [small, standard])
+    assert alone["hint"].startswith("No machine of another owner fits for the standby")
+    assert not any("standby" in row[0] for row in alone["rows"])
+
+
 def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
     view = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET)
     assert (view["state"], view["headline"]) == ("fits", "3 machines fit")

@@ -7,7 +7,8 @@ import pytest
 
 from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
-from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send, update_to
+from golem_launcher.workspace.transfer.fence import Fence
+from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.workspace.transfer.conftest import BulkTransfer, tree
 
@@ -78,41 +79,23 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
     assert not list((one.directory.parent / "launcher" / "transfers").glob("*/*"))
 
 
-def test_a_workspace_is_brought_up_to_a_later_generation_by_what_differs(providers, store):
-    """As at a machine that is made ready while the user works on at another one."""
-    one, other = providers("one"), providers("other")
-    big = os.urandom(2_000_000)
-    (one.work / "folder" / "deep").mkdir(parents=True)
-    for name in ("same.bin", "folder/deep/goes.txt", "was-file", "changes.txt"):
-        (one.work / name).write_bytes(big if name == "same.bin" else b"old")
-    (one.work / "was-folder").mkdir()
-    (one.work / "was-link").symlink_to("same.bin")
+def test_what_comes_too_late_does_not_pass(provider, store, monkeypatch):
+    """A machine that was silent is no longer the first, and what was under way from there ends before the fence."""
+    (provider.work / "a.txt").write_text("of the first")
+    fence, commits = Fence(), []
 
     async def scenario():
-        async with one.agent() as agent, other.agent() as newcomer:
-            saver = Saver(agent, store, "work")
-            before = store.manifest("work", (await saver.save_now()).number)
-            assert await restore_into(newcomer, store, before) == []
-            (other.work / "own").write_text("not of any save")
-            for path in (one.work / "was-file", one.work / "was-link", one.work / "folder" / "deep" / "goes.txt"):
-                path.unlink()
-            (one.work / "folder" / "deep").rmdir()
-            (one.work / "was-folder").rmdir()
-            (one.work / "was-folder").write_text("a file")
-            (one.work / "was-link").write_text("a file, too")
-            (one.work / "was-file").mkdir()
-            (one.work / "was-file" / "inside").write_text("new")
-            (one.work / "changes.txt").write_text("new")
-            after = store.manifest("work", (await saver.save_now()).number)
-            sent = newcomer.sent
-            assert await update_to(newcomer, store, before, after) == []
-            assert newcomer.sent - sent < 10_000
-            assert (other.work / "own").read_text() == "not of any save"
-            (other.work / "own").unlink()
-            here, there = tree(one.work), tree(other.work)
-            assert there == here
-        async with providers("third").agent() as newcomer:
-            assert await update_to(newcomer, store, None, after) == []
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work", fence=fence)
+            assert (await saver.save_now()).number == 1
+            before, commit = store.generations("work"), store.commit
+            monkeypatch.setattr(store, "commit", lambda *all, **named: commits.append(1) or commit(*all, **named))
+            fence.close()
+            (provider.work / "a.txt").write_text("late")
+            assert await saver.save_now() is None
+            assert "no longer the session's" in saver.saving.problem
+            assert store.generations("work") == before
+            assert commits == []
 
     asyncio.run(scenario())
 

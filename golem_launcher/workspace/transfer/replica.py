@@ -1,0 +1,115 @@
+"""What a second machine has of a workspace: brought there generation by generation, and seen to be there.
+
+The machine is a stranger's, which may keep what is old, or nothing at all, and say otherwise. So after each generation
+it is asked what there is, all of which must be that generation's, and for one piece of it, which only who kept it has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from typing import TYPE_CHECKING
+
+from golem_launcher.agent.workspace.chunker import chunk_id
+from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.transfer.plan import LARGE
+from golem_launcher.workspace.transfer.restore import Difference, mirror
+from golem_launcher.workspace.transfer.tree import Tree, digest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from golem_launcher.workspace.repository.entries import Entries
+    from golem_launcher.workspace.repository.manifest import Manifest
+    from golem_launcher.workspace.repository.store import Store
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+
+_ATTEMPTS = 3
+"""Times that it is brought a generation: what runs there may have written something of its own meanwhile."""
+_LOOKS = 8
+_OTHER = "It does not have what it was brought: its files are not those of the save."
+
+
+class Replica:
+    """Of one machine, whose ``agent`` this is. Raises ``ProviderError`` where the machine is lost, or lies."""
+
+    def __init__(self, agent: AgentWorkspace, store: Store) -> None:
+        self._agent = agent
+        self._store = store
+        self.manifest: Manifest | None = None
+        """The newest generation that it was seen to have."""
+        self._brought: Manifest | None = None
+        """The newest one that it was made to have."""
+        self._tree = Tree()
+        """What there is, as it said last."""
+        self._plan: str | None = None
+        self._packages = ""
+
+    async def bring(self, manifest: Manifest, progress: Callable[[str, float, float], None]) -> list[str]:
+        """Have it have a generation, and see that it has; what of the packages could not be done, a sentence each.
+
+        Raises ``WorkspaceError`` when the store can't be read.
+        """
+        notices: list[str] = []
+        await self._look()
+        for _ in range(_ATTEMPTS):
+            before, self._brought = self._brought, manifest
+            difference = Difference(self._tree.entries, before, manifest)
+            notices += await mirror(self._agent, self._store, difference, progress)
+            await self._look()
+            if await asyncio.to_thread(_same, self._tree.entries, manifest.entries):
+                await self._try_one(manifest.entries)
+                self.manifest = manifest
+                return notices
+        raise ProviderError(_OTHER)
+
+    async def confirm(self) -> None:
+        """See that it has still what it was seen to have last. Raises ``ProviderError`` when it has something else."""
+        assert self.manifest is not None
+        await self._look()
+        if not await asyncio.to_thread(_same, self._tree.entries, self.manifest.entries):
+            raise ProviderError(_OTHER)
+
+    async def _look(self) -> None:
+        """Ask what there is, until all of it was read over there."""
+        while True:
+            with _its_fault():
+                plan = await self._agent.plan(self._plan, self._packages if self._plan else "")
+                self._tree, _ = await asyncio.to_thread(self._tree.after, plan)
+            self._plan, self._packages = plan.name, plan.state
+            if LARGE not in plan.notes.values():
+                return
+
+    async def _try_one(self, entries: Entries) -> None:
+        """Ask for one piece of what it says that it has."""
+        chosen = await asyncio.to_thread(_one_of, entries)
+        if chosen is None:
+            return
+        with _its_fault():
+            found = [data async for _, data in self._agent.chunks([chosen])]
+        if any(data is None or chunk_id(data).hex() != chosen for data in found):
+            raise ProviderError("It can't give back what it says that it has.")
+
+
+@contextlib.contextmanager
+def _its_fault() -> Iterator[None]:
+    """Nothing but the machine is asked: who answers what no agent of ours would is of no use."""
+    try:
+        yield
+    except WorkspaceError as error:
+        raise ProviderError(error.what) from None
+
+
+def _same(has: Entries, wanted: Entries) -> bool:
+    return digest(has) == digest(wanted)
+
+
+def _one_of(entries: Entries) -> str | None:
+    """One of their chunks, by chance; ``None`` where a few entries that were looked at have none. Blocking."""
+    for _ in range(_LOOKS if entries else 0):
+        found = list(record.chunk_ids(random.choice(entries.records)))  # noqa: S311 - it need not be kept secret
+        if found:
+            return random.choice(found).hex()  # noqa: S311 - likewise
+    return None

@@ -109,6 +109,8 @@ class CellRunner:
             for number, part in enumerate(parts):
                 if isinstance(part, Call):
                     await table.run(self._notebook, part, output)
+                    if table.COMMANDS[part.name].before_cell and not part.asks:
+                        content = await self._run_rest(cell, part.body or "", output)
                 elif self._notebook.connection is None and part.text.strip() in _EXITS:
                     content["payload"] = [{"source": "ask_exit", "keepkernel": False}]
                 else:
@@ -124,6 +126,14 @@ class CellRunner:
             _LOG.exception("a command failed")
             return await _failed(output, type(error).__name__, str(error))
         return content
+
+    async def _run_rest(self, cell: Request, code: str, output: Output) -> dict[str, Any]:
+        """The rest of a cell that needs a GPU, at the machine with one."""
+        try:
+            await self._notebook.be_connected(output)
+            return await self._run_code(cell, code, last=True)
+        finally:
+            self._notebook.gpu.keep()
 
     async def _run_code(self, cell: Request, code: str, *, last: bool) -> dict[str, Any]:
         """Python of a cell of ours, at the kernel over there; what it replies."""

@@ -103,6 +103,11 @@ class Connection:
         """The session's, as written last."""
         return await asyncio.to_thread(self.directory.state)
 
+    async def caught_up(self) -> None:
+        """Wait until the kernel is at the machine where the session is by now, or the session is over."""
+        while not self.over and (not self.back.is_set() or _machine(await self.state()) != self._machine):  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+
     async def open(self, kernel_id: str | None = None) -> None:
         """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards
+from golem_launcher.kernel.borrowed_gpu import BorrowedGpu
 from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
@@ -60,6 +61,8 @@ class Notebook:
         self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
         self.synced = SyncedFolder(record, self.connected)
+        self.gpu = BorrowedGpu()
+        """What cells with ``%%gpu`` asked for."""
         self._restoring: asyncio.Task[None] | None = None
 
     banner = _BANNER
@@ -119,9 +122,10 @@ class Notebook:
             self._restoring.cancel()
         await self.here.aclose()
         connection = self.connection
+        keeps = self.on_shutdown == "keep"
+        await self.gpu.aclose(goes_on=restarts or keeps)
         if connection is None:
             return
-        keeps = self.on_shutdown == "keep"
         if restarts:
             await self.synced.leave()
             await connection.give_up_kernel()

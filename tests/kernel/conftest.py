@@ -30,6 +30,12 @@ price_hour = 0.03
 name = "third"
 memory_gib = 1.5
 price_hour = 0.04
+
+[[provider]]
+name = "with-gpu"
+memory_gib = 0.4
+price_hour = 0.5
+gpu = { model = "NVIDIA L4", memory_gib = 24 }
 """
 
 

@@ -37,6 +37,9 @@ class Command:
     takes_cell: bool = False
     """Whether it stands at the head of a cell, with two signs, and takes the rest."""
 
+    before_cell: bool = False
+    """Whether it is such a one, and the rest is run over there once it is done."""
+
     alone: bool = False
     """Whether it is ours without words alone: IPython has one of that name."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.kernel.cells import Names
-from golem_launcher.kernel.commands import attaching, files, local_cell, money, session, syncing, watching
+from golem_launcher.kernel.commands import attaching, files, gpu_cells, local_cell, money, session, syncing, watching
 from golem_launcher.kernel.commands.help import help_on
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ _OTHERS = (
     *syncing.COMMANDS,
     *watching.COMMANDS,
     *local_cell.COMMANDS,
+    *gpu_cells.COMMANDS,
 )
 COMMANDS: dict[str, Command] = {one.name: one for one in (help_on(_OTHERS), *_OTHERS)}
 """By name, in the order of help."""

@@ -117,7 +117,7 @@ class Session(_Session):
         inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
         resume: str | None = None,
         ssh_key: str | None = None,
-        choose: Literal["price", "random", "reputation"] = "price",
+        choose: Literal["price", "random", "reputation", "speed"] = "price",
         allow: str | Sequence[str] = (),
         deny: str | Sequence[str] = (),
         workload: str = "lab",
@@ -167,7 +167,8 @@ class Session(_Session):
                 Like https://github.com/you/repository.
             resume: Resume. A saved workspace to go on with: its name, or name@generation.
             ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
-            choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
+            choose: Provider. Which of the machines that fit is taken. One of price, random, reputation,
+                speed.
             allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
             deny: Never these providers. Ids, names or operators' wallets.
             workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
@@ -219,7 +220,7 @@ def launch(
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     resume: str | None = None,
     ssh_key: str | None = None,
-    choose: Literal["price", "random", "reputation"] = "price",
+    choose: Literal["price", "random", "reputation", "speed"] = "price",
     allow: str | Sequence[str] = (),
     deny: str | Sequence[str] = (),
     workload: str = "lab",
@@ -272,7 +273,8 @@ def launch(
             Like https://github.com/you/repository.
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
-        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
+        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation,
+            speed.
         allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
@@ -331,7 +333,7 @@ def offers(
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     resume: str | None = None,
     ssh_key: str | None = None,
-    choose: Literal["price", "random", "reputation"] = "price",
+    choose: Literal["price", "random", "reputation", "speed"] = "price",
     allow: str | Sequence[str] = (),
     deny: str | Sequence[str] = (),
     workload: str = "lab",
@@ -381,7 +383,8 @@ def offers(
             Like https://github.com/you/repository.
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
-        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
+        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation,
+            speed.
         allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.
@@ -437,7 +440,7 @@ def quote(
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     resume: str | None = None,
     ssh_key: str | None = None,
-    choose: Literal["price", "random", "reputation"] = "price",
+    choose: Literal["price", "random", "reputation", "speed"] = "price",
     allow: str | Sequence[str] = (),
     deny: str | Sequence[str] = (),
     workload: str = "lab",
@@ -487,7 +490,8 @@ def quote(
             Like https://github.com/you/repository.
         resume: Resume. A saved workspace to go on with: its name, or name@generation.
         ssh_key: Public SSH key. Lets you in by ssh: the one line of a file like ~/.ssh/id_ed25519.pub.
-        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation.
+        choose: Provider. Which of the machines that fit is taken. One of price, random, reputation,
+            speed.
         allow: Only these providers. Ids, or names, which any provider may take. Empty: all.
         deny: Never these providers. Ids, names or operators' wallets.
         workload: Workload. What runs there: JupyterLab (lab), or what an installed package brings.

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from golem_launcher.gpus import Gpu, OfferedGpu, differences
 from golem_launcher.units import counted, data_size, data_size_of, duration
 
 _MOST_NAMES = 8
@@ -341,6 +342,10 @@ class MachineState(BaseModel):
     price_per_hour: Decimal | None = None
     """At full load, in the network's coin."""
     usage: Usage | None = None
+    gpus: tuple[Gpu, ...] | None = None
+    """Its GPUs at present, as they say themselves; ``None`` where nothing is known: there is no ``nvidia-smi``."""
+    gpus_offered: tuple[OfferedGpu, ...] = ()
+    """Those of its provider's offer."""
     trouble: str = ""
     """What is the matter with it, in a sentence; empty when all is well."""
     lost: int = 0
@@ -350,6 +355,20 @@ class MachineState(BaseModel):
     def name(self) -> str:
         """What it is called where there are several: its number and its provider."""
         return f"{self.number} ({self.provider_name})" if self.provider_name else str(self.number)
+
+    @property
+    def gpu_differences(self) -> tuple[str, ...]:
+        """In what its GPUs are not as they were offered, a sentence each; nothing where nobody can tell."""
+        return () if self.gpus is None or not self.gpus_offered else differences(self.gpus_offered, self.gpus)
+
+    @property
+    def gpu_lines(self) -> tuple[str, ...]:
+        """What there is to say of its GPUs, a line each."""
+        if self.gpus is None:
+            return ()
+        lines = [part for gpu in self.gpus for part in (gpu.words, gpu.programs and f"used by {gpu.programs}")]
+        same = "as offered" if self.gpus and self.gpus_offered and not self.gpu_differences else ""
+        return tuple(filter(None, (*lines, same, *self.gpu_differences)))
 
 
 class ClusterState(BaseModel):

@@ -31,6 +31,7 @@ _LOG_SECONDS = 40.0
 """A long poll of the agent's log ends by itself before that."""
 _RETRY_SECONDS = 2.0
 _TELL_SECONDS = 10.0
+_BENCHMARK_SECONDS = 25.0
 _LARGEST_PIECE = 256 * 1024
 _LARGEST_ANSWER = 64 * 1024
 _BYTES_PER_SECOND = 2 * 1024 * 1024
@@ -142,6 +143,26 @@ class WorkloadClient:
         async with await self._ask("GET", "/usage", seconds=_PROBE_SECONDS) as response:
             data = await _body(response, _LARGEST_ANSWER)
             return data if response.status == _OK else b""
+
+    async def benchmark(self) -> bytes:
+        """How fast the agent says that its machine is, as JSON; empty when it says nothing. Takes some 20 s."""
+        async with await self._ask("POST", "/benchmark", seconds=_BENCHMARK_SECONDS, json={}) as response:
+            data = await _body(response, _LARGEST_ANSWER)
+            return data if response.status == _OK else b""
+
+    async def filler(self, size: int, *, seconds: float) -> int:
+        """Have the agent send so many bytes; how many came within ``seconds``.
+
+        Raises ``OSError`` and ``aiohttp.ClientError``.
+        """
+        came = 0
+        with contextlib.suppress(TimeoutError):
+            async with await self._ask("GET", f"/filler?size={size}", seconds=seconds) as response:
+                async for piece in response.content.iter_chunked(65536):
+                    came += len(piece)
+                    if came >= size:
+                        break
+        return came
 
     async def variables(self) -> bytes:
         """What the agent says that is kept of notebooks' variables, as JSON; empty when it says nothing."""

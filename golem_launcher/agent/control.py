@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 import select
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import health, proc
+from . import benchmark, disk, health, proc
 from .config import TOKEN
 from .keeper import LEAD
 from .kept_variables import kept_variables
@@ -18,6 +19,8 @@ from .log import OFFSET, read_log
 from .usage import usage
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from .config import Config
 
 _LARGEST_PIECE = 128 * 1024
@@ -26,6 +29,8 @@ _LONGEST_WAIT = 25.0
 _SETTLE_SECONDS = 5.0
 _SETTLE_LOOK_SECONDS = 0.05
 _LONGEST_TERM = 400 * 86400.0
+_FILLER = 64 * 1024
+_SIZE = re.compile(r"[0-9]{1,7}")
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
@@ -51,6 +56,7 @@ class Control:
         self._orders = orders
         self._keeper = os.getppid()
         self._grown = threading.Condition()
+        self._measuring = threading.Lock()
 
     def follow(self) -> None:
         """Wake the requests that wait for the log whenever it grows; returns when the keeper is gone."""
@@ -76,9 +82,25 @@ class Control:
                     return LogPiece(data, at + len(data))
                 self._grown.wait(left)
 
-    def usage(self) -> dict[str, float]:
+    def usage(self) -> dict[str, Any]:
         """What the agent and all its descendants use, see usage.py."""
         return usage(self._keeper, self._root)
+
+    def benchmark(self) -> dict[str, Any]:
+        """How fast the machine is, see benchmark.py: one at a time. Raises ``ValueError`` when it can't be measured."""
+        with self._measuring:
+            try:
+                volume = os.path.dirname(self._log)  # noqa: PTH120
+                return benchmark.run(disk.for_large_files(self._root, volume))
+            except (OSError, subprocess.SubprocessError) as error:
+                raise ValueError(f"not measured: {error}") from None
+
+    def filler(self, size: str = "0") -> Iterator[bytes]:
+        """So many bytes that nothing makes fewer, to measure how fast they come. Raises ``ValueError``."""
+        if not _SIZE.fullmatch(size):
+            raise ValueError("a size that does not fit")
+        piece = os.urandom(_FILLER)
+        return (piece[: int(size) - at] for at in range(0, int(size), _FILLER))
 
     def variables(self) -> list[dict[str, Any]]:
         """What is kept of notebooks' variables, see kept_variables.py."""

@@ -1,6 +1,7 @@
 """``python3 agent.pyz CONFIG.json``: start JupyterLab in the background and return at once.
 
-``python3 agent.pyz --last-words CONFIG.json`` tells instead whether it has ended, and why.
+``python3 agent.pyz --last-words CONFIG.json`` tells instead whether it has ended, and why; ``--benchmark
+DIRECTORY`` how fast the machine is.
 
 The configuration, described in config.py, is deleted once it is read. Both commands say what they say as report.py has
 it.
@@ -30,6 +31,11 @@ def main() -> None:
     """Check everything that can be checked at once, then go to the background."""
     if sys.argv[1:2] == ["--last-words"]:
         sys.stdout.write(log.last_words(log_of("".join(sys.argv[2:3]))).line)
+        return
+    if sys.argv[1:2] == ["--benchmark"]:
+        from . import benchmark  # noqa: PLC0415 - not needed to start
+
+        benchmark.main("".join(sys.argv[2:3]))
         return
     try:
         config = _prepare(sys.argv[1:])

@@ -8,6 +8,8 @@ can be put back first, and while that is being started anew.
                                   the header Golem-Launcher-Offset says where to go on
     GET  /usage                                       a JSON object, see usage.py
     POST /deadline {"seconds": n}                     everything ends n seconds from now
+    POST /benchmark {}                                how fast the machine is, see benchmark.py; up to 20 s
+    GET  /filler?size=N                               N bytes, to see how fast they come
     GET  /variables                                   what is kept of notebooks', see kept_variables.py
     GET  /health                                      {"well": whether the workload is, see health.py}
     GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_control.py
@@ -105,6 +107,7 @@ class _Handler(Handler):
                 "/log": lambda: control.log(**self.query("offset", "wait")),
                 "/usage": control.usage,
                 "/variables": control.variables,
+                "/filler": lambda: control.filler(**self.query("size")),
                 "/health": control.health,
                 "/state": self.server.service.state,
             },
@@ -132,6 +135,7 @@ class _Handler(Handler):
                 "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
                 "/open": with_body(lambda _: service.open()),
                 "/lead": with_body(lambda body: self.server.control.lead(body.get("lab_token"))),
+                "/benchmark": with_body(lambda _: self.server.control.benchmark()),
                 "/settle": with_body(lambda _: self.server.control.settle()),
                 "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
                 "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),

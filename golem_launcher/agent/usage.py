@@ -1,28 +1,25 @@
-"""Measures what a session uses: processes (/proc), files, disk (statvfs), GPU (nvidia-smi), and the limits."""
+"""Measures what a session uses: processes (/proc), files, disk (statvfs), GPUs (gpus.py), and the limits."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import subprocess
 import time
+from typing import Any
 
-from . import disk, proc
+from . import disk, gpus, proc
 
 _DISK_EVERY_SECONDS = 15.0
 _DISK_SECONDS = 0.3
 """Looking through a workspace of very many files stops then; the sum so far is told."""
 _BLOCK = 512
-_GPU_SECONDS = 3.0
-_MEBIBYTE = 1024 * 1024
 
 _measured: dict[str, tuple[float, int]] = {}
 """By directory: when its files were last added up, and the sum."""
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def usage(keeper: int, root: str) -> dict[str, float]:
+def usage(keeper: int, root: str) -> dict[str, Any]:
     """Totals of the agent's process tree, in seconds and bytes. Rates are the reader's: two answers and their times.
 
     What is to be shown has the name of its field in :class:`golem_launcher.events.Usage`.
@@ -40,7 +37,7 @@ def usage(keeper: int, root: str) -> dict[str, float]:
         "disk_free_bytes": room.f_bavail * room.f_frsize,
         "disk_total_bytes": room.f_blocks * room.f_frsize,
         "disk_bytes": _workspace(root),
-        **_gpu(),
+        **_gpus(),
     }
 
 
@@ -66,21 +63,17 @@ def _workspace(root: str) -> int:
     return total
 
 
-def _gpu() -> dict[str, float]:
-    """How busy the busiest GPU is, and the memory in use on all; empty where there is none."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
+def _gpus() -> dict[str, Any]:
+    """Each GPU by itself, how busy the busiest is, and the memory in use on all; empty where nobody can tell."""
+    found = gpus.gpus()
+    if found is None:
         return {}
-    query = [program, "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits"]
-    try:
-        done = subprocess.run(query, capture_output=True, timeout=_GPU_SECONDS, check=True)
-        rows = [[float(cell) for cell in line.split(b",")] for line in done.stdout.splitlines() if line.strip()]
-        return {
-            "gpu_percent": max(row[0] for row in rows),
-            "gpu_memory_bytes": sum(row[1] for row in rows) * _MEBIBYTE,
-        }
-    except (OSError, ValueError, IndexError, subprocess.SubprocessError):
-        return {}
+    told: dict[str, Any] = {"gpus": found}
+    if percents := [one["percent"] for one in found if "percent" in one]:
+        told["gpu_percent"] = max(percents)
+    if used := [one["memory_bytes"] for one in found if "memory_bytes" in one]:
+        told["gpu_memory_bytes"] = sum(used)
+    return told
 
 
 def _memory_total() -> int:

@@ -67,6 +67,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("deadline", moment(state.deadline) if state.deadline else None),
         ("ended", moment(state.ended_at) if state.ended_at else None),
         ("usage", _usage(state)),
+        *_gpus(state),
         ("saved", _saved(state)),
         ("asked", _asked(state)),
         *(("variables", one.words) for one in state.variables),
@@ -146,6 +147,17 @@ def _projection(state: SessionState) -> str:
 
 def _usage(state: SessionState) -> str:
     return "" if state.stage.final or len(state.machines) > 1 else _used(state.head)
+
+
+def _gpus(state: SessionState) -> list[tuple[str, str]]:
+    """The GPUs of all machines, a line each."""
+    several = len(state.machines_in_use) > 1
+    return [
+        ("gpu", f"{machine.name}: {line}" if several else line)
+        for machine in state.machines_in_use
+        for line in machine.gpu_lines
+        if not state.stage.final
+    ]
 
 
 def _used(machine: MachineState) -> str:

@@ -26,6 +26,8 @@ SUBJECTS = {
     "cluster": ("cluster",),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
     "market": ("offers", "quote", "providers", "networks"),
+    "gpus": ("gpus",),
+    "benchmark": ("benchmark",),
     "money": ("wallet", "fund", "identity"),
     "bills": ("bill", "ledger"),
     "node": ("doctor", "version", "down", "node"),

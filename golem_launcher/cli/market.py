@@ -215,6 +215,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "gpus": machine.gpus,
         "gpu_model": machine.gpu_model,
         "gpu_memory_gib": machine.gpu_memory_gib,
+        "gpu_compute_capability": machine.cards[0].compute_capability if machine.cards else "",
         "per_hour": f"{offer.per_hour:f}",
         "start": f"{offer.start:f}",
         "whole": f"{offer.whole:.9f}",

@@ -14,10 +14,12 @@ from golem_launcher.localnet.exeunit.fetch import Http
 from golem_launcher.localnet.exeunit.gftp import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.unit import ExeUnit
+from golem_launcher.localnet.misbehaviour import NO_GPU
 from golem_launcher.localnet.runtime import base
 from golem_launcher.localnet.runtime.choose import choose_runtime
 from golem_launcher.localnet.runtime.internet import Internet
 from golem_launcher.localnet.runtime.model import ActivityPlace, family_of
+from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 from golem_launcher.localnet.slow_calls import SlowCalls
 
@@ -184,10 +186,20 @@ class Units:
         place = ActivityPlace(
             directory, shop.base, activity_id, shop.family, internet=internet, destinations=destinations,
             memory_bytes=int(provider.memory_gib * _GIBIBYTE), like_9p=shop.like_9p,
-            passes_environment=provider.passes_environment,
+            passes_environment=provider.passes_environment, gpus=_pretended(provider),
         )  # fmt: skip
         runtime = shop.make_runtime(place)
         return CommandTable(runtime, provider.commands) if provider.commands else runtime
+
+
+def _pretended(provider: ProviderSpec) -> tuple[PretendedGpu, ...] | None:
+    """The GPUs that its sessions find, which need not be those of its offer."""
+    gpu, other = provider.gpu, provider.misbehaviour.other_gpu
+    if gpu is None:
+        return None
+    if other == NO_GPU:
+        return ()
+    return (PretendedGpu(other or gpu.model, gpu.memory_gib, gpu.compute_capability),) * gpu.count
 
 
 class CommandTable:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 EndCode = Literal["Shutdown", "DebitNotesDeadline", "DebitNoteNotPaid", "RequestorUnreachable", "NoActivity"]
 CommandName = Literal["deploy", "start", "run", "transfer"]
 
+NO_GPU = "none"
+
 _Probability = Field(default=0.0, ge=0.0, le=1.0)
 _Seconds = Field(default=0.0, ge=0.0)
 
@@ -65,6 +67,8 @@ class Misbehaviour(BaseModel):
     """The offer's name has HTML, terminal escapes, bidirectional marks and is very long."""
     hostile_output: bool = False
     """Every run command's output has those too, and a line of 1 MB."""
+    other_gpu: str = Field(default="", max_length=200)
+    """Sessions find a GPU of this model, whatever its offer says; ``none``: they find that there is none."""
     drop_frames: float = _Probability
     """Share of VPN frames lost, each way."""
     duplicate_frames: float = _Probability

@@ -23,7 +23,12 @@ from golem_launcher.localnet.negotiation import (
 if TYPE_CHECKING:
     from golem_launcher.localnet.spec import Gpu, NetworkSpec, ProviderSpec
 
-_GPU = "golem.!exp.gap-35.v1.inf.gpu"
+_GPU = {
+    "gap-35": "golem.!exp.gap-35.v1.inf.gpu",
+    "numbered": "golem.!exp.gap-35.v1.inf.gpu.d0",
+    "runtime": "golem.inf.gpu.d0",
+}
+"""Where GPUs are described, by the way in which they are published."""
 _CPUINFO = Path("/proc/cpuinfo")
 
 
@@ -36,7 +41,7 @@ def offer_properties(provider: ProviderSpec, network: NetworkSpec, node_id: str)
         "golem.node.net.is-public": False,
         "golem.runtime.name": provider.runtime_name,
         "golem.runtime.version": provider.runtime_version,
-        "golem.runtime.capabilities": [*provider.capabilities, *(["!exp:gpu"] if provider.gpu else [])],
+        "golem.runtime.capabilities": [*provider.capabilities, *([provider.gpu.capability] if provider.gpu else [])],
         "golem.inf.cpu.architecture": platform.machine(),
         "golem.inf.cpu.cores": psutil.cpu_count(logical=False) or 1,
         "golem.inf.cpu.threads": provider.threads,
@@ -74,16 +79,19 @@ def offer_constraints(network: NetworkSpec) -> str:
 
 
 def _gpu_properties(gpu: Gpu) -> dict[str, Any]:
-    return {
-        f"{_GPU}.model": gpu.model,
-        f"{_GPU}.cuda.enabled": True,
-        f"{_GPU}.cuda.cores": gpu.cuda_cores,
-        f"{_GPU}.cuda.version": gpu.cuda_version,
-        f"{_GPU}.memory.total.gib": gpu.memory_gib,
-        f"{_GPU}.d0.model": gpu.model,
-        f"{_GPU}.d0.quantity": 1,
-        f"{_GPU}.d0.memory.total.gib": gpu.memory_gib,
+    place = _GPU[gpu.published]
+    properties: dict[str, Any] = {
+        f"{place}.model": gpu.model,
+        f"{place}.cuda.enabled": True,
+        f"{place}.cuda.cores": gpu.cuda_cores,
+        f"{place}.cuda.version": gpu.cuda_version,
+        f"{place}.memory.total.gib": gpu.memory_gib,
     }
+    if gpu.compute_capability:
+        properties[f"{place}.cuda.compute-capability"] = gpu.compute_capability
+    if gpu.published != "gap-35":
+        properties[f"{place}.quantity"] = gpu.count
+    return properties
 
 
 @functools.lru_cache(maxsize=1)

@@ -50,12 +50,27 @@ class _Part(BaseModel):
 
 
 class Gpu(_Part):
-    """A graphics card that the offer claims (nothing checks that it is there)."""
+    """Graphics cards that the offer claims. There are none: sessions find an ``nvidia-smi`` that tells of them."""
 
-    model: str = Field(min_length=1)
-    memory_gib: float = Field(gt=0)
+    model: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
+    memory_gib: float = Field(gt=0, le=1024)
+    count: int = Field(default=1, ge=1, le=16)
     cuda_cores: int = Field(default=0, ge=0)
     cuda_version: str = "12.4"
+    compute_capability: str = Field(default="", pattern=r"^(\d{1,2}\.\d)?$")
+    published: Literal["gap-35", "numbered", "runtime"] = "gap-35"
+    """How: one GPU as GAP-35 has it; by numbers (``d0``), as GAP-35 has several; as newer runtimes tell of theirs."""
+
+    @model_validator(mode="after")
+    def _one_has_no_number(self) -> Gpu:
+        if self.published == "gap-35" and self.count > 1:
+            raise ValueError('several GPUs are published = "numbered", or "runtime"')
+        return self
+
+    @property
+    def capability(self) -> str:
+        """What the runtime calls itself capable of."""
+        return "gpu" if self.published == "runtime" else "!exp:gpu"
 
 
 class Counter(_Part):
@@ -205,7 +220,7 @@ def default_spec() -> NetworkSpec:
             ProviderSpec(
                 name="local-pretend-gpu", threads=8, memory_gib=16, storage_gib=50,
                 price_hour=Decimal("0.2"), price_cpu_hour=Decimal("0.2"),
-                gpu=Gpu(model="Pretend GPU (not real)", memory_gib=24, cuda_cores=16384),
+                gpu=Gpu(model="Pretend GPU (not real)", memory_gib=24, cuda_cores=16384, compute_capability="8.9"),
             ),
         )
     )  # fmt: skip

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from golem_launcher import files, paths
+from golem_launcher.market.benchmark import Benchmark
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Record(BaseModel):
     overbilling: str = ""
     """What it billed, cleaned."""
     seen_at: datetime | None = None
+    benchmark: Benchmark | None = None
+    """How fast its machine was when it was measured last."""
 
     def avoided(self) -> str:
         """Why this provider is no longer used, as a sentence; empty if it may be. Asked for each offer."""
@@ -100,6 +103,11 @@ def note_overbilling(provider_id: str, name: str, reason: str) -> None:
     """Remember that this provider billed more than its price and usage allow: later sessions avoid it."""
     said = clean_line(reason, longest=_LONGEST_REASON)
     _change(provider_id, name, lambda record: {"overbilled": record.overbilled + 1, "overbilling": said})
+
+
+def note_benchmark(provider_id: str, name: str, found: Benchmark) -> None:
+    """Remember how fast this provider's machine is."""
+    _change(provider_id, name, lambda _: {"benchmark": found})
 
 
 def put_back(provider_ids: Iterable[str], before: Mapping[str, Record]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.gpus import MEMORY_SHARE, as_numbers, is_called
 from golem_launcher.market.offered_machine import OFFERED
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 from golem_launcher.networks import GOLEMS_COIN, NETWORKS
@@ -20,15 +21,13 @@ from golem_launcher.units import counted, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from golem_launcher.gpus import OfferedGpu
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.market.prices import Price
     from golem_launcher.request import LaunchRequest
 
 SHORTEST_USEFUL_SECONDS = 300
 """A budget must pay for at least this long (or the whole time asked for, when that is shorter)."""
-
-GPU_MEMORY_SHARE = 0.935
-"""How much of the memory in a GPU's name it must have: a "24 GB" one has 22.5 to 24 GiB, a "16 GB" one 15 or 16."""
 
 _WAYS_AT_MOST = 3
 _LITTLE = 0.1
@@ -95,6 +94,8 @@ def unsuited(request: LaunchRequest, machine: OfferedMachine) -> str:
         return f"its processor is {machine.architecture}, and the image is for {network.architecture}"
     if "vpn" not in machine.capabilities:
         return "it has no private network"
+    if gpus_wanted(request) and machine.cards and (reason := _of_no_use(request, machine)):
+        return reason
     if machine.platforms and network.platform not in dict(machine.platforms):
         return f"it is not paid in {network.token} on {network.payment_network}"
     return ""
@@ -169,14 +170,45 @@ def _typed(value: float | Decimal | str | None) -> str:
     return number(value)
 
 
+def _of_no_use(request: LaunchRequest, machine: OfferedMachine) -> str:
+    """Why such a session can't use the GPUs that a machine has, in words; empty when it can."""
+    from golem_launcher.market.cuda_needs import cuda_need  # noqa: PLC0415 - reads requirements; few ask for GPUs
+
+    if not machine.reaches_gpus:
+        return "its runtime lets no program use its GPU"
+    need = cuda_need(request)
+    if need is None or any(card.is_capable_of(need.capability) for card in _cards(request, machine)):
+        return ""
+    has = max((card.compute_capability for card in _cards(request, machine)), key=as_numbers)
+    return f"its GPU is of compute capability {has}, and {need.package} needs {need.capability}"
+
+
+def _cards(request: LaunchRequest, machine: OfferedMachine) -> Sequence[OfferedGpu]:
+    """Those of its GPUs that are called as is asked for; all, where none is: the model is what it lacks then."""
+    return [card for card in machine.cards if is_called(card.model, request.gpu_model or "")] or machine.cards
+
+
+def _gpus(request: LaunchRequest, machine: OfferedMachine) -> int:
+    return sum(card.count for card in _cards(request, machine))
+
+
 def _model_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
     model = request.gpu_model
-    return not gpus_wanted(request) or not model or model.casefold() in machine.gpu_model.casefold()
+    return not gpus_wanted(request) or not model or any(is_called(card.model, model) for card in machine.cards)
+
+
+def _gpu_memory(request: LaunchRequest, machine: OfferedMachine) -> float:
+    """What as many of its GPUs have as are asked for, or as there are: the memory of the smallest of the largest."""
+    left, memory = gpus_wanted(request), 0.0
+    for card in sorted(_cards(request, machine), key=lambda card: -card.memory_gib):
+        if left > 0:
+            left, memory = left - card.count, card.memory_gib
+    return memory
 
 
 def _gpu_memory_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
     least = request.gpu_memory_gib
-    return not gpus_wanted(request) or not least or machine.gpu_memory_gib >= least * GPU_MEMORY_SHARE
+    return not gpus_wanted(request) or not least or _gpu_memory(request, machine) >= least * MEMORY_SHARE
 
 
 def rounded_up(amount: Decimal) -> Decimal:
@@ -212,9 +244,9 @@ LIMITS = (
     *map(_offered, OFFERED),
     Limit(
         "gpus",
-        fits=lambda r, m: m.gpus >= gpus_wanted(r),
-        has=lambda _r, m: m.gpus,
-        why=lambda r, m: f"{counted(m.gpus, 'GPU') if m.gpus else 'no GPUs'}, {gpus_wanted(r)} asked for",
+        fits=lambda r, m: _gpus(r, m) >= gpus_wanted(r),
+        has=_gpus,
+        why=lambda r, m: f"{counted(_gpus(r, m), 'GPU') if m.gpus else 'no GPUs'}, {gpus_wanted(r)} asked for",
     ),
     Limit(
         "gpu_model",
@@ -225,8 +257,8 @@ LIMITS = (
     Limit(
         "gpu_memory_gib",
         fits=_gpu_memory_fits,
-        has=lambda _r, m: max(_LITTLE, _down(m.gpu_memory_gib)) if m.gpus else None,
-        why=lambda r, m: f"{m.gpu_memory_gib:g} GiB of GPU memory, {r.gpu_memory_gib or 0:g} are asked for",
+        has=lambda r, m: max(_LITTLE, _down(_gpu_memory(r, m))) if m.gpus else None,
+        why=lambda r, m: f"{_gpu_memory(r, m):g} GiB of GPU memory, {r.gpu_memory_gib or 0:g} are asked for",
     ),
     Limit(
         "price_per_hour",

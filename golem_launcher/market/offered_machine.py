@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
+from golem_launcher.market.offered_gpus import GPU_CAPABILITIES, GPU_RUNTIME, offered_gpus
 from golem_launcher.market.prices import Price
 from golem_launcher.request.fields import NAMES, about
 from golem_launcher.text import clean_name
@@ -14,20 +15,13 @@ from golem_launcher.text import clean_name
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from golem_launcher.gpus import OfferedGpu
+
 OFFERED = tuple(name for name in NAMES if about(name).offered)
 """The fields of a request that are compared with one property of offers."""
-GPU_PROPERTIES = ("golem.!exp.gap-35.v1.inf.gpu", "golem.inf.gpu")
-"""Where providers describe their GPUs (GAP-35, and what newer runtimes find themselves): one at such a place, several
-at ``.d0``, ``.d1`` and so on below it."""
-GPU_RUNTIME = "vm-nvidia"
-GPU_CAPABILITIES = ("!exp:gpu", "gpu")
-"""What a runtime that reaches GPUs is capable of, as it was and is called."""
-
-_CARD = re.compile(r"golem\.(?:!exp\.gap-35\.v1\.)?inf\.gpu\.(?:(d\d{1,2})\.)?(model|quantity|memory\.total\.gib)")
 _PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.address")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
 """Of a node or a wallet: they look alike."""
-_MOST_CARDS = 64
 _MOST_WORDS = 64
 _LARGEST = 1e9
 """Cores, or GiB: more is nonsense."""
@@ -43,10 +37,8 @@ class OfferedMachine:
     price: Price
     sizes: Mapping[str, float]
     """How much it has of what requests ask for by a property of offers, by the request's field."""
-    gpus: int
-    gpu_model: str
-    """Cleaned; empty where there is none."""
-    gpu_memory_gib: float
+    cards: tuple[OfferedGpu, ...] = ()
+    """Its GPUs, by model."""
     runtime: str = "vm"
     """Cleaned."""
     architecture: str = ""
@@ -70,6 +62,21 @@ class OfferedMachine:
     def disk_gib(self) -> float:
         """How much disk it has."""
         return self.sizes["disk_gib"]
+
+    @property
+    def gpus(self) -> int:
+        """How many GPUs it has, of whatever model."""
+        return sum(card.count for card in self.cards)
+
+    @property
+    def gpu_model(self) -> str:
+        """The model of its GPUs, of the first where they differ; empty where there is none."""
+        return self.cards[0].model if self.cards else ""
+
+    @property
+    def gpu_memory_gib(self) -> float:
+        """The memory of that one."""
+        return self.cards[0].memory_gib if self.cards else 0.0
 
     @property
     def wallets(self) -> frozenset[str]:
@@ -117,21 +124,12 @@ def machines(offers: Iterable[Mapping[str, Any]]) -> list[OfferedMachine]:
 
 def machine_of(provider_id: str, properties: Mapping[str, Any]) -> OfferedMachine:
     """The machine of one offer. Raises ``ProviderError`` when its price makes no sense."""
-    cards: dict[str, dict[str, Any]] = {}
-    for key, value in properties.items():
-        if match := _CARD.fullmatch(str(key)):
-            cards.setdefault(match[1] or "", {})[match[2]] = value
-    if len(cards) > 1:
-        cards.pop("", None)  # what stands there is the first of the numbered ones once more
-    first = cards[min(cards)] if cards else {}
     return OfferedMachine(
         provider_id=provider_id,
         name=clean_name(str(properties.get("golem.node.id.name", ""))),
         price=Price.of_offer(properties),
         sizes={name: _size(properties, about(name).offered) for name in OFFERED},
-        gpus=min(_MOST_CARDS, sum(max(1, int(_size(card, "quantity"))) for card in cards.values())),
-        gpu_model=clean_name(str(first.get("model", ""))) if first else "",
-        gpu_memory_gib=_size(first, "memory.total.gib"),
+        cards=offered_gpus(properties),
         runtime=clean_name(str(properties.get("golem.runtime.name", "vm"))),
         architecture=clean_name(str(properties.get("golem.inf.cpu.architecture") or "")).replace("(no name)", ""),
         capabilities=_words(properties.get("golem.runtime.capabilities")),

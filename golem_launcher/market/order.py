@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from golem_launcher.market.limits import gpus_wanted
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ UNKNOWN_REPUTATION = 0.5
 NEARLY = Decimal("1.15")
 """Machines that cost at most so many times as much as the cheapest are taken at random: a cheap one that swallows every
 agreement and never works would else be everybody's first choice."""
+USUAL_CORE = 20e6
+"""Bytes a second that a core packs in a benchmark: an ordinary one of a server."""
+_BEFORE_CORES = 1e6
 _AFTER_FAILURE = 0.1
 """Who failed of late is taken only before those that cost ten times as much."""
 
@@ -44,6 +48,18 @@ def cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
     return machine.price.at_most(float(request.hours) * SECONDS_PER_HOUR)
 
 
+def speed(request: LaunchRequest, machine: OfferedMachine, record: Record | None) -> float:
+    """How fast a machine is: in cores, as they usually are; where a GPU is wanted, those whose GPU is known come first.
+
+    Of one that was not measured each thread of its offer counts as such a core.
+    """
+    known = record.benchmark if record is not None else None
+    cores = machine.cpus if known is None else known.cores_rate / USUAL_CORE
+    if not gpus_wanted(request) or known is None or known.gpu_tflops is None:
+        return cores
+    return _BEFORE_CORES * (1 + known.gpu_tflops)
+
+
 def _worth(
     request: LaunchRequest, machine: OfferedMachine, record: Record | None, luck: float, reputation: float
 ) -> float:
@@ -52,5 +68,7 @@ def _worth(
     cheap = 1 / (float(Decimal("0.0001") + cost(request, machine)) * (1 + float(NEARLY - 1) * luck))
     if request.choose == "price":
         return cheap
+    if request.choose == "speed":
+        return speed(request, machine, record) + cheap / (1e6 + cheap)
     own = record.reputation if record is not None else UNKNOWN_REPUTATION
     return own + reputation + cheap / (1e6 + cheap)

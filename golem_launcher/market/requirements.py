@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from golem_launcher.gpus import MEMORY_SHARE
 from golem_launcher.market.constraint import condition, every, present, some
-from golem_launcher.market.limits import GPU_MEMORY_SHARE, capabilities_wanted, gpus_wanted
-from golem_launcher.market.offered_machine import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME, OFFERED
+from golem_launcher.market.limits import capabilities_wanted, gpus_wanted
+from golem_launcher.market.offered_gpus import GPU_CAPABILITIES, GPU_PROPERTIES, GPU_RUNTIME
+from golem_launcher.market.offered_machine import OFFERED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request.fields import about
 
@@ -41,6 +43,6 @@ def _gpu(request: LaunchRequest) -> list[str]:
         some(*(present(f"{place}.model") for place in places)),
     ]
     if request.gpu_memory_gib:
-        least = request.gpu_memory_gib * GPU_MEMORY_SHARE
+        least = request.gpu_memory_gib * MEMORY_SHARE
         parts.append(some(*(condition(f"{place}.memory.total.gib", ">=", least) for place in places)))
     return parts

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from golem_launcher.events import MachineState, Saving, SessionState, Usage
+    from golem_launcher.gpus import Gpu
     from golem_launcher.metrics.reading import Reading
 
     Value = Decimal | float | None
 
 _T = TypeVar("_T")
 
-MOST_MACHINES = 12
+MOST_MACHINES = 10
 """Those with a higher number are counted, and not told of one by one: a session has fewer than 200 series."""
 
 
@@ -108,6 +109,18 @@ def _gpu_ratio(usage: Usage) -> Value:
     return None if usage.gpu_percent is None else usage.gpu_percent / 100
 
 
+def _gpus(
+    of_all: Callable[[list[float]], float], figure: Callable[[Gpu], float | None]
+) -> Callable[[MachineState], Value]:
+    """A figure of those GPUs of a machine that have it, together."""
+
+    def found(machine: MachineState) -> Value:
+        values = [value for gpu in machine.gpus or () if (value := figure(gpu)) is not None]
+        return of_all(values) if values else None
+
+    return found
+
+
 SESSION: tuple[Series[Reading], ...] = (
     Series("supervisor_up", "Whether what looks after it on this computer lives.", _supervisor),
     Series("created_timestamp_seconds", "When it was asked for.", lambda one: _moment(one.state.created_at)),
@@ -169,6 +182,10 @@ MACHINE: tuple[Series[MachineState], ...] = (
     Series("disk_bytes", "Disk that it uses.", _usage(lambda it: it.disk_bytes)),
     Series("gpu_utilization_ratio", "How busy its GPU is, from 0 to 1.", _usage(_gpu_ratio)),
     Series("gpu_memory_bytes", "Memory of its GPU that is in use.", _usage(lambda it: it.gpu_memory_bytes)),
+    Series("gpus", "GPUs that programs find there.", lambda one: None if one.gpus is None else len(one.gpus)),
+    Series("gpu_memory_size_bytes", "Memory of its GPUs.", _gpus(sum, lambda gpu: gpu.memory_total_bytes)),
+    Series("gpu_temperature_celsius", "How hot its hottest GPU is.", _gpus(max, lambda gpu: gpu.celsius)),
+    Series("gpu_power_watts", "What its GPUs draw.", _gpus(sum, lambda gpu: gpu.watts)),
     Series("price_coins_per_hour", "What it costs an hour at full load.", lambda one: one.price_per_hour),
     Series("providers_lost_total", "Providers that were lost in its place.", lambda one: one.lost),
     Series("trouble", "Whether something is the matter with it.", lambda one: bool(one.trouble)),

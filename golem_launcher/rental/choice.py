@@ -35,6 +35,7 @@ from golem_launcher.untrusted import number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from golem_launcher.gpus import OfferedGpu
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
@@ -198,6 +199,11 @@ class Choice:
         )
         reasons = [(one.name, why.rstrip(".")) for one in cheap if (why := self._not_taken(one))]
         return [f"{taken.name}, not {name}, which is cheaper: {why}." for name, why in reasons[:_MOST_PASSED_OVER]]
+
+    def gpus_of(self, provider_id: str) -> tuple[OfferedGpu, ...]:
+        """The GPUs that a provider offers; none where its offer is not known any more."""
+        machine = self.offered.get(provider_id)
+        return () if machine is None else machine.cards
 
     def may_do_better(self, negotiating: Iterable[str], at_hand: Sequence[float]) -> bool:
         """Whether any who negotiates is better than as many as are wanted of those ``at_hand``, by their scores."""

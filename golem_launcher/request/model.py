@@ -256,7 +256,12 @@ class LaunchRequest(BaseModel):
         About(
             "advanced",
             words=("choose", "strategy"),
-            choices={"price": "Best price", "random": "Any, at random", "reputation": "Best reputation"},
+            choices={
+                "price": "Best price",
+                "random": "Any, at random",
+                "reputation": "Best reputation",
+                "speed": "Fastest, as measured",
+            },
         ),
     ]
     allow: Annotated[

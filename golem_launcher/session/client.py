@@ -52,6 +52,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.events import ClusterState, MoveState, Saving, SessionState
+    from golem_launcher.market.benchmark import Benchmark
     from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
 
@@ -308,6 +309,14 @@ def keep(name: str) -> float | None:
     return seconds
 
 
+def benchmark(name: str) -> Benchmark:
+    """Measure the machine of a session, which takes half a minute. Raises ``SessionError`` when it can't be."""
+    from golem_launcher.market.benchmark import Benchmark  # noqa: PLC0415 - most commands need none
+
+    answer = control(_running(name), "benchmark", deadline=timeouts.WAIT_FOR_BENCHMARK)
+    return Benchmark.model_validate(answer["benchmark"])
+
+
 def await_move(name: str, number: int, told: Callable[[MoveState], None] = lambda _: None) -> SessionState:
     """Wait for the end of a move that :func:`move` began: the session's state at the other machine.
 
@@ -466,6 +475,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
     value["left_out"] = directory.left_out()
+    value["gpu_differences"] = state.head.gpu_differences
     value["workspace"] = state.saving.workspace if state.saving is not None else None
     return value
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.events import Event, SessionState, Usage
+    from golem_launcher.gpus import OfferedGpu
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
@@ -142,11 +143,12 @@ class MachineRecorder:
         if self.is_head:
             self._recorder.progress(what, done, total, unit)
 
-    def agreed(self, entry: AgreementEntry) -> None:
-        """Its agreement is confirmed: called by the renting before the activity is asked for."""
+    def agreed(self, entry: AgreementEntry, gpus: tuple[OfferedGpu, ...]) -> None:
+        """Its agreement is confirmed: called by the renting before the activity is asked for. ``gpus``: as offered."""
         per_hour = entry.price.per_hour() if entry.price else None
         chosen = entry.provider_id, entry.provider_name, entry.agreement_id
         self._recorder.provider(*chosen, per_hour, wallet=entry.wallet, machine=self.number)
+        self.update(gpus=None, gpus_offered=gpus)
 
     def token(self, token: str) -> None:
         """Keep the token that opens its workload from now on; the page and the commands read it to make links."""
@@ -161,7 +163,7 @@ class MachineRecorder:
         state = self._recorder.state
         self._recorder.update(providers_lost=state.providers_lost + 1, money_ends_at=None)
         self.trouble("")
-        self.update(activity_id=None, ip=None, usage=None, lost=self.state.lost + 1)
+        self.update(activity_id=None, ip=None, usage=None, gpus=None, lost=self.state.lost + 1)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from golem_launcher.background_thread import run_in_background
 from golem_launcher.events import Usage
+from golem_launcher.market import history
+from golem_launcher.session.gpu_readings import gpu_readings
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
@@ -29,18 +32,33 @@ async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> Non
     meter = Meter()
     loop_time = asyncio.get_running_loop().time
     began = kept = loop_time()
+    compared = False
     while True:
         try:
             answer = await client.usage()
         except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
-        usage = meter.read(answer)
-        if usage is not None and usage != recorder.state.usage:
-            recorder.update(usage=usage)
+        usage, gpus = meter.read(answer), gpu_readings(answer)
+        if usage is not None and (usage, gpus) != (recorder.state.usage, recorder.state.gpus):
+            recorder.update(usage=usage, gpus=gpus)
+        if not compared and recorder.state.gpus is not None:
+            compared = True
+            compare_gpus(recorder)
         if usage is not None and loop_time() - kept >= min((loop_time() - began) / _KEPT, _KEPT_SECONDS):
             kept = loop_time()
             recorder.used(usage)
         await asyncio.sleep(_EVERY_SECONDS)
+
+
+def compare_gpus(recorder: MachineRecorder) -> None:
+    """Tell the user in what the GPUs of a machine are not those that were offered; its provider is taken last then."""
+    state = recorder.state
+    for words in state.gpu_differences:
+        recorder.notice(f"{state.provider_name}: {words}")
+    if state.gpu_differences and state.provider_id is not None:
+        run_in_background(
+            history.note_failure, state.provider_id, state.provider_name or "", "its GPU is not the one that it offered"
+        )
 
 
 class Meter:

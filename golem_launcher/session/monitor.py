@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session import suspend
+from golem_launcher.session.benchmarking import measure_once
 from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.kept_variables import follow_variables
 from golem_launcher.session.meter import follow_usage
@@ -135,6 +136,8 @@ class Monitor:
         followers = [self.client.follow_log(self._slot.log), follow_usage(self.client, self._recorder)]
         if self._slot.is_head and session.request.save and session.request.kernel_state:
             followers.append(follow_variables(self.client, session.recorder))
+        if session.request.choose == "speed":
+            followers.append(measure_once(self.client, self._recorder))
         if session.cluster is not None and self._slot.is_head:
             followers.append(session.cluster.lead(self.client, self._rented.ip))
         elif session.cluster is not None:

@@ -214,7 +214,7 @@ class Pool:
             await member.slot.files.detach()
             await member.renting.release(machine)
             await machine.hiring.aclose()
-        recorder.update(activity_id=None, ip=None, price_per_hour=None, usage=None, trouble="")
+        recorder.update(activity_id=None, ip=None, price_per_hour=None, usage=None, gpus=None, trouble="")
         recorder.enter(Stage.ENDED)
         member.task, member.emptying = None, False
         member.leaving.clear()

@@ -249,8 +249,9 @@ class Renting:
             self.session.recorder.update(providers_seen=choice.judged)
             await cancel_all(on_offer)
         if hiring.agreement is not None:
-            self._recorder.agreed(hiring.agreement)
-            for words in choice.why_dearer(hiring.agreement.provider_id):
+            provider_id = hiring.agreement.provider_id
+            self._recorder.agreed(hiring.agreement, choice.gpus_of(provider_id))
+            for words in choice.why_dearer(provider_id):
                 self._recorder.message(words)
         await hiring.begin()
 

@@ -25,7 +25,7 @@ from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
 from golem_launcher.request.another_machine import on_another_machine
-from golem_launcher.session import documents, network_hosts, preload, timeouts
+from golem_launcher.session import benchmarking, documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.machine_slot import HEAD
@@ -245,8 +245,8 @@ class Run:
         assert machine is not None
         head = session.slots[0]
         head.endpoint.take_over(newcomer.endpoint, session.host.node, machine.rented)
-        if machine.hiring.agreement is not None:
-            head.recorder.agreed(machine.hiring.agreement)
+        if (agreement := machine.hiring.agreement) is not None:
+            head.recorder.agreed(agreement, session.choice.gpus_of(agreement.provider_id))
         head.recorder.trouble("")
         await session.saves.move_in(session.request, machine.hiring.bulk_transfer())
         await newcomer.aclose()
@@ -377,6 +377,13 @@ class Run:
     @property
     def _standby_clients(self) -> list[WorkloadClient]:
         return self._standby.clients if self._standby is not None else []
+
+    async def benchmark(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Measure the head's machine. Raises ``SessionError``."""
+        if self._monitor is None:
+            raise SessionError("The session is not ready, so there is no machine to measure.", "Try again then.")
+        found = await benchmarking.measure(self._monitor.client, self._session.slots[0].recorder)
+        return {"benchmark": found.model_dump(mode="json")}
 
     async def _busy(self) -> int:
         """How many notebooks run a cell at the head, as its Lab says."""

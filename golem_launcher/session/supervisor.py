@@ -65,6 +65,7 @@ class Supervisor:
             "save": self._run.save,
             "move": self._run.move,
             "keep": self._run.keep_running,
+            "benchmark": self._run.benchmark,
             "give-up": self._run.give_up,
             "let-go": self._run.let_go,
             "have": self._run.have,

@@ -14,11 +14,14 @@ CLOSING = 80.0
 """The end itself: the provider's last bill is waited for."""
 EXTEND = 60.0
 """The wallet, the node and the provider are asked, and those who asked before are waited for."""
+BENCHMARK = 40.0
+"""The network is measured, then the machine, which takes 20 s at most."""
 ANSWER = 3.0
 """What needs nobody else."""
 _MARGIN = 20.0
 
 WAIT_FOR_SAVE = SAVE + _MARGIN
+WAIT_FOR_BENCHMARK = BENCHMARK + _MARGIN
 WAIT_FOR_EXTEND = EXTEND + _MARGIN
 WAIT_FOR_END = LAST_SAVE + CLOSING
 SILENCE = 20.0

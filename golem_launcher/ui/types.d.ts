@@ -238,6 +238,8 @@ export interface Offers {
   /** Who would be taken now, by name. */
   best?: string[];
   machines?: MachineRow[];
+  /** Those that could be asked for. */
+  gpu_models?: string[];
 }
 
 /** `form/machine_rows.py` */
@@ -421,6 +423,8 @@ export interface Session {
   asked: { what: "extend" | "end"; hours: number; words: string } | null;
   /** The first one's, which has the workspace. */
   usage: Usage | null;
+  /** What its GPUs say of themselves, a line each. */
+  gpus: string[];
   /** All of them, where there are several. */
   machines: Machine[];
   /** The machine that would take over, and the moment up to which it has what was there; null where none is wanted. */

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -12,7 +12,8 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.negotiation import NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.payments import amount_due
-from golem_launcher.localnet.spec import default_spec, image_hash, load_spec
+from golem_launcher.localnet.spec import Gpu, NetworkSpec, ProviderSpec, default_spec, image_hash, load_spec
+from golem_launcher.market.offered_gpus import offered_gpus
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
         ('[[provider]]\nname = "a"\nprice_hour = -1', "price_hour"),
         ('[[provider]]\nname = "a"\nmisbehaviour = { drop_frames = 2 }', "drop_frames"),
         ('[[provider]]\nname = "a"\nunknown = 1', "unknown"),
+        ('[[provider]]\nname = "a"\ngpu = { model = "A", memory_gib = 1, count = 2 }', "numbered"),
         ('[images.x]\npath = "nowhere"\n[[provider]]\nname = "a"', "no directory"),
         ("= =", "not TOML"),
     ],
@@ -54,6 +56,26 @@ def test_the_pretended_gpu_is_offered_as_providers_do() -> None:
     assert "!exp:gpu" in offer["golem.runtime.capabilities"]
     assert offer["golem.!exp.gap-35.v1.inf.gpu.memory.total.gib"] == 24
     assert "pretend" in offer["golem.node.id.name"]
+
+
+@pytest.mark.parametrize(
+    ("published", "capability", "place"),
+    [
+        ("gap-35", "!exp:gpu", "golem.!exp.gap-35.v1.inf.gpu"),
+        ("numbered", "!exp:gpu", "golem.!exp.gap-35.v1.inf.gpu.d0"),
+        ("runtime", "gpu", "golem.inf.gpu.d0"),
+    ],
+)
+def test_a_gpu_is_offered_in_one_way_and_in_no_other(published: Any, capability: str, place: str) -> None:
+    gpu = Gpu(model="L4", memory_gib=24, compute_capability="8.9", published=published)
+    provider = ProviderSpec(name="a", gpu=gpu)
+    offer = offer_properties(provider, NetworkSpec(provider=(provider,)), "0x1")
+    assert capability in offer["golem.runtime.capabilities"]
+    described = {name: value for name, value in offer.items() if ".gpu." in name}
+    assert {name.rpartition(f"{place}.")[0] for name in described} == {""}
+    assert (described[f"{place}.model"], described[f"{place}.cuda.compute-capability"]) == ("L4", "8.9")
+    (found,) = offered_gpus(offer)
+    assert (found.model, found.count, found.memory_gib, found.compute_capability) == ("L4", 1, 24, "8.9")
 
 
 def test_the_offer_says_what_those_of_golem_say() -> None:

@@ -1,6 +1,7 @@
 """Offers as providers publish them, for tests."""
 
-from golem_launcher.market.offered_machine import GPU_PROPERTIES, machines
+from golem_launcher.market.offered_gpus import GPU_PROPERTIES
+from golem_launcher.market.offered_machine import machines
 
 GPU_PROPERTY = GPU_PROPERTIES[0]
 
@@ -12,7 +13,7 @@ def offer(name="standard", per_hour=0.05, *, provider_id=None, gpus=0, model="",
         "golem.node.id.name": name,
         "golem.node.debug.subnet": "public",
         "golem.runtime.name": "vm",
-        "golem.runtime.capabilities": ["vpn", "inet", "manifest-support"],
+        "golem.runtime.capabilities": ["vpn", "inet", "manifest-support", *(["!exp:gpu"] if gpus else [])],
         "golem.inf.cpu.architecture": "x86_64",
         "golem.inf.cpu.threads": 4,
         "golem.inf.mem.gib": 8.0,

@@ -8,7 +8,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.market.constraint import condition, subnet
 from golem_launcher.market.history import Record
 from golem_launcher.market.limits import loosen, misses, why_not
-from golem_launcher.market.offered_machine import GPU_CAPABILITIES, GPU_PROPERTIES, OFFERED, machine_of, machines
+from golem_launcher.market.offered_machine import OFFERED, machines
 from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
 from golem_launcher.rental.choice import Choice
@@ -45,40 +45,6 @@ def test_who_is_allowed_by_id_is_nobody_who_says_so_and_who_is_denied_has_many_n
     assert fields({"allow": [WALLET]}, machine("a")) == {"allow"}
     assert fields({"deny": [WALLET]}, machine("a")) == {"deny"}
     assert fields({"deny": ["0xA"]}, machine("a")) == {"deny"}
-
-
-def test_gpus_by_what_providers_publish():
-    cards = machine(gpus=2, model="GeForce RTX 3090")
-    assert (cards.gpus, cards.gpu_model, cards.gpu_memory_gib) == (2, "GeForce RTX 3090", 24.0)
-    assert fields({"gpus": 2, "gpu_model": "rtx 3090", "gpu_memory_gib": 24}, cards) == set()
-    assert fields({"gpus": 3, "gpu_model": "A100", "gpu_memory_gib": 26}, cards) == {
-        "gpus",
-        "gpu_model",
-        "gpu_memory_gib",
-    }
-    single = {f"{GPU_PROPERTY}.model": "A100", f"{GPU_PROPERTY}.memory.total.gib": 80.0}
-    lone = machine(**single, **{"golem.runtime.name": "vm-nvidia"})
-    assert (lone.gpus, lone.gpu_model, lone.gpu_memory_gib) == (1, "A100", 80.0)
-    assert why_not(parse_request({"gpus": 1, "gpu_model": "a100"}), lone) == ()
-    assert "vm-nvidia" in why_not(parse_request({}), lone)[0]
-    both = machine_of("0x1", {**offer(gpus=1, model="A")["properties"], **single})
-    assert both.gpus == 1
-
-
-@pytest.mark.parametrize("capability", GPU_CAPABILITIES)
-@pytest.mark.parametrize("prefix", GPU_PROPERTIES)
-@pytest.mark.parametrize("card", ["", ".d0"])
-def test_gpus_are_read_wherever_runtimes_publish_them(prefix, card, capability):
-    published = {f"{prefix}{card}.model": "NVIDIA L4", f"{prefix}{card}.memory.total.gib": 22.49}
-    found = machine(**published, **{"golem.runtime.capabilities": ["vpn", "inet", "manifest-support", capability]})
-    asked = {"gpus": 1, "gpu_model": "L4", "gpu_memory_gib": 24}
-    assert (found.gpus, found.gpu_model, found.reaches_gpus) == (1, "NVIDIA L4", True)
-    assert why_not(parse_request(asked), found) == ()
-    assert fields({**asked, "gpu_memory_gib": 32}, found) == {"gpu_memory_gib"}
-    demanded = constraints(parse_request(asked))
-    assert f"({prefix}{card}.model=*)" in demanded
-    assert f"({prefix}{card}.memory.total.gib>=22.44)" in demanded
-    assert f"(golem.runtime.capabilities={capability})" in demanded
 
 
 @given(st.text(max_size=40))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from golem_launcher.events import MachineState, ProvidersSeen, Saving, SessionState, Stage, Usage
+from golem_launcher.gpus import Gpu
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.tasks import record
@@ -22,6 +23,8 @@ def make(name, *, stage=Stage.READY, machines=1, **fields):
     stages += [(stage, BEGAN + timedelta(seconds=103))]
     usage = Usage(cpu_percent=150.0, memory_bytes=2**30, disk_bytes=5, gpu_percent=0.0, gpu_memory_bytes=7)
     machine = {"provider_id": "0x" + "a" * 40, "provider_name": HOSTILE, "trouble": HOSTILE, "usage": usage}
+    gpu = {"name": HOSTILE, "driver": HOSTILE, "memory_total_bytes": 2**30, "memory_bytes": 7, "percent": 0.0}
+    machine["gpus"] = (Gpu(**gpu, celsius=40.0, watts=20.0), Gpu(**gpu, celsius=60.0), Gpu(name=HOSTILE))
     state = {
         "name": name, "network": "local", "stage": stage, "stages": tuple(stages), "created_at": BEGAN,
         "started_at": BEGAN + timedelta(seconds=12), "budget": Decimal(5), "cost": Decimal("0.25"),

@@ -87,7 +87,8 @@ def test_each_file_of_a_session_is_told():
     assert {name: of(found, f"session_{name}", session="lab") for name in expected} == expected
     machine = {
         "ready": 1, "cpu_cores": 1.5, "memory_bytes": 2**30, "disk_bytes": 5, "gpu_utilization_ratio": 0,
-        "gpu_memory_bytes": 7, "price_coins_per_hour": 0.5, "providers_lost_total": 1, "trouble": 1,
+        "gpu_memory_bytes": 7, "gpus": 3, "gpu_memory_size_bytes": 2**31, "gpu_temperature_celsius": 60,
+        "gpu_power_watts": 20, "price_coins_per_hour": 0.5, "providers_lost_total": 1, "trouble": 1,
     }  # fmt: skip
     assert {name: of(found, f"machine_{name}", session="lab", machine="1") for name in machine} == machine
     assert of(found, "session_info", session="lab", network="local", workload="lab", coin="tGLM") == 1

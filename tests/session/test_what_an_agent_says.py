@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from golem_launcher.access.ssh import SshServer
 from golem_launcher.errors import AccessError, LauncherError
+from golem_launcher.gpus import OfferedGpu, differences
 from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploy_progress import DeployProgress
+from golem_launcher.session.gpu_readings import gpu_readings
 from golem_launcher.session.meter import Meter
 from golem_launcher.untrusted import number
 from golem_launcher.workspace.repository.environment import installable, read_environment
@@ -25,6 +27,11 @@ from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as
 _USAGE = {
     "time": 12.5, "cpu_seconds": 3.25, "memory_bytes": 1 << 30, "disk_bytes": 5000, "gpu_percent": 7.0,
     "gpu_memory_bytes": 1 << 20,
+}  # fmt: skip
+_GPU = {
+    "name": "NVIDIA L4", "driver": "550.54.14", "compute_capability": "8.9", "memory_total_bytes": 24 << 30,
+    "memory_bytes": 1 << 30, "percent": 3.0, "celsius": 45.0, "watts": 30.5, "watts_most": 72.0,
+    "processes": [{"pid": 1, "name": "python3", "memory_bytes": 1 << 30}],
 }  # fmt: skip
 _STATUS = {"ssh": "sshd", "port": 8890, "user": "golem"}
 _COUNT = {"next": 3, "problems": [["a/b", "no room"]]}
@@ -76,6 +83,20 @@ def test_usage(values):
         if usage is not None:
             shown = usage.model_dump()
             assert all(each is None or 0 <= each < math.inf for each in shown.values()), shown
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(changed(_GPU), max_size=20) | _ANY)
+def test_gpus(values):
+    found = gpu_readings(said({"gpus": values}))
+    for gpu in found or ():
+        assert gpu.words.isprintable()
+        assert gpu.programs.isprintable()
+        assert len(gpu.words) < 400
+        figures = gpu.model_dump(exclude={"name", "driver", "compute_capability", "processes"})
+        assert all(one is None or 0 <= one < math.inf for one in figures.values()), figures
+        differences([OfferedGpu(model="L4", memory_gib=24, compute_capability="8.9")], [gpu])
+    assert found is None or len(found) <= 16
 
 
 @settings(max_examples=300, deadline=None)

@@ -79,14 +79,19 @@ def lead_to(environment: PrivateEnvironment, directory: Path) -> None:
             link.symlink_to(inside)
 
 
-def _write_script(path: Path, script: Script, python: PurePosixPath) -> None:
+def first_lines(python: PurePosixPath) -> str:
+    """What a script for this interpreter begins with, whatever the length of its path."""
     shebang = f"#!{python}"
     if len(os.fsencode(shebang)) > _LONGEST_SHEBANG or " " in shebang:
         # /bin/sh reads the second line as a command, Python reads the second and third as a string.
-        shebang = f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''"
+        return f"#!/bin/sh\n'''exec' \"{python}\" \"$0\" \"$@\"\n' '''\n"
+    return f"{shebang}\n"
+
+
+def _write_script(path: Path, script: Script, python: PurePosixPath) -> None:
     outer, *_ = script.function.split(".")
     path.write_text(
-        f"{shebang}\nimport sys\nfrom {script.module} import {outer}\n"
+        f"{first_lines(python)}import sys\nfrom {script.module} import {outer}\n"
         f"if __name__ == '__main__':\n    sys.exit({script.function}())\n"
     )
     path.chmod(0o755)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.runtime.base import BaseEnvironment
     from golem_launcher.localnet.runtime.internet import Destinations, Internet
+    from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
     from golem_launcher.localnet.runtime.usage import Usage
     from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
@@ -48,6 +49,8 @@ class ActivityPlace:
     """Where a runtime has a network of its own: what programs reach outside, ``None`` for nothing."""
     destinations: Destinations = None
     """The names, with ports, that they may reach of it and nothing else; ``None`` for everything."""
+    gpus: tuple[PretendedGpu, ...] | None = None
+    """What the ``nvidia-smi`` of the base image tells of; ``None`` where there is no such program."""
 
     @property
     def mark(self) -> str:

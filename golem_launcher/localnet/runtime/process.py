@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment
+from golem_launcher.localnet.runtime import environment, nvidia_smi
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.environment_variables import PRIVATE_DIRECTORIES, of_process
 from golem_launcher.localnet.runtime.sweep import sweep
@@ -63,7 +63,8 @@ class ProcessRuntime:
         for name in PRIVATE_DIRECTORIES:
             (directory / name).mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (directory / "env").is_dir():
-            environment.create(self._place.base, directory / "env")
+            made = environment.create(self._place.base, directory / "env")
+            nvidia_smi.put(self._place.gpus, made)
 
     async def start(self, args: Sequence[str]) -> None:
         """Nothing to boot."""

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment, first, identities
+from golem_launcher.localnet.runtime import environment, first, identities, nvidia_smi
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.environment_variables import of_image
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
@@ -133,6 +133,7 @@ class SandboxRuntime:
             if not private.is_dir():
                 private.mkdir(parents=True)
                 made = environment.create(self._place.base, private / "env", _PRIVATE / "env")
+                nvidia_smi.put(self._place.gpus, made)
                 environment.lead_to(made, private / "sbin")
 
     async def _boot(self, deployment: Deployment) -> None:

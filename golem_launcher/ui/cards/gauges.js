@@ -82,8 +82,14 @@ export class UsageView {
     this.parts.cpu.element.append(this.plots.cpu_percent.element);
     this.parts.memory.element.append(this.plots.memory_bytes.element);
     this.parts.gpu.element.append(this.plots.gpu_percent.element);
+    this.gpus = h("p", { class: "gl-hint gl-gpus" });
     const gauges = Object.values(this.parts).map((part) => part.element);
-    this.element = h("div", { class: "gl-meters gl-usage", role: "group", "aria-label": "The machine" }, ...gauges);
+    this.element = h(
+      "div",
+      { class: "gl-meters gl-usage", role: "group", "aria-label": "The machine" },
+      ...gauges,
+      this.gpus,
+    );
   }
 
   /** @param {Pulse["used"]} used */
@@ -105,6 +111,8 @@ export class UsageView {
     });
     sized(memory, usage.memory_bytes, session.memory);
     sized(disk, usage.disk_bytes, session.disk);
+    setText(this.gpus, session.gpus.join("\n"));
+    show(this.gpus, session.gpus.length > 0);
     show(gpu.element, usage.gpu_percent !== null);
     if (usage.gpu_percent === null) return;
     const filled = usage.gpu_memory_bytes === null ? "" : `${formatBytes(usage.gpu_memory_bytes)} of its memory`;

@@ -127,6 +127,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "idle_ends": _iso(state.idle_ends_at),
         "asked": _asked_for(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
+        "gpus": [] if state.stage.final else [clean_line(line) for line in state.head.gpu_lines],
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
         "standby": _standby(state),
         "saving": _saving(state),

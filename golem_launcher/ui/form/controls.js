@@ -29,6 +29,7 @@ import { counted, formatBytes } from "../common/units.js";
  * @property {HTMLElement} [label] in the place of the usual one
  * @property {boolean} [grouped]
  * @property {(token: string) => void} [payIn] names the chosen network's coin, where this is an amount
+ * @property {(values: string[]) => void} [suggest] what may be typed, where that is known
  * @property {() => Record<string, number>} [least] what the chosen one asks of other fields: the least of each
  * @property {() => Money | undefined} [mood]
  * @property {() => string | undefined} [token] the coin that is paid with
@@ -130,11 +131,13 @@ const MAKERS = {
  */
 function makeText(field, { id, described, onchange }) {
   const numeric = field.kind === "number"; // a text field all the same: what cannot be read is refused with a reason
+  const known = h("datalist", { id: `${id}-known` });
   const input = h("input", {
     id,
     name: field.name,
     class: "gl-input",
     type: "text",
+    list: numeric ? null : known.id,
     inputmode: numeric ? "decimal" : null,
     placeholder: field.example || null,
     autocomplete: "off",
@@ -147,9 +150,10 @@ function makeText(field, { id, described, onchange }) {
   const unit = field.unit ? h("span", { class: "gl-unit", "aria-hidden": "true" }, field.unit) : null;
   return {
     inputs: [input],
-    body: h("div", { class: "gl-control" }, input, unit),
+    body: h("div", { class: "gl-control" }, input, unit, numeric ? null : known),
     value: () => input.value.trim(),
     set: (value) => (input.value = String(value)),
+    suggest: (values) => known.replaceChildren(...values.map((value) => h("option", { value }))),
     payIn: (token) => unit && setText(unit, field.unit.replace(/^GLM/, token)),
   };
 }

@@ -142,6 +142,21 @@ function renderForm({ model, el }) {
     setText(pay, mood ? PAY_WORDS[mood] : "");
   }
 
+  /** @type {Record<string, string>} */
+  const suggested = {};
+
+  /**
+   * What may be typed into a field; a list that is open stays as it is while nothing changes.
+   *
+   * @param {string} name
+   * @param {string[]} values
+   */
+  function suggest(name, values) {
+    if (suggested[name] === values.join("\n")) return;
+    suggested[name] = values.join("\n");
+    controlOf(name).suggest?.(values);
+  }
+
   /** @param {Control} control */
   function onChange(control) {
     for (const [name, least] of Object.entries(control.least?.() ?? {})) {
@@ -285,6 +300,7 @@ function renderForm({ model, el }) {
   const showOffers = () => {
     offers.update(model.get("offers"));
     choice.update(model.get("offers"));
+    suggest("gpu_model", model.get("offers").gpu_models ?? []);
   };
   model.on("change:offers", showOffers);
   showOffers();

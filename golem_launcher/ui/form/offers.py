@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionNotFound
 from golem_launcher.market import history
+from golem_launcher.market.gpu_models import gpu_models
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
 from golem_launcher.session.directory import session_directories
@@ -90,6 +91,7 @@ class Offers:
         view = self._trouble
         if self._machines is not None:
             view = estimate(self._request, self._machines, self._known, self._own)
+            view["gpu_models"] = sorted({one.model for one in gpu_models(self._request, self._machines) if one.model})
         self._tell({**view, "sending": self._sending if _image_of(self._request) == self._sent else ""})
 
 

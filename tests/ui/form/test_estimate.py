@@ -24,7 +24,7 @@ _CARD = "golem.!exp.gap-35.v1.inf.gpu.d0"
 
 
 def _offer(name: str, per_hour: float, **sizes: Any) -> dict[str, Any]:
-    properties = {
+    properties: dict[str, Any] = {
         "golem.node.id.name": name,
         "golem.inf.cpu.threads": sizes.get("cpus", 4),
         "golem.inf.mem.gib": sizes.get("memory", 8.0),
@@ -36,6 +36,7 @@ def _offer(name: str, per_hour: float, **sizes: Any) -> dict[str, Any]:
         "golem.com.pricing.model.linear.coeffs": [per_hour / 3600, 0.0, sizes.get("start", 0.0)],
     }
     if gpu := sizes.get("gpu"):
+        properties["golem.runtime.capabilities"].append("!exp:gpu")
         properties |= {f"{_CARD}.model": gpu, f"{_CARD}.quantity": 1, f"{_CARD}.memory.total.gib": 24.0}
     return {"providerId": f"0x{name}", "properties": properties}
 

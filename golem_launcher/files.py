@@ -8,11 +8,11 @@ import json
 import os
 import secrets
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
 _POLL_SECONDS = 0.02
 
@@ -43,7 +43,24 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> N
 
 def sync_directory(path: Path) -> None:
     """Have the disk know which names a directory has: a file that was renamed into it stays after a power cut."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    _sync(path, os.O_DIRECTORY)
+
+
+def sync_file(path: Path) -> None:
+    """Have the disk know what is in a file that somebody else wrote, before its name says that it is there."""
+    _sync(path, os.O_NOFOLLOW)
+
+
+def sync_tree(directory: Path) -> None:
+    """:func:`sync_file` for every file below a directory, and :func:`sync_directory` for every directory of it."""
+    for folder, _, names in os.walk(directory):
+        for name in names:
+            sync_file(Path(folder, name))
+        sync_directory(Path(folder))
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, os.O_RDONLY | flags)
     try:
         os.fsync(descriptor)
     finally:

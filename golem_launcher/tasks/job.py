@@ -232,6 +232,7 @@ class CommandTasks:
 
         def write() -> None:
             placing.place(self._output / label, answer.outputs, {LOG: _shown(answer.log)})
+            files.sync_tree(self._output / label)
             self._log_of_failure(attempt.task).unlink(missing_ok=True)
             self._syncing.sure()
             self._record.add(line, sure=True)

@@ -212,6 +212,7 @@ class SweepTasks:
             draft = self._output / f".{name}"
             draft.unlink(missing_ok=True)
             placing.put(notebook, draft)
+            files.sync_file(draft)
             draft.replace(self._output / name)
             files.sync_directory(self._output)
         provider = attempt.worker.provider

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 
 import pytest
 
@@ -12,7 +13,8 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import CommandTasks, Job, items_of, parse_job, unheeded
 from golem_launcher.tasks.scheduler import Attempt, Worker
-from golem_launcher.tasks.task_client import Answer
+from golem_launcher.tasks.sweep import Sweep, SweepTasks
+from golem_launcher.tasks.task_client import Answer, Output
 
 
 def job(**fields):
@@ -127,3 +129,35 @@ def test_what_a_task_printed_may_be_shown_on_a_terminal(tmp_path, monkeypatch):
     shown = "one\ntwo\ufffd \\u202eknil\n" + "x" * 10_000 + "\n"
     assert (tmp_path / "out" / "a" / "log.txt").read_text() == shown
     assert (tmp_path / "out" / "b (failed).txt").read_text() == shown
+
+
+def _commands(output, _directory, written):
+    return CommandTasks(Job(**job(items=["a"], output=output)), written, lambda _: None)
+
+
+def _notebooks(output, directory, written):
+    sweep = Sweep(notebook="n", sets=({"a": 1},), output=output, request=LaunchRequest())
+    return SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
+
+
+@pytest.mark.parametrize("owner", [_commands, _notebooks])
+def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypatch, owner):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    directory, out, large = record.create("synced", {}), tmp_path / "out", tmp_path / "incoming"
+    large.write_bytes(b"{}")
+    told = b'{"error": "", "scraps": {}}'
+    outputs = (Output("value.json", len(told), "", told), Output("deep/x.ipynb", 2, "", large))
+    synced, fsync = [], os.fsync
+
+    def sync(descriptor):
+        fsync(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with contextlib.closing(record.Record(directory)) as written:
+        answer = Answer(exit=0, timed_out=False, seconds=1.0, log=b"said", outputs=outputs)
+        asyncio.run(owner(str(out), directory, written).keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+    line = (directory.path / "record.jsonl").stat().st_ino
+    made = {path.stat().st_ino for path in (out, *out.rglob("*"))}
+    assert synced[-1] == line
+    assert made <= set(synced[:-1])

@@ -77,15 +77,16 @@ class WorkloadClient:
         await self._dask.aclose()
         await self._agent.aclose()
 
-    async def answers(self, *, seconds: float = _PROBE_SECONDS) -> bool:
+    async def answers(self, *, seconds: float = _PROBE_SECONDS, patience: float = 0.0) -> bool:
         """Whether the workload is well: JupyterLab answers, or the agent says that another program does.
 
+        ``patience``: of the agent, with one that is being started; less than the ``seconds`` that it all may take.
         Both by a connection that is kept. Other programs may close theirs after each answer, and each new one is work
         for the node.
         """
         try:
             if self._lab_port is None:
-                async with await self._ask("GET", "/health", seconds=seconds) as response:
+                async with await self._ask("GET", f"/health?wait={patience:.1f}", seconds=seconds) as response:
                     told = json_value(await _body(response, _LARGEST_ANSWER))
                     return isinstance(told, dict) and told.get("well") is True
             host = f"127.0.0.1:{self._lab_port}"  # JupyterLab answers to the name of a loopback address alone

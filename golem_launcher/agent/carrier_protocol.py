@@ -44,6 +44,8 @@ OPENING = struct.Struct(">H16s")
 """The payload of OPEN: a port, and the key of the machine that is meant."""
 NO_KEY = bytes(16)
 """Where whoever comes was asked before."""
+BACKLOG = 512
+"""So many carriers may come to an agent before it takes the first of them."""
 STATUS_PORT = 0
 """A connection to this port is answered by the agent itself: a JSON object that tells what ways there are."""
 _HEADER = struct.Struct(">IHB")

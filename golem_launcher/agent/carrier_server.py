@@ -8,9 +8,23 @@ import hmac
 from typing import TYPE_CHECKING
 
 from .carrier import Carrier, reset
-from .carrier_protocol import COUNT, LARGEST, NO_KEY, OPEN, OPENING, RESET, TAKEN, CarrierError, Decoder, Record, encode
+from .carrier_protocol import (
+    BACKLOG,
+    COUNT,
+    LARGEST,
+    NO_KEY,
+    OPEN,
+    OPENING,
+    RESET,
+    TAKEN,
+    CarrierError,
+    Decoder,
+    Record,
+    encode,
+)
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 _OPEN_SECONDS = 20.0
@@ -96,12 +110,11 @@ async def dial(hosts: Sequence[str], port: int) -> tuple[asyncio.StreamReader, a
 
 
 async def serve(
-    address: str,
-    port: int,
+    listener: socket.socket,
     dial: Callable[[int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]],
     key: bytes = NO_KEY,
 ) -> asyncio.AbstractServer:
-    """The provider's end: listens on ``address:port`` for carriers, each of which names the port to ``dial``."""
+    """The provider's end: carriers come in by ``listener``, and each names the port to ``dial``."""
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async def send(data: bytes) -> None:
@@ -114,7 +127,7 @@ async def serve(
         finally:
             reset(writer)  # yagna passes on nothing else, and keeps the connection
 
-    return await asyncio.start_server(accept, address, port, limit=LARGEST, backlog=512)
+    return await asyncio.start_server(accept, sock=listener, limit=LARGEST, backlog=BACKLOG)
 
 
 async def _chunks(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:

@@ -1,4 +1,4 @@
-"""What the launcher asks of the agent while a workload runs: its log, its health, what it uses, another deadline."""
+"""What the launcher asks of a workload's agent: to start it, its log, its health, what it uses, another deadline."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import benchmark, disk, health, proc
 from .config import TOKEN
 from .keeper import LEAD
-from .kept_variables import kept_variables
 from .kernel_state import tickets
-from .log import OFFSET, read_log
+from .log import OFFSET, end_of, read_log
 from .usage import usage
 
 if TYPE_CHECKING:
@@ -28,6 +27,7 @@ _USUAL_WAIT = "20"
 _LONGEST_WAIT = 25.0
 _SETTLE_SECONDS = 5.0
 _SETTLE_LOOK_SECONDS = 0.05
+_HEALTH_LOOK_SECONDS = 0.05
 _LONGEST_TERM = 400 * 86400.0
 _FILLER = 64 * 1024
 _SIZE = re.compile(r"[0-9]{1,7}")
@@ -44,12 +44,15 @@ class LogPiece(NamedTuple):
 class Control:
     """Answers the launcher's requests. The server makes one in its process, and calls it from several threads at once.
 
-    ``bell`` is a pipe that becomes readable when the log has grown, and closes with the keeper. ``orders`` is a pipe
-    from which the keeper reads, one line each: new deadlines, in seconds by ``proc.clock``, or that this machine leads.
+    A byte into the pipe ``gate`` lets the workload start. ``bell`` is a pipe that becomes readable when the log has
+    grown, and closes with the keeper. ``orders`` is a pipe from which the keeper reads, one line each: new deadlines,
+    in seconds by ``proc.clock``, or that this machine leads.
     """
 
-    def __init__(self, config: Config, bell: int, orders: int) -> None:
+    def __init__(self, config: Config, gate: int, bell: int, orders: int) -> None:
         self._config = config
+        self._held = config.hold
+        self._gate = gate
         self._log = config.log
         self._root = config.root
         self._bell = bell
@@ -68,6 +71,16 @@ class Control:
                 return
             with self._grown:
                 self._grown.notify_all()
+
+    def state(self) -> dict[str, bool]:
+        """Whether the workload waits, and whether it has ended."""
+        return {"held": self._held, "ended": end_of(self._log) is not None}
+
+    def open(self) -> dict[str, Any]:
+        """Let the workload start: all is there that was to be brought."""
+        os.write(self._gate, b"o")
+        self._held = False
+        return {}
 
     def log(self, offset: str = "0", wait: str = _USUAL_WAIT) -> LogPiece:
         """The log from ``offset`` on, after waiting up to ``wait`` seconds for a first byte. Raises ``ValueError``."""
@@ -104,11 +117,21 @@ class Control:
 
     def variables(self) -> list[dict[str, Any]]:
         """What is kept of notebooks' variables, see kept_variables.py."""
+        from .kept_variables import kept_variables  # noqa: PLC0415 - asked for by few sessions
+
         return kept_variables(self._root)
 
-    def health(self) -> dict[str, bool]:
-        """Whether the workload is well, see health.py."""
-        return {"well": health.is_well(self._config)}
+    def health(self, wait: str = "0") -> dict[str, bool]:
+        """Whether the workload is well, see health.py; it has up to ``wait`` seconds to become so, unless it has ended.
+
+        Raises ``ValueError`` for what is no number.
+        """
+        if not _WAIT.fullmatch(wait):
+            raise ValueError("a number that does not fit")
+        end = time.monotonic() + min(float(wait), _LONGEST_WAIT)
+        while not (well := health.is_well(self._config)) and end_of(self._log) is None and time.monotonic() < end:
+            time.sleep(_HEALTH_LOOK_SECONDS)
+        return {"well": well}
 
     def settle(self) -> dict[str, int]:
         """Have notebooks write down what their last cells made; how many have not when the time for it is over."""

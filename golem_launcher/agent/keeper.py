@@ -22,6 +22,7 @@ from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
     from .config import Config
@@ -41,10 +42,15 @@ LEAD = b"lead:"
 """What an order begins with that names JupyterLab's new token."""
 
 
-def keep(config: Config) -> None:
-    """Run the children until the deadline, SIGTERM, the workload's end or too many crashes. Does not return."""
+def keep(config: Config, carriers: socket.socket) -> None:
+    """Run the children until the deadline, SIGTERM, the workload's end or too many crashes. Does not return.
+
+    ``carriers`` is where the launcher's carriers come in: it listens all the time, whichever process answers.
+    """
+    from . import http_server  # noqa: F401, PLC0415 - loaded once, for all children that are forked of this process
+
     proc.adopt_orphans()
-    keeper = _Keeper(config)
+    keeper = _Keeper(config, carriers)
     why = Report(FAILED, "the agent failed")
     try:
         why = keeper.work()
@@ -124,8 +130,9 @@ class _Dask(_Child):
 
 
 class _Keeper:
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, carriers: socket.socket) -> None:
         self._config = config
+        self._carriers = carriers
         self._log = LogWriter(config.log, config.lab_token)
         self._output, self._input = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
@@ -277,6 +284,7 @@ class _Keeper:
     def _run_workload(self) -> None:
         for descriptor in (self._gate_write, self._orders_write, self._bell_read):
             os.close(descriptor)
+        self._carriers.close()
         if self._config.workload.argv == program.TASKS:
             from . import task_server  # noqa: PLC0415 - only this process needs it
 
@@ -292,11 +300,12 @@ class _Keeper:
     def _run_ways(self) -> None:
         from . import ways_in  # noqa: PLC0415
 
-        ways_in.run(self._config, self._life)
+        ways_in.run(self._config, self._carriers, self._life)
 
     def _run_server(self) -> None:
         from . import server  # noqa: PLC0415
 
+        self._carriers.close()
         server.run(self._config, self._gate_write, self._bell_read, self._orders_write)
 
     def _run_dask(self) -> None:

@@ -17,6 +17,7 @@ import socket
 import sys
 
 from . import building, compiling, disk, image, keeper, log, report
+from .carrier_protocol import BACKLOG
 from .config import Config, Refused, log_of, parse
 
 _OLDEST_PYTHON = (3, 9)
@@ -39,6 +40,7 @@ def main() -> None:
         return
     try:
         config = _prepare(sys.argv[1:])
+        carriers = _listen(config.address, config.carrier_port)
     except Refused as refused:
         sys.stderr.write(report.Report(refused.kind, str(refused)).line)
         sys.exit(refused.code)
@@ -47,8 +49,8 @@ def main() -> None:
     os.setsid()
     if os.fork():
         os._exit(0)
-    _leave_streams()
-    keeper.keep(config)
+    _leave_streams(carriers)
+    keeper.keep(config, carriers)
 
 
 def _prepare(arguments: list[str]) -> Config:
@@ -71,7 +73,7 @@ def _prepare(arguments: list[str]) -> Config:
         missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
         raise Refused(report.IMAGE, missing)
-    for port in (config.port, config.carrier_port, *((config.ssh_port,) if config.ssh else ()), config.server_port):
+    for port in (config.port, *((config.ssh_port,) if config.ssh else ()), config.server_port):
         _check_port(config.address, port)
     return config
 
@@ -96,18 +98,31 @@ def _take(path: str) -> bytes:
     return data
 
 
+def _listen(address: str, port: int) -> socket.socket:
+    """Take connections from now on: who comes before there is a process that answers waits, and is not refused."""
+    try:
+        return socket.create_server((address, port), backlog=BACKLOG)
+    except OSError as error:
+        raise _taken(address, port, error) from None
+
+
 def _check_port(address: str, port: int) -> None:
     try:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
     except OSError as error:
-        raise Refused(report.PORT, f"can't listen on {address}:{port}: {error}") from None
+        raise _taken(address, port, error) from None
 
 
-def _leave_streams() -> None:
+def _taken(address: str, port: int, error: OSError) -> Refused:
+    return Refused(report.PORT, f"can't listen on {address}:{port}: {error}")
+
+
+def _leave_streams(kept: socket.socket) -> None:
     """Let go of everything that the command's caller may wait for."""
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2):
         os.dup2(null, number)
-    os.closerange(3, _LARGEST_DESCRIPTOR)
+    os.closerange(3, kept.fileno())
+    os.closerange(kept.fileno() + 1, _LARGEST_DESCRIPTOR)

@@ -11,7 +11,8 @@ can be put back first, and while that is being started anew.
     POST /benchmark {}                                how fast the machine is, see benchmark.py; up to 20 s
     GET  /filler?size=N                               N bytes, to see how fast they come
     GET  /variables                                   what is kept of notebooks', see kept_variables.py
-    GET  /health                                      {"well": whether the workload is, see health.py}
+    GET  /health?wait=S                               {"well": whether the workload is, see health.py}; waits up to S
+                                                       seconds (25 at most) until it is
     GET  /cluster?after=N&wait=S                      what the notebook asked of a Dask cluster, see cluster_control.py
     POST /cluster  {"told": {…}, "settings": {…}}     what was decided, and what Dask this machine runs
     GET  /state                                       {"held": whether the workload waits for /open,
@@ -45,25 +46,23 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import os
 import threading
 from typing import TYPE_CHECKING, Any
 
 from .cluster_control import ClusterControl
 from .control import Control, LogPiece
-from .http_server import PIECE, Handler, Server
+from .http_server import Handler, Server
 from .log import OFFSET_HEADER
-from .workspace import wire
-from .workspace.service import Service
+from .program import TASKS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from .config import Config
+    from .workspace.ways import WorkspaceWays
 
 _NICE = 10
-_LARGEST_LIST = 512 * 1024 * 1024
 _LEAST_TO_PACK = 1024
 
 
@@ -73,26 +72,31 @@ def run(config: Config, gate: int, bell: int, orders: int) -> None:
         name.write("golem-server")  # what `ps` shows: it looks like the Lab otherwise
     with contextlib.suppress(OSError):
         os.nice(_NICE)
-    control = Control(config, bell, orders)
-    cluster = ClusterControl(config, orders)
-    server = _Server((config.hosts[0], config.server_port), _Handler, Service(config, gate), control, cluster)
+    control = Control(config, gate, bell, orders)
+    server = _Server((config.hosts[0], config.server_port), config, control, ClusterControl(config, orders))
+    if config.workload.argv != TASKS:
+        server.workspace()  # by which it is known what was installed before the user came
     threading.Thread(target=server.serve_forever, daemon=True).start()
     control.follow()
 
 
 class _Server(Server):
-    def __init__(
-        self,
-        address: tuple[str, int],
-        handler: type[Handler],
-        service: Service,
-        control: Control,
-        cluster: ClusterControl,
-    ) -> None:
-        self.service = service
+    def __init__(self, address: tuple[str, int], config: Config, control: Control, cluster: ClusterControl) -> None:
         self.control = control
         self.cluster = cluster
-        super().__init__(address, handler, service.token)
+        self._config = config
+        self._workspace: WorkspaceWays | None = None
+        self._making = threading.Lock()
+        super().__init__(address, _Handler, config.token)
+
+    def workspace(self) -> WorkspaceWays:
+        """What answers for the workspace, made once. Its modules take as long to load as all others here."""
+        from .workspace.ways import WorkspaceWays  # noqa: PLC0415 - a machine for tasks does without
+
+        with self._making:
+            if self._workspace is None:
+                self._workspace = WorkspaceWays(self._config)
+            return self._workspace
 
 
 class _Handler(Handler):
@@ -108,46 +112,31 @@ class _Handler(Handler):
                 "/usage": control.usage,
                 "/variables": control.variables,
                 "/filler": lambda: control.filler(**self.query("size")),
-                "/health": control.health,
-                "/state": self.server.service.state,
+                "/health": lambda: control.health(**self.query("wait")),
+                "/state": control.state,
             },
             {cluster.notebook_token: {"/workers": cluster.status}},
         )
 
     def do_POST(self) -> None:  # noqa: N802 - likewise
         """Everything else."""
-        service, cluster = self.server.service, self.server.cluster
-        copying = service.copying
+        control, cluster = self.server.control, self.server.cluster
 
         def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
             return lambda: answer(self.json_object())
 
-        self.answer(
-            {
-                "/plan": with_body(lambda body: wire.pack_lines(service.plan(body.get("base"), body.get("state")))),
-                "/chunks": with_body(lambda body: _joined(service.chunks(_ids(body)))),
-                "/pack": with_body(lambda body: service.pack(body["name"], _ids(body))),
-                "/drop": with_body(lambda body: service.drop(body["name"])),
-                "/restore": lambda: service.begin(self._entries()),
-                "/put": lambda: service.put(self.body()),
-                "/take": with_body(lambda body: service.take(body["name"])),
-                "/finish": with_body(lambda _: service.finish()),
-                "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
-                "/open": with_body(lambda _: service.open()),
-                "/lead": with_body(lambda body: self.server.control.lead(body.get("lab_token"))),
-                "/benchmark": with_body(lambda _: self.server.control.benchmark()),
-                "/settle": with_body(lambda _: self.server.control.settle()),
-                "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
-                "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),
-                "/read": with_body(lambda body: copying.read(body["name"], body["segments"])),
-                "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
-                "/fetch": with_body(lambda body: copying.fetch(body["name"])),
-                "/store": lambda: copying.store(self.query("name").get("name"), self.body()),
-                "/deadline": with_body(lambda body: self.server.control.move_deadline(body.get("seconds"))),
-                "/cluster": with_body(cluster.configure),
-            },
-            {cluster.notebook_token: {"/workers": with_body(cluster.request)}},
-        )
+        own = {
+            "/open": with_body(lambda _: control.open()),
+            "/lead": with_body(lambda body: control.lead(body.get("lab_token"))),
+            "/benchmark": with_body(lambda _: control.benchmark()),
+            "/settle": with_body(lambda _: control.settle()),
+            "/deadline": with_body(lambda body: control.move_deadline(body.get("seconds"))),
+            "/cluster": with_body(cluster.configure),
+        }
+        of_notebooks = {"/workers": with_body(cluster.request)}
+        path = self.path.partition("?")[0]
+        ways = own if path in {*own, *of_notebooks} else self.server.workspace().of(self)
+        self.answer(ways, {cluster.notebook_token: of_notebooks})
 
     def give(self, status: int, found: Any) -> None:
         """Send the answer: a piece of the log by its own header, else as the base class does."""
@@ -163,39 +152,3 @@ class _Handler(Handler):
             headers["Content-Encoding"] = "gzip"
             data = gzip.compress(data, 1)
         self.send(200, data, headers)
-
-    def _entries(self) -> Iterator[Any]:
-        lines = wire.Lines(_LARGEST_LIST)
-        for piece in self.body():
-            yield from lines.feed(piece)
-        lines.end()
-
-
-def _ids(body: dict[str, Any]) -> list[bytes]:
-    return [bytes.fromhex(each) for each in body["ids"]]
-
-
-def _packages(body: dict[str, Any]) -> tuple[list[str], float]:
-    requirements = body["requirements"]
-    if not isinstance(requirements, list) or not all(isinstance(each, str) for each in requirements):
-        raise wire.WireError("the requirements are no list of strings")
-    return requirements, float(body["seconds"])
-
-
-def _json_lines(values: Iterable[Any]) -> Iterator[bytes]:
-    for value in values:
-        yield json.dumps(value).encode() + b"\n"
-
-
-def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """In writes of some size: each small one would be a packet of its own."""
-    waiting: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        waiting.append(piece)
-        size += len(piece)
-        if size >= PIECE:
-            yield b"".join(waiting)
-            waiting, size = [], 0
-    if size:
-        yield b"".join(waiting)

@@ -44,12 +44,12 @@ _KEPT = (
 _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor Python's asyncssh"
 
 
-def run(config: Config, life: int) -> None:
-    """Serve until ``life`` ends, which the keeper holds."""
+def run(config: Config, carriers: socket.socket, life: int) -> None:
+    """Serve who comes to ``carriers`` until ``life`` ends, which the keeper holds."""
     os.chdir(config.root)
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
         name.write("golem-ways")  # what `ps` shows: it looks like the Lab otherwise
-    asyncio.run(_Ways(config).serve(life))
+    asyncio.run(_Ways(config).serve(carriers, life))
 
 
 class _Ways:
@@ -59,11 +59,10 @@ class _Ways:
         """Where the workload and the agent's server listen, or will."""
         self._status = {"ssh": "none" if config.ssh is None else "starting", "port": config.ssh_port, "user": user()}
 
-    async def serve(self, life: int) -> None:
+    async def serve(self, carriers: socket.socket, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        address, port = self._config.address, self._config.carrier_port
-        server = await carrier_server.serve(address, port, self._dial, key(self._config.token))
+        server = await carrier_server.serve(carriers, self._dial, key(self._config.token))
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)

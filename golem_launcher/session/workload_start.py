@@ -117,8 +117,9 @@ class WorkloadStart:
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
         crowd = min(self._session.choice.request.machines_wanted, _CROWD)
+        seconds = _PROBE_SECONDS * crowd
         async with self._slot.endpoint.client() as client:
-            while not await client.answers(seconds=_PROBE_SECONDS * crowd):
+            while not await client.answers(seconds=seconds, patience=seconds / 2):
                 if self._slot.workload.ends_session and await client.has_ended():
                     return
                 if loop_time() > min(ask_at, end):

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import random
+import socket
 import zlib
 
 import pytest
@@ -127,7 +128,7 @@ def test_another_machine_of_the_network_reaches_no_port():
         raise OSError("nobody")
 
     async def knock(shown):
-        server = await carrier_server.serve("127.0.0.1", 0, dial, key("token-of-the-head"))
+        server = await carrier_server.serve(socket.create_server(("127.0.0.1", 0)), dial, key("token-of-the-head"))
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(encode(0, Record(OPEN, OPENING.pack(8888, shown))))
         writer.write_eof()

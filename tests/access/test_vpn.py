@@ -60,7 +60,8 @@ async def serve(reader, writer):
 
 async def main():
     server = await asyncio.start_server(serve, HERE, PORT + 1, backlog=200)
-    end = await carrier_server.serve(HERE, PORT, lambda port: carrier_server.dial((HERE,), port))
+    listener = socket.create_server((HERE, PORT))
+    end = await carrier_server.serve(listener, lambda port: carrier_server.dial((HERE,), port))
     print("ready", flush=True)
     await server.serve_forever()
 

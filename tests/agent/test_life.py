@@ -96,12 +96,12 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     broken.mkdir(parents=True)
     (broken / "__init__.py").write_text("raise RuntimeError('no such luck')")
     script = f"""
-        import sys
+        import socket, sys
         from golem_launcher.agent import config, keeper
         sys.path[:0] = ["", {str(broken.parent)!r}]
         keeper._BACKOFF_SECONDS = (0.01, 0.02)
         told = ("{TOKEN}", "{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", "", {str(agent.run / "agent.log")!r})
-        keeper.keep(config.Config(*told))
+        keeper.keep(config.Config(*told), socket.create_server(("127.0.0.1", 0)))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30, check=False

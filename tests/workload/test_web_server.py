@@ -6,6 +6,7 @@ import json
 import os
 import runpy
 import signal
+import socket
 import zlib
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from golem_launcher.access.workload_client import WorkloadClient
 from golem_launcher.agent import report
+from golem_launcher.agent.carrier_protocol import OPEN, OPENING, STATUS_PORT, TAKEN, Decoder, Record, encode, key
+from golem_launcher.agent.config import CARRIER_OFFSET
 from golem_launcher.workload.base import PYTHON, Endpoint, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
@@ -92,6 +95,28 @@ def test_a_program_that_takes_connections_is_well(machine):
     (machine.work / "public").mkdir()
     send(machine, Workload("tcp", "Tcp", argv=WEB_SERVER.argv, endpoints=(Endpoint("sql", 8888, "tcp"),)))
     eventually(lambda: answers(machine))
+
+
+_SLOW = "import http.server, time; time.sleep(1); http.server.test(port=8888, bind='{address}')"
+
+
+def test_who_asks_early_whether_it_is_well_hears_it_as_soon_as_it_is(machine):
+    argv = (PYTHON, "-c", _SLOW.replace("{address}", machine.address))
+    send(machine, Workload("slow", "Slow", argv=argv, endpoints=(Endpoint("web", protocol="tcp"),)))
+    assert eventually(lambda: machine.ask("GET", "/health?wait=20")[1]) == b'{"well": true}'
+    assert machine.ask("GET", "/health?wait=nan")[0] == 400
+
+
+def test_a_carrier_that_comes_while_nobody_answers_waits_for_who_does(machine):
+    (machine.work / "public").mkdir()
+    send(machine)
+    for _ in range(2):  # at the start, and after a crash
+        with socket.create_connection((machine.address, machine.port + CARRIER_OFFSET), timeout=20) as carrier:
+            carrier.sendall(encode(0, Record(OPEN, OPENING.pack(STATUS_PORT, key(TOKEN)))))
+            first, *_ = Decoder().receive(carrier.recv(1000))
+        assert first.kind == TAKEN
+        ways = next(pid for pid in machine.processes() if Path(f"/proc/{pid}/comm").read_text() == "golem-ways\n")
+        os.kill(ways, signal.SIGKILL)
 
 
 def test_its_log_and_its_end_are_told(machine):

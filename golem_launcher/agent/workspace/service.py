@@ -1,4 +1,4 @@
-"""What the agent's server can be asked for of the workspace; server.py says how."""
+"""What the agent's server can be asked for of the workspace; ways.py says how."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import disk  # noqa: TID252 - the archive has another name
-from ..log import end_of  # noqa: TID252
 from . import wire
 from .chunker import chunk_id
 from .copying import Copying
@@ -37,17 +36,13 @@ _VENV_NOTE = (
 class Service:
     """What can be asked for; one thing at a time, but reading chunks."""
 
-    def __init__(self, config: Config, gate: int) -> None:
+    def __init__(self, config: Config) -> None:
         stem = os.path.splitext(config.log)[0]
         self._root = config.root
-        self._log = config.log
         self._volume = os.path.dirname(config.log)
         self._packs = stem + wire.PACKS
         shutil.rmtree(self._packs, ignore_errors=True)
         os.makedirs(self._packs, mode=0o700, exist_ok=True)
-        self.token = config.token
-        self._held = config.hold
-        self._gate = gate
         self._lock = threading.Lock()
         self._index = Index(config.root, self._packs, config.workload.unsaved)
         self._packages = Packages(stem + BASE)
@@ -55,16 +50,6 @@ class Service:
         self._restore: Restore | None = None
         self._name = secrets.token_hex(8)
         """Plans of another process than this one are no base."""
-
-    def state(self) -> dict[str, Any]:
-        """Whether the workload waits, and whether it has ended."""
-        return {"held": self._held, "ended": end_of(self._log) is not None}
-
-    def open(self) -> dict[str, Any]:
-        """Let the workload start: all is there that was to be brought."""
-        os.write(self._gate, b"o")
-        self._held = False
-        return {}
 
     def plan(self, base: Any, state: Any) -> Iterator[Any]:
         """The lines of a plan."""

@@ -83,6 +83,11 @@ class Published:
             self._served_to[caller] = self._served_to.get(caller, 0) + len(content)
         return {"offset": offset, "content": content}
 
+    @property
+    def intact(self) -> bool:
+        """Whether the file is what it was when it was published. Blocking, for a moment."""
+        return self._now() == self._state
+
     def served_to(self, caller: str) -> int | None:
         """Bytes that this peer was given so far; ``None`` when it is not known who was given what."""
         return self._served_to.get(caller, None if "" in self._served_to else 0)
@@ -100,7 +105,7 @@ class Published:
     def _read(self, offset: int, size: int) -> bytes:
         try:
             content = os.pread(self._descriptor, size, offset)
-            if len(content) == size and self._now() == self._state:
+            if len(content) == size and self.intact:
                 return content
         except OSError as error:
             raise GftpError(f"Reading failed: {error.strerror}.", kind="ReadError") from None

@@ -91,6 +91,10 @@ class GftpSession:
 
     async def _offer_published(self, service: Published) -> str:
         name = self._names.get(service.digest, service.digest)
+        known = self._services.get(name)
+        if isinstance(known, Published) and known.intact:  # peers may be fetching it
+            service.close()
+            return name
         try:
             await self._offer(name, service)
         except BusCallError as error:

@@ -1,0 +1,87 @@
+"""What the agent's server is asked for of the workspace, and what answers; server.py lists it all."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..http_server import PIECE  # noqa: TID252 - the archive has another name
+from . import wire
+from .service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ..config import Config  # noqa: TID252
+    from ..http_server import Handler, Ways  # noqa: TID252
+
+_LARGEST_LIST = 512 * 1024 * 1024
+
+
+class WorkspaceWays:
+    """Made once in the agent's server, and used by several threads at once."""
+
+    def __init__(self, config: Config) -> None:
+        self._service = Service(config)
+
+    def of(self, request: Handler) -> Ways:
+        """By path, what answers this ``request``, a POST."""
+        service, copying = self._service, self._service.copying
+
+        def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:
+            return lambda: answer(request.json_object())
+
+        return {
+            "/plan": with_body(lambda body: wire.pack_lines(service.plan(body.get("base"), body.get("state")))),
+            "/chunks": with_body(lambda body: _joined(service.chunks(_ids(body)))),
+            "/pack": with_body(lambda body: service.pack(body["name"], _ids(body))),
+            "/drop": with_body(lambda body: service.drop(body["name"])),
+            "/restore": lambda: service.begin(_entries(request.body())),
+            "/put": lambda: service.put(request.body()),
+            "/take": with_body(lambda body: service.take(body["name"])),
+            "/finish": with_body(lambda _: service.finish()),
+            "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
+            "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
+            "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),
+            "/read": with_body(lambda body: copying.read(body["name"], body["segments"])),
+            "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
+            "/fetch": with_body(lambda body: copying.fetch(body["name"])),
+            "/store": lambda: copying.store(request.query("name").get("name"), request.body()),
+        }
+
+
+def _entries(pieces: Iterator[bytes]) -> Iterator[Any]:
+    lines = wire.Lines(_LARGEST_LIST)
+    for piece in pieces:
+        yield from lines.feed(piece)
+    lines.end()
+
+
+def _ids(body: dict[str, Any]) -> list[bytes]:
+    return [bytes.fromhex(each) for each in body["ids"]]
+
+
+def _packages(body: dict[str, Any]) -> tuple[list[str], float]:
+    requirements = body["requirements"]
+    if not isinstance(requirements, list) or not all(isinstance(each, str) for each in requirements):
+        raise wire.WireError("the requirements are no list of strings")
+    return requirements, float(body["seconds"])
+
+
+def _json_lines(values: Iterable[Any]) -> Iterator[bytes]:
+    for value in values:
+        yield json.dumps(value).encode() + b"\n"
+
+
+def _joined(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """In writes of some size: each small one would be a packet of its own."""
+    waiting: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        waiting.append(piece)
+        size += len(piece)
+        if size >= PIECE:
+            yield b"".join(waiting)
+            waiting, size = [], 0
+    if size:
+        yield b"".join(waiting)

@@ -176,9 +176,14 @@ class Server:
     async def _keep_requestor(self, config: yagna.YagnaConfig, chain: Chain | None) -> None:
         while True:
             daemon = self._daemons[daemons.REQUESTOR]
-            async with await GsbClient.connect(daemon.gsb_url) as bus:
-                own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
-                await open_payments(bus, own, self._payment_networks, sends=True)
+            try:
+                async with await GsbClient.connect(daemon.gsb_url) as bus:
+                    own = [info["nodeId"] for info in await bus.call("/local/identity/List", {}) if info["isDefault"]]
+                    await open_payments(bus, own, self._payment_networks, sends=True)
+            except BusError as error:
+                if not await self._lives(daemon, error):
+                    await self._restart(config)
+                continue
             if self._chain is not None and chain is not None:
                 await asyncio.to_thread(self._chain.welcome, chain, own[0])
             await daemons.gone(daemon.record)
@@ -190,25 +195,32 @@ class Server:
         while True:
             daemon = self._daemons[daemons.PROVIDER]
             try:
-                bus = await GsbClient.connect(daemon.gsb_url)
-            except BusError as error:
-                if daemon.record.alive():
-                    _log.warning("%s", error)
-                    await asyncio.sleep(_RETRY_SECONDS)
-                    continue
-            else:
-                async with bus:
+                async with await GsbClient.connect(daemon.gsb_url) as bus:
                     accounts, new = await ensure_accounts(bus, len(self._spec.provider))
                     if not new:
                         await open_payments(bus, (a.node_id for a in accounts), self._payment_networks)
                         await self._provide(session, workshop, bus, daemon, accounts)
                     else:
                         await asyncio.to_thread(daemon.stop)  # new identities reach the network at its next start
+            except BusError as error:
+                if await self._lives(daemon, error):
+                    continue
             if daemon.record.alive():
-                # This process stood still for so long that the daemon gave up on it: everything of it begins anew.
-                _log.warning("the providers' connection to their node was lost; they are started again")
+                # One of the two stood still for so long that the other gave up on it: everything of it begins anew.
+                _log.warning("the providers are started again: they lost their node")
             else:
                 await self._restart(config)
+
+    async def _lives(self, daemon: yagna_process.YagnaProcess, error: BusError) -> bool:
+        """Whether a daemon that failed is there all the same, to be asked again in a moment.
+
+        One that stood still takes some seconds until all of its services are on its bus again.
+        """
+        if not daemon.record.alive():
+            return False
+        _log.warning("%s", error)
+        await asyncio.sleep(_RETRY_SECONDS)
+        return daemon.record.alive()
 
     async def _provide(
         self,
@@ -239,7 +251,10 @@ class Server:
             try:
                 await wait_for(offered, self._patience(_OFFER_SECONDS))
             except TimeoutError:
-                raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
+                if self._stage != "ready":
+                    raise LocalNetError("The providers' offers did not reach the market.", "Try again.") from None
+                _log.warning("the providers' offers did not reach the market")
+                return
             self._stage = "ready"
             self._dirty.set()
             await asyncio.wait({ended, lost}, return_when=asyncio.FIRST_COMPLETED)

@@ -16,7 +16,8 @@
     ├── MarketError          no offer fits, or nobody agreed
     ├── BudgetError          the money allowed does not reach
     ├── ProviderError        the provider failed, misbehaved or vanished
-    │   └── ImageBlamed      it says that the image is at fault
+    │   ├── ImageBlamed      it says that the image is at fault
+    │   └── ProviderSilent   it does not answer
     ├── SessionError         a session
     │   ├── SessionNotFound  no session has that name
     │   ├── SessionNameTaken a session of that name is alive
@@ -169,6 +170,10 @@ class ProviderError(LauncherError):
 
 class ImageBlamed(ProviderError):  # noqa: N818
     """The provider says that the image lacks what a session needs."""
+
+
+class ProviderSilent(ProviderError):  # noqa: N818
+    """The provider does not answer, which may be the way's fault."""
 
 
 class SessionError(LauncherError):

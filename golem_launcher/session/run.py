@@ -82,6 +82,8 @@ class Run:
         """The other machines, once they can be rented."""
         self._standby: Standby | None = None
         """Keeps a machine that takes over when the head is lost, where one is wanted."""
+        self._first = self._session.request.machines_wanted
+        """How many machines it begins with."""
         self._move: Move | None = None
         """The last one of the head to another machine."""
         self._arrived = asyncio.Event()
@@ -105,7 +107,7 @@ class Run:
         cluster = session.cluster
         head = asyncio.create_task(self._keep_head(renting, demand))
         await asyncio.sleep(0)  # the head is the first to look for a provider
-        pool.begin(demand, session.request.machines_wanted - 1)
+        pool.begin(demand, self._first - 1)
         if cluster is not None:
             cluster.scaled_by(pool.scale, pool.numbers)
         try:
@@ -418,11 +420,16 @@ class Run:
         return {}
 
     async def have(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Have so many machines from now on, never more than the request's. Raises ``LauncherError``."""
+        """Have so many machines from now on, never more than the request's. Raises ``LauncherError``.
+
+        Told before the first is rented, it begins with so many.
+        """
         count = arguments.get("machines")
-        if not isinstance(count, int) or not 0 < count <= self._session.request.machines or self._pool is None:
+        if not isinstance(count, int) or not 0 < count <= self._session.request.machines:
             raise LauncherError("There can't be so many machines.")
-        self._pool.scale(count - 1)
+        self._first = count
+        if self._pool is not None:
+            self._pool.scale(count - 1)
         return {}
 
     async def cluster(self, arguments: dict[str, Any]) -> dict[str, Any]:

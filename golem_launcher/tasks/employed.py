@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from golem_launcher.errors import ProviderError
+from golem_launcher.errors import ProviderError, ProviderSilent
 from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
 from golem_launcher.tasks.scheduler import Fault, Verdict
-from golem_launcher.tasks.task_client import attempt_id
+from golem_launcher.tasks.task_client import SILENT_SECONDS, attempt_id
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.owner import Owner
@@ -51,6 +51,8 @@ class Employed:
         self._mean = math.inf
         """Seconds that a task took there, of late."""
         self._begun: Attempt | None = None
+        self._well, self._unwell_at = True, -math.inf
+        """Whether the session reaches it, and when it last did not."""
         self._busy_at = asyncio.get_running_loop().time()
 
     @property
@@ -63,8 +65,22 @@ class Employed:
         """For how long that has been so."""
         return asyncio.get_running_loop().time() - self._busy_at if self.idle else 0.0
 
+    @property
+    def excused(self) -> bool:
+        """Whether its silence may be the way's: the session did not reach it either, of late."""
+        return asyncio.get_running_loop().time() - self._unwell_at < SILENT_SECONDS
+
+    def reached(self, *, well: bool) -> bool:
+        """The session reaches the machine, or does not; whether that is news."""
+        if not well:
+            self._unwell_at = asyncio.get_running_loop().time()
+        before, self._well = self._well, well
+        return well != before
+
     async def give(self, machine: TaskClient) -> None:
-        """Have the machine hold as many tasks as it should, of those that there are."""
+        """Have it hold as many tasks as it should, of those that there are; none while nobody reaches it."""
+        if not self._well:
+            return
         ahead = min(int(_AHEAD_SECONDS / max(self._mean, _SHORTEST)), self._scheduler.share, _MOST_AHEAD)
         while len(self._held) < max(1, ahead) and sum(one.size for one in self._held.values()) < _AHEAD_BYTES:
             attempt = self._scheduler.take(self.worker)
@@ -88,7 +104,8 @@ class Employed:
             machine.drop(*self._held)
             self.put_back()
             self._held.clear()
-            await self._failed(first, error.what, Fault.PROVIDER)
+            excused = self.excused and isinstance(error, ProviderSilent)
+            await self._failed(first, error.what, Fault.NOBODY if excused else Fault.PROVIDER)
             return
         answers = [(attempt, came) for attempt, came in over if not isinstance(came, ProviderError)]
         if answers:

@@ -55,7 +55,8 @@ class Executor(concurrent.futures.Executor):
     values, numbers, text, bytes, lists, dicts with text as keys, tables of pyarrow and pandas, and paths: the file of
     an argument is brought there, that of a result here. Tuples become lists. Nothing from a provider is ever unpickled.
 
-    Machines are rented from the first ``submit`` on, and paid until ``shutdown``.
+    Machines are rented from the first ``submit`` on, one for each task that waits, and let go of while there is no work
+    for them, all but the last, which is paid until ``shutdown``.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Executor(concurrent.futures.Executor):
         output: str | PurePath | None = None,
         **request: Any,
     ) -> None:
-        """``workers`` machines for ``budget`` GLM at most.
+        """Up to ``workers`` machines, for ``budget`` GLM at most.
 
         ``files`` are brought to each machine, ``setup`` is a line for its shell before its first task. A task may take
         ``timeout`` seconds, and is tried ``attempts`` times where a provider fails; what the function raises is its

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 from golem_launcher.access.door import dial, door_path
-from golem_launcher.errors import LauncherError, ProviderError, SessionError, SessionNotFound
+from golem_launcher.errors import LauncherError, ProviderError, ProviderSilent, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.market import history
 from golem_launcher.session import client, liveness
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.scheduler import Scheduler
-    from golem_launcher.tasks.task_client import Payload
+    from golem_launcher.tasks.task_client import Answer, Payload
 
 _LOOK_SECONDS = 0.2
 _IDLE_SECONDS = 30.0
@@ -70,6 +70,8 @@ class Runner:
         self._machines: dict[int, Employed] = {}
         self._working: dict[int, asyncio.Task[None]] = {}
         self._let_go: set[int] = set()
+        self._ordered = request.machines
+        """How many machines the session begins with, as far as it was told."""
         self._enough_at = -math.inf
         """When there was a machine for all that was to be done."""
         self._set_up: set[str] = set()
@@ -177,6 +179,8 @@ class Runner:
                 self._machines[machine.number] = employed
                 self._working[machine.number] = asyncio.create_task(self._serve(directory, employed))
                 self._owner.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
+            if employed is not None and employed.reached(well=not machine.trouble):
+                self.wake()
             if employed is not None and worker.provider in self._scheduler.left:
                 await self._leave(directory, employed, str(machine.provider_name))
         await self._mind_numbers(directory, state)
@@ -187,12 +191,13 @@ class Runner:
         self._let_go.intersection_update(one.number for one in present)
         others = [one for one in self._machines.values() if one.worker.machine != HEAD and not one.given_up]
         if scheduler.wanted:
-            if scheduler.stuck and len(self._machines) == len(present):
+            if scheduler.stuck and present and len(self._machines) == len(present):
                 for one in [*others, *self._machines.values()][:1]:
                     await self._part(directory, one, "another provider is needed, to decide on a result")
-            elif self._waits() and len(present) < len(state.machines):
-                count = min(len(present) + scheduler.wanted, len(state.machines))
-                await self._order(directory, "have", machines=count)
+            else:
+                busy = sum(not one.idle or one.left or one.given_up for one in self._machines.values())
+                coming = sum(not one.stage.final for one in present) - busy
+                await self._have_enough(directory, len(present), coming)
             return
         self._enough_at = asyncio.get_running_loop().time()
         if scheduler.needs_several and not scheduler.finished:
@@ -204,6 +209,18 @@ class Runner:
                 self._let_go.add(one.worker.machine)
                 one.given_up = True
                 await self._order(directory, "let-go", machine=one.worker.machine)
+
+    async def _have_enough(self, directory: SessionDirectory, present: int, coming: int) -> None:
+        """Have a machine for each task that waits, as far as there may be so many.
+
+        ``present`` are there or to be had; ``coming``: of them, those that take one of these tasks once they can.
+        """
+        count = min(present + max(0, self._scheduler.wanted - coming), self._request.machines)
+        if not present:  # the session was only begun: what it begins with is said at once
+            if count != self._ordered and await self._order(directory, "have", machines=count):
+                self._ordered = count
+        elif present < count and (not self._machines or self._waits()):
+            await self._order(directory, "have", machines=count)
 
     def _waits(self) -> bool:
         """Whether work has been waiting, so that more machines are of use."""
@@ -241,9 +258,12 @@ class Runner:
             text = f"It is given back: {reason.rstrip('.')}."
             await self._order(directory, "give-up", machine=employed.worker.machine, reason=text)
 
-    async def _order(self, directory: SessionDirectory, command: str, **arguments: object) -> None:
-        with contextlib.suppress(SessionError):  # it is gone already
+    async def _order(self, directory: SessionDirectory, command: str, **arguments: object) -> bool:
+        """Tell the session; whether it heard: it may be gone already, or not listen yet."""
+        with contextlib.suppress(SessionError):
             await asyncio.to_thread(liveness.control, directory, command, deadline=60.0, **arguments)
+            return True
+        return False
 
     async def _client(self, directory: SessionDirectory, worker: Worker) -> TaskClient:
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
@@ -258,7 +278,7 @@ class Runner:
         try:
             async with await self._client(directory, worker) as machine:
                 await machine.clear()
-                if not await self._prepare(machine, worker):
+                if not await self._prepare(machine, employed):
                     return
                 while True:
                     news = self._news
@@ -275,12 +295,13 @@ class Runner:
             self._broken = error
             self.wake()
 
-    async def _prepare(self, machine: TaskClient, worker: Worker) -> bool:
+    async def _prepare(self, machine: TaskClient, employed: Employed) -> bool:
         """What is done once at each machine; whether it can work then."""
+        worker = employed.worker
         if self._setup is None:
             return True
         try:
-            answer = await machine.run(attempt_id(self._request.name, -1, worker.machine), self._setup)
+            answer = await self._run_setup(machine, employed, self._setup)
         except ProviderError as error:
             why = error.what
         else:
@@ -295,6 +316,17 @@ class Runner:
             self._broken = SessionError(f"The setup failed at every provider: {why}")
         self.wake()
         return False
+
+    async def _run_setup(self, machine: TaskClient, employed: Employed, setup: Payload) -> Answer:
+        """Anew where the machine was silent, and not by its own fault. Raises ``ProviderError``."""
+        while True:
+            known_as = attempt_id(self._request.name, -1, employed.worker.machine)
+            try:
+                return await machine.run(known_as, setup)
+            except ProviderSilent:
+                if not employed.excused:
+                    raise
+                machine.drop(known_as)
 
 
 def _end(name: str, *, force: bool) -> None:

@@ -22,7 +22,7 @@ class Fault(Enum):
     """Whose fault it is that an attempt came to nothing."""
 
     PROVIDER = "provider"
-    """Certainly the provider's: it does not answer, or breaks the rules. It is left."""
+    """Certainly the provider's: it alone does not answer, or breaks the rules. It is left."""
     REJECTED = "rejected"
     """The user's checker did not take its result. It counts against the provider."""
     OPEN = "open"
@@ -30,7 +30,7 @@ class Fault(Enum):
     FINAL = "final"
     """A function raised, which is its answer: nobody else is asked."""
     NOBODY = "nobody"
-    """The machine is gone, or was let go of."""
+    """The machine is gone, was let go of, or is out of reach."""
 
 
 class Verdict(Enum):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
-from golem_launcher.errors import AccessError, ProviderError
+from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 from golem_launcher.untrusted import json_value, number
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 20.0
 _ANSWER_SECONDS = 30.0
 """For an answer to begin, beside what was asked to wait."""
-_SILENT_SECONDS = 60.0
+SILENT_SECONDS = 60.0
 """So long a machine may be unheard of before the task goes elsewhere."""
 _GRACE_SECONDS = 30.0
 """So much longer than its time a task may seem to run: the machine ends it, and tells."""
@@ -179,8 +179,8 @@ class TaskClient:
     async def hear(self) -> list[tuple[str, Answer | ProviderError]]:
         """Send what was given, and wait for news: the tasks that are over, with what came of each.
 
-        That is an error of the provider's where it can't be brought. Raises ``ProviderError`` when the machine does not
-        answer, or not as it should.
+        That is an error of the provider's where it can't be brought. Raises ``ProviderSilent`` when the machine is
+        silent for a minute, ``ProviderError`` when it does not answer as it should.
         """
         loop_time = asyncio.get_running_loop().time
         heard, pause = loop_time(), _AGAIN_SECONDS
@@ -189,8 +189,8 @@ class TaskClient:
             try:
                 news = await self._exchange()
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError) as error:
-                if loop_time() - heard > _SILENT_SECONDS:
-                    raise ProviderError(f"It does not answer ({type(error).__name__}).") from None
+                if loop_time() - heard > SILENT_SECONDS:
+                    raise ProviderSilent(f"It does not answer ({type(error).__name__}).") from None
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 continue

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from golem_launcher.agent.program import TASKS
+from golem_launcher.tasks import task_client
 from golem_launcher.tasks.employed import Employed
 from golem_launcher.tasks.happenings import AttemptBegun
 from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
@@ -98,3 +99,41 @@ def test_what_waits_behind_a_task_that_runs_long_is_done_elsewhere_meanwhile(mac
     asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: len(owner.kept) == 149))
     assert {task for task, *_ in owner.kept} == {*range(150)} - {100}
     assert (scheduler.running, scheduler.failed, scheduler.left) == (1, {}, {})
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, tmp_path, monkeypatch, reached):
+    """Only what the session reaches, and the job does not, is the provider's own silence."""
+    monkeypatch.setattr(task_client, "SILENT_SECONDS", 0.2)
+    agent, scheduler, owner = machines[0], Scheduler(range(3)), Commands("echo $1")
+    there = to_origin(f"http://{agent.address}:{agent.port}")
+    cut = True
+
+    async def dial():
+        if cut:
+            raise OSError("the way is closed")
+        return await there()
+
+    async def test():
+        nonlocal cut
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        employed = Employed(worker, "job", scheduler, owner)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+            await employed.give(machine)
+            assert employed.reached(well=reached) is not reached
+            while not employed.idle:
+                await employed.hear(machine)
+            if reached:
+                return
+            await employed.give(machine)
+            assert employed.idle, "it gets nothing while nobody reaches it"
+            cut = False
+            assert employed.reached(well=True)
+            while not scheduler.finished:
+                await employed.give(machine)
+                await employed.hear(machine)
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+    assert list(scheduler.left) == (["p1"] if reached else [])
+    assert sorted(task for task, *_ in owner.kept) == ([] if reached else [0, 1, 2])

@@ -163,7 +163,7 @@ def test_an_interrupt_ends_what_runs_at_once(tmp_path):
     futures = []
 
     def interrupted():
-        with golem_launcher.Executor(1, name="interrupted", output=tmp_path, **SMALL) as executor:
+        with golem_launcher.Executor(3, name="interrupted", output=tmp_path, **SMALL) as executor:
             futures.append(executor.submit(wait_for, 1800))
             while not futures[0].running():
                 assert not futures[0].done(), futures[0].exception()
@@ -174,7 +174,9 @@ def test_an_interrupt_ends_what_runs_at_once(tmp_path):
         interrupted()
     with pytest.raises(TaskError, match="interrupted"):
         futures[0].result(0)
-    assert client.find("interrupted").state().stage.final
+    state = client.find("interrupted").state()
+    assert state.stage.final
+    assert len(state.machines) == 1, "one task is work for one machine"
 
 
 _LEFT = f"""

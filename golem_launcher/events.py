@@ -118,7 +118,7 @@ class Progress(_Event):
 
     @property
     def figures(self) -> str:
-        """How far it is, for a person: 12.0 of 86.0 MB (14 %), 1.2 MB/s, 62 s left."""
+        """How far it is, for a person: 12.0 of 86.0 MiB (14 %), 1.2 MiB/s, 62 s left."""
         share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
         if self.unit != "bytes":
             return f"{self.done:.0f} of {self.total:.0f} {self.unit}".rstrip() + share
@@ -130,7 +130,7 @@ class Progress(_Event):
 
     @property
     def words(self) -> str:
-        """The same with what is done: Sending the image: 12.0 of 86.0 MB (14 %)."""
+        """The same with what is done: Sending the image: 12.0 of 86.0 MiB (14 %)."""
         return f"{self.what}: {self.figures}"
 
 

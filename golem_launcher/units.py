@@ -7,9 +7,9 @@ from math import floor
 
 _TINY = Decimal("0.000001")
 _GLANCE = 3
-_SIZES = (("kB", 0), ("MB", 1), ("GB", 1), ("TB", 1))
-"""Units of a thousand, each with the decimals that are told."""
-_THOUSAND = 1000
+_SIZES = (("KiB", 0), ("MiB", 1), ("GiB", 1), ("TiB", 1))
+"""Units of 1024, as Golem's market has them, each with the decimals that are told."""
+_STEP = 1024
 _SECONDS_BELOW = 89.5
 _HOURS_BELOW = 100
 
@@ -46,26 +46,26 @@ def coins_at_a_glance(amount: Decimal) -> str:
 
 
 def data_size(size: float) -> str:
-    """``12 bytes``, ``320 kB``, ``3.4 MB``: units of a thousand, as disks and downloads are told."""
+    """``12 bytes``, ``320 KiB``, ``3.4 MiB``: in the units in which memory and disk are asked for."""
     told = _rounded(size, 0)
-    if told < _THOUSAND:
+    if told < _STEP:
         return counted(int(told), "byte")
     words = ""
     for unit, decimals in _SIZES:
-        size /= _THOUSAND
+        size /= _STEP
         told = _rounded(size, decimals)
         words = f"{told:,.{decimals}f} {unit}"
-        if told < _THOUSAND:
+        if told < _STEP:
             break
     return words
 
 
 def data_size_of(done: float, total: float) -> str:
-    """``12.0 of 86.0 MB``: both in the unit of the whole."""
+    """``12.0 of 86.0 MiB``: both in the unit of the whole."""
     words = data_size(total)
     for power, (unit, decimals) in enumerate(_SIZES, start=1):
         if words.endswith(f" {unit}"):
-            return f"{_rounded(done / _THOUSAND**power, decimals):,.{decimals}f} of {words}"
+            return f"{_rounded(done / _STEP**power, decimals):,.{decimals}f} of {words}"
     return f"{_rounded(done, 0):.0f} of {words}"
 
 

@@ -11,7 +11,7 @@ import math
 from typing import Any, NoReturn
 
 LARGEST = 256 * 1024
-"""Bytes of one value: some 20 ms and 10 MB at the worst."""
+"""Bytes of one value: some 20 ms and 10 MiB at the worst."""
 
 
 def json_value(data: bytes | bytearray, *, most: int = LARGEST) -> Any:

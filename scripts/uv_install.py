@@ -50,7 +50,7 @@ def main(venv: Path, cache: Path, requirements: Sequence[str]) -> None:
     pinned = [word for file in requirements for word in ("--requirements", file)]
     kept = subprocess.run([*install, "--offline", *pinned], env=environment, stderr=subprocess.DEVNULL, check=False)
     if kept.returncode:
-        sys.stdout.write("Fetching packages (about 100 MB the first time) ...\n")
+        sys.stdout.write("Fetching packages (about 100 MiB the first time) ...\n")
         sys.stdout.flush()
         subprocess.run([*install, *pinned], env=environment, check=True)
     this = ["--offline", "--no-build-isolation", "--editable", "."]

@@ -13,6 +13,7 @@ import golem_launcher
 from golem_launcher.units import coins, coins_at_a_glance, counted, data_size, data_size_of, duration
 
 PACKAGE = Path(golem_launcher.__file__).parent
+ROOT = Path(__file__).parent.parent
 TABLE = json.loads((Path(__file__).with_name("units.json")).read_text())
 """What is written for what is given, by Python and by the page's scripts alike.
 
@@ -25,7 +26,7 @@ def test_what_is_counted_is_in_its_number(given, said):
 
 
 @pytest.mark.parametrize(("given", "said"), TABLE["sizes"])
-def test_sizes_are_told_in_thousands(given, said):
+def test_sizes_are_told_in_the_units_of_requests(given, said):
     assert data_size(given) == said
 
 
@@ -70,6 +71,20 @@ def test_nobody_writes_a_size_or_a_length_of_time_by_hand():
         if path.name != "units.py"
         for line in path.read_text().splitlines()
         if re.search(r"/ (1e6|1e9|1_000_000|1024\*\*[23]):\.?\d?f?\}|(?<!/)/ (60|3600)(:\.\df)?\} ?(min|hours)", line)
+    ]
+    assert not found
+
+
+def test_sizes_have_one_system_of_units_everywhere():
+    """Of a thousand are measurements alone, and the names that makers give their graphics cards."""
+    documents = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]
+    scripts = [path for path in PACKAGE.rglob("*") if path.suffix in {".py", ".js", ".pyi"}]
+    found = [
+        f"{path.relative_to(ROOT)}: {line.strip()}"
+        for path in (*scripts, *documents)
+        if path.name not in {"benchmarks.md", "CHANGELOG.md"}
+        for line in path.read_text().splitlines()
+        if re.search(r"(?<![\"`])\b[0-9.,]+ ?(kB|MB|GB|TB)\b", line)
     ]
     assert not found
 

@@ -1,7 +1,7 @@
 """Who a hub's users are: its login, asked for by the gate in front of a session.
 
 JupyterHub's OAuth 2.0, as it is for every server that it starts (RFC 6749 with PKCE, RFC 7636). Its own ``HubOAuth``
-is made for tornado's handlers and brings SQLAlchemy, 40 MB for each session; and it leaves the hub's token with the
+is made for tornado's handlers and brings SQLAlchemy, 40 MiB for each session; and it leaves the hub's token with the
 browser, in a cookie of the origin in which a stranger's pages are shown. Here the token stays in this process, and the
 cookie is a number that means something to this gate alone.
 """

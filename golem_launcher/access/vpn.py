@@ -6,7 +6,7 @@ a websocket damages what it carries, so the connections travel in the records of
 for. yagna pings every 5 s and ends a websocket from which it heard nothing for 10 s; the window of a carrier lets us
 read at any time, so that aiohttp always answers.
 
-The websockets are aiohttp's: a framing of our own was measured and saved 2 % of a core at the 3.5 MB/s that yagna's
+The websockets are aiohttp's: a framing of our own was measured and saved 2 % of a core at the 3.3 MiB/s that yagna's
 VPN carries, which is not worth its 500 lines.
 """
 

@@ -3,7 +3,7 @@
 The bare way would be a websocket of yagna's that is a TCP connection in the provider. Measured on yagna 0.17.6, it
 
 * mixes up what goes to the provider: each message of the websocket is handed to the network stack in a task of its
-  own, and several at a time get there in any order (two of three uploads of 2 MB arrived with their parts exchanged);
+  own, and several at a time get there in any order (two of three uploads of 2 MiB arrived with their parts exchanged);
 * takes without limit, so that a large upload lies in the daemon's memory;
 * never passes on the end of a stream, in either direction, only a reset.
 
@@ -23,7 +23,7 @@ connection that yagna drops while it is made, which happens, can be made again w
 
 DATA and END use the length of their payload from the window, ``_LEAST_COST`` at least. What is PACKED comes out of the
 decoder as DATA, and costs as much. Notebooks, their outputs and what kernels print take a fraction of their bytes then,
-on a way that carries few: yagna's VPN 3.5 MB/s at best.
+on a way that carries few: yagna's VPN 3.3 MiB/s at best.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ _MOST_BYTES = 8 * 1024 * 1024
 _MOST_TEXT = 256 * 1024
 """A stream's text is looked through for lines that were written over whenever it has grown by so much."""
 _MOST_CELLS = 200
-_TOO_MUCH = "\n(A cell's output beyond 8 MB is left out.)\n"
+_TOO_MUCH = "\n(A cell's output beyond 8 MiB is left out.)\n"
 _REQUEST = b"execute_request"
 _HEAD = 2048
 _MOST_PARTS = 1000

@@ -25,7 +25,7 @@ _PLACE = "compiled"
 _AFTER_SECONDS = 3.0
 """The Lab's own start and its first page come first."""
 _MOST_WORKERS = 4
-"""Each takes about 20 MB of memory."""
+"""Each takes about 20 MiB of memory."""
 _PROGRAM = """
 import compileall, os, sys
 os.nice(19)

@@ -1,6 +1,6 @@
 """Prepares an image for JupyterLab before it starts, whoever built the image.
 
-Golem's VM sets no variables, and its network card claims packets of 64 kB, which some hosts never answer. Where files
+Golem's VM sets no variables, and its network card claims packets of 64 KiB, which some hosts never answer. Where files
 belong is said in disk.py.
 """
 

@@ -37,7 +37,7 @@ def build(
     again: Annotated[bool, typer.Option("--again", help="Make it even if the same one is there.")] = False,  # noqa: FBT002
     json: Json = False,  # noqa: FBT002 - typer's way to a flag
 ) -> None:
-    """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute, and about 120 MB to fetch.
+    """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute, and about 115 MiB to fetch.
 
     A session on a public network makes the one it needs by itself; made before, it starts sooner.
 

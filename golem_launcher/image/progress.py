@@ -19,7 +19,7 @@ class Step:
 
     @property
     def words(self) -> str:
-        """How far it is: 12.0 of 69.0 MB."""
+        """How far it is: 12.0 of 69.0 MiB."""
         if not self.total:
             return ""
         if self.unit == "bytes":

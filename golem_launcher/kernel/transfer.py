@@ -37,10 +37,10 @@ _PIECE_SECONDS = 120.0
 _LARGEST_LISTING = 4 * 1024 * 1024
 _MOST_FILES = 20_000
 _DEEPEST = 40
-_MOST_BYTES = 64 * 1000**3
+_MOST_BYTES = 64 * 1024**3
 _GROWTH = 64 * 1024 * 1024
 """By so much all files together may have grown since they were listed."""
-_LEFT_FREE = 1000**3
+_LEFT_FREE = 1024**3
 """So much of the disk here stays free."""
 _OK = 200
 _CONFLICT = 409

@@ -66,7 +66,7 @@ class Misbehaviour(BaseModel):
     hostile_name: bool = False
     """The offer's name has HTML, terminal escapes, bidirectional marks and is very long."""
     hostile_output: bool = False
-    """Every run command's output has those too, and a line of 1 MB."""
+    """Every run command's output has those too, and a line of a million bytes."""
     other_gpu: str = Field(default="", max_length=200)
     """Sessions find a GPU of this model, whatever its offer says; ``none``: they find that there is none."""
     drop_frames: float = _Probability
@@ -97,5 +97,5 @@ def hostile_name() -> str:
 
 
 def hostile_output() -> bytes:
-    """Output of a command that no program should show as it is: bad UTF-8 and a line of 1 MB among it."""
+    """Output of a command that no program should show as it is: bad UTF-8 and a line of a million bytes among it."""
     return HOSTILE_TEXT.encode() + b"\xff\xfe\xc3(\n" + b"B" * 1_000_000 + b"\n"

@@ -65,7 +65,7 @@ def cannot_use(error: OSError, place: Path) -> NodeStartError:
     """What to raise when the system refused, with this ``error``, to read or write in ``place``."""
     reason = os.strerror(error.errno) if error.errno else str(error)
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return NodeStartError(f"The disk of {place} is full.", "Free some space (100 MB will do), then try again.")
+        return NodeStartError(f"The disk of {place} is full.", "Free some space (100 MiB will do), then try again.")
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
         return NodeStartError(
             f"{place} can't be written: {reason}.",
@@ -153,7 +153,7 @@ def _tail(log: Path, start: int) -> str:
         return ""
 
 
-_NO_SPACE = "Free some space (100 MB will do), then try again."
+_NO_SPACE = "Free some space (100 MiB will do), then try again."
 _NO_NETWORK = "the Golem network could not be looked up."
 _NO_INTERNET = (
     "Look at the connection and the name server; the local network (golem-launcher localnet up) works without."

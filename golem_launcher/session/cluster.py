@@ -49,7 +49,7 @@ _MOST_TOLD = 20
 _MOST_TROUBLES = 20
 """So often a machine's trouble is told, a session: each time it may have other words for it."""
 _MOST_ASKED = 1000
-_MUCH_MOVED = 100_000_000
+_MUCH_MOVED = 100 * 1024 * 1024
 """Bytes between machines from which the user is told how slow that is."""
 _MOST_MOVED = 1 << 50
 _AWAY = (TimeoutError, OSError, aiohttp.ClientError)
@@ -263,7 +263,7 @@ class Cluster:
         if not self._warned and sum(self._moved.values()) > _MUCH_MOVED:
             self._warned = True
             notice = (
-                "More than 100 MB passed between the machines of the cluster. Between providers that takes minutes: "
+                "More than 100 MiB passed between the machines of the cluster. Between providers that takes minutes: "
                 "compute where the data is, and send results."
             )
             self._recorder.update(notices=(*self._recorder.state.notices, notice))

@@ -54,7 +54,7 @@ class Runner:
         *,
         incoming: Path,
         setup: Payload | None = None,
-        most_bytes: int = 10 * 1000**3,
+        most_bytes: int = 10 * 1024**3,
         closing: bool = True,
     ) -> None:
         """``incoming``: a directory for what comes back; ``closing``: no more tasks will come, it ends with these."""

@@ -46,7 +46,7 @@ _LONGEST_LOG = 1024 * 1024
 _LARGEST_ANSWER = 3 * 1024 * 1024
 """A line, what was printed and outputs of the largest that comes so, behind as much of others."""
 _MOST_OUTPUTS = 10_000
-_LEFT_FREE = 1000**3
+_LEFT_FREE = 1024**3
 """So much of the disk here stays free."""
 _MOST_CODES = 1 << 32
 _OK = 200

@@ -20,7 +20,7 @@ def test_there_and_back_beside_a_save(far_session, tmp_path):
     _, told, _ = command("cp", str(folder), f"{directory.name}:", "--json")
     assert (told["files"], told["bytes"], told["left_out"]) == (2, _LARGE + 5, {})
     client.save(directory.name)
-    assert command("cp", f"{directory.name}:data", str(tmp_path / "back"))[1].startswith("Copied 2 files (20.0 MB, ")
+    assert command("cp", f"{directory.name}:data", str(tmp_path / "back"))[1].startswith("Copied 2 files (19.1 MiB, ")
     for name in ("large", "below/small"):
         assert (tmp_path / "back" / name).read_bytes() == (folder / name).read_bytes()
     assert command("cp", f"{directory.name}:data/large", f"{directory.name}:data/below/small", str(tmp_path))[0] == 0

@@ -199,7 +199,7 @@ def test_versions_are_compared_before_anything_is_loaded(processes):
 def test_size_and_time_have_limits(processes):
     script = 'cell("large = bytes(5_000_000); small = 1; more = bytes(2_000_000)")\n'
     lost = processes.run(script + "print(json.dumps(save(most=3_000_000)['lost']))")
-    assert lost == {"large": "all variables together may take 3 MB"}
+    assert lost == {"large": "all variables together may take 2.9 MiB"}
     lost = processes.run(script + "print(json.dumps(save(seconds=-1.0)['lost']))")
     assert lost == dict.fromkeys(["large", "small", "more"], "saving takes longer than -1 s")
 
@@ -310,9 +310,9 @@ def test_what_is_too_large_is_told_once(kernel):
     _, table, *after = kernel(big, "%state", "n = 1; until = 'n'", "%state", "print('again')")
     line = (
         "Golem Launcher: not kept, and lost should this notebook go on elsewhere: "
-        "big (all variables together may take 512 MB). See %state"
+        "big (all variables together may take 512 MiB). See %state"
     )
-    assert "lost     all variables together may take 512 MB" in table
+    assert "lost     all variables together may take 512 MiB" in table
     assert "\n".join([table, *after]).count(line) == 1
     assert after[-1] == "again"
 

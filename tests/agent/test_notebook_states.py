@@ -103,7 +103,7 @@ def test_a_notebook_goes_on_with_its_variables_at_another_machine(machines):
         "os", "sys", "K", "f", "shared", "both", "big", "opened", "last",
     }  # fmt: skip
     (table,) = _ask(first, *_run(session, "%state"))
-    assert "3 MB" in table
+    assert "2.9 MiB" in table
     assert "opened  lost     an open file" in table
     # No program of the notebook finds what is ours.
     (found,) = _ask(first, *_run(session, "print([one for one in (*sys.path, *os.environ) if 'golem' in one.lower()])"))

@@ -286,7 +286,7 @@ def test_a_folder_is_chosen_or_dropped_and_comes_with_its_files(form: Page, home
         (folder / name).write_bytes(data)
     form.get_by_label("Upload a folder").set_input_files(folder)
     rows = form.locator(".gl-upload")
-    rows.get_by_text("152 files, 5.0 MB").wait_for()
+    rows.get_by_text("152 files, 4.8 MiB").wait_for()
 
     form.get_by_label("Files to bring").scroll_into_view_if_needed()
     box = form.locator(".gl-drop").bounding_box()

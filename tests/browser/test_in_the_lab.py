@@ -34,7 +34,7 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         page.locator(".Toastify__toast", has_text="This session ends in").wait_for()
         page.get_by_role("button", name="More time …").click()
         panel = page.locator(_PANEL)
-        panel.get_by_text("of 2.1 GB", exact=False).first.wait_for()
+        panel.get_by_text("of 2.0 GiB", exact=False).first.wait_for()
         page.wait_for_timeout(1500)
         page.screenshot(path=pictures / "in-the-lab.png")
 

@@ -43,7 +43,7 @@ def test_variables_are_named_and_a_move_is_told(page: Page) -> None:
     card.get_by_text("large is made ready, to go on there; all goes on here meanwhile.").wait_for()
     card.get_by_text("Variables kept", exact=True).click()
     card.get_by_text(
-        "train.ipynb: 3 variables kept, 148.0 MB (a 100.0 MB, df 48.0 MB, f); not kept: log (an open file), "
+        "train.ipynb: 3 variables kept, 141.1 MiB (a 95.4 MiB, df 45.8 MiB, f); not kept: log (an open file), "
         "<b>bold</b> (a lock)"
     ).wait_for()
     if "GOLEM_LAUNCHER_LOOK" in os.environ:

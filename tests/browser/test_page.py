@@ -130,7 +130,7 @@ def test_a_row_for_each_of_several_machines(page: Page) -> None:
     machines += [MachineState(number=2, provider_name="cellar", stage=Stage.DEPLOYING, lost=1)]
     directory = make_session("many", machines=tuple(machines))
     table = page.get_by_role("table", name="Machines", exact=True)
-    table.get_by_role("row", name="1 attic Ready 10.1.2.2 37 % 210.0 MB").wait_for()
+    table.get_by_role("row", name="1 attic Ready 10.1.2.2 37 % 200.3 MiB").wait_for()
     table.get_by_role("row", name="2 cellar Deploying 1 provider lost").wait_for()
     assert "on attic and 1 other" in page.locator(".gl-where").inner_text()
     change(directory, machines=(machines[0],))
@@ -174,7 +174,7 @@ def test_abort_asks_once_and_the_keyboard_suffices(page: Page) -> None:
 
 
 def test_abort_says_what_is_at_stake_and_offers_to_end_it_anyway(page: Page) -> None:
-    problem = "Not saved as they are: big.bin (the workspace has 120.0 MB, and 107.4 MB were asked for)."
+    problem = "Not saved as they are: big.bin (the workspace has 114.4 MiB, and 102.4 MiB were asked for)."
     saving = Saving(workspace="mine", generation=1, saved_at=now(), files=1, at_stake=1, left_out=1, problem=problem)
     directory = make_session("mine", saving=saving, unsaved=1)
     card = page.get_by_role("article", name="mine")

@@ -219,7 +219,7 @@ def test_starting(camera: Camera) -> None:
     directory.append_event(Progress(what="measurements.csv", done=7_300_000, total=24_000_000, unit="bytes"))
     say(directory, "Installing 2 packages.")
     card = _card(camera.page, "thesis-figures", "Starting")
-    card.get_by_text("7.3 of 24.0 MB (30 %)").wait_for()
+    card.get_by_text("7.0 of 22.9 MiB (30 %)").wait_for()
     camera.take("starting", sizes=(NORMAL, NARROW))
 
 
@@ -281,7 +281,7 @@ def test_saving_before_the_end(camera: Camera) -> None:
     directory = _running("night-run", stages=(*GOOD_START, Stage.SAVING))
     directory.append_event(Progress(what="new data", done=31_000_000, total=52_000_000, unit="bytes"))
     card = _card(camera.page, "night-run", "Saving")
-    card.get_by_text("31.0 of 52.0 MB (60 %)").wait_for()
+    card.get_by_text("29.6 of 49.6 MiB (60 %)").wait_for()
     camera.take("saving", card)
 
 

@@ -19,7 +19,7 @@ def home(tmp_path, monkeypatch):
 def test_before_anything_was_measured_two_lines_are_named():
     one = upload(86_000_000, "polygon")
     assert one.words == (
-        "86.0 MB go from your computer to the provider, which is paid meanwhile: about 69 s at 10 Mbit/s, 14 s at "
+        "82.0 MiB go from your computer to the provider, which is paid meanwhile: about 69 s at 10 Mbit/s, 14 s at "
         "50 Mbit/s. A provider that has it already takes 0 s."
     )
     assert one.to_json() == {"bytes": 86_000_000, "seconds": 68.8, "mbit_per_second": 10.0, "measured": False}
@@ -38,7 +38,7 @@ def test_what_was_measured_counts_for_the_lines_of_its_kind_alone():
 def test_what_takes_long_names_the_registry():
     assert "image push" in Upload(2_900_000_000, 0).words
     assert "image push" not in Upload(86_000_000, 0).words
-    assert Upload(2_900_000_000, 0).words.startswith("2.9 GB go from")
+    assert Upload(2_900_000_000, 0).words.startswith("2.7 GiB go from")
 
 
 @pytest.mark.parametrize(("sent", "seconds"), [(0, 0), (4_000_000, 1), (86_000_000, 0)])
@@ -60,7 +60,7 @@ def test_a_damaged_file_is_no_measure(home, kept):
 
 def test_how_far_it_is_says_how_fast_and_how_long_still():
     far = {"what": "Sending the image", "done": 12_000_000, "total": 86_000_000, "unit": "bytes"}
-    assert Progress(**far).words == "Sending the image: 12.0 of 86.0 MB (14 %)"
-    assert Progress(**far, rate=1_250_000).figures == "12.0 of 86.0 MB (14 %), 1.3 MB/s, 59 s left"
-    assert Progress(**far, rate=250_000).figures.endswith("250 kB/s, 5 min left")
+    assert Progress(**far).words == "Sending the image: 11.4 of 82.0 MiB (14 %)"
+    assert Progress(**far, rate=1_250_000).figures == "11.4 of 82.0 MiB (14 %), 1.2 MiB/s, 59 s left"
+    assert Progress(**far, rate=250_000).figures.endswith("244 KiB/s, 5 min left")
     assert Progress(what="Packages", done=3, total=7).figures == "3 of 7 (43 %)"

@@ -158,7 +158,7 @@ def test_more_bytes_than_a_disk_takes_are_refused(there, tmp_path, monkeypatch):
 
     entries = [{"name": f"f{number}", "type": "file", "size": 7 * 1000**3} for number in range(10)]
     routes = [_listing(entries), web.get("/files/{path:.*}", says_data)]
-    with pytest.raises(AccessError, match=r"These are 70.0 GB, and at most 64.0 GB come at once"):
+    with pytest.raises(AccessError, match=r"These are 65.2 GiB, and at most 64.0 GiB come at once"):
         there(routes, _download(["*"]))
     monkeypatch.setattr(transfer, "_MOST_BYTES", 1000**5)
     monkeypatch.setattr(transfer, "_LEFT_FREE", shutil.disk_usage(tmp_path).total)

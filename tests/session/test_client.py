@@ -296,7 +296,7 @@ def test_a_disk_that_is_nearly_full_is_told_at_the_start(monkeypatch, free, warn
     told = [event.line for event in directory.events()[0] if event.kind == "message" and event.level == "warning"]
     for words in (told, directory.state().notices):
         assert len(words) == warned
-        assert not warned or f"The disk of {paths.home()} has only 1.2 GB free." in words[0]
+        assert not warned or f"The disk of {paths.home()} has only 1.1 GiB free." in words[0]
         assert not warned or "make room there" in words[0]
 
 

@@ -77,7 +77,7 @@ def test_much_that_moves_between_machines_is_told_once(recorder):
     for number, moved in ((3, 41_000_000), (3, 90_000_000)):
         cluster._watch_moved(number, json.dumps({"moved": moved}).encode())
     (notice,) = recorder.state.notices
-    assert "More than 100 MB" in notice
+    assert "More than 100 MiB" in notice
 
 
 def test_the_user_alone_moves_the_limit(recorder):

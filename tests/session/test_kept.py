@@ -59,7 +59,7 @@ def test_what_can_not_be_saved_is_told_before_the_end_and_keeps_the_session(read
     directory = ready(save_seconds=1, disk_gib=0.1)
     run(directory, _BIG)
     state = wait_for(directory, lambda state: state.saving.at_stake, 60)
-    assert "107.4 MB were asked for)" in state.saving.problem
+    assert "102.4 MiB were asked for)" in state.saving.problem
     code, out, _ = command("save", directory.name, check=False)
     assert code == 1
     assert "1 file, 1 left out" in out

@@ -34,7 +34,7 @@ def test_what_is_kept_is_told_in_a_line_for_each_notebook(tmp_path):
     assert "hush" not in told
     first, second = read(told.encode())
     assert first.words == (
-        "work.ipynb: 3 variables kept, 3.0 MB (big 3.0 MB, x 21 bytes, f); not kept: lock (a lock); left out: apikey"
+        "work.ipynb: 3 variables kept, 2.9 MiB (big 2.9 MiB, x 21 bytes, f); not kept: lock (a lock); left out: apikey"
     )
     assert second.words.startswith("a notebook of your computer: 2 variables kept, ")
     assert kept_variables(str(tmp_path / "nowhere")) == []

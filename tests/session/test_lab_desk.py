@@ -73,7 +73,7 @@ def test_a_page_is_told_time_money_saves_and_the_machine(desk: LabDesk) -> None:
     assert told["ends"].startswith("its time is over at ")
     assert told["spent"] == "0.125 of 2 tGLM"
     assert told["saved"] == pytest.approx(5, abs=2)
-    assert told["files"] == "2 files, 2 kB"
+    assert told["files"] == "2 files, 2 KiB"
     assert told["used"][0] == ("CPU", "150 % of 2 cores")
     assert [(choice["cost"], choice["possible"]) for choice in told["extend"]] == [
         ("at most 0.3 tGLM", True),

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from .chunk_files import ChunkFiles
 
-MOST_BYTES = 512_000_000
+MOST_BYTES = 512 * 1024 * 1024
 SECONDS = 5.0
 """Of a processor that has nothing else to do, for all variables."""
 _SMALL_STREAM = 2048

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-_KB, _MB = 1e3, 1e6
+_KIB, _MIB = 1024, 1024 * 1024
 
 
 def in_words(size: float) -> str:
     """A number of bytes, to a tenth where it is not a whole number of its unit."""
-    if size < _KB:
+    if size < _KIB:
         return f"{size:.0f} bytes"
-    unit, name = (_MB, "MB") if size >= _MB / 10 else (_KB, "kB")
+    unit, name = (_MIB, "MiB") if size >= _MIB / 10 else (_KIB, "KiB")
     number = f"{size / unit:.1f}".removesuffix(".0")
     return f"{number} {name}"

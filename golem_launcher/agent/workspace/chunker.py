@@ -1,9 +1,9 @@
 """Content-defined chunking: an insertion moves no cut behind it.
 
-A rolling hash in Python does 3 MB/s. Here every byte becomes one of two letters (``bytes.translate``), and of all
+A rolling hash in Python does 3 MiB/s. Here every byte becomes one of two letters (``bytes.translate``), and of all
 runs of one letter within a window the longest is looked for with ``bytes.find``, whose needle grows with each run
 found: one pass over the window in C. The cut is behind the longest run; where several are of that length, as in prose,
-the checksum of the bytes around them decides. 300 MB/s of a core, hash excluded; a chunk has 250 KiB on average for
+the checksum of the bytes around them decides. 290 MiB/s of a core, hash excluded; a chunk has 250 KiB on average for
 noise, numbers, text and notebooks alike.
 
 The launcher imports this module, too: files that a user sends along are cut the same way.

@@ -33,7 +33,7 @@ TRASH = ".golem-trash"
 """In the folder, by the time of each removal; hidden, so it is on this side alone."""
 MOST_FILES = 20_000
 DEEPEST = 40
-LEFT_FREE = 1000**3
+LEFT_FREE = 1024**3
 """So much of the disk stays free."""
 _LONGEST_PART = 200
 """Bytes of a name: drafts and second names are longer."""

@@ -179,7 +179,7 @@ def _add_to_zip(archive: zipfile.ZipFile, name: PurePosixPath, found: os.stat_re
     info = zipfile.ZipInfo(f"{name}/" if file is None else str(name), _EARLIEST_ZIP_TIME)
     info.external_attr = (found.st_mode & 0xFFFF) << 16
     info.compress_type = archive.compression
-    info.file_size = found.st_size  # more than 4 GB need another header, written first
+    info.file_size = found.st_size  # more than 4 GiB need another header, written first
     if file is None:
         archive.writestr(info, b"")
     else:

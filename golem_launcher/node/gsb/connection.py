@@ -1,6 +1,6 @@
 """One connection to the bus: frames in and out with few system calls.
 
-Nearly all frames are those of a VPN, 1.4 kB each, several in one turn of the event loop: what is sent in one turn
+Nearly all frames are those of a VPN, 1.4 KiB each, several in one turn of the event loop: what is sent in one turn
 leaves in one write, because a write each cost half of all the CPU that a download took here.
 """
 

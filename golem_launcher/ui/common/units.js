@@ -38,30 +38,30 @@ export function formatClock(iso) {
     : time.toLocaleString([], { ...clock, month: "short", day: "numeric" });
 }
 
-/** Units of a thousand, each with the decimals that are told. */
+/** Units of 1024, each with the decimals that are told. */
 const SIZES = /** @type {const} */ ([
-  ["kB", 0],
-  ["MB", 1],
-  ["GB", 1],
-  ["TB", 1],
+  ["KiB", 0],
+  ["MiB", 1],
+  ["GiB", 1],
+  ["TiB", 1],
 ]);
 
 /**
- * `12 bytes`, `320 kB`, `3.4 MB`: units of a thousand, as disks and downloads are told.
+ * `12 bytes`, `320 KiB`, `3.4 MiB`: in the units in which memory and disk are asked for.
  *
  * @param {number} size
  */
 export function formatBytes(size) {
   let told = Math.round(size);
-  if (told < 1000) return counted(told, "byte");
+  if (told < 1024) return counted(told, "byte");
   let words = "";
   let value = size;
   for (const [unit, decimals] of SIZES) {
-    value /= 1000;
+    value /= 1024;
     told = Math.round(value * 10 ** decimals) / 10 ** decimals;
     const digits = { minimumFractionDigits: decimals, maximumFractionDigits: decimals };
     words = `${told.toLocaleString("en", digits)} ${unit}`;
-    if (told < 1000) break;
+    if (told < 1024) break;
   }
   return words;
 }

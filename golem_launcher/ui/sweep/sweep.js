@@ -19,7 +19,7 @@ const CONSIDER_MS = 250;
 const LARGEST_NOTEBOOK = 8 * 1024 * 1024; // web servers drop messages of more than 10 MiB without a word
 const BEGIN_WORDS = "Start the sweep";
 const TOO_LARGE =
-  "This notebook has more than 8 MB: clear its outputs, or use the command golem-launcher sweep with its file.";
+  "This notebook has more than 8 MiB: clear its outputs, or use the command golem-launcher sweep with its file.";
 
 /** @param {View<SweepModel>} view */
 function renderSweep({ model, el }) {

@@ -1,7 +1,7 @@
 """Client of the server that a session's agent runs, for its workspace: plans, chunks, restoring, packages.
 
 Small requests go over the tunnel; bulk goes by a :class:`BulkTransfer`, in files of frames, where there is one: the
-tunnel's way through yagna's VPN carries 3.5 MB/s on a good line, the file transfer of an activity thirty times that
+tunnel's way through yagna's VPN carries 3.3 MiB/s on a good line, the file transfer of an activity thirty times that
 (see :mod:`throughput`). Everything that arrives is from a stranger. Raises ``ProviderError`` when the server can't be
 reached or used, ``WorkspaceError`` for what no agent of ours would send.
 """

@@ -30,7 +30,7 @@ LARGEST_LIST = 64 * 1024 * 1024
 MOST_CHUNKS = 600_000
 """Of all files; agents tell of 400,000."""
 _LARGEST_VALUE = 8 * 1024 * 1024
-"""Of memory, for one value of the list: a file of 50 GB has 200,000 ids."""
+"""Of memory, for one value of the list: a file of 48 GiB has 200,000 ids."""
 _BITE = 4096
 """Bytes that are unpacked at once: they may become a thousand times as many."""
 _MOST_FRESH = 2 * 1024 * 1024

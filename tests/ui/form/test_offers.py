@@ -45,5 +45,5 @@ def test_nothing_is_told_where_nothing_is_sent_or_it_is_not_known_yet(looked):
         assert looked(fields)[-1]["sending"] == ""
     told = looked({"network": "hoodi", "software": "gpu", "gpus": 1}, {"network": "hoodi"})
     said = [view["sending"] for view in told]
-    assert "2.9 GB" in said[said.index("", 1) - 1]  # then the next request came: not a word of the last one
-    assert "86.0 MB" in said[-1]
+    assert "2.7 GiB" in said[said.index("", 1) - 1]  # then the next request came: not a word of the last one
+    assert "82.0 MiB" in said[-1]

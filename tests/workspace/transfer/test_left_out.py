@@ -110,7 +110,7 @@ def test_a_file_that_does_not_fit_costs_no_other_and_stays_as_it_was(provider, s
             (work / "grows").write_bytes(os.urandom(120_000))
             generation = await saver.save_now()
             assert (generation.number, generation.files, generation.left_out) == (2, 3, 2)
-            assert "320 kB, and 100 kB were asked for" in saver.saving.problem
+            assert "313 KiB, and 98 KiB were asked for" in saver.saving.problem
             assert (saver.saving.left_out, saver.saving.at_stake) == (2, 2)
             (work / "big.bin").unlink()
             (work / "grows").unlink()
@@ -131,7 +131,7 @@ def test_a_note_is_saved_where_there_is_no_room_for_what_is_large(provider, stor
     (provider.work / "note").write_text("note\n")
     _, saver = saved(provider, store)
     assert paths(store) == {"note"}
-    assert "big.bin (it takes 1.2 MB; the disk of" in saver.saving.problem
+    assert "big.bin (it takes 1.1 MiB; the disk of" in saver.saving.problem
     assert dict(store.manifest("work").left_out).keys() == {"big.bin"}
     free = fitting.LAST_DISK + 50_000
     (provider.work / "another").write_text("small")
@@ -351,7 +351,7 @@ def test_what_saves_may_take_is_told_before_it_is_reached_and_kept(provider, sto
                 (provider.work / "noise").write_bytes(os.urandom(200_000))
                 (provider.work / "note").write_text(str(number))
                 await saver.save_now()
-                told = told or "of at most 1.0 MB" in saver.saving.problem
+                told = told or "of at most 977 KiB" in saver.saving.problem
                 assert paths(store) >= {"note"}
                 taken = sum(path.stat().st_size for path in (tmp_path / "store").rglob("*") if path.is_file())
                 assert taken < 1_600_000

@@ -106,7 +106,7 @@ class ProviderChosen(_Event):
 
 
 class Progress(_Event):
-    """How far a longer piece of work is: ``done`` of ``total`` ``unit``."""
+    """How far a longer piece of work is: ``done`` of ``total`` ``unit``; a total that is not known is 0."""
 
     kind: Literal["progress"] = "progress"
     what: str
@@ -115,11 +115,20 @@ class Progress(_Event):
     unit: str = ""
     rate: float = 0.0
     """``unit`` a second, of late; 0 when it is not known."""
+    detail: str = ""
+    """What is at hand where the total is not known, cleaned."""
+
+    @property
+    def over(self) -> bool:
+        """Whether it is done."""
+        return 0 < self.total <= self.done
 
     @property
     def figures(self) -> str:
         """How far it is, for a person: 12.0 of 86.0 MiB (14 %), 1.2 MiB/s, 62 s left."""
-        share = f" ({100 * self.done / self.total:.0f} %)" if self.total else ""
+        if not self.total:
+            return self.detail
+        share = f" ({100 * self.done / self.total:.0f} %)"
         if self.unit != "bytes":
             return f"{self.done:.0f} of {self.total:.0f} {self.unit}".rstrip() + share
         far = data_size_of(self.done, self.total) + share
@@ -131,7 +140,7 @@ class Progress(_Event):
     @property
     def words(self) -> str:
         """The same with what is done: Sending the image: 12.0 of 86.0 MiB (14 %)."""
-        return f"{self.what}: {self.figures}"
+        return f"{self.what}: {self.figures}" if self.figures else f"{self.what} …"
 
 
 class CostChanged(_Event):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import re
@@ -17,13 +16,12 @@ import typer
 from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.cli.machine import Which  # noqa: TC001 - typer reads it
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.transfer_bar import transfer_bar
 from golem_launcher.cli.ways_in import reachable
 from golem_launcher.errors import RequestError
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
     from golem_launcher.workspace.transfer.far_files import FarFiles
@@ -68,7 +66,7 @@ def copy(
 
     copied, began = Copied(), time.monotonic()
     try:
-        with _shown_progress(hidden=as_json) as progress:
+        with transfer_bar("Copying", hidden=as_json) as progress:
             asyncio.run(_copy((directory, number), [place.path for place in sources], target, progress, copied))
     except BaseException:  # the user's interrupt, too: what came until then is there
         _tell_what_could_run(copied)
@@ -134,19 +132,6 @@ async def _is_folder(far: FarFiles, target: _Place) -> bool:
         return await asyncio.to_thread(Path(target.path).is_dir)
     found = await far.entries(escape(target.path), below=False)
     return found is not None and found.top.kind == "d"
-
-
-@contextlib.contextmanager
-def _shown_progress(*, hidden: bool) -> Iterator[Progress]:
-    """What is told of how far it is: shown with rate and time left, where a person looks."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
-
-    columns = BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=hidden or not console.is_terminal) as bar:
-        task = bar.add_task("")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _tell(copied: Copied, seconds: float) -> None:

@@ -187,7 +187,9 @@ def save(name: Name, *, as_json: Json = False) -> None:
     from golem_launcher.session import client
     from golem_launcher.workspace.repository.entry import shown
 
-    saved = client.save(name)
+    directory = client.find(name)
+    with waiting_for(lambda: _meanwhile(directory, f"Saving '{name}'")):
+        saved = client.save(name)
     if as_json:
         print_json({"name": name, **saved})
     elif saved["generation"] is None:
@@ -204,6 +206,12 @@ def save(name: Name, *, as_json: Json = False) -> None:
         say(saved["unsaved"])
     if saved.get("at_stake"):
         raise typer.Exit(FAILED)
+
+
+def _meanwhile(directory: SessionDirectory, words: str) -> str:
+    """What a session does while a command waits for it, and how far it is; ``words`` where that says nothing."""
+    state = directory.state()
+    return state.progress.words if state.progress is not None else _ENDING.get(state.stage, words)
 
 
 def extend(
@@ -264,7 +272,7 @@ def stop(
     if liveness.alive(directory):
         progress(f"Stopping '{name}' …")
     try:
-        with waiting_for(lambda: _ENDING.get(directory.state().stage, f"'{name}' ends")):
+        with waiting_for(lambda: _meanwhile(directory, f"'{name}' ends")):
             state = client.stop(name, force=force)
     except KeyboardInterrupt:
         progress(

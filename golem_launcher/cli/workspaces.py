@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,11 +13,12 @@ from golem_launcher import paths
 from golem_launcher.cli.completion import saved_names, workspace_names
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
+from golem_launcher.cli.transfer_bar import transfer_bar
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from golem_launcher.workspace.repository.generation import Generation
 
@@ -32,7 +32,6 @@ StoreUrl = Annotated[
     str | None,
     typer.Option("--store", help="Where the saves are kept: a folder or an address.", show_default="this computer"),
 ]
-_TELL_SECONDS = 0.2
 _MOST_NAMED = 20
 
 
@@ -145,7 +144,8 @@ def results(
     target = output or Path(f"{name}.zip")
     if target.exists() and not force:
         raise RequestError(f"{target} is there already.", "Name another file with -o, or write over it with --force.")
-    written = save_zip(kept, manifest, target, _progress("Writing"))
+    with transfer_bar("Writing", hidden=as_json) as told:
+        written = save_zip(kept, manifest, target, told)
     left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out)]
     if as_json:
         print_json(
@@ -210,7 +210,8 @@ def restore(
     work = saved_work(name, store)
     kept, workspace = open_store(work.store), work.workspace
     manifest = kept.manifest(workspace, work.number)
-    written = extract(kept, manifest, directory, _progress("Writing"))
+    with transfer_bar("Writing", hidden=as_json) as told:
+        written = extract(kept, manifest, directory, told)
     left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out.items())]
     if as_json:
         print_json(
@@ -297,7 +298,8 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
 
     work = saved_work(name, store)
     kept, name = open_store(work.store), work.workspace
-    report = kept.verify(name, _progress("Reading", "parts"))
+    with transfer_bar("Reading", unit="parts", hidden=as_json) as told:
+        report = kept.verify(name, told)
     place = kept.shown or str(paths.home() / "workspaces")
     if as_json:
         print_json({"generations": report.generations, "chunks": report.chunks, "damaged": report.damaged})
@@ -335,26 +337,6 @@ def _remove(kept: Any, name: str, store: str | None, *, yes: bool) -> None:
     kept.remove(name)
     kept.prune()
     say(f"'{name}' is forgotten.")
-
-
-def _progress(what: str, unit: str = "bytes") -> Callable[[int, int], None]:
-    """Tells how far it is, in a terminal, once a second's worth of work is seen."""
-    if not sys.stderr.isatty():
-        return lambda _done, _total: None
-    told = started = time.monotonic()
-
-    def tell(done: int, total: int) -> None:
-        nonlocal told
-        now = time.monotonic()
-        if done == total and told > started:
-            sys.stderr.write("\r\x1b[K")
-        elif now - told > _TELL_SECONDS and total:
-            told = now
-            amount = f"{data_size(done)} of {data_size(total)}" if unit == "bytes" else f"{done:,} of {total:,} {unit}"
-            sys.stderr.write(f"\r\x1b[K{what}: {done * 100 // total} % ({amount})")
-        sys.stderr.flush()
-
-    return tell
 
 
 _COLUMNS = ("SAVE", "AT", "FILES", "SIZE", "LEFT OUT")

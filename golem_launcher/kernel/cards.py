@@ -82,8 +82,9 @@ def starting(state: SessionState, title: str) -> Shown:
     lines = [f"{_WORDS[stage]}: {seconds:.1f} s" for stage, seconds in spent.items()]
     if state.stage in {Stage.READY, Stage.ENDED, Stage.FAILED}:
         return progress(f"{title}: {_WORDS[state.stage].lower()}", lines=lines)
-    if state.progress is not None and state.progress.total:
-        return progress(title, state.progress.words, state.progress.done / state.progress.total, lines)
+    if state.progress is not None:
+        share = state.progress.done / state.progress.total if state.progress.total else None
+        return progress(title, state.progress.words, share, lines)
     return progress(title, f"{_WORDS[state.stage]} …", min(len(state.stages) / _ABOUT_STAGES, 1.0), lines)
 
 

@@ -73,7 +73,7 @@ class Record(Protocol):
     def event(self, event: Event) -> None:
         """Add an event."""
 
-    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+    def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """A piece of work is that far."""
 
     def write_token(self, token: str, machine: int = 1) -> None:
@@ -138,10 +138,10 @@ class MachineRecorder:
             self._recorder.update(notices=(*self._recorder.state.notices, text))
         self.message(text, "warning")
 
-    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+    def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """Show how far a piece of work is; ``unit``: bytes, packages. Only of the head, which the session waits for."""
         if self.is_head:
-            self._recorder.progress(what, done, total, unit)
+            self._recorder.progress(what, done, total, unit, detail)
 
     def agreed(self, entry: AgreementEntry, gpus: tuple[OfferedGpu, ...]) -> None:
         """Its agreement is confirmed: called by the renting before the activity is asked for. ``gpus``: as offered."""

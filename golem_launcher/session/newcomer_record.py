@@ -76,9 +76,10 @@ class NewcomerRecord:
     def event(self, event: Event) -> None:
         """It has none of its own: only a head is lost."""
 
-    def progress(self, what: str, done: float, total: float, unit: str = "") -> None:
+    def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """A piece of work is that far."""
-        self.tell(progress=Progress(what=what, done=done, total=total, unit=unit) if done < total else None)
+        progress = Progress(what=what, done=done, total=total, unit=unit, detail=detail)
+        self.tell(progress=None if progress.over else progress)
 
     def write_token(self, token: str, machine: int = 1) -> None:
         """Nobody is led there yet."""
@@ -104,6 +105,6 @@ class NewcomerRecorder(MachineRecorder):
         """Add a line to the session's messages."""
         self._record.message(text, level)
 
-    def progress(self, what: str, done: int, total: int, unit: str) -> None:
+    def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """Show how far a piece of work is."""
-        self._record.progress(what, done, total, unit)
+        self._record.progress(what, done, total, unit, detail)

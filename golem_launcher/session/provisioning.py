@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-
-    Progress = Callable[[str, float, float], None]
+    from golem_launcher.workspace.transfer.progress import Progress
 
 _ANSWER_SECONDS = 60.0
 _ANSWER_POLL_SECONDS = 0.1

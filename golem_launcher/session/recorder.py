@@ -139,12 +139,12 @@ class Recorder:
         self.machine(machine, **chosen, wallet=wallet, price_per_hour=price_per_hour)
         self._append(ProviderChosen.model_validate({**chosen, "machine": machine}))
 
-    def progress(self, what: str, done: int, total: int, unit: str) -> None:
-        """Show how far a piece of work is that the session waits for; ``unit``: bytes, packages."""
+    def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
+        """Show how far a piece of work is that the session waits for; see :class:`events.Progress`."""
         if self._speed is None or self._speed.what != what:
             self._speed = _Speed(what)
-        progress = Progress(what=what, done=done, total=total, unit=unit, rate=self._speed.at(done))
-        self.update(progress=progress if done < total else None)
+        progress = Progress(what=what, done=done, total=total, unit=unit, rate=self._speed.at(done), detail=detail)
+        self.update(progress=None if progress.over else progress)
         self._append(progress)
 
     def cost(self, cost: Decimal, billed: Decimal) -> None:

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, SessionError
-from golem_launcher.events import LeftOut, Progress, Saving
+from golem_launcher.events import LeftOut, Saving
 from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.documents import missing
@@ -124,7 +124,7 @@ class Saves:
             restored=self._restored,
             inputs=self.inputs if self._newest is None else [],  # what this session saved has them already
             packages=self._packages,
-            progress=self._progress,
+            progress=self._recorder.progress,
         )
 
     def begin(self) -> None:
@@ -142,6 +142,7 @@ class Saves:
             interval=self._request.save_seconds,
             limits=_limits(self._request),
             on_change=self._on_change,
+            progress=self._recorder.progress,
             after=self._restore,
             fence=self._fence,
         )
@@ -288,7 +289,7 @@ class Saves:
         from golem_launcher.workspace.transfer.restore import restore_into  # noqa: PLC0415 - the market waits not
 
         manifest = await asyncio.to_thread(self._store.manifest, self.workspace, self._restore)
-        problems = await restore_into(self._agent, self._store, manifest, self._progress)
+        problems = await restore_into(self._agent, self._store, manifest, self._recorder.progress)
         if self._newest is None:  # of a lost provider's successor, the loss is told with what it begins with
             self._recorder.message(_resumed(manifest))
         return problems
@@ -315,9 +316,6 @@ class Saves:
         if lasting - self._told:
             self._recorder.event(LeftOut(text=saving.problem))
         self._told = lasting
-
-    def _progress(self, what: str, done: float, total: float) -> None:
-        self._recorder.event(Progress(what=what, done=done, total=total))
 
 
 def _resumed(manifest: Manifest) -> str:

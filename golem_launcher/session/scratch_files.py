@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.provisioning import provision
+from golem_launcher.workspace.transfer.progress import untold
 
 if TYPE_CHECKING:
     from golem_launcher.rental.activity_batches import BulkTransfer
@@ -39,7 +40,7 @@ class ScratchFiles:
 
         packages = image_and_packages(self._request).packages
         async with AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk) as agent:
-            return await provision(agent, inputs=self._saves.inputs, packages=packages, progress=_untold)
+            return await provision(agent, inputs=self._saves.inputs, packages=packages, progress=untold)
 
     async def detach(self) -> None:
         """Let go of the present provider: nothing is held."""
@@ -47,7 +48,3 @@ class ScratchFiles:
     def saved_last(self) -> str:
         """What became of the files of one whose provider is gone, in words."""
         return "What it had made of its own is gone."
-
-
-def _untold(_what: str, _done: float, _total: float) -> None:
-    """What another machine is brought holds nobody up."""

@@ -106,7 +106,7 @@ class EventDigest:
             self._plot(event)
         elif isinstance(event, Progress):
             self._progress.pop(event.what, None)
-            if event.done < event.total:
+            if not event.over:
                 self._progress[event.what] = event
         elif isinstance(event, StageChanged):
             self._doing = ""

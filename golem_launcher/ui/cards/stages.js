@@ -59,7 +59,7 @@ function transfer({ what, done, total, figures }) {
     "label",
     { class: "gl-transfer" },
     h("span", { dir: "auto" }, what),
-    h("progress", { class: "gl-progress", max: total || 1, value: done }),
+    h("progress", { class: "gl-progress", max: total || 1, value: total ? done : null }),
     h("span", { class: "gl-hint" }, figures),
   );
 }

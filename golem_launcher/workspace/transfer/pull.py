@@ -30,11 +30,15 @@ _WRITE_BYTES = 4 * 1024 * 1024
 
 
 async def pull(
-    agent: AgentWorkspace, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool] = lambda: True
+    agent: AgentWorkspace,
+    store: Store,
+    wanted: ChunkQueue,
+    go_on: Callable[[], bool] = lambda: True,
+    brought: Callable[[int], None] = lambda _: None,
 ) -> list[str]:
     """Bring the ``wanted`` chunks and remove them from that queue; the ids of those that the provider no longer has.
 
-    Asks for no more when ``go_on`` says no. Raises ``ProviderError`` and ``WorkspaceError``.
+    Asks for no more when ``go_on`` says no. ``brought`` is told of so many bytes more that are in the store. Raises ``ProviderError`` and ``WorkspaceError``.
     """
     gone: list[str] = []
     began = False
@@ -42,13 +46,13 @@ async def pull(
         began = True
         bulk = agent.bulk
         if bulk is not None and agent.throughput.prefers_bulk(wanted.bytes):
-            gone += await _in_files(agent, bulk, store, wanted, go_on)
+            gone += await _in_files(agent, bulk, store, wanted, go_on, brought)
             return gone
         part = wanted.first(min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES), _MOST_AT_ONCE)
         patience = agent.throughput.patience(wanted.bytes) if bulk is not None else None
         found, done = await _over_tunnel(agent, store, part, patience)
         gone += found
-        wanted.take(done)
+        brought(wanted.take(done))
     return gone
 
 
@@ -85,10 +89,15 @@ async def _over_tunnel(
 
 
 async def _in_files(
-    agent: AgentWorkspace, bulk: BulkTransfer, store: Store, wanted: ChunkQueue, go_on: Callable[[], bool]
+    agent: AgentWorkspace,
+    bulk: BulkTransfer,
+    store: Store,
+    wanted: ChunkQueue,
+    go_on: Callable[[], bool],
+    brought: Callable[[int], None],
 ) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
-    queue: asyncio.Queue[tuple[Path, Sequence[str]] | None] = asyncio.Queue(1)
+    queue: asyncio.Queue[tuple[Path, Sequence[str], int] | None] = asyncio.Queue(1)
 
     async def packed(part: Sequence[str], size: int) -> Path:
         began = asyncio.get_running_loop().time()
@@ -96,20 +105,21 @@ async def _in_files(
         agent.throughput.bulk_took(size, asyncio.get_running_loop().time() - began)
         return path
 
-    def pack() -> tuple[Sequence[str], asyncio.Future[Path]]:
+    def pack() -> tuple[Sequence[str], int, asyncio.Future[Path]]:
         seconds = max(_PART_SECONDS, 3 * agent.throughput.bulk(0))
         part = wanted.first(min(agent.throughput.bytes_by_bulk(seconds), _PACK_BYTES), _MOST_AT_ONCE)
-        return part, asyncio.ensure_future(packed(part, wanted.take(len(part))))
+        size = wanted.take(len(part))
+        return part, size, asyncio.ensure_future(packed(part, size))
 
     async def fetch() -> None:
-        part, packing = pack()
+        part, size, packing = pack()
         try:
             while True:
-                path, brought = await packing, part
+                ready = await packing, part, size
                 more = bool(wanted) and go_on()
                 if more:
-                    part, packing = pack()
-                await queue.put((path, brought))
+                    part, size, packing = pack()
+                await queue.put(ready)
                 if not more:
                     break
             await queue.put(None)
@@ -129,11 +139,12 @@ async def _in_files(
             found = waiting.result()
             if found is None:
                 return gone
-            path, part = found
+            path, part, size = found
             try:
                 gone += await asyncio.to_thread(read_frames, path, part, store.put_chunk)
             finally:
                 path.unlink(missing_ok=True)
+            brought(size)
     finally:
         await cancel_all(fetching)
 

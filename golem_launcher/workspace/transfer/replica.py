@@ -19,12 +19,13 @@ from golem_launcher.workspace.transfer.restore import Difference, mirror
 from golem_launcher.workspace.transfer.tree import Tree, digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from golem_launcher.workspace.repository.entries import Entries
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+    from golem_launcher.workspace.transfer.progress import Progress
 
 _ATTEMPTS = 3
 """Times that it is brought a generation: what runs there may have written something of its own meanwhile."""
@@ -47,7 +48,7 @@ class Replica:
         self._plan: str | None = None
         self._packages = ""
 
-    async def bring(self, manifest: Manifest, progress: Callable[[str, float, float], None]) -> list[str]:
+    async def bring(self, manifest: Manifest, progress: Progress) -> list[str]:
         """Have it have a generation, and see that it has; what of the packages could not be done, a sentence each.
 
         Raises ``WorkspaceError`` when the store can't be read.

@@ -12,7 +12,6 @@ import io
 import itertools
 import os
 import stat
-import time
 from array import array
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -22,6 +21,7 @@ from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
 from golem_launcher.agent.workspace.portable_names import escape
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line, sentence
+from golem_launcher.units import counted
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
@@ -31,16 +31,16 @@ from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.repository.records import beside
 from golem_launcher.workspace.repository.sealing import Damaged
 from golem_launcher.workspace.repository.spool import Spool
+from golem_launcher.workspace.transfer.progress import PipSteps, untold
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
-
-    Progress = Callable[[str, int, int], None]
+    from golem_launcher.workspace.transfer.progress import Progress
 
 _PART_BYTES = 4 * 1024 * 1024
 _LEAST_PART_BYTES = 256 * 1024
@@ -51,7 +51,7 @@ _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0
 _INSTALL_SECONDS = 900.0
 _MOST_NOTICES = 20
-_TELL_SECONDS = 0.2
+_BRINGING, _INSTALLING = "Bringing your files", "Installing packages"
 
 
 class Chunks(Protocol):
@@ -61,21 +61,17 @@ class Chunks(Protocol):
         """The bytes of a chunk. Raises ``WorkspaceError``; ``Damaged`` when it is lost, and others need not be."""
 
 
-def _quiet(_what: str, _done: int, _total: int) -> None:
-    """The default progress callback: does nothing."""
-
-
 async def restore_into(
     agent: AgentWorkspace,
     store: Store,
     manifest: Manifest,
-    progress: Progress = _quiet,
+    progress: Progress = untold,
     *,
     install_seconds: float = _INSTALL_SECONDS,
 ) -> list[str]:
     """Put the generation of a manifest back, then its packages; what could not be, a sentence each.
 
-    ``progress`` gets what, how much is done and of how much. Raises ``WorkspaceError`` when the store can't be read,
+    ``progress`` is told how far it is. Raises ``WorkspaceError`` when the store can't be read,
     ``ProviderError`` when the provider is lost.
     """
     entries, out = await asyncio.to_thread(_without_links_out, manifest.entries)
@@ -96,7 +92,7 @@ class Difference:
     after: Manifest
 
 
-async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, progress: Progress = _quiet) -> list[str]:
+async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, progress: Progress = untold) -> list[str]:
     """Make a workspace one that has the files of a generation and no others, and its packages.
 
     Only what differs is sent. Raises as :func:`restore_into` does; what could not be done is told likewise.
@@ -108,7 +104,7 @@ async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, pr
 
 
 async def put_files(
-    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = _quiet
+    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = untold
 ) -> list[str]:
     """Put files and directories of the user's into the workspace, each at its relative path; what could not be.
 
@@ -121,23 +117,24 @@ async def put_files(
 async def install(
     agent: AgentWorkspace,
     requirements: Sequence[str],
-    progress: Progress = _quiet,
+    progress: Progress = untold,
     *,
     seconds: float = _INSTALL_SECONDS,
 ) -> list[str]:
     """Install packages by the session's own pip; which ones could not be, a sentence each."""
     if not requirements:
         return []
-    count, told = 0, 0.0
+    steps = PipSteps()
+    progress(_INSTALLING, 0, 0, "packages", f"looking for {counted(len(requirements), 'package')}")
 
-    def line(_text: str) -> None:
-        nonlocal count, told
-        count += 1
-        if time.monotonic() - told >= _TELL_SECONDS:  # a stranger may say much
-            told = time.monotonic()
-            progress("packages", count, 0)
+    def line(text: str) -> None:
+        if steps.read(text):
+            progress(_INSTALLING, steps.fetched, 0, "packages", steps.detail)
 
-    failed = await agent.install(requirements, seconds, line)
+    try:
+        failed = await agent.install(requirements, seconds, line)
+    finally:
+        progress(_INSTALLING, 1, 1, "packages")
     return [sentence(f"The package {name} could not be installed: {reason}") for name, reason in failed][:_MOST_NOTICES]
 
 
@@ -145,7 +142,7 @@ async def send(
     agent: AgentWorkspace,
     entries: Sequence[Entry],
     chunks: Chunks,
-    progress: Progress = _quiet,
+    progress: Progress = untold,
     gone: Sequence[str] = (),
 ) -> list[str]:
     """Write entries into the workspace, in which those paths are removed first that are ``gone``; what could not be.
@@ -175,7 +172,7 @@ async def send(
             continue
         failures = 0
         sent = min(sent + part.plain_until(done), total)
-        progress("files", sent, total)
+        progress(_BRINGING, sent, total, "bytes")
     problems = await agent.finish()
     said = [f"{shown(path)} could not be written: {reason}." for path, reason in problems]
     return [*dict.fromkeys(lost), *said][:_MOST_NOTICES]

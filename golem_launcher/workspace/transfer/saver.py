@@ -21,6 +21,7 @@ from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, Adde
 from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
+from golem_launcher.workspace.transfer.progress import Bringing, untold
 from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.quota import within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
     from golem_launcher.workspace.transfer.fence import Fence
+    from golem_launcher.workspace.transfer.progress import Progress
 
 _LOG = logging.getLogger(__name__)
 
@@ -54,7 +56,8 @@ class Saver:
     """Saves one provider's workspace into ``store``, as generations of ``workspace``.
 
     ``after`` is the generation that this provider's workspace began with, when one was put back there. ``on_change``
-    is told how saving stands. Nothing is saved once the ``fence`` is closed.
+    is told how saving stands, ``progress`` how far a save is that takes longer than a moment. Nothing is saved once the
+    ``fence`` is closed.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Saver:
         interval: float = 5.0,
         limits: Limits | None = None,
         on_change: Callable[[Saving], None] = lambda _: None,
+        progress: Progress = untold,
         after: int | None = None,
         fence: Fence | None = None,
     ) -> None:
@@ -74,6 +78,7 @@ class Saver:
         self._interval = interval
         self._limits = limits or Limits()
         self._on_change = on_change
+        self._progress = progress
         self._after = after
         self._generations = AddedGenerations(store, workspace, self._limits, self._made, fence)
         self._begun = False
@@ -207,10 +212,13 @@ class Saver:
             wanted, no_room = await generations.fit(entries)
             hopeless = self._tree.odd | too_much | no_room.why
             self._leave_out(hopeless)
+            bringing = Bringing(self._progress, "Saving", wanted.bytes)
             try:
-                gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end)))
+                gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end), bringing.brought))
             except LauncherError as error:
                 failure, gone = error, set()
+            finally:
+                bringing.over()
             if not gone or failure is not None:
                 break
         entries, late, on_its_way = await asyncio.to_thread(generations.settled, entries, gone, no_room.at)

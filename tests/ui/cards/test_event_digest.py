@@ -43,6 +43,9 @@ def test_what_happens_now_and_how_far_transfers_are() -> None:
     directory.append_event(Progress(what="numpy", done=3, total=3, unit="MB"))
     pulse.poll()
     assert pulse.view()["progress"] == []
+    directory.append_event(Progress(what="packages", done=0, total=0, detail="unpacking 3 packages"))
+    pulse.poll()
+    assert pulse.view()["progress"][0]["figures"] == "unpacking 3 packages"  # nobody knows how many bytes that is
     directory.append_event(StageChanged(stage=Stage.READY))
     pulse.poll()
     assert pulse.view()["doing"] == ""

@@ -78,7 +78,9 @@ def test_one_bad_package_blocks_no_other_and_pip_is_led_nowhere(python, provider
     assert all("was not installed again: it is from no package index" in each for each in refused)
     assert notice.startswith("The package no-such-package==1 could not be installed: ")
     assert {path.name for path in target.glob("*.py")} == {"asked.py", "along.py"}
-    assert ("packages", 1, 0) in told
+    assert told[0] == ("Installing packages", 0, 0, "packages", "looking for 2 packages")
+    assert any(each[4].startswith("fetching asked") for each in told[:-1])
+    assert told[-1] == ("Installing packages", 1, 1, "packages")
 
 
 def test_the_users_own_files_are_there_byte_for_byte(providers, tmp_path):

@@ -71,6 +71,7 @@ class LabDesk:
         saving = state.saving
         return {
             "name": state.name,
+            "begun": state.created_at.isoformat(),
             "stage": state.stage.value,
             "trouble": " ".join(filter(None, (state.trouble, state.stalled, state.kept))),
             "left": None if ends is None else round((ends - now).total_seconds(), 1),

@@ -33,9 +33,12 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         assert "of 1 tGLM" in item.inner_text()
         page.locator(".Toastify__toast", has_text="This session ends in").wait_for()
         page.get_by_role("button", name="More time …").click()
+        page.reload()
+        page.locator(".golem-item", has_text="min left").click()
         panel = page.locator(_PANEL)
         panel.get_by_text("of 2.0 GiB", exact=False).first.wait_for()
         page.wait_for_timeout(1500)
+        assert page.locator(".Toastify__toast", has_text="This session ends in").count() == 0  # it was seen before
         page.screenshot(path=pictures / "in-the-lab.png")
 
         panel.get_by_role("button", name="Save now").click()

@@ -129,6 +129,8 @@ export type Wish = { what: "save" | "end" | "keep" } | { what: "extend"; hours: 
 /** `session/lab_desk.py`: the session as its pages show it; moments are seconds from now. */
 export interface Session {
   name: string;
+  /** When it was started: another of its name is another. */
+  begun: string;
   stage: string;
   trouble: string;
   left: number | null;

@@ -3,6 +3,7 @@
 
 const TICK_MS = 1000;
 const WARNED = [600, 120]; // seconds before the end
+const SEEN = "golem-launcher:warnings";
 const WORDS = /** @type {Record<string, string>} */ ({
   ready: "Ready",
   recovering: "Its provider was lost: the launcher takes another one",
@@ -71,6 +72,33 @@ class Row {
   }
 }
 
+/** Which warnings of a session were seen in this browser: a page that is loaded again repeats none of them. */
+class Seen {
+  /** @param {Session} session */
+  constructor({ name, begun }) {
+    this._of = `${name} ${begun}`;
+    this.warnings = new Set(this._read());
+  }
+
+  /** @returns {number[]} */
+  _read() {
+    try {
+      const { of, warnings } = JSON.parse(localStorage.getItem(SEEN) ?? "{}");
+      return of === this._of ? warnings : [];
+    } catch {
+      return []; // a browser that keeps nothing
+    }
+  }
+
+  keep() {
+    try {
+      localStorage.setItem(SEEN, JSON.stringify({ of: this._of, warnings: [...this.warnings] }));
+    } catch {
+      // It warns again, then.
+    }
+  }
+}
+
 /** Status item and panel of one session. */
 export class SessionView {
   /**
@@ -85,7 +113,7 @@ export class SessionView {
     this._at = 0;
     this._there = false;
     this._over = false;
-    this._warned = /** @type {Set<number>} */ (new Set());
+    this._seen = /** @type {Seen | null} */ (null);
     this.item = h("button", { class: "golem-item", type: "button" }, "Golem …");
     this.item.title = "How this session stands";
     this.item.addEventListener("click", () => this.reveal());
@@ -135,6 +163,7 @@ export class SessionView {
   /** @param {Session} session */
   show(session) {
     this._session = session;
+    this._seen ??= new Seen(session);
     this._at = Date.now();
     this._there = true;
     setText(this._title, `Golem session ${session.name}`);
@@ -229,10 +258,12 @@ export class SessionView {
    * @param {Session} session
    */
   _warnOf(left, { ends }) {
+    const seen = /** @type {Seen} */ (this._seen);
     const due = WARNED.filter((seconds) => left <= seconds);
-    for (const seconds of this._warned) if (left > seconds + 60) this._warned.delete(seconds);
-    const news = due.filter((seconds) => !this._warned.has(seconds));
-    for (const seconds of due) this._warned.add(seconds);
+    for (const seconds of seen.warnings) if (left > seconds + 60) seen.warnings.delete(seconds);
+    const news = due.filter((seconds) => !seen.warnings.has(seconds));
+    for (const seconds of due) seen.warnings.add(seconds);
+    if (!document.hidden) seen.keep(); // nobody has seen it in a tab behind others
     if (news.length && left > 0) this._warn(`This session ends in ${duration(left)}: ${ends}.`, () => this.reveal());
   }
 }

@@ -17,6 +17,8 @@ from golem_launcher.suggestions import did_you_mean
 from golem_launcher.units import coins, counted, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from golem_launcher.market.quote import Quote
     from golem_launcher.market.scan import Offer, Offers
     from golem_launcher.request import LaunchRequest
@@ -221,6 +223,8 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "whole": f"{offer.whole:.9f}",
         "why": list(offer.why),
         "note": offer.note,
+        "place": machine.place,
+        "speed": offer.speed,
     }
 
 
@@ -228,8 +232,13 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
     token = NETWORKS[request.network].token
     shown = (*found.fitting, *found.others) if everything else found.fitting
     if shown:
-        head = ("PROVIDER", "CORES", "GiB", "DISK", f"{token}/H", "START", "IN ALL", "GPU")
-        show_table(head, list(map(_cells, shown)), give_way=("GPU", "PROVIDER"), right=head[1:7])
+        head = ("PROVIDER", "CORES", "GiB", "DISK", f"{token}/H", "START", "IN ALL", "GPU", "PLACE", "SPEED")
+        known = [name for name, is_known in _WHERE_KNOWN.items() if any(map(is_known, shown))]
+        columns = [at for at, name in enumerate(head) if name not in _WHERE_KNOWN or name in known]
+        rows = [tuple(cells[at] for at in columns) for cells in map(_cells, shown)]
+        show_table([head[at] for at in columns], rows, give_way=("GPU", "PROVIDER"), right=(*head[1:7], "SPEED"))
+        if "SPEED" in known:
+            say("SPEED: of a core when it was measured in a session of yours, with a usual core of a server as 1.")
     for offer in shown:
         for reason in offer.why:
             say(f"{offer.machine.name[:24]} is not taken: {reason}")
@@ -250,4 +259,13 @@ def _cells(offer: Offer) -> tuple[str, ...]:
     machine = offer.machine
     sizes = (f"{machine.cpus:g}", f"{machine.memory_gib:.1f}", f"{machine.disk_gib:.0f}")
     costs = (f"{offer.per_hour:.6f}", f"{offer.start:.4f}", f"{offer.whole:.6f}")
-    return (machine.name[:24], *sizes, *costs, f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else "-")
+    gpu = f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else "-"
+    speed = "-" if offer.speed is None else f"{offer.speed:.1f}"
+    return (machine.name[:24], *sizes, *costs, gpu, machine.place or "-", speed)
+
+
+_WHERE_KNOWN: dict[str, Callable[[Offer], bool]] = {
+    "PLACE": lambda offer: bool(offer.machine.place),
+    "SPEED": lambda offer: offer.speed is not None,
+}
+"""Columns that are left out where nothing is known of any machine."""

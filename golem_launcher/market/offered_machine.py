@@ -22,6 +22,8 @@ OFFERED = tuple(name for name in NAMES if about(name).offered)
 _PLATFORM = re.compile(r"golem\.com\.payment\.platform\.([a-z0-9-]{1,60})\.address")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{40}")
 """Of a node or a wallet: they look alike."""
+_COUNTRY = re.compile(r"[A-Za-z]{2}")
+"""ISO 3166-1, alpha-2."""
 _MOST_WORDS = 64
 _LARGEST = 1e9
 """Cores, or GiB: more is nonsense."""
@@ -47,6 +49,8 @@ class OfferedMachine:
     platforms: tuple[tuple[str, str], ...] = ()
     """Payment platforms it takes, each with the wallet it is paid to."""
     subnet: str = ""
+    place: str = ""
+    """The country that it says it is in, as two capital letters; empty where the offer does not say."""
 
     @property
     def cpus(self) -> float:
@@ -135,6 +139,7 @@ def machine_of(provider_id: str, properties: Mapping[str, Any]) -> OfferedMachin
         capabilities=_words(properties.get("golem.runtime.capabilities")),
         platforms=_platforms(properties),
         subnet=clean_name(str(properties.get("golem.node.debug.subnet", ""))),
+        place=_place(properties.get("golem.node.geo.country_code")),
     )
 
 
@@ -145,6 +150,10 @@ def _platforms(properties: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
         if match and isinstance(value, str) and _ADDRESS.fullmatch(value):
             found.append((match[1], value))
     return tuple(sorted(found)[:_MOST_WORDS])
+
+
+def _place(value: Any) -> str:
+    return value.upper() if isinstance(value, str) and _COUNTRY.fullmatch(value) else ""
 
 
 def _words(value: Any) -> frozenset[str]:

@@ -48,6 +48,12 @@ def cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
     return machine.price.at_most(float(request.hours) * SECONDS_PER_HOUR)
 
 
+def core_speed(record: Record | None) -> float | None:
+    """How fast one core of a provider's machine was when it was measured last, with a usual one as 1."""
+    known = record.benchmark if record is not None else None
+    return None if known is None else known.core_rate / USUAL_CORE
+
+
 def speed(request: LaunchRequest, machine: OfferedMachine, record: Record | None) -> float:
     """How fast a machine is: in cores, as they usually are; where a GPU is wanted, those whose GPU is known come first.
 

@@ -9,7 +9,7 @@ from golem_launcher.market import history
 from golem_launcher.market.constraint import condition
 from golem_launcher.market.limits import Advice, loosen, why_not
 from golem_launcher.market.offered_machine import OfferedMachine, machines
-from golem_launcher.market.order import cost, worth
+from golem_launcher.market.order import core_speed, cost, worth
 from golem_launcher.node.yagna_rest import YagnaRest
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ class Offer:
     """Why it is not taken; empty when it fits."""
     note: str = ""
     """Why others are taken before it: it failed of late."""
+    speed: float | None = None
+    """Of one core when the machine was measured last, with a usual core of a server as 1."""
 
 
 @dataclass(frozen=True)
@@ -105,4 +107,5 @@ def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Reco
         whole=cost(request, machine),
         why=(*why_not(request, machine), *((f"avoided: {past}",) if past else ())),
         note=record.failed_lately() if record else "",
+        speed=core_speed(record),
     )

@@ -201,6 +201,8 @@ export interface Option {
   token?: string;
   /** The least of other fields. */
   least?: Record<string, number>;
+  /** What other fields are with it, where nothing is picked in them. */
+  suggests?: Record<string, string>;
 }
 
 /** `form/saved.py`: a generation that can be resumed. */
@@ -264,6 +266,10 @@ export interface MachineRow {
   /** A share, with a doubt where few were tried. */
   went_well: number;
   record: string;
+  /** The country that it says it is in, as two capital letters; empty where it does not. */
+  place: string;
+  /** Of a core when it was measured, with a usual core of a server as 1. */
+  speed: number | null;
   seen: string | null;
   note: string;
 }

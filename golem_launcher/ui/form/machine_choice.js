@@ -7,6 +7,8 @@ import { priceEnds, priceHistogram } from "./histogram.js";
 const SHOWN_AT_FIRST = 6;
 const PLOT_FROM = 12;
 const NAMED = 3;
+const LAST = "\uffff"; // is sorted after all names
+const countries = new Intl.DisplayNames(["en"], { type: "region" });
 const UNTOUCHED = ["invalid", "looking"]; // says nothing of the market: what was known stays
 
 /**
@@ -18,7 +20,13 @@ const UNTOUCHED = ["invalid", "looking"]; // says nothing of the market: what wa
  * @property {(row: MachineRow) => string} text
  * @property {(row: MachineRow) => number | string} key
  * @property {boolean} [most]
+ * @property {(row: MachineRow) => boolean} [known] it is shown where that is known of any machine
  */
+
+/** @param {MachineRow} row */
+const placeOf = ({ place }) => (place ? (countries.of(place) ?? place) : "");
+/** @param {MachineRow} row */
+const speedOf = ({ speed }) => (speed === null ? "" : `${speed.toFixed(1)} ×`);
 
 /** @type {Column[]} */
 const COLUMNS = [
@@ -34,6 +42,21 @@ const COLUMNS = [
     text: (row) => row.record,
     key: (row) => row.went_well + row.tried / 1e6,
     most: true,
+  },
+  {
+    title: "Place",
+    name: "place",
+    text: (row) => placeOf(row) || "–",
+    key: (row) => placeOf(row) || LAST,
+    known: (row) => row.place !== "",
+  },
+  {
+    title: "Speed",
+    name: "speed",
+    text: (row) => speedOf(row) || "–",
+    key: (row) => row.speed ?? 0,
+    most: true,
+    known: (row) => row.speed !== null,
   },
 ];
 
@@ -69,13 +92,18 @@ export function makeMachineChoice({ allowed, allow }) {
   );
   const table = h("table", { class: "gl-offered" }, caption, h("thead", {}, header), body);
   const more = h("button", { type: "button", class: "gl-button gl-small gl-offered-more", onclick: toggle });
+  const aboutSpeed = h(
+    "p",
+    { class: "gl-hint", hidden: true },
+    "Speed: of a core when it was measured in a session of yours, with a usual core of a server as 1.",
+  );
   const plot = h("div", { class: "gl-offers-plot" });
   const element = h(
     "section",
     { class: "gl-group gl-machine-choice", "aria-labelledby": titleId, hidden: true },
     h("h3", { id: titleId }, "What fits"),
     bestRow,
-    h("div", { class: "gl-offered-box" }, h("div", { class: "gl-offered-list" }, table, more), plot),
+    h("div", { class: "gl-offered-box" }, h("div", { class: "gl-offered-list" }, table, aboutSpeed, more), plot),
   );
 
   /** @param {Offers} view */
@@ -101,6 +129,11 @@ export function makeMachineChoice({ allowed, allow }) {
     best.checked = words.length === 0;
     const order = [...machines].sort(compare);
     const shown = all ? order : order.filter((machine, index) => index < SHOWN_AT_FIRST || chosen.includes(machine));
+    const known = COLUMNS.map((column) => column.known === undefined || machines.some(column.known));
+    heads.forEach(({ cell }, index) => {
+      show(cell, known[index]);
+    });
+    show(aboutSpeed, known[COLUMNS.length - 1]);
     const ids = new Set(shown.map(({ id }) => id));
     for (const [id, row] of rows) {
       if (ids.has(id)) continue;
@@ -110,7 +143,7 @@ export function makeMachineChoice({ allowed, allow }) {
     shown.forEach((machine, index) => {
       const row = rows.get(machine.id) ?? new Row(() => pick(machine.id));
       rows.set(machine.id, row);
-      row.update(machine, chosen.includes(machine));
+      row.update(machine, chosen.includes(machine), known);
       if (body.children[index] !== row.element) body.insertBefore(row.element, body.children[index] ?? null);
     });
     for (const [index, { cell }] of heads.entries()) {
@@ -204,8 +237,9 @@ class Row {
   /**
    * @param {MachineRow} machine
    * @param {boolean} chosen
+   * @param {boolean[]} known which columns are shown
    */
-  update(machine, chosen) {
+  update(machine, chosen, known) {
     this.box.checked = chosen;
     this.element.classList.toggle("gl-chosen", chosen);
     setText(this.name, machine.name);
@@ -214,7 +248,12 @@ class Row {
     this.element.classList.toggle("gl-beyond", machine.beyond);
     setText(this.hint, [beyond, machine.note, seen].filter(Boolean).join(" · "));
     setText(this.sizes, `${counted(machine.cpus, "core")}, ${machine.sizes[1]} GiB memory`);
-    setText(this.rest, [`${machine.sizes[2]} GiB disk`, machine.gpu, machine.record].filter(Boolean).join(" · "));
-    for (const [index, { text }] of COLUMNS.slice(1).entries()) setText(this.cells[index], text(machine));
+    const speed = speedOf(machine) && `speed ${speedOf(machine)}`;
+    const rest = [`${machine.sizes[2]} GiB disk`, machine.gpu, placeOf(machine), speed, machine.record];
+    setText(this.rest, rest.filter(Boolean).join(" · "));
+    for (const [index, { text }] of COLUMNS.slice(1).entries()) {
+      setText(this.cells[index], text(machine));
+      show(this.cells[index], known[index + 1]);
+    }
   }
 }

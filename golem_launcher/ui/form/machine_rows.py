@@ -53,6 +53,8 @@ def _row(request: LaunchRequest, offer: Offer, record: Record) -> dict[str, Any]
         "tried": record.agreements,
         "went_well": record.reputation,
         "record": _record(record),
+        "place": machine.place,
+        "speed": offer.speed,
         "seen": record.seen_at.isoformat() if record.seen_at else None,
         "note": f"Failed lately: {offer.note}" if offer.note else "",
     }

@@ -12,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.events import now
+from golem_launcher.market.benchmark import Benchmark
 from golem_launcher.market.history import Record
+from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.estimate import estimate
@@ -105,6 +107,10 @@ def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_
     assert (small["name"], small["price"], small["by"], standard["by"]) == ("small", "0.04", ["SMALL"], [])
     assert (small["record"], small["note"]) == ("2 of 3 sessions went well", "Failed lately: no answer")
     assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
+    assert (standard["place"], standard["speed"]) == ("", None)
+    market = [replace(_MARKET[0], place="CH")]
+    (row,) = estimate(parse_request({}), market, {market[0].provider_id: Record(benchmark=Benchmark(core_rate=1.4 * USUAL_CORE, cores_rate=USUAL_CORE))})["machines"]
+    assert (row["place"], row["speed"]) == ("CH", 1.4)
 
 
 def test_who_takes_the_id_of_the_one_that_is_pinned_for_a_name_is_not_ticked() -> None:

@@ -268,6 +268,33 @@ def test_jupyterlab(chromium: Browser, home: Path, tmp_path: Path) -> None:
     _assert_kept(secrets, home, text, "\n".join(printed))
 
 
+def test_a_tile_of_a_jupyterlab_that_has_the_launcher_beside_it(chromium: Browser, home: Path, tmp_path: Path) -> None:
+    del home
+    say(make_session("mine"), "a line")
+    port = free_port()
+    lab = f"http://127.0.0.1:{port}/my"
+    argv = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    argv += ["--IdentityProvider.token=secret", "--ServerApp.base_url=/my/", "--LabApp.news_url="]
+    argv += [f"--LabApp.check_for_updates_class={_NEVER}"]
+    environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
+    served = serving(argv, lambda line: f":{port}/" in line, cwd=tmp_path, env=environment)
+    with served:
+        with new_context(chromium, strict=False) as context:
+            page = context.new_page()
+            page.goto(f"{lab}/lab?token=secret")
+            tile = page.locator(".jp-LauncherCard", has_text="Golem Launcher")
+            tile.wait_for(timeout=60_000)
+            with context.expect_page() as opened:
+                tile.click()
+            _works(opened.value)
+            assert opened.value.url.startswith(f"{lab}/golem-launcher-page/")
+            _a_session(opened.value, "by-tile")
+        with new_context(chromium, strict=False) as context:
+            stranger = context.new_page()
+            stranger.goto(f"{lab}/golem-launcher-page/voila/render/launcher.ipynb")
+            assert "/login" in stranger.url  # whom the Lab does not know the page does not know
+
+
 def test_notebook_7(chromium: Browser, home: Path, tmp_path: Path) -> None:
     say(make_session("mine"), "a line")
     idle = ".jp-Notebook-ExecutionIndicator[data-status=idle]"

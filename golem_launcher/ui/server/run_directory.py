@@ -19,12 +19,12 @@ _LOCK_SECONDS = 10.0
 
 
 @contextlib.contextmanager
-def run_directory(port: int) -> Iterator[Path]:
-    """A directory for the page at ``port``, for as long as it runs. Blocking."""
+def run_directory(name: str) -> Iterator[Path]:
+    """A directory for the page of that name (its port), for as long as it runs. Blocking."""
     above = paths.private_directory(paths.home() / "page")
     with files.locked(above / "starting.lock", deadline=_LOCK_SECONDS):
         _sweep(above)
-        held = above / f"run-{port}.lock"
+        held = above / f"run-{name}.lock"
         lock = os.open(held, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         files.try_lock(lock)  # until the process ends, however it ends
     directory = _directory(held)

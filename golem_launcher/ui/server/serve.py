@@ -52,23 +52,41 @@ def listen(wanted: int | None = None) -> socket.socket:
     raise LauncherError(f"No port from {ports[0]} to {ports[-1]} is free.", "Choose one with --port.")
 
 
+def listen_privately(path: str) -> socket.socket:
+    """Listen at a socket that only this user can reach."""
+    from tornado.netutil import bind_unix_socket  # noqa: PLC0415 - few need it
+
+    return bind_unix_socket(path, mode=0o600)
+
+
 def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
     """Serve the page at ``listener`` until SIGINT or SIGTERM; ``ready`` gets its address once it answers. Blocking."""
+    token = secrets.token_urlsafe(24)
+    port = listener.getsockname()[1]
+    settings = server_settings(port, token, served_directory())
+    _serve(listener, str(port), settings, lambda: ready(f"http://127.0.0.1:{port}{PAGE}?token={token}"))
+
+
+def serve_beside(listener: socket.socket, base_url: str) -> None:
+    """The same below ``base_url`` of another Jupyter server, which lets in whom it knows and alone reaches ``listener``."""
+    settings = server_settings(0, "", served_directory())
+    settings["ServerApp"] |= {"base_url": base_url, "default_url": base_url + PAGE, "allow_remote_access": True}
+    _serve(listener, f"beside-{os.getpid()}", settings, lambda: None)
+
+
+def _serve(listener: socket.socket, name: str, settings: dict[str, Any], ready: Callable[[], None]) -> None:
     fast_start.apply()
     from traitlets.config import Config  # noqa: PLC0415 - half a second that no other command should pay
 
-    directory = served_directory()
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
-    token = secrets.token_urlsafe(24)
-    port = listener.getsockname()[1]
-    with run_directory(port) as running:
+    with run_directory(name) as running:
         os.environ["JUPYTER_RUNTIME_DIR"] = str(running)
-        app = _app(listener, Config(server_settings(port, token, directory)))
+        app = _app(listener, Config(settings))
         app.initialize(argv=[])
-        _log_to(app.log, directory.parent / "page.log")
+        _log_to(app.log, paths.private_directory(paths.home() / "page") / "page.log")
         with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
-            ready(f"http://127.0.0.1:{port}{PAGE}?token={token}")
+            ready()
             app.no_browser_open_file = True  # it would hold the token, and anybody could read it
             app.start()
 
@@ -82,7 +100,7 @@ def _app(listener: socket.socket, config: Any) -> Any:
 
     class OwnServer(HTTPServer):
         def handle_stream(self, stream: Any, address: Any) -> None:
-            if is_another_person(address, stream.socket.getsockname()):
+            if listener.family != socket.AF_UNIX and is_another_person(address, stream.socket.getsockname()):
                 stream.write(refusal()).add_done_callback(lambda done: done.exception() or stream.close())
             else:
                 super().handle_stream(stream, address)

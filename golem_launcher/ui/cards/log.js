@@ -169,11 +169,12 @@ export class LogView {
 
 /** @param {LogLine} line */
 function logLine(line) {
-  const time = line.at ? new Date(line.at).toLocaleTimeString([], { hour12: false }) : "";
+  const at = line.at ? new Date(line.at) : null;
+  const time = at?.toLocaleTimeString([], { hour12: false }) ?? "";
   return h(
     "div",
     { class: `gl-line gl-line-${line.source} gl-level-${line.level}` },
-    h("span", { class: "gl-line-time" }, time),
+    h("span", { class: "gl-line-time", title: at?.toString() }, time),
     h("span", { class: "gl-line-text", dir: "auto" }, line.text),
   );
 }

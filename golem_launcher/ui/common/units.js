@@ -27,15 +27,20 @@ export function formatAgo(seconds) {
   return `${Math.floor(whole / 3600)} h ago`;
 }
 
-/** @param {string} iso */
+/**
+ * A moment by the reader's own clock, with its zone; its day where that is another one.
+ *
+ * @param {string} iso
+ */
 export function formatClock(iso) {
-  const time = new Date(iso);
-  const today = new Date().toDateString() === time.toDateString();
+  const [time, now] = [new Date(iso), new Date()];
   /** @type {Intl.DateTimeFormatOptions} */
-  const clock = { hour: "2-digit", minute: "2-digit", hour12: false };
-  return today
-    ? time.toLocaleTimeString([], clock)
-    : time.toLocaleString([], { ...clock, month: "short", day: "numeric" });
+  const clock = { hour: "2-digit", minute: "2-digit", hour12: false, timeZoneName: "short" };
+  if (now.toDateString() === time.toDateString()) return time.toLocaleTimeString([], clock);
+  /** @type {Intl.DateTimeFormatOptions} */
+  const day = { month: "short", day: "numeric" };
+  const year = now.getFullYear() === time.getFullYear() ? undefined : "numeric";
+  return time.toLocaleString([], { ...clock, ...day, year });
 }
 
 /** Units of 1024, each with the decimals that are told. */

@@ -1,4 +1,5 @@
 import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
+import { formatClock } from "../common/units.js";
 
 /** @import { BackUp, KnownWallet, Payment, QrCode, Teller, Wallet } from "../types" */
 
@@ -124,10 +125,7 @@ function payments({ payments: sent, settles }) {
     );
   }
   const line = (/** @type {Payment} */ { at, to, amount, url, transaction }) => {
-    const time = new Date(at);
-    const when = Number.isNaN(time.getTime())
-      ? at
-      : time.toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+    const when = Number.isNaN(Date.parse(at)) ? at : formatClock(at);
     const whom = to.length > 16 ? `${to.slice(0, 8)}…${to.slice(-6)}` : to;
     return h(
       "li",

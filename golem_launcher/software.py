@@ -19,7 +19,7 @@ class Software:
     """Whether it is of use only with a GPU."""
 
 
-_SCIENCE = ("numpy", "pandas", "scipy", "scikit-learn", "matplotlib")
+_SCIENCE = ("numpy", "pandas", "scipy", "scikit-learn", "matplotlib", "ipywidgets", "ipympl")
 
 DASK = ("dask==2026.8.0", "distributed==2026.8.0", "bokeh==3.9.2")
 """What each machine of a session with a Dask cluster has; bokeh draws its dashboard. The same everywhere: scheduler,
@@ -28,8 +28,8 @@ workers and notebooks of different versions do not understand each other."""
 SOFTWARE: dict[str, Software] = {
     choice.name: choice
     for choice in (
+        Software("sklearn", "Data science", "NumPy, pandas, SciPy, scikit-learn, Matplotlib, and widgets.", _SCIENCE),
         Software("base", "Base", "JupyterLab, Python and git; add what you need.", ()),
-        Software("sklearn", "Data science", "NumPy, pandas, SciPy, scikit-learn and Matplotlib.", _SCIENCE),
         Software("tensorflow", "TensorFlow", "TensorFlow for the processor, with NumPy and pandas.",
                  ("tensorflow-cpu", "numpy", "pandas", "matplotlib")),
         Software("pytorch", "PyTorch", "PyTorch with NumPy and pandas; installed as it starts, on 12 GiB of disk.",
@@ -38,3 +38,6 @@ SOFTWARE: dict[str, Software] = {
                  ("torch", "numpy", "pandas", "matplotlib"), gpu=True),
     )
 }  # fmt: skip
+
+USUAL, SMALLEST = "sklearn", "base"
+"""What sessions of JupyterLab have where nothing is asked for, and all others."""

@@ -13,6 +13,7 @@ from golem_launcher.cli.formatting import moment
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
+from golem_launcher.software import USUAL
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 
@@ -32,18 +33,18 @@ def add_commands(parent: typer.Typer) -> None:
 @app.command()
 @reports_errors
 def build(
-    variant: Annotated[str, typer.Argument(help="What is in it: base, sklearn, tensorflow or gpu.")] = "base",
+    variant: Annotated[str, typer.Argument(help="What is in it: sklearn, base, tensorflow or gpu.")] = USUAL,
     name: Annotated[str, typer.Option("--name", help="What it is called here.", show_default="the variant")] = "",
     again: Annotated[bool, typer.Option("--again", help="Make it even if the same one is there.")] = False,  # noqa: FBT002
     json: Json = False,  # noqa: FBT002 - typer's way to a flag
 ) -> None:
-    """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute, and about 115 MiB to fetch.
+    """Make an image from Debian's and PyPI's packages: no root, no Docker. A minute or two, and 200 MiB to fetch.
 
     A session on a public network makes the one it needs by itself; made before, it starts sooner.
 
     Examples:
     golem-launcher image build
-    golem-launcher image build sklearn --name mine
+    golem-launcher image build base --name mine
     """
     from golem_launcher.image import uplink
     from golem_launcher.image.store import Store

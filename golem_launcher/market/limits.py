@@ -77,7 +77,7 @@ def least_budget(request: LaunchRequest, price: Price) -> Decimal:
 
 def gpus_wanted(request: LaunchRequest) -> int:
     """How many GPUs a machine must have: software that is made for one asks for one."""
-    return max(request.gpus, 1 if SOFTWARE[request.software].gpu and request.image is None else 0)
+    return max(request.gpus, 1 if SOFTWARE[request.software_taken].gpu and request.image is None else 0)
 
 
 def capabilities_wanted(request: LaunchRequest) -> frozenset[str]:

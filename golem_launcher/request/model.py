@@ -12,7 +12,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.request import kinds
 from golem_launcher.request.about import About
 from golem_launcher.request.checks import idle_seconds
-from golem_launcher.software import SOFTWARE
+from golem_launcher.software import SMALLEST, SOFTWARE, USUAL
 
 MOST_WORKERS = 15
 """Of one cluster."""
@@ -185,11 +185,12 @@ class LaunchRequest(BaseModel):
         ),
     ]
     software: Annotated[
-        kinds.Software,
+        kinds.Software | None,
         Field(
-            default="base",
+            default=None,
             title="Software",
-            description="What is there beside JupyterLab.",
+            description="What is there beside JupyterLab. Empty: data science (sklearn); base on this computer's own "
+            "network, where packages are installed at each start.",
         ),
         About(
             "software",
@@ -480,6 +481,13 @@ class LaunchRequest(BaseModel):
         if self.idle is None:
             return _IDLE_SECONDS if NETWORKS[self.network].money != "none" else None
         return idle_seconds(self.idle)
+
+    @property
+    def software_taken(self) -> str:
+        """The choice of software that was asked for, else the usual one where an image has it."""
+        if self.software is not None:
+            return self.software
+        return USUAL if self.workload == "lab" and not NETWORKS[self.network].image else SMALLEST
 
     @property
     def has_cluster(self) -> bool:

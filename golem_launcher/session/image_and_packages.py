@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from golem_launcher.image import lock, uplink
 from golem_launcher.image.store import NAME, Store
 from golem_launcher.networks import NETWORKS
-from golem_launcher.software import DASK, SOFTWARE
+from golem_launcher.software import DASK, SMALLEST, SOFTWARE
 
 if TYPE_CHECKING:
     from golem_launcher.image.uplink import Upload
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 IMAGE_VARIABLE: Final = "GOLEM_LAUNCHER_IMAGE"
 """The image of sessions on real networks whose request names none."""
-_BARE: Final = "base"
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,10 @@ def image_and_packages(request: LaunchRequest) -> ImageAndPackages:
     Where the network has an image of its own, a software choice is packages. Elsewhere it is an image where there is
     one of it, else packages in the smallest one.
     """
-    baked = request.software in lock.variants()
+    software = request.software_taken
+    baked = software in lock.variants()
     of_network = NETWORKS[request.network].image
-    variant, packages = request.software if baked else _BARE, SOFTWARE[request.software].packages
+    variant, packages = software if baked else SMALLEST, SOFTWARE[software].packages
     if request.image is not None:
         image, packages = request.image, ()
     elif of_network:

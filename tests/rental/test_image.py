@@ -113,11 +113,19 @@ def test_a_software_choice_is_an_image_where_there_is_one_of_it_and_packages_els
     assert wanted(network="hoodi", software="pytorch") == ImageAndPackages("me/own:2", "base", ("rich",))
 
 
+def test_what_newcomers_need_is_there_where_an_image_has_it_and_notebooks_run():
+    assert wanted(network="hoodi") == ImageAndPackages("", "sklearn", ("rich",))
+    assert wanted(network="local") == ImageAndPackages(BASE_IMAGE, "base", ("rich",))  # installed at each start there
+    assert wanted(network="hoodi", workload="tasks") == ImageAndPackages("", "base", ("rich",))
+    assert wanted(network="hoodi", software="base") == ImageAndPackages("", "base", ("rich",))
+
+
 def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path, monkeypatch):
     def of(**fields):
         return upload_of(parse_request({"name": "a", "budget": 1, **fields}))
 
-    assert of(network="hoodi").size == lock.SIZES["base"]
+    assert of(network="hoodi").size == lock.SIZES["sklearn"]
+    assert of(network="hoodi", software="base").size == lock.SIZES["base"]
     assert of(network="hoodi", software="gpu", gpus=1).size == lock.SIZES["gpu"]
     kept = Store().add(image_file(tmp_path / "own"), "mine")
     assert of(image="mine").size == of(network="hoodi", image="mine").size == kept.size

@@ -1,7 +1,7 @@
 // One control per field of the request: how it looks, what it holds, what is wrong with it.
 
 import { h, newId, setText, show } from "../common/dom.js";
-import { counted, formatBytes } from "../common/units.js";
+import { counted, formatBytes, formatClock } from "../common/units.js";
 
 /** @import { Attributes, Child, Field, Money, Saved, Value } from "../types" */
 /** @import { Uploads } from "./uploads.js" */
@@ -30,6 +30,8 @@ import { counted, formatBytes } from "../common/units.js";
  * @property {boolean} [grouped]
  * @property {(token: string) => void} [payIn] names the chosen network's coin, where this is an amount
  * @property {(values: string[]) => void} [suggest] what may be typed, where that is known
+ * @property {() => Record<string, string>} [suggests] what other fields are with the chosen one, where nothing is picked
+ * @property {(value: string) => void} [usual] shows what is taken while nothing is picked
  * @property {() => Record<string, number>} [least] what the chosen one asks of other fields: the least of each
  * @property {() => Money | undefined} [mood]
  * @property {() => string | undefined} [token] the coin that is paid with
@@ -170,6 +172,7 @@ function makeChoice(field, { id, described, onchange }) {
     inputs: [input],
     body: h("div", { class: "gl-control" }, input),
     value: () => input.value,
+    suggests: () => field.options.find(({ value }) => value === input.value)?.suggests ?? {},
     set: (value) => (input.value = String(value)),
   };
 }
@@ -205,8 +208,7 @@ function makeResume(field, { id, described, onchange, tools }) {
 
 /** @param {Saved} saved */
 function savedWords({ value, older, at, files, bytes }) {
-  const when = new Date(at).toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" });
-  return `${older ? "\u2003" : ""}${value} · ${when} · ${counted(files, "file")}, ${formatBytes(bytes)}`;
+  return `${older ? "\u2003" : ""}${value} · ${formatClock(at)} · ${counted(files, "file")}, ${formatBytes(bytes)}`;
 }
 
 /**
@@ -254,11 +256,19 @@ function makeTiles(field, { id, described, hint, onchange }) {
     ),
   );
   const chosen = () => field.options[inputs.findIndex((input) => input.checked)];
+  let picked = false;
+  let suggested = "";
+  /** @param {string} value */
+  function showChosen(value) {
+    for (const input of inputs) input.checked = input.value === value;
+    tell();
+  }
   function tell() {
     setText(hint, chosen()?.sentence ?? field.description);
   }
   /** @param {Event} event */
   function pick(event) {
+    picked = true;
     tell();
     onchange(event);
   }
@@ -267,13 +277,18 @@ function makeTiles(field, { id, described, hint, onchange }) {
     grouped: true,
     label: h("legend", { id }, field.title),
     body: h("div", { class: "gl-tiles" }, ...tiles),
-    value: () => chosen()?.value ?? "",
+    value: () => (picked ? (chosen()?.value ?? "") : ""),
+    suggests: () => chosen()?.suggests ?? {},
+    usual(value) {
+      suggested = value;
+      if (!picked) showChosen(value);
+    },
     least: () => chosen()?.least ?? {},
     mood: () => chosen()?.mood,
     token: () => chosen()?.token,
     set(value) {
-      for (const input of inputs) input.checked = input.value === value;
-      tell();
+      picked = value !== "";
+      showChosen(String(value) || suggested);
     },
   };
 }

@@ -117,13 +117,22 @@ def _options(name: str) -> list[dict[str, Any]]:
     """Choices: ``value``, ``title``; for some a ``sentence``, ``badge``, ``token``, the ``least`` of fields."""
     if name == "network":
         return [
-            {**_words(network), "badge": _MONEY[network.money], "mood": network.money, "token": network.token}
+            {
+                **_words(network),
+                "badge": _MONEY[network.money],
+                "mood": network.money,
+                "token": network.token,
+                "suggests": {"software": parse_request({"network": network.name}).software_taken},
+            }
             for network in map(as_it_is, NETWORKS.values())
         ]
     if name == "software":
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
     if name == "workload":
-        return [{**_words(workload), "least": {}} for workload in registry.usable()]
+        return [
+            {**_words(one), "suggests": {"software": parse_request({"network": "hoodi", "workload": one.name}).software_taken}}
+            for one in registry.usable()
+        ]
     return [{"value": value, "title": words} for value, words in about(name).choices.items()]
 
 

@@ -134,6 +134,9 @@ function renderForm({ model, el }) {
       const instead = element.nextElementSibling;
       if (when.instead && instead instanceof HTMLElement) show(instead, !wanted);
     }
+    for (const control of controls.values()) {
+      for (const [name, value] of Object.entries(control.suggests?.() ?? {})) controlOf(name).usual?.(value);
+    }
     const token = controlOf("network").token?.();
     if (token) for (const control of controls.values()) control.payIn?.(token);
     kept.update();

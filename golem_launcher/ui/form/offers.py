@@ -96,7 +96,7 @@ class Offers:
 
 
 def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
-    return request.network, request.image, request.software
+    return request.network, request.image, request.software_taken
 
 
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}

@@ -35,6 +35,8 @@ def test_units_kinds_limits_and_choices_come_from_the_definition() -> None:
     fields = _fields()
     assert [option["value"] for option in fields["network"]["options"]] == list(NETWORKS)
     assert [option["value"] for option in fields["software"]["options"]] == list(SOFTWARE)
+    suggested = {option["value"]: option["suggests"]["software"] for option in fields["network"]["options"]}
+    assert (suggested["local"], suggested["polygon"]) == ("base", "sklearn")
     assert (fields["budget"]["kind"], fields["budget"]["unit"]) == ("number", "GLM")
     assert fields["cpus"]["description"] == "1 to 256 cores"
     assert (fields["allow"]["kind"], fields["save"]["kind"], fields["gpu_model"]["kind"]) == ("lines", "check", "text")

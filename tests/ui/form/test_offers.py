@@ -43,7 +43,7 @@ def test_what_is_sent_from_here_is_told_in_the_words_of_the_commands(looked):
 def test_nothing_is_told_where_nothing_is_sent_or_it_is_not_known_yet(looked):
     for fields in ({"network": "local"}, {"network": "hoodi", "image": "me/own:1"}):
         assert looked(fields)[-1]["sending"] == ""
-    told = looked({"network": "hoodi", "software": "gpu", "gpus": 1}, {"network": "hoodi"})
+    told = looked({"network": "hoodi", "software": "gpu", "gpus": 1}, {"network": "hoodi", "software": "base"})
     said = [view["sending"] for view in told]
     assert "2.7 GiB" in said[said.index("", 1) - 1]  # then the next request came: not a word of the last one
     assert "82.0 MiB" in said[-1]

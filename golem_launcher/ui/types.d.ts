@@ -202,7 +202,7 @@ export interface Option {
   /** The least of other fields. */
   least?: Record<string, number>;
   /** What other fields are with it, where nothing is picked in them. */
-  suggests?: Record<string, string>;
+  implies?: Record<string, string>;
 }
 
 /** `form/saved.py`: a generation that can be resumed. */

@@ -30,7 +30,7 @@ import { counted, formatBytes, formatClock } from "../common/units.js";
  * @property {boolean} [grouped]
  * @property {(token: string) => void} [payIn] names the chosen network's coin, where this is an amount
  * @property {(values: string[]) => void} [suggest] what may be typed, where that is known
- * @property {() => Record<string, string>} [suggests] what other fields are with the chosen one, where nothing is picked
+ * @property {() => Record<string, string>} [implies] what other fields are with the chosen one, where nothing is picked
  * @property {(value: string) => void} [usual] shows what is taken while nothing is picked
  * @property {() => Record<string, number>} [least] what the chosen one asks of other fields: the least of each
  * @property {() => Money | undefined} [mood]
@@ -172,7 +172,7 @@ function makeChoice(field, { id, described, onchange }) {
     inputs: [input],
     body: h("div", { class: "gl-control" }, input),
     value: () => input.value,
-    suggests: () => field.options.find(({ value }) => value === input.value)?.suggests ?? {},
+    implies: () => field.options.find(({ value }) => value === input.value)?.implies ?? {},
     set: (value) => (input.value = String(value)),
   };
 }
@@ -278,7 +278,7 @@ function makeTiles(field, { id, described, hint, onchange }) {
     label: h("legend", { id }, field.title),
     body: h("div", { class: "gl-tiles" }, ...tiles),
     value: () => (picked ? (chosen()?.value ?? "") : ""),
-    suggests: () => chosen()?.suggests ?? {},
+    implies: () => chosen()?.implies ?? {},
     usual(value) {
       suggested = value;
       if (!picked) showChosen(value);

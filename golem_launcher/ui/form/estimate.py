@@ -34,10 +34,12 @@ def estimate(
     found: Sequence[OfferedMachine],
     known: Mapping[str, Record] | None = None,
     own: Sequence[str] = (),
+    scores: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """What the page says of ``request`` when ``found`` is on offer, as its script takes it.
 
-    ``known`` is what is remembered of providers, ``own`` are the user's sessions that run on the request's network.
+    ``known`` is what is remembered of providers, ``own`` are the user's sessions that run on the request's network,
+    ``scores`` what others say of providers, 0 to 1.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 
@@ -77,7 +79,7 @@ def estimate(
         "token": token,
         "time": duration(seconds_of(request)),
         "best": [machine.name for machine in chosen],
-        "machines": machine_rows(request, found, known or {}),
+        "machines": machine_rows(request, found, known or {}, scores or {}),
     }
 
 

@@ -122,7 +122,7 @@ def _options(name: str) -> list[dict[str, Any]]:
                 "badge": _MONEY[network.money],
                 "mood": network.money,
                 "token": network.token,
-                "suggests": {"software": parse_request({"network": network.name}).software_taken},
+                "implies": {"software": parse_request({"network": network.name}).software_taken},
             }
             for network in map(as_it_is, NETWORKS.values())
         ]
@@ -130,7 +130,7 @@ def _options(name: str) -> list[dict[str, Any]]:
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
     if name == "workload":
         return [
-            {**_words(one), "suggests": {"software": parse_request({"network": "hoodi", "workload": one.name}).software_taken}}
+            {**_words(one), "implies": {"software": parse_request({"network": "hoodi", "workload": one.name}).software_taken}}
             for one in registry.usable()
         ]
     return [{"value": value, "title": words} for value, words in about(name).choices.items()]

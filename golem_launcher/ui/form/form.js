@@ -135,7 +135,7 @@ function renderForm({ model, el }) {
       if (when.instead && instead instanceof HTMLElement) show(instead, !wanted);
     }
     for (const control of controls.values()) {
-      for (const [name, value] of Object.entries(control.suggests?.() ?? {})) controlOf(name).usual?.(value);
+      for (const [name, value] of Object.entries(control.implies?.() ?? {})) controlOf(name).usual?.(value);
     }
     const token = controlOf("network").token?.();
     if (token) for (const control of controls.values()) control.payIn?.(token);

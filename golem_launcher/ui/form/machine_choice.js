@@ -26,6 +26,8 @@ const UNTOUCHED = ["invalid", "looking"]; // says nothing of the market: what wa
 /** @param {MachineRow} row */
 const placeOf = ({ place }) => (place ? (countries.of(place) ?? place) : "");
 /** @param {MachineRow} row */
+const scoreOf = ({ score }) => (score === null ? "" : `${Math.round(100 * score)} %`);
+/** @param {MachineRow} row */
 const speedOf = ({ speed }) => (speed === null ? "" : `${speed.toFixed(1)} ×`);
 
 /** @type {Column[]} */
@@ -42,6 +44,14 @@ const COLUMNS = [
     text: (row) => row.record,
     key: (row) => row.went_well + row.tried / 1e6,
     most: true,
+  },
+  {
+    title: "Reputation",
+    name: "score",
+    text: (row) => scoreOf(row) || "–",
+    key: (row) => row.score ?? -1,
+    most: true,
+    known: (row) => row.score !== null,
   },
   {
     title: "Place",
@@ -249,7 +259,8 @@ class Row {
     setText(this.hint, [beyond, machine.note, seen].filter(Boolean).join(" · "));
     setText(this.sizes, `${counted(machine.cpus, "core")}, ${machine.sizes[1]} GiB memory`);
     const speed = speedOf(machine) && `speed ${speedOf(machine)}`;
-    const rest = [`${machine.sizes[2]} GiB disk`, machine.gpu, placeOf(machine), speed, machine.record];
+    const score = scoreOf(machine) && `reputation ${scoreOf(machine)}`;
+    const rest = [`${machine.sizes[2]} GiB disk`, machine.gpu, placeOf(machine), speed, score, machine.record];
     setText(this.rest, rest.filter(Boolean).join(" · "));
     for (const [index, { text }] of COLUMNS.slice(1).entries()) {
       setText(this.cells[index], text(machine));

@@ -22,20 +22,26 @@ ROWS_AT_MOST = 200
 
 
 def machine_rows(
-    request: LaunchRequest, found: Sequence[OfferedMachine], known: Mapping[str, Record]
+    request: LaunchRequest,
+    found: Sequence[OfferedMachine],
+    known: Mapping[str, Record],
+    scores: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The machines that fit whatever ``request`` says of allowed providers, in the order in which they are taken.
 
-    ``known`` is what is remembered of providers. Whom the user allowed by a name has those words as ``by``.
+    ``known`` is what is remembered of providers, ``scores`` what others say of them. Whom the user allowed by a name has those words as ``by``.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 
     others = request.model_copy(update={"allow": ()})
     fitting = judged(others, found, known).fitting[:ROWS_AT_MOST]
-    return [_row(request, offer, known.get(offer.machine.provider_id, Record())) for offer in fitting]
+    return [
+        _row(request, offer, known.get(offer.machine.provider_id, Record()), scores.get(offer.machine.provider_id))
+        for offer in fitting
+    ]
 
 
-def _row(request: LaunchRequest, offer: Offer, record: Record) -> dict[str, Any]:
+def _row(request: LaunchRequest, offer: Offer, record: Record, score: float | None) -> dict[str, Any]:
     machine = offer.machine
     return {
         "id": machine.provider_id,
@@ -53,6 +59,7 @@ def _row(request: LaunchRequest, offer: Offer, record: Record) -> dict[str, Any]
         "tried": record.agreements,
         "went_well": record.reputation,
         "record": _record(record),
+        "score": score,
         "place": machine.place,
         "speed": offer.speed,
         "seen": record.seen_at.isoformat() if record.seen_at else None,

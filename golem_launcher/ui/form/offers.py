@@ -25,6 +25,8 @@ LOOK_SECONDS = 6.0
 """The time between two looks at the market."""
 
 _SCAN_SECONDS = 2.0
+_SCORED_SECONDS = 3600.0
+"""What others say of providers is asked for so seldom."""
 
 
 class Offers:
@@ -42,6 +44,9 @@ class Offers:
         self._trouble: dict[str, Any] = _LOOKING
         self._known: dict[str, history.Record] = {}
         self._own: list[str] = []
+        self._scores: dict[str, float] = {}
+        self._scored: tuple[str, float] | None = None
+        """Of which network they are, and when others were asked for them by the loop's clock."""
         self._sent: tuple[str, str | None, str] | None = None
         """Network, image and software of which :attr:`_sending` speaks."""
         self._sending = ""
@@ -72,8 +77,20 @@ class Offers:
             if network == self._network:
                 self._machines, self._trouble, self._known, self._own = found, trouble, known, own
                 self._show()
+                if found and NETWORKS[network].settles:
+                    await self._see_what_others_say(network)
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._wanted.wait(), LOOK_SECONDS)
+
+    async def _see_what_others_say(self, network: str) -> None:
+        """Ask Golem's reputation service for its scores, where that was not done of late; without them all goes on."""
+        loop = asyncio.get_running_loop()
+        of, at = self._scored or ("", 0.0)
+        if of == network and loop.time() - at < _SCORED_SECONDS:
+            return
+        self._scored = network, loop.time()
+        self._scores = await loop.run_in_executor(self._threads, _scores, network)
+        self._show()
 
     async def _see_what_is_sent(self) -> None:
         from golem_launcher.session.image_and_packages import upload_of  # noqa: PLC0415 - as below
@@ -90,7 +107,8 @@ class Offers:
             return
         view = self._trouble
         if self._machines is not None:
-            view = estimate(self._request, self._machines, self._known, self._own)
+            scores = self._scores if self._scored is not None and self._scored[0] == self._network else {}
+            view = estimate(self._request, self._machines, self._known, self._own, scores)
             view["gpu_models"] = sorted({one.model for one in gpu_models(self._request, self._machines) if one.model})
         self._tell({**view, "sending": self._sending if _image_of(self._request) == self._sent else ""})
 
@@ -125,6 +143,12 @@ async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] |
         return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING
     except LauncherError as error:
         return None, {"state": "failed", "headline": "The market can't be seen.", "hint": str(error)}
+
+
+def _scores(network: str) -> dict[str, float]:
+    from golem_launcher.market import reputation  # noqa: PLC0415 - as above
+
+    return asyncio.run(reputation.scores(NETWORKS[network]))
 
 
 def _not_running(network: str) -> dict[str, Any]:

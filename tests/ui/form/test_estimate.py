@@ -109,8 +109,11 @@ def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_
     assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
     assert (standard["place"], standard["speed"]) == ("", None)
     market = [replace(_MARKET[0], place="CH")]
-    (row,) = estimate(parse_request({}), market, {market[0].provider_id: Record(benchmark=Benchmark(core_rate=1.4 * USUAL_CORE, cores_rate=USUAL_CORE))})["machines"]
-    assert (row["place"], row["speed"]) == ("CH", 1.4)
+    measured = Record(benchmark=Benchmark(core_rate=1.4 * USUAL_CORE, cores_rate=USUAL_CORE))
+    (row,) = estimate(parse_request({}), market, {market[0].provider_id: measured})["machines"]
+    assert (row["place"], row["speed"], row["score"]) == ("CH", 1.4, None)
+    (row,) = estimate(parse_request({}), market, scores={market[0].provider_id: 0.9})["machines"]
+    assert row["score"] == 0.9
 
 
 def test_who_takes_the_id_of_the_one_that_is_pinned_for_a_name_is_not_ticked() -> None:

@@ -35,7 +35,7 @@ def test_units_kinds_limits_and_choices_come_from_the_definition() -> None:
     fields = _fields()
     assert [option["value"] for option in fields["network"]["options"]] == list(NETWORKS)
     assert [option["value"] for option in fields["software"]["options"]] == list(SOFTWARE)
-    suggested = {option["value"]: option["suggests"]["software"] for option in fields["network"]["options"]}
+    suggested = {option["value"]: option["implies"]["software"] for option in fields["network"]["options"]}
     assert (suggested["local"], suggested["polygon"]) == ("base", "sklearn")
     assert (fields["budget"]["kind"], fields["budget"]["unit"]) == ("number", "GLM")
     assert fields["cpus"]["description"] == "1 to 256 cores"

@@ -237,27 +237,30 @@ class LeftOut(_Event):
 
 
 class LabAsks(_Event):
-    """A page of the Lab asks for what only the user may say yes to: more time, or the session's end."""
+    """A page of the Lab asks for what only the user may say yes to: more time, another machine, or the session's end."""
 
     kind: Literal["asks"] = "asks"
-    what: Literal["extend", "end"]
+    what: Literal["extend", "end", "move"]
     hours: int = 0
     """How many more, where more time is asked for."""
 
     @property
     def line(self) -> str:
         """What is asked for, as a sentence."""
-        if self.what == "end":
-            return "The Lab asks for the session's end."
-        return f"The Lab asks for {counted(self.hours, 'hour')} more."
+        return f"The Lab asks for {self.words}."
+
+    @property
+    def words(self) -> str:
+        """What is asked for, in a few words."""
+        if self.what == "extend":
+            return f"{counted(self.hours, 'hour')} more"
+        return "the session's end" if self.what == "end" else "another machine"
 
     def yes(self, name: str) -> str:
         """The command that does it for the session ``name``."""
-        return (
-            f"golem-launcher stop {name}"
-            if self.what == "end"
-            else (f"golem-launcher extend {name} --hours {self.hours}")
-        )
+        if self.what == "extend":
+            return f"golem-launcher extend {name} --hours {self.hours}"
+        return f"golem-launcher {'stop' if self.what == 'end' else 'move'} {name}"
 
 
 class Usage(BaseModel):

@@ -129,8 +129,7 @@ class LabDesk:
             self._recorder.update(asked=None)
 
     def _waits(self, question: LabAsks) -> str:
-        what = "the end" if question.what == "end" else f"{counted(question.hours, 'hour')} more"
-        return f"Say yes to {what} on the launcher's page, or by: {question.yes(self._request.name)}"
+        return f"Say yes to {question.words} on the launcher's page, or by: {question.yes(self._request.name)}"
 
     def _choice(self, state: SessionState, hours: int) -> dict[str, Any]:
         price, until = state.price_per_hour, state.extendable_until
@@ -155,8 +154,8 @@ class LabDesk:
 
 def _question(asked: object) -> LabAsks | None:
     what, hours = (asked.get("what"), asked.get("hours")) if isinstance(asked, dict) else (None, None)
-    if what == "end":
-        return LabAsks(what="end")
+    if what in ("end", "move"):
+        return LabAsks(what=what)
     if what == "extend" and isinstance(hours, int) and hours in HOURS:
         return LabAsks(what="extend", hours=hours)
     return None

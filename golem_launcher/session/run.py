@@ -368,6 +368,7 @@ class Run:
             arrived=self._arrived.set,
             failed=self._stay,
         )
+        self._session.endpoint.desk.answered()
         await self._recorder.flush()
         return {"number": 1 if before is None else before.number + 1}
 

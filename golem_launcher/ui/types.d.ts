@@ -266,6 +266,8 @@ export interface MachineRow {
   /** A share, with a doubt where few were tried. */
   went_well: number;
   record: string;
+  /** What Golem's reputation service says of its provider, a share; null where it says nothing. */
+  score: number | null;
   /** The country that it says it is in, as two capital letters; empty where it does not. */
   place: string;
   /** Of a core when it was measured, with a usual core of a server as 1. */
@@ -426,7 +428,7 @@ export interface Session {
   idle: string;
   idle_ends: string | null;
   /** What the Lab waits for the user's yes to; no hours where that is the end. */
-  asked: { what: "extend" | "end"; hours: number; words: string } | null;
+  asked: { what: "extend" | "end" | "move"; hours: number; words: string } | null;
   /** The first one's, which has the workspace. */
   usage: Usage | null;
   /** What its GPUs say of themselves, a line each. */

@@ -130,6 +130,7 @@ export class SessionView {
     this._machinesBox.hidden = true;
     this._chips = h("div", { class: "golem-buttons", role: "group", "aria-label": "Ask for more time" });
     this._save = this._button("Save now", { what: "save" });
+    this._move = this._button("Another machine …", { what: "move" });
     this._end = this._button("End …", { what: "end" });
     this._answer = h("p", { role: "status", class: "golem-answer" });
     this._buttons = h(
@@ -138,12 +139,12 @@ export class SessionView {
       h("h3", {}, "More time"),
       this._chips,
       h("h3", {}, "This session"),
-      h("div", { class: "golem-buttons" }, this._save, this._end),
+      h("div", { class: "golem-buttons" }, this._save, this._move, this._end),
       this._answer,
       h(
         "p",
         {},
-        "You confirm more time, or the end, on the launcher's page, where no provider's script can press the button.",
+        "You confirm more time, another machine, or the end, on the launcher's page, where no provider's script can press the button.",
       ),
     );
     const css = h("link", { rel: "stylesheet", href: new URL("session.css", import.meta.url).href });

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, SessionDamaged
+from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.session import client, liveness
@@ -13,6 +13,7 @@ from golem_launcher.session.directory import session_directory
 from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
+from golem_launcher.units import coins_at_a_glance
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Actions:
             "force": _force,
             "extend": _extend,
             "decline": _decline,
+            "move quote": _quote_of_move,
+            "move": _move,
             "save": _save,
             "keep": _keep,
             "remove": _remove,
@@ -145,6 +148,21 @@ def _extend(directory: SessionDirectory, content: Content) -> Content:
 def _decline(directory: SessionDirectory, _content: Content) -> Content:
     """No to what the Lab asks for."""
     liveness.control(directory, "decline")
+    return {}
+
+
+def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
+    """What another machine would cost, for the user to say yes or no to."""
+    found = client.quote_of_move(directory.name, {})
+    if found.per_hour is None:
+        raise SessionError("No other machine fits.", "See what there is: golem-launcher offers")
+    price = f"{coins_at_a_glance(found.per_hour)} {found.token} an hour"
+    more = "Both machines are paid until that one is ready; never more than the budget."
+    return {"text": f"{', '.join(found.providers)} asks {price}. {more}"}
+
+
+def _move(directory: SessionDirectory, _content: Content) -> Content:
+    client.move(directory.name, {})
     return {}
 
 

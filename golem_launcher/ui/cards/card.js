@@ -80,6 +80,8 @@ export class Card {
         this.extend.open(true);
         this.extend.choose(hours);
       },
+      price: () => tools.send({ kind: "move quote", name }),
+      move: () => tools.send({ kind: "move", name }),
       end: () => this.abort.button.click(),
       decline: () => tools.send({ kind: "decline", name }),
     });
@@ -263,6 +265,7 @@ export class Card {
       button.disabled = false;
       setText(button, to === "stop" ? "Abort" : "End at once");
     }
+    if (to === "move quote" || to === "move") this.asks.answered(content);
     if (to === "extend") return this.extend.answered(content);
     if (to === "ssh") return this.ways.toldSsh(content);
     if (to === "hub" && ok && content.link) return this.ways.opened(content.link);

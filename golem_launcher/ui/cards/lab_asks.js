@@ -1,27 +1,56 @@
 import { h, setText, show } from "../common/dom.js";
 
-/** @import { Session } from "../types" */
+/** @import { Answer, Session } from "../types" */
+
+const YES = { extend: "Extend …", move: "See the price …", end: "End it …" };
 
 /** What the Lab asks for: nothing of it happens before the user says yes here, where no provider's script can. */
 export class LabAsksView {
-  /** @param {{ extend: (hours: number) => void, end: () => void, decline: () => void }} acts */
-  constructor({ extend, end, decline }) {
+  /**
+   * @param {{
+   *   extend: (hours: number) => void, price: () => void, move: () => void, end: () => void, decline: () => void,
+   * }} acts `price` asks what another machine costs
+   */
+  constructor(acts) {
+    this.acts = acts;
     this.asked = /** @type {Session["asked"]} */ (null);
+    this.price = ""; // of another machine, once it is known
     this.words = h("span", { role: "status" });
     this.yes = h("button", {
       type: "button",
       class: "gl-button gl-small gl-lab-yes",
-      onclick: () => (this.asked?.what === "extend" ? extend(this.asked.hours) : end()),
+      onclick: () => this.agree(),
     });
-    const no = h("button", { type: "button", class: "gl-button gl-small gl-lab-no", onclick: decline }, "No");
+    const no = h("button", { type: "button", class: "gl-button gl-small gl-lab-no", onclick: acts.decline }, "No");
     this.element = h("p", { class: "gl-row gl-lab-asks", hidden: true }, this.words, this.yes, no);
+  }
+
+  agree() {
+    const { acts, asked } = this;
+    if (asked?.what === "extend") return acts.extend(asked.hours);
+    if (asked?.what === "end") return acts.end();
+    this.yes.disabled = true; // until it is answered
+    if (this.price) acts.move();
+    else acts.price();
+  }
+
+  /** @param {Answer} answer to what `agree` asked for */
+  answered({ to, ok, text }) {
+    this.yes.disabled = false;
+    this.price = to === "move quote" && ok ? (text ?? "") : "";
+    this.draw();
   }
 
   /** @param {Session} session */
   update({ asked, live }) {
+    if (asked === null) this.price = "";
     this.asked = asked;
     show(this.element, live && asked !== null);
-    setText(this.words, asked?.words ?? "");
-    setText(this.yes, asked?.what === "end" ? "End it …" : "Extend …");
+    this.draw();
+  }
+
+  draw() {
+    setText(this.words, [this.asked?.words, this.price].filter(Boolean).join(" "));
+    setText(this.yes, this.price ? "Move" : YES[this.asked?.what ?? "end"]);
   }
 }

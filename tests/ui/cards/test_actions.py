@@ -43,7 +43,13 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
         async def keep(_arguments: dict[str, Any]) -> dict[str, Any]:
             return {"idle_seconds": 3600}
 
-        server = ControlServer(directory.control_socket, {"extend": extend, "keep": keep})
+        moves: list[dict[str, Any]] = []
+
+        async def move(arguments: dict[str, Any]) -> dict[str, Any]:
+            moves.append(arguments)
+            return {"number": 1}
+
+        server = ControlServer(directory.control_socket, {"extend": extend, "keep": keep, "move": move})
         await server.start()
         try:
             sent: list[dict[str, Any]] = []
@@ -52,8 +58,10 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             await acts["extend"]({"name": "mine", "hours": "25"})
             await acts["save"]({"name": "mine"})
             await acts["keep"]({"name": "mine"})
+            await acts["move"]({"name": "mine"})
         finally:
             await server.aclose()
+        assert moves == [{"changes": {}, "now": False}]
         assert asked == [{"hours": "1.5", "budget": "0"}, {"hours": "25", "budget": "0"}]
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]

@@ -131,7 +131,7 @@ def _document(rows: list[Row]) -> str:
         "",
         "Written by `make bench`; run it to measure again (an hour and more; nothing else should be busy).",
         "Each number is a ratio or a difference taken in one run: both sides meet the same machine in the same mood.",
-        "`.venv/bin/python -m benchmarks start` runs one alone. A kB, MB or GB is a thousand, million or billion bytes.",
+        "`.venv/bin/python -m benchmarks start` runs one alone. MB and GB are a million and a billion bytes.",
         "",
         f"Measured on {datetime.now(UTC):%Y-%m-%d} on {_machine()}.",
         "",

@@ -111,7 +111,7 @@ class Session(_Session):
         gpus: int = 0,
         gpu_model: str | None = None,
         gpu_memory_gib: float | None = None,
-        software: str = "base",
+        software: str | None = None,
         image: str | None = None,
         packages: str | Sequence[str] = (),
         inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
@@ -158,8 +158,9 @@ class Session(_Session):
             gpus: GPUs, at least. 0 takes machines with and without one. 0 to 16.
             gpu_model: GPU model. A part of its name, like 'RTX 3090'. Empty: any.
             gpu_memory_gib: GPU memory, at least. Of each GPU, at least. Empty: any. At most 1024 GiB.
-            software: Software. What is there beside JupyterLab. One of base, sklearn, tensorflow, pytorch,
-                gpu.
+            software: Software. What is there beside JupyterLab. Empty: data science (sklearn); base on this
+                computer's own network, where packages are installed at each start. One of sklearn, base,
+                tensorflow, pytorch, gpu.
             image: Image. An image of your own instead: its tag (user/name:tag), its hash, or its name in
                 'golem-launcher image list'. It needs Python 3.9 or newer.
             packages: Packages. Python packages to install, as in a requirements file. Like pandas>=2.
@@ -214,7 +215,7 @@ def launch(
     gpus: int = 0,
     gpu_model: str | None = None,
     gpu_memory_gib: float | None = None,
-    software: str = "base",
+    software: str | None = None,
     image: str | None = None,
     packages: str | Sequence[str] = (),
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
@@ -264,8 +265,9 @@ def launch(
         gpus: GPUs, at least. 0 takes machines with and without one. 0 to 16.
         gpu_model: GPU model. A part of its name, like 'RTX 3090'. Empty: any.
         gpu_memory_gib: GPU memory, at least. Of each GPU, at least. Empty: any. At most 1024 GiB.
-        software: Software. What is there beside JupyterLab. One of base, sklearn, tensorflow, pytorch,
-            gpu.
+        software: Software. What is there beside JupyterLab. Empty: data science (sklearn); base on this
+            computer's own network, where packages are installed at each start. One of sklearn, base,
+            tensorflow, pytorch, gpu.
         image: Image. An image of your own instead: its tag (user/name:tag), its hash, or its name in
             'golem-launcher image list'. It needs Python 3.9 or newer.
         packages: Packages. Python packages to install, as in a requirements file. Like pandas>=2.
@@ -327,7 +329,7 @@ def offers(
     gpus: int = 0,
     gpu_model: str | None = None,
     gpu_memory_gib: float | None = None,
-    software: str = "base",
+    software: str | None = None,
     image: str | None = None,
     packages: str | Sequence[str] = (),
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
@@ -374,8 +376,9 @@ def offers(
         gpus: GPUs, at least. 0 takes machines with and without one. 0 to 16.
         gpu_model: GPU model. A part of its name, like 'RTX 3090'. Empty: any.
         gpu_memory_gib: GPU memory, at least. Of each GPU, at least. Empty: any. At most 1024 GiB.
-        software: Software. What is there beside JupyterLab. One of base, sklearn, tensorflow, pytorch,
-            gpu.
+        software: Software. What is there beside JupyterLab. Empty: data science (sklearn); base on this
+            computer's own network, where packages are installed at each start. One of sklearn, base,
+            tensorflow, pytorch, gpu.
         image: Image. An image of your own instead: its tag (user/name:tag), its hash, or its name in
             'golem-launcher image list'. It needs Python 3.9 or newer.
         packages: Packages. Python packages to install, as in a requirements file. Like pandas>=2.
@@ -434,7 +437,7 @@ def quote(
     gpus: int = 0,
     gpu_model: str | None = None,
     gpu_memory_gib: float | None = None,
-    software: str = "base",
+    software: str | None = None,
     image: str | None = None,
     packages: str | Sequence[str] = (),
     inputs: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
@@ -481,8 +484,9 @@ def quote(
         gpus: GPUs, at least. 0 takes machines with and without one. 0 to 16.
         gpu_model: GPU model. A part of its name, like 'RTX 3090'. Empty: any.
         gpu_memory_gib: GPU memory, at least. Of each GPU, at least. Empty: any. At most 1024 GiB.
-        software: Software. What is there beside JupyterLab. One of base, sklearn, tensorflow, pytorch,
-            gpu.
+        software: Software. What is there beside JupyterLab. Empty: data science (sklearn); base on this
+            computer's own network, where packages are installed at each start. One of sklearn, base,
+            tensorflow, pytorch, gpu.
         image: Image. An image of your own instead: its tag (user/name:tag), its hash, or its name in
             'golem-launcher image list'. It needs Python 3.9 or newer.
         packages: Packages. Python packages to install, as in a requirements file. Like pandas>=2.

@@ -237,7 +237,7 @@ class LeftOut(_Event):
 
 
 class LabAsks(_Event):
-    """A page of the Lab asks for what only the user may say yes to: more time, another machine, or the session's end."""
+    """A page of the Lab asks for what only the user may say yes to: more time, another machine, the session's end."""
 
     kind: Literal["asks"] = "asks"
     what: Literal["extend", "end", "move"]

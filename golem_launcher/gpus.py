@@ -75,7 +75,7 @@ class Gpu(BaseModel):
 
     @property
     def words(self) -> str:
-        """All of it in a line: NVIDIA L4: 12 % busy, 1.2 of 24.1 GB, 45 °C, 31 of 72 W, driver 550.54.14."""
+        """All of it in a line: NVIDIA L4: 12 % busy, 1.2 of 22.5 GiB, 45 °C, 31 of 72 W, driver 550.54.14."""
         most = f" of {self.watts_most:.0f}" if self.watts_most else ""
         memory = self.memory_bytes
         if memory is not None and self.memory_total_bytes:

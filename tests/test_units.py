@@ -84,7 +84,7 @@ def test_sizes_have_one_system_of_units_everywhere():
         for path in (*scripts, *documents)
         if path.name not in {"benchmarks.md", "CHANGELOG.md"}
         for line in path.read_text().splitlines()
-        if re.search(r"(?<![\"`])\b[0-9.,]+ ?(kB|MB|GB|TB)\b", line)
+        if re.search(r"(?<![\"`])\b[0-9.,]+ (kB|MB|GB|TB)\b", line)
     ]
     assert not found
 

@@ -17,7 +17,7 @@ from golem_launcher.suggestions import did_you_mean
 from golem_launcher.units import coins, counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from golem_launcher.market.quote import Quote
     from golem_launcher.market.scan import Offer, Offers
@@ -232,13 +232,7 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
     token = NETWORKS[request.network].token
     shown = (*found.fitting, *found.others) if everything else found.fitting
     if shown:
-        head = ("PROVIDER", "CORES", "GiB", "DISK", f"{token}/H", "START", "IN ALL", "GPU", "PLACE", "SPEED")
-        known = [name for name, is_known in _WHERE_KNOWN.items() if any(map(is_known, shown))]
-        columns = [at for at, name in enumerate(head) if name not in _WHERE_KNOWN or name in known]
-        rows = [tuple(cells[at] for at in columns) for cells in map(_cells, shown)]
-        show_table([head[at] for at in columns], rows, give_way=("GPU", "PROVIDER"), right=(*head[1:7], "SPEED"))
-        if "SPEED" in known:
-            say("SPEED: of a core when it was measured in a session of yours, with a usual core of a server as 1.")
+        _show_table(shown, token)
     for offer in shown:
         for reason in offer.why:
             say(f"{offer.machine.name[:24]} is not taken: {reason}")
@@ -253,6 +247,16 @@ def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
                 say(f"  {count} of them: {reason}")
     elif not everything and found.others:
         say(f"{len(found.others)} more do not fit; see why: --all")
+
+
+def _show_table(shown: Sequence[Offer], token: str) -> None:
+    head = ("PROVIDER", "CORES", "GiB", "DISK", f"{token}/H", "START", "IN ALL", "GPU", "PLACE", "SPEED")
+    known = [name for name, is_known in _WHERE_KNOWN.items() if any(map(is_known, shown))]
+    columns = [at for at, name in enumerate(head) if name not in _WHERE_KNOWN or name in known]
+    rows = [tuple(cells[at] for at in columns) for cells in map(_cells, shown)]
+    show_table([head[at] for at in columns], rows, give_way=("GPU", "PROVIDER"), right=(*head[1:7], "SPEED"))
+    if "SPEED" in known:
+        say("SPEED: of a core when it was measured in a session of yours, with a usual core of a server as 1.")
 
 
 def _cells(offer: Offer) -> tuple[str, ...]:

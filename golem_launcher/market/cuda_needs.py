@@ -43,7 +43,7 @@ def cuda_need(request: LaunchRequest) -> CudaNeed | None:
 
     Of an image of the user's own nothing is known.
     """
-    own = SOFTWARE[request.software].packages if request.image is None else ()
+    own = SOFTWARE[request.software_taken].packages if request.image is None else ()
     found = [need for line in (*own, *request.packages) if (need := _need(line)) is not None]
     return max(found, key=lambda need: as_numbers(need.capability), default=None)
 

@@ -55,6 +55,7 @@ memory_gib = 8
 storage_gib = 20
 price_hour = 0.05
 price_cpu_hour = 0.1
+properties = { "golem.node.geo.country_code" = "CH" }
 
 [[provider]]
 name = "local-pretend-gpu"
@@ -65,7 +66,7 @@ price_hour = 0.2
 price_cpu_hour = 0.2
 gpu = { model = "Pretend GPU (not real)", memory_gib = 24 }
 """
-"""That of whoever describes none, whose ends don't take their five seconds."""
+"""That of whoever describes none, whose ends don't take their five seconds; and one says where it is."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from golem_launcher.localnet import network
+from golem_launcher.market import history
+from golem_launcher.market.benchmark import Benchmark
+from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.form import preferences
@@ -18,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 _PRIVATE = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n-----END OPENSSH PRIVATE KEY-----"
 _PUBLIC = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGhTnGXqrDVJoOrm0OaMTQyZ7F2VgVQXLFVb3KHZcBk8 me@home"
@@ -197,6 +201,10 @@ def test_a_machine_is_picked_from_those_that_fit(form: Page) -> None:
     table.get_by_role("button", name="Memory").click()
     expect(names).to_have_text([re.compile("gpu"), re.compile("standard"), re.compile("small")])
     expect(table.get_by_role("columnheader", name="Memory")).to_have_attribute("aria-sort", "descending")
+    table.get_by_role("button", name="Place").click()
+    expect(names.first).to_have_text(re.compile("standard"))
+    expect(standard).to_contain_text("Switzerland")
+    expect(table.get_by_role("columnheader", name="Reputation")).to_have_count(0)  # nobody says anything here
 
     standard.get_by_role("checkbox").check()
     expect(best).not_to_be_checked()
@@ -210,6 +218,40 @@ def test_a_machine_is_picked_from_those_that_fit(form: Page) -> None:
     table.get_by_role("row", name="local-small").get_by_role("checkbox").uncheck()
     expect(best).to_be_checked()
     form.locator(".gl-price").get_by_text("3 machines fit").wait_for()
+
+
+def test_how_fast_a_machine_was_is_told_once_it_was_measured(form: Page, home: Path) -> None:
+    del home
+    table = form.get_by_role("table", name="Machines that fit")
+    provider_id = next(one["node_id"] for one in network.status()["providers"] if one["name"] == "local-standard")
+    measured = Benchmark(core_rate=1.44 * USUAL_CORE, cores_rate=USUAL_CORE)
+    history.note_benchmark(provider_id, "local-standard", measured)
+    try:
+        expect(table.get_by_role("row", name="local-standard")).to_contain_text(
+            "1.4 \N{MULTIPLICATION SIGN}", timeout=30_000
+        )
+        form.get_by_text("with a usual core of a server as 1").wait_for()
+    finally:
+        history.forget(provider_id)
+
+
+def test_the_usual_software_is_that_of_the_network_until_one_is_picked(form: Page) -> None:
+    def tiles(name: str) -> Locator:
+        return form.get_by_role("radio", name=name)
+
+    expect(tiles("Base")).to_be_checked()
+    tiles("Hoodi").check()
+    expect(tiles("Data science")).to_be_checked()
+    form.locator(".gl-offers-sending", has_text="MiB go from your computer").wait_for()
+    assert "--software" not in form.locator(".gl-share pre").first.inner_text()
+    tiles("Base").check()
+    _command(form, "--software base")
+    tiles("This computer").check()
+    expect(tiles("Base")).to_be_checked()
+    tiles("Data science").check()
+    tiles("Hoodi").check()
+    expect(tiles("Data science")).to_be_checked()
+    form.reload()
 
 
 def test_start_stays_in_sight_where_there_is_one_column(form: Page) -> None:

@@ -195,7 +195,7 @@ def maker(monkeypatch, tmp_path):
 @pytest.mark.usefixtures("node")
 def test_one_that_is_not_there_is_made_with_progress(maker):
     maker(wait=False)
-    one = chosen()
+    one = chosen(software="base")
     told, said = asyncio.run(prepared(one))
     assert told == [("Packing", 1, 2, "bytes")]
     assert "The image 'base'" in said[0]

@@ -163,7 +163,7 @@ def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
 
 def _move(directory: SessionDirectory, _content: Content) -> Content:
     client.move(directory.name, {})
-    return {}
+    return {"text": "It moves."}
 
 
 def _save(directory: SessionDirectory, _content: Content) -> Content:

@@ -13,7 +13,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.fields import NAMES, about, is_list, numbers, title
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.software import SOFTWARE
+from golem_launcher.software import SMALLEST, SOFTWARE
 from golem_launcher.units import number
 from golem_launcher.workload import registry
 
@@ -129,9 +129,9 @@ def _options(name: str) -> list[dict[str, Any]]:
     if name == "software":
         return [{**_words(choice), "least": {"gpus": 1} if choice.gpu else {}} for choice in SOFTWARE.values()]
     if name == "workload":
+        lab = LaunchRequest.model_fields["workload"].default
         return [
-            {**_words(one), "implies": {"software": parse_request({"network": "hoodi", "workload": one.name}).software_taken}}
-            for one in registry.usable()
+            {**_words(one), "implies": {} if one.name == lab else {"software": SMALLEST}} for one in registry.usable()
         ]
     return [{"value": value, "title": words} for value, words in about(name).choices.items()]
 

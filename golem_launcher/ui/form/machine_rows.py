@@ -29,7 +29,8 @@ def machine_rows(
 ) -> list[dict[str, Any]]:
     """The machines that fit whatever ``request`` says of allowed providers, in the order in which they are taken.
 
-    ``known`` is what is remembered of providers, ``scores`` what others say of them. Whom the user allowed by a name has those words as ``by``.
+    ``known`` is what is remembered of providers, ``scores`` what others say of them. Whom the user allowed by a
+    name has those words as ``by``.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 

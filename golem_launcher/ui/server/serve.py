@@ -68,7 +68,7 @@ def serve(listener: socket.socket, *, ready: Callable[[str], None]) -> None:
 
 
 def serve_beside(listener: socket.socket, base_url: str) -> None:
-    """The same below ``base_url`` of another Jupyter server, which lets in whom it knows and alone reaches ``listener``."""
+    """The same below ``base_url`` of another Jupyter server, which lets in whom it knows and alone reaches us."""
     settings = server_settings(0, "", served_directory())
     settings["ServerApp"] |= {"base_url": base_url, "default_url": base_url + PAGE, "allow_remote_access": True}
     _serve(listener, f"beside-{os.getpid()}", settings, lambda: None)

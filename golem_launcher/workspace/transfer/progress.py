@@ -8,7 +8,9 @@ from typing import Protocol
 
 from golem_launcher.units import counted
 
-_FETCHED = re.compile(r"(?:Downloading|Using cached|Processing) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)-\d\S*\.(?:whl|tar\.gz|zip)(?: |$)")
+_FETCHED = re.compile(
+    r"(?:Downloading|Using cached|Processing) (?:\S*/)?([A-Za-z0-9][A-Za-z0-9._]*)-\d\S*\.(?:whl|tar\.gz|zip)(?: |$)"
+)
 _BUILT = re.compile(r"Building wheel for ([A-Za-z0-9][A-Za-z0-9._-]*) ")
 _UNPACKED = "Installing collected packages: "
 _LONGEST_NAME = 40

@@ -38,7 +38,8 @@ async def pull(
 ) -> list[str]:
     """Bring the ``wanted`` chunks and remove them from that queue; the ids of those that the provider no longer has.
 
-    Asks for no more when ``go_on`` says no. ``brought`` is told of so many bytes more that are in the store. Raises ``ProviderError`` and ``WorkspaceError``.
+    Asks for no more when ``go_on`` says no. ``brought`` is told of so many bytes more that are in the store.
+    Raises ``ProviderError`` and ``WorkspaceError``.
     """
     gone: list[str] = []
     began = False
@@ -46,7 +47,7 @@ async def pull(
         began = True
         bulk = agent.bulk
         if bulk is not None and agent.throughput.prefers_bulk(wanted.bytes):
-            gone += await _in_files(agent, bulk, store, wanted, go_on, brought)
+            gone += await _in_files(agent, bulk, store, wanted, go_on, brought=brought)
             return gone
         part = wanted.first(min(agent.throughput.bytes_by_tunnel(_PART_SECONDS), _REQUEST_BYTES), _MOST_AT_ONCE)
         patience = agent.throughput.patience(wanted.bytes) if bulk is not None else None
@@ -94,6 +95,7 @@ async def _in_files(
     store: Store,
     wanted: ChunkQueue,
     go_on: Callable[[], bool],
+    *,
     brought: Callable[[int], None],
 ) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""

@@ -6,11 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
-import pkgutil
 import sys
 from typing import TYPE_CHECKING
 
-from . import cluster_control, compiling, dask_process, killed_kernels, late_extensions, page_builds
+from . import compiling, killed_kernels, late_extensions, notebook_cluster, page_builds
 from .kernel_state import tickets
 
 try:
@@ -52,7 +51,7 @@ def run(config: Config, life: int, lead: int) -> None:
     with contextlib.suppress(OSError, ValueError):  # what an image has of its own may be damaged: no Lab hangs on it
         _write_defaults(config.jupyter)
     if config.notebook_cluster:
-        _bring_cluster(config)
+        notebook_cluster.bring(config)
     from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
@@ -86,26 +85,6 @@ def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
         place = tickets.place(config.log)
         kept = config.kernel_state
         server.session_manager.states = NotebookStates(config.root, place, archive) if kept else NoStates(archive)
-
-
-def _bring_cluster(config: Config) -> None:
-    """Have notebooks find ``golem_launcher.cluster``, of the launcher that module alone, and where to ask."""
-    package = os.path.join(os.path.dirname(config.log), "modules", "golem_launcher")  # noqa: PTH118, PTH120
-    os.makedirs(package, exist_ok=True)  # noqa: PTH103
-    source = pkgutil.get_data(__package__, "brought/cluster.py") or b""
-    for name, data in (("__init__.py", b""), ("cluster.py", source)):
-        with open(os.path.join(package, name), "wb") as file:  # noqa: PTH118, PTH123
-            file.write(data)
-    places = filter(None, (os.path.dirname(package), os.environ.get("PYTHONPATH")))  # noqa: PTH120
-    host = f"[{config.hosts[0]}]" if ":" in config.hosts[0] else config.hosts[0]
-    os.environ.update(
-        {
-            "PYTHONPATH": os.pathsep.join(places),
-            cluster_control.ADDRESS_VARIABLE: f"http://{host}:{config.server_port}/workers",
-            cluster_control.TOKEN_VARIABLE: cluster_control.notebook_token(config.token),
-            cluster_control.LINK_VARIABLE: f"{config.base_url}proxy/{dask_process.DASHBOARD_PORT}/status",
-        }
-    )
 
 
 def _take_lead(server: ServerApp, config: Config, archive: str, lead: int) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from golem_launcher.session import client
 from tests.browser.lab import lab, new_notebook, output, session, show, type_cell
 
 if TYPE_CHECKING:
@@ -37,6 +38,28 @@ def test_asked_for_or_installed_meanwhile(chromium: Browser) -> None:
         with socket.create_server(("127.0.0.1", 0)) as other:
             assert page.evaluate(_FETCH, "/api/status") == "sent"
             assert page.evaluate(_FETCH, f"http://127.0.0.1:{other.getsockname()[1]}/") == "refused"
+
+
+def test_dasks_own_panes_beside_the_notebooks_of_a_cluster(chromium: Browser) -> None:
+    """Its server's half lists and scales the session's cluster, and its panes come by the link."""
+    with session("panes", workers=1, max_workers=2) as directory, lab(chromium, directory) as page:
+        new_notebook(page)
+        type_cell(page, "%pip install -q dask-labextension\nprint('install' + 'ed')")
+        output(page, "installed")
+        while b"dask_labextension | extension was successfully loaded" not in directory.workload_log.read_bytes():
+            page.wait_for_timeout(200)
+        show(page, directory)
+        page.get_by_role("tab", name="Dask").click()
+        listed = page.locator(".dask-ClusterListingItem", has_text="Golem")
+        listed.get_by_text("Number of Workers: 1").wait_for(timeout=120_000)
+        assert listed.get_by_role("link").get_attribute("href") == "/proxy/8787/status"
+        page.get_by_role("button", name="Workers", exact=True).click(timeout=120_000)
+        frame = page.frame_locator(".dask-DaskDashboard iframe, .jp-MainAreaWidget iframe")
+        frame.get_by_text("machine-2").first.wait_for(timeout=120_000)
+        listed.get_by_role("button", name="SCALE").click()
+        page.locator(".jp-Dialog input[type=number]").first.fill("2")
+        page.locator(".jp-Dialog").get_by_role("button", name="Scale").click()
+        assert client.wait_for(directory, lambda state: state.cluster.workers == 2, 60), "the user's side decided"
 
 
 _APP = """

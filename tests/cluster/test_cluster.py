@@ -127,6 +127,17 @@ def test_the_dashboard_is_behind_the_link_and_at_a_tunnel(session, notebook):
             assert b" 200 " in answer.readline()
 
 
+def test_a_client_of_the_address_alone_has_the_certificates_and_a_link_that_leads_somewhere(notebook):
+    """As dask-labextension writes it into a notebook."""
+    told = notebook.run(
+        "from dask.distributed import Client\n"
+        "other = Client(cluster.scheduler_address, set_as_default=False)\n"
+        "print(other.submit(sum, [1, 2]).result(), other.dashboard_link)\n"
+        "other.close()"
+    )
+    assert told.split() == ["3", "/proxy/8787/status"]
+
+
 def test_who_has_no_certificate_of_the_sessions_gets_nowhere(notebook):
     told = notebook.run(
         "import socket, ssl\n"

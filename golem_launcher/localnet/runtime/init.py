@@ -98,7 +98,7 @@ class _Init:
 
     def answer(self, listener: int, event: int) -> None:
         if event & select.POLLIN:
-            ninep().answer(listener, self.asking[listener])
+            beside("ninep").answer(listener, self.asking[listener])
         else:  # nobody is left who could ask
             self.poll.unregister(listener)
             del self.asking[listener]
@@ -128,7 +128,7 @@ class _Init:
 
     def do_spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
         places = set(request["like_9p"] if request["enter"] else ())
-        mounts = set(ninep().mounts_at(request["enter"], places)) if places else set()
+        mounts = set(beside("ninep").mounts_at(request["enter"], places)) if places else set()
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
@@ -163,15 +163,12 @@ class _Init:
         self.send_socket(request, lambda: socket.create_connection(where, timeout=_DIAL_SECONDS))
 
     def do_interface(self, request: dict[str, Any], _: list[int]) -> None:
+        interface = beside("interface")
         if os.fork():
             return  # reaped like any orphan; it answers itself
         try:
             join(request["enter"], {"user", "net"})
-            os.set_inheritable(self.control.fileno(), True)
-            program = os.path.join(os.path.dirname(os.path.abspath(__file__)), "interface.py")  # noqa: PTH100, PTH118, PTH120 - no pathlib here
-            words = [str(request[name]) for name in ("id", "name", "address", "mac", "mtu", "gateway")]
-            argv = [sys.executable, "-I", "-S", program, str(self.control.fileno()), *words]
-            os.execve(sys.executable, argv, {})  # noqa: S606 - no shell, on purpose
+            interface.main(self.control, request)
         except OSError as error:
             code = error.errno or errno.EIO
             self.reply({"id": request["id"], "error": os.strerror(code), "errno": code})
@@ -207,16 +204,16 @@ class _Init:
                 self.reply({"id": identifier, "exit": os.waitstatus_to_exitcode(status)})
 
 
-def ninep() -> Any:
-    """The module beside this one, which this program can't import as one of a package."""
-    if "ninep" not in sys.modules:
+def beside(name: str) -> Any:
+    """A module beside this one, which this program can't import as one of a package."""
+    if name not in sys.modules:
         place = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib is not worth its import here
         sys.path.append(place)
         try:
-            importlib.import_module("ninep")
+            importlib.import_module(name)
         finally:
             sys.path.remove(place)
-    return sys.modules["ninep"]
+    return sys.modules[name]
 
 
 def _child(request: dict[str, Any], descriptors: list[int], report: socket.socket, *, asked: bool) -> None:
@@ -235,7 +232,7 @@ def _child(request: dict[str, Any], descriptors: list[int], report: socket.socke
             join(request["enter"], {name for name, _ in _NAMESPACES})
             _continue_in_pid_namespace()
             os.chdir(request["cwd"])
-            listener = ninep().install() if asked else -1
+            listener = beside("ninep").install() if asked else -1
             if listener >= 0:
                 socket.send_fds(report, [b"."], [listener])
                 os.close(listener)

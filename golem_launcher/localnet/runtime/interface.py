@@ -1,11 +1,9 @@
-"""A network interface inside a sandbox whose other end is ours; a program, started by an activity's init.
+"""A network interface inside a sandbox whose other end is ours, made in a fork of an activity's init.
 
-    python -I -S interface.py CONTROL_FD ID NAME ADDRESS/LENGTH MAC MTU GATEWAY
-
-Run in the sandbox's network, where it may make interfaces without being anybody outside. A pair of virtual Ethernet
-devices is made; one is the interface, and every frame on the other passes a raw socket, which is sent over the control
-socket: ``{"id"}`` with it, or ``{"id", "error", "errno"}``. GATEWAY may be empty. Works for any user, and needs no
-``/dev/net/tun``. Standard library alone.
+It has joined the sandbox's network, where it may make interfaces without being anybody outside. A pair of virtual
+Ethernet devices is made; one is the interface, and every frame on the other passes a raw socket, which is sent over the
+control socket: ``{"id"}`` with it, or ``{"id", "error", "errno"}``. Works for any user, and needs no ``/dev/net/tun``.
+Standard library alone.
 """
 
 from __future__ import annotations
@@ -19,7 +17,10 @@ import json
 import os
 import socket
 import struct
-import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NEW_LINK, _NEW_ADDRESS, _NEW_ROUTE = 16, 20, 24
 _REQUEST, _ACKNOWLEDGE, _CREATE, _EXCLUSIVE = 0x1, 0x4, 0x400, 0x200
@@ -40,18 +41,18 @@ _OFF = (0x19, 0x1F, 0x25)
 """ETHTOOL_SSG, STSO, SGSO: frames are to leave one by one, as from a card."""
 
 
-def main(control: str, identifier: str, *wanted: str) -> None:
-    """Make the interface and send the other end's socket."""
-    channel, reply = socket.socket(fileno=int(control)), {"id": int(identifier)}
-    name, address, mac, mtu, gateway = wanted
+def main(control: socket.socket, wanted: Mapping[str, Any]) -> None:
+    """Make the interface that is ``wanted``, as init.py says, and send the other end's socket over ``control``."""
+    reply = {"id": wanted["id"]}
     try:
-        made = interface(name, ipaddress.IPv4Interface(address), bytes.fromhex(mac), int(mtu))
-        if gateway:
-            default_route(name, ipaddress.IPv4Address(gateway))
-        socket.send_fds(channel, [json.dumps(reply).encode()], [made.fileno()])
+        address, mac = ipaddress.IPv4Interface(wanted["address"]), bytes.fromhex(wanted["mac"])
+        made = interface(wanted["name"], address, mac, wanted["mtu"])
+        if wanted["gateway"]:
+            default_route(wanted["name"], ipaddress.IPv4Address(wanted["gateway"]))
+        socket.send_fds(control, [json.dumps(reply).encode()], [made.fileno()])
     except OSError as error:
         code = error.errno or errno.EIO
-        channel.send(json.dumps({**reply, "error": os.strerror(code), "errno": code}).encode())
+        control.send(json.dumps({**reply, "error": os.strerror(code), "errno": code}).encode())
 
 
 def interface(name: str, address: ipaddress.IPv4Interface, mac: bytes, mtu: int) -> socket.socket:
@@ -116,7 +117,3 @@ def _offload_nothing(name: str) -> None:
 def _switch_off(any_socket: socket.socket, name: str, setting: int) -> None:
     value = ctypes.create_string_buffer(struct.pack("=II", setting, 0))
     fcntl.ioctl(any_socket, _SIOCETHTOOL, struct.pack("16sP", name.encode(), ctypes.addressof(value)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

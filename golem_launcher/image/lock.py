@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
@@ -54,10 +55,11 @@ class Lock:
         return int(datetime.strptime(self.snapshot, "%Y%m%dT%H%M%S%z").timestamp())
 
 
-def variants() -> list[str]:
+@functools.cache
+def variants() -> tuple[str, ...]:
     """The variants that can be made, the smallest first."""
     names = [path.stem for path in LOCKS.glob("*.txt") if path.name != _DEBIAN]
-    return sorted(names, key=lambda name: (name != "base", name))
+    return tuple(sorted(names, key=lambda name: (name != "base", name)))
 
 
 def read(variant: str) -> Lock:

@@ -240,7 +240,7 @@ class LabAsks(_Event):
     """A page of the Lab asks for what only the user may say yes to: more time, another machine, the session's end."""
 
     kind: Literal["asks"] = "asks"
-    what: Literal["extend", "end", "move"]
+    what: Literal["extend", "end", "move", "gpu"]
     hours: int = 0
     """How many more, where more time is asked for."""
 
@@ -254,13 +254,19 @@ class LabAsks(_Event):
         """What is asked for, in a few words."""
         if self.what == "extend":
             return f"{counted(self.hours, 'hour')} more"
-        return "the session's end" if self.what == "end" else "another machine"
+        return {"end": "the session's end", "move": "another machine", "gpu": "a machine with a GPU"}[self.what]
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Where another machine is asked for: in what it differs, by field of a request."""
+        return {"gpus": 1} if self.what == "gpu" else {}
 
     def yes(self, name: str) -> str:
         """The command that does it for the session ``name``."""
         if self.what == "extend":
             return f"golem-launcher extend {name} --hours {self.hours}"
-        return f"golem-launcher {'stop' if self.what == 'end' else 'move'} {name}"
+        gpu = " --gpus 1" if self.what == "gpu" else ""
+        return f"golem-launcher {'stop' if self.what == 'end' else 'move'} {name}{gpu}"
 
 
 class Usage(BaseModel):

@@ -48,6 +48,16 @@ class BorrowedGpu:
         self._borrowed: _Borrowed | None = None
         self._leaving: asyncio.Task[None] | None = None
         self._seconds = 0.0
+        self.returns = False
+        """Whether the session is on its way back: a cell that is sent while it changes machines would be lost."""
+
+    async def settled(self) -> None:
+        """Wait while the session changes machines on its way back. Called before a cell is sent then."""
+        if self.returns and self._borrowed is not None:
+            connection = self._borrowed.connection
+            while _changes_machines(await connection.state()):  # noqa: ASYNC110 - a file tells of it
+                await asyncio.sleep(_LOOK_SECONDS)
+            await connection.caught_up()
 
     async def borrow(self, connection: Connection, fields: dict[str, Any], seconds: float, output: Output) -> None:
         """Have the session at a machine with a GPU, as ``fields`` of a request say; told in the cell.
@@ -104,12 +114,26 @@ class BorrowedGpu:
                 request = await asyncio.to_thread(connection.directory.request)
                 if (await connection.state()).stage.final or _machine_of(request) != borrowed.there:
                     break  # it is over, or its user moved it elsewhere
-                await _until_moved(connection, await _begin(connection, borrowed.before), None)
+                await self._return(borrowed)
                 break
             except LauncherError as error:
                 _LOG.info("not back yet: %s", error)
                 connection.tell(f"The session is still at the machine with a GPU. {error}")
         self._borrowed = None
+
+    async def _return(self, borrowed: _Borrowed) -> None:
+        connection = borrowed.connection
+        self.returns = True
+        try:
+            await _until_moved(connection, await _begin(connection, borrowed.before), None)
+            await connection.caught_up()
+        finally:
+            self.returns = False
+
+
+def _changes_machines(state: SessionState) -> bool:
+    """Whether what is run now may end with the machine that is left."""
+    return state.stage is Stage.RECOVERING or (state.move is not None and state.move.stage == "switching")
 
 
 async def _begin(connection: Connection, changes: dict[str, Any]) -> int:

@@ -87,7 +87,8 @@ class Notebook:
     def may_pass_on(self) -> bool:
         """Whether a cell can go to the kernel over there as it is."""
         connection = self.connection
-        return connection is not None and connection.back.is_set() and not connection.over and not connection.news
+        there = connection is not None and connection.back.is_set() and not connection.over and not connection.news
+        return there and not self.gpu.returns
 
     async def begin(self) -> None:
         """Called once, at the start: after a restart the session of before is there still."""
@@ -161,6 +162,7 @@ class Notebook:
 
         What was lost meanwhile, and what is back, is said in the cell. Raises ``NotConnected``.
         """
+        await self.gpu.settled()
         connection = self.connection
         if connection is not None and not connection.back.is_set():
             await self._wait_for(connection, output)

@@ -84,7 +84,9 @@ def _payment_trouble(value: dict[str, Any]) -> Trouble:
     kind = str(value.get("kind") or next(iter(value), ""))
     network = clean_line(str(value.get("network") or value.get("chain") or ""), longest=40)
     on = f" on {network}" if network else ""
-    said, remedy = _PAYMENTS.get(kind, ("The payment driver reports: " + clean_line(kind, longest=80), "See its log."))
+    if kind not in _PAYMENTS:
+        return Trouble("payments", f"The payment driver reports: {clean_line(kind, longest=80)}", "See its log.")
+    said, remedy = _PAYMENTS[kind]
     return Trouble("payments", said.format(on=on), remedy)
 
 

@@ -154,7 +154,7 @@ class LabDesk:
 
 def _question(asked: object) -> LabAsks | None:
     what, hours = (asked.get("what"), asked.get("hours")) if isinstance(asked, dict) else (None, None)
-    if what in ("end", "move"):
+    if what in ("end", "move", "gpu"):
         return LabAsks(what=what)
     if what == "extend" and isinstance(hours, int) and hours in HOURS:
         return LabAsks(what="extend", hours=hours)

@@ -428,7 +428,7 @@ export interface Session {
   idle: string;
   idle_ends: string | null;
   /** What the Lab waits for the user's yes to; no hours where that is the end. */
-  asked: { what: "extend" | "end" | "move"; hours: number; words: string } | null;
+  asked: { what: "extend" | "end" | "move" | "gpu"; hours: number; words: string } | null;
   /** The first one's, which has the workspace. */
   usage: Usage | null;
   /** What its GPUs say of themselves, a line each. */

@@ -24,6 +24,7 @@ from playwright.sync_api import expect
 from golem_launcher import files
 from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Saving, Stage, Usage, Used, now
+from golem_launcher.gpus import Gpu, GpuProcess, OfferedGpu
 from tests.browser.axe import found_by_axe
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
@@ -266,8 +267,23 @@ def test_ending_soon(camera: Camera) -> None:
         gpu_memory_bytes=7_200_000_000,
     )
     directory = _running("parameter-sweep", asked={"image": "you/image:tag", "gpus": 1}, usage=busy)
+    card_there = Gpu(
+        name="NVIDIA L4",
+        driver="550.54.14",
+        memory_total_bytes=24_152_899_584,
+        memory_bytes=7_200_000_000,
+        percent=61,
+        celsius=58,
+        watts=49,
+        watts_most=72,
+        processes=(GpuProcess(pid=1, name="python3", memory_bytes=7_100_000_000),),
+    )
+    offered = OfferedGpu(model="NVIDIA L4", memory_gib=24)
+    head = directory.state().head.model_copy(update={"gpus": (card_there,), "gpus_offered": (offered,)})
+    change(directory, machines=(head,))
     card = _card(camera.page, "parameter-sweep", "Ready")
     card.get_by_text("an hour lately").wait_for()
+    card.get_by_text("as offered").wait_for()
     change(directory, deadline=now() + timedelta(seconds=560))
     directory.append_event(EndsSoon(minutes=10, why="time"))
     toast = camera.page.locator(".gl-toast", has_text="10 minutes left")

@@ -103,6 +103,7 @@ def test_the_rate_is_that_of_the_last_minutes(desk: LabDesk, recorder: _Recorder
         ({"what": "extend", "hours": 2}, "golem-launcher extend first --hours 2"),
         ({"what": "end"}, "golem-launcher stop first"),
         ({"what": "move"}, "golem-launcher move first"),
+        ({"what": "gpu"}, "golem-launcher move first --gpus 1"),
     ],
 )
 def test_what_costs_or_ends_something_waits_for_the_user(

@@ -131,6 +131,7 @@ export class SessionView {
     this._chips = h("div", { class: "golem-buttons", role: "group", "aria-label": "Ask for more time" });
     this._save = this._button("Save now", { what: "save" });
     this._move = this._button("Another machine …", { what: "move" });
+    this._gpu = this._button("A GPU …", { what: "gpu" });
     this._end = this._button("End …", { what: "end" });
     this._answer = h("p", { role: "status", class: "golem-answer" });
     this._buttons = h(
@@ -139,7 +140,7 @@ export class SessionView {
       h("h3", {}, "More time"),
       this._chips,
       h("h3", {}, "This session"),
-      h("div", { class: "golem-buttons" }, this._save, this._move, this._end),
+      h("div", { class: "golem-buttons" }, this._save, this._move, this._gpu, this._end),
       this._answer,
       h(
         "p",

@@ -153,7 +153,7 @@ def _decline(directory: SessionDirectory, _content: Content) -> Content:
 
 def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
     """What another machine would cost, for the user to say yes or no to."""
-    found = client.quote_of_move(directory.name, {})
+    found = client.quote_of_move(directory.name, _changes(directory))
     if found.per_hour is None:
         raise SessionError("No other machine fits.", "See what there is: golem-launcher offers")
     price = f"{coins_at_a_glance(found.per_hour)} {found.token} an hour"
@@ -162,8 +162,14 @@ def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
 
 
 def _move(directory: SessionDirectory, _content: Content) -> Content:
-    client.move(directory.name, {})
+    client.move(directory.name, _changes(directory))
     return {"text": "It moves."}
+
+
+def _changes(directory: SessionDirectory) -> dict[str, int]:
+    """What is to be different at the machine that the Lab asks for."""
+    asked = directory.state().asked
+    return {} if asked is None else asked.changes
 
 
 def _save(directory: SessionDirectory, _content: Content) -> Content:

@@ -2,7 +2,7 @@ import { h, setText, show } from "../common/dom.js";
 
 /** @import { Answer, Session } from "../types" */
 
-const YES = { extend: "Extend …", move: "See the price …", end: "End it …" };
+const YES = { extend: "Extend …", move: "See the price …", gpu: "See the price …", end: "End it …" };
 
 /** What the Lab asks for: nothing of it happens before the user says yes here, where no provider's script can. */
 export class LabAsksView {

@@ -10,13 +10,13 @@ import pytest
 
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.events import Saving, Stage
+from golem_launcher.events import LabAsks, Saving, Stage
 from golem_launcher.session import client
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directories
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.continuation import continuation
-from tests.ui.made import GOOD_START, make_session
+from tests.ui.made import GOOD_START, change, make_session
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
@@ -59,9 +59,11 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             await acts["save"]({"name": "mine"})
             await acts["keep"]({"name": "mine"})
             await acts["move"]({"name": "mine"})
+            change(directory, asked=LabAsks(what="gpu"))
+            await acts["move"]({"name": "mine"})
         finally:
             await server.aclose()
-        assert moves == [{"changes": {}, "now": False}]
+        assert [one["changes"] for one in moves] == [{}, {"gpus": 1}]
         assert asked == [{"hours": "1.5", "budget": "0"}, {"hours": "25", "budget": "0"}]
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]

@@ -16,7 +16,7 @@ from golem_launcher.events import StandbyState
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.newcomer import Newcomer
 from golem_launcher.session.newcomer_record import NewcomerRecord
-from golem_launcher.waiting import cancel_all, first_of, wait_for
+from golem_launcher.waiting import cancel_all, first_of
 
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
@@ -76,10 +76,9 @@ class Standby:
         await self._stop()
         if newcomer is not None:
             try:
-                await wait_for(newcomer.take_lead(), _TAKE_SECONDS)
-            except (LauncherError, TimeoutError) as error:
-                why = error.what if isinstance(error, LauncherError) else "It took too long."
-                self._record.message(f"{why} So it does not take over.", "warning")
+                await self._lead(newcomer)
+            except LauncherError as error:
+                self._record.message(f"{error.what} So it does not take over.", "warning")
                 self._let_go(newcomer)
                 newcomer = None
         self._tell_none()
@@ -152,6 +151,18 @@ class Standby:
             if lost is None or not await self._give_up(self._ready, lost):
                 return
             why = lost.what
+
+    async def _lead(self, newcomer: Newcomer) -> None:
+        """Have it lead, unless it is lost at that: both may be, at once. Raises ``LauncherError``."""
+        assert newcomer.machine is not None
+        monitor = Monitor(self._session, newcomer.slot, newcomer.machine)
+        async with first_of(newcomer.take_lead(), monitor.until_over(), _TAKE_SECONDS) as (leading, watching):
+            if leading.done():
+                leading.result()
+            elif watching.done():
+                raise ProviderError(watching.result())
+            else:
+                raise ProviderError("It took too long.")
 
     def _let_go(self, newcomer: Newcomer) -> None:
         """End it in good order, while all else goes on."""

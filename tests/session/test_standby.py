@@ -10,7 +10,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
 from tests.session import providers
-from tests.session.conftest import HONEST, command, explain, wait_for
+from tests.session.conftest import HONEST, LARGE, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.test_move import notebook
 
@@ -103,6 +103,20 @@ def test_one_that_is_lost_is_replaced_and_a_first_machine_that_comes_late_writes
     (later,) = notebook(url, "print(os.path.getsize('late.txt'))")
     assert size.splitlines()[-1] == later.splitlines()[-1], "only the first machine's notebook writes there"
     assert first.head.provider_id not in node.members(Journal.read(directory.path).entries.network_id)
+
+
+def test_a_move_goes_with_it_and_it_is_one_like_the_new_machine_then(ready):
+    directory = ready(standby=1, save_seconds=1)
+    before = stands_by(directory)
+    code, _, _ = command("move", directory.name, "--gpus", "1", "--yes", check=False)  # there is none
+    assert code == 1
+    assert directory.state().standby.agreement_id == before.standby.agreement_id
+    command("move", directory.name, "--mem", str(LARGE), "--yes")
+    state = wait_for(directory, lambda state: has_all(state) and state.standby.provider_name == "larger", 90)
+    assert (state.head.provider_name, state.providers_lost) == ("large", 0), explain(directory)
+    entries = Journal.read(directory.path).entries
+    (left,) = [one for one in entries.agreements if one.agreement_id == before.standby.agreement_id]
+    assert left.lost_at is None
 
 
 def test_what_can_have_none_says_so(ready):

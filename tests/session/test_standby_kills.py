@@ -26,6 +26,13 @@ MOST_LOSSES = 2
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 120 * KILLS)]
 
 _NEXT = "number = globals().get('number', 0) + 1; open('number', 'w').write(str(number)); print(number)"
+_LOOK = "print(open('number').read())"
+
+
+def _number(printed):
+    """What a cell printed, beside what is said of variables."""
+    (number,) = [line for line in printed.splitlines() if line.isdigit()]
+    return int(number)
 
 
 def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
@@ -37,12 +44,12 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
         before = stands_by(directory)
 
         async def work(run, *, directory=directory, moment=moment):
-            safe = int((await run(_NEXT)).split()[-1])
+            safe = _number(await run(_NEXT))
             attach(directory.name).save()
             end = time.monotonic() + moment
             last = safe
             while time.monotonic() < end:
-                last = int((await run(_NEXT)).split()[-1])
+                last = _number(await run(_NEXT))
             return safe, last
 
         safe, last = talk(directory, work)
@@ -60,7 +67,7 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
             120,
         )
         took = time.monotonic() - began
-        back = int(talk(directory, lambda run: run("print(open('number').read(), number)")).split()[-2])
+        back = _number(talk(directory, lambda run: run(_LOOK)))
         with capsys.disabled():
             sys.stdout.write(
                 f"\nkill {kill + 1}, {who} at {moment:.2f} s: ready {took:.1f} s later; "

@@ -131,15 +131,13 @@ class Employed:
         accepted = [(attempt, answer) for attempt, answer in answers if await self._counts(attempt, answer)]
         keeping = asyncio.gather(*(self._owner.keep(*one) for one in accepted), return_exceptions=True)
         try:
-            kept = await asyncio.shield(keeping)
-        except asyncio.CancelledError:  # the machine is lost; nobody will be asked for these again
-            await keeping
-            raise
-        for error in kept:
-            if error is not None:
-                raise error
-        for attempt, answer in accepted:
-            self._owner.told(TaskDone(attempt, answer.seconds))
+            await asyncio.shield(keeping)
+        finally:  # the machine may be let go of meanwhile: nobody will be asked for these again
+            for error in await keeping:
+                if error is not None:
+                    raise error
+            for attempt, answer in accepted:
+                self._owner.told(TaskDone(attempt, answer.seconds))
         for _, answer in answers:
             for output in answer.outputs:
                 if isinstance(output.content, Path):

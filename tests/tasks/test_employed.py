@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.agent.program import TASKS
 from golem_launcher.tasks import task_client
 from golem_launcher.tasks.employed import Employed
-from golem_launcher.tasks.happenings import AttemptBegun
+from golem_launcher.tasks.happenings import AttemptBegun, TaskDone
 from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
 from golem_launcher.tasks.task_client import Payload, TaskClient
 from tests.agent.conftest import TOKEN, Agent, eventually
@@ -99,6 +99,43 @@ def test_what_waits_behind_a_task_that_runs_long_is_done_elsewhere_meanwhile(mac
     asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: len(owner.kept) == 149))
     assert {task for task, *_ in owner.kept} == {*range(150)} - {100}
     assert (scheduler.running, scheduler.failed, scheduler.left) == (1, {}, {})
+
+
+def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machines, tmp_path):
+    """As the last result of a job: with it all is done, before it is on the disk."""
+    agent, scheduler, owner = machines[0], Scheduler(range(1)), Commands("echo $1")
+    dial, done = to_origin(f"http://{agent.address}:{agent.port}"), []
+    owner.told = done.append
+
+    async def test():
+        keeping, may_end = asyncio.Event(), asyncio.Event()
+
+        async def keep(*_):
+            keeping.set()
+            await may_end.wait()
+
+        owner.keep = keep
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        employed = Employed(worker, "job", scheduler, owner)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+
+            async def hear():
+                await employed.give(machine)
+                while not employed.idle:
+                    await employed.hear(machine)
+
+            hearing = asyncio.create_task(hear())
+            await keeping.wait()
+            hearing.cancel()
+            await asyncio.sleep(0)
+            assert not any(isinstance(one, TaskDone) for one in done)
+            may_end.set()
+            with pytest.raises(asyncio.CancelledError):
+                await hearing
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+    assert sum(isinstance(one, TaskDone) for one in done) == 1
 
 
 @pytest.mark.parametrize("reached", [True, False])

@@ -208,7 +208,7 @@ def _keep_servers(_: list[str]) -> None:
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionKept
-    from golem_launcher.session import client, farewell, liveness, timeouts
+    from golem_launcher.session import caretaker, client, liveness, parked, timeouts
     from golem_launcher.session.directory import session_directories
 
     for name, process in client.recall().items():
@@ -231,7 +231,8 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
         if liveness.alive(directory):
             client.stop(directory.name, force=True)
         stopped.append(f"session {directory.name}")
-    farewell.end_all()
+    parked.leave_all()
+    caretaker.end()
     names = {directory.name for directory in living}
     stopped += [f"what session {name} left" for name in client.tidy() if name not in names]
     if kept:

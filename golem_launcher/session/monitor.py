@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
-from golem_launcher.session import suspend
+from golem_launcher.session import computer_sleep
 from golem_launcher.session.benchmarking import measure_once
 from golem_launcher.session.end_warnings import Warnings
 from golem_launcher.session.kept_variables import follow_variables
@@ -145,7 +145,7 @@ class Monitor:
         if self._slot.is_head:
             followers.append(session.idle.watch(self.client))
         if self._slot.is_head and not session.network.sleeps_along:
-            followers.append(suspend.watch(session.saves.save_all, session.recorder))
+            followers.append(computer_sleep.watch(session.saves.save_all, session.recorder))
         return followers
 
     async def _watch(self) -> str:

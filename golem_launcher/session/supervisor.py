@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, text
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import documents, farewell, late_providers, preload, timeouts
+from golem_launcher.session import caretaker, documents, late_providers, parked, preload, timeouts
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.parked import Parked
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
@@ -53,6 +54,8 @@ class Supervisor:
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
         self._save_seconds = timeouts.LAST_SAVE
+        self._environment = dict(os.environ)
+        """As it was before this process was led to its node."""
 
     async def main(self) -> None:
         """Run the session to its end. Raises nothing; the end is in the session's state."""
@@ -95,7 +98,15 @@ class Supervisor:
             await self._recorder.flush()
             self._recorder.close()
             if seen_at is not None:
-                farewell.begin(self._directory, seen_at, documents.farewell(self._recorder.state))
+                self._park(parked.farewell(seen_at, documents.farewell(self._recorder.state)))
+
+    def _park(self, what: Parked) -> None:
+        """Have somebody answer at the session's address."""
+        try:
+            parked.park(self._directory.path, what)
+            caretaker.begin(self._environment)
+        except OSError:
+            _LOG.exception("nobody answers at its address")
 
     async def _to_the_end(self) -> tuple[Stage, str]:
         """Work until the session is over or somebody ends it, then save: the last stage, and the reason.

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from golem_launcher.errors import SessionError
-from golem_launcher.session import suspend
+from golem_launcher.session import computer_sleep
 
 SIGNAL = "/org/freedesktop/login1: org.freedesktop.login1.Manager.PrepareForSleep ({},)\n"
 
@@ -44,7 +44,7 @@ def test_a_session_is_saved_before_its_computer_sleeps(logind, works):
         recorder, saved = Recorder(), asyncio.Event()
 
         async def save(seconds):
-            assert seconds == suspend.SAVE_SECONDS
+            assert seconds == computer_sleep.SAVE_SECONDS
             saved.set()
             if not works:
                 raise SessionError("The disk is full.")
@@ -55,7 +55,7 @@ def test_a_session_is_saved_before_its_computer_sleeps(logind, works):
                 assert asyncio.get_running_loop().time() < end
                 await asyncio.sleep(0.02)
 
-        watching = asyncio.create_task(suspend.watch(save, recorder))
+        watching = asyncio.create_task(computer_sleep.watch(save, recorder))
         with await asyncio.to_thread((logind / "said").open, "w", buffering=1) as said:
             await held(1)
             said.write("something else\n" + SIGNAL.format("true"))
@@ -74,11 +74,11 @@ def test_a_session_is_saved_before_its_computer_sleeps(logind, works):
 
 
 def test_what_is_said_after_a_sleep():
-    assert suspend.woke(40) == "This computer slept."
-    assert suspend.woke(100) == "This computer slept for 2 min."
-    assert "keep it awake" in suspend.woke(600)
+    assert computer_sleep.woke(40) == "This computer slept."
+    assert computer_sleep.woke(100) == "This computer slept for 2 min."
+    assert "keep it awake" in computer_sleep.woke(600)
 
 
 def test_a_computer_without_logind_is_not_asked(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    asyncio.run(suspend._listen(None, None))
+    asyncio.run(computer_sleep._listen(None, None))

@@ -6,9 +6,11 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.events import Progress, SessionState
 
 _TELL_SECONDS = 2.0
+_SAME_SECONDS = 6.0
+"""What has not come further is told so seldom, with how long it has taken by now."""
 
 
 class Narration:
@@ -16,7 +18,8 @@ class Narration:
 
     def __init__(self) -> None:
         self._told: set[str] = set()
-        self._at = time.monotonic()
+        self._at = self._since = time.monotonic()
+        self._words = ""
 
     def lines(self, state: SessionState) -> list[str]:
         """The lines to print for what is new in ``state`` since the last call."""
@@ -24,7 +27,17 @@ class Narration:
         if state.stage.value not in self._told:
             self._told.add(state.stage.value)
             found.append(f"{state.name}: {state.stage.value} …")
-        if state.progress is not None and time.monotonic() - self._at > _TELL_SECONDS:
-            self._at = time.monotonic()
-            found.append(f"{state.name}: {state.progress.words}")
+        if state.progress is not None and (words := self._words_of(state.progress)):
+            found.append(f"{state.name}: {words}")
         return found
+
+    def _words_of(self, progress: Progress) -> str:
+        """How far it is, when that is to be told now."""
+        now, words = time.monotonic(), progress.words
+        if words == self._words and now - self._at > _SAME_SECONDS:
+            self._at = now
+            return f"{words} … {now - self._since:.0f} s"
+        if words == self._words or now - self._at <= _TELL_SECONDS:
+            return ""
+        self._words, self._at, self._since = words, now, now
+        return words

@@ -133,7 +133,7 @@ class CellRunner:
             await self._notebook.be_connected(output)
             return await self._run_code(cell, code, last=True)
         finally:
-            self._notebook.gpu.keep()
+            await self._notebook.gpu.renew()
 
     async def _run_code(self, cell: Request, code: str, *, last: bool) -> dict[str, Any]:
         """Python of a cell of ours, at the kernel over there; what it replies."""

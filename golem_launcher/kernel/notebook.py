@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards
-from golem_launcher.kernel.borrowed_gpu import BorrowedGpu
+from golem_launcher.kernel.gpu_cells import GpuCells
 from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
@@ -61,7 +61,7 @@ class Notebook:
         self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
         self.synced = SyncedFolder(record, self.connected)
-        self.gpu = BorrowedGpu()
+        self.gpu = GpuCells()
         """What cells with ``%%gpu`` asked for."""
         self._restoring: asyncio.Task[None] | None = None
 
@@ -88,7 +88,7 @@ class Notebook:
         """Whether a cell can go to the kernel over there as it is."""
         connection = self.connection
         there = connection is not None and connection.back.is_set() and not connection.over and not connection.news
-        return there and not self.gpu.returns
+        return there and not self.gpu.may_return
 
     async def begin(self) -> None:
         """Called once, at the start: after a restart the session of before is there still."""
@@ -123,10 +123,9 @@ class Notebook:
             self._restoring.cancel()
         await self.here.aclose()
         connection = self.connection
-        keeps = self.on_shutdown == "keep"
-        await self.gpu.aclose(goes_on=restarts or keeps)
         if connection is None:
             return
+        keeps = self.on_shutdown == "keep"
         if restarts:
             await self.synced.leave()
             await connection.give_up_kernel()

@@ -300,6 +300,17 @@ def move(name: str, changes: dict[str, Any], *, now: bool = False) -> int:
     return number
 
 
+def borrow(name: str, changes: dict[str, Any], seconds: float) -> int | None:
+    """Have a session at a machine with a GPU, as ``changes`` of its request say, for so long after the last such call.
+
+    Which of its moves leads there, as of :func:`move`; ``None`` where it is there. Raises ``LauncherError``.
+    """
+    directory = _running(name)
+    on_another_machine(directory.request(), changes)  # what is wrong is said by this side, too
+    answer = control(directory, "borrow", deadline=timeouts.ANSWER, changes=changes, seconds=seconds)
+    return None if answer["number"] is None else int(answer["number"])
+
+
 def keep(name: str) -> float | None:
     """Have a session go on as if it had just been used; after how many seconds without use it is stopped.
 

@@ -28,6 +28,7 @@ from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import benchmarking, documents, network_hosts, preload, timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.image_and_packages import image_and_packages
+from golem_launcher.session.loan import Loan
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.moving import Move
@@ -86,6 +87,8 @@ class Run:
         """How many machines it begins with."""
         self._move: Move | None = None
         """The last one of the head to another machine."""
+        self.loan = Loan(self, recorder, self._busy)
+        """What cells that need a GPU asked for."""
         self._arrived = asyncio.Event()
         """Set while the machine of a move is ready and not the head yet."""
         self._left: list[str] = []
@@ -224,7 +227,8 @@ class Run:
         await endpoint.open()
         following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.desk, self._recorder))
         saving = asyncio.create_task(documents.save_when_asked(endpoint.desk, self._session.saves))
-        self._resources.push_async_callback(cancel_all, following, saving)
+        lending = asyncio.create_task(self.loan.watch())
+        self._resources.push_async_callback(cancel_all, following, saving, lending)
         preload.end()
 
     async def _move_in(self, left: Machine) -> tuple[Renting, Machine]:
@@ -371,6 +375,11 @@ class Run:
         self._session.endpoint.desk.answered()
         await self._recorder.flush()
         return {"number": 1 if before is None else before.number + 1}
+
+    @property
+    def present(self) -> LaunchRequest | None:
+        """What is asked of the machine where it is; ``None`` before there is one."""
+        return None if self._renting is None else self._renting.session.request
 
     async def _stay(self) -> None:
         """A move has failed: what was held off for it goes on."""

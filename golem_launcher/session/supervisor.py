@@ -67,6 +67,7 @@ class Supervisor:
             "decline": self._run.decline,
             "save": self._run.save,
             "move": self._run.move,
+            "borrow": self._run.loan.borrow,
             "keep": self._run.keep_running,
             "benchmark": self._run.benchmark,
             "give-up": self._run.give_up,

@@ -1,0 +1,110 @@
+"""A machine that a session has for a while, for cells that need a GPU: it goes back by itself.
+
+Kept by the supervisor: a notebook's kernel that is killed, interrupted or restarted would forget it, and its user go on
+paying for a GPU.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher import clock
+from golem_launcher.errors import LauncherError, RequestError, SessionError
+from golem_launcher.events import Stage
+from golem_launcher.request.another_machine import MOVABLE, on_another_machine
+from golem_launcher.untrusted import number
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.recorder import Recorder
+
+_LOOK_SECONDS = 1.0
+_AGAIN_SECONDS = 60.0
+"""After a way back that failed."""
+_LONGEST_SECONDS = 86400.0
+
+
+class Moves(Protocol):
+    """The session, as far as a loan is concerned."""
+
+    @property
+    def present(self) -> LaunchRequest | None:
+        """What is asked of the machine where it is; ``None`` before there is one."""
+
+    async def move(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Begin to move. Raises ``LauncherError``."""
+
+
+@dataclass(frozen=True)
+class _Lent:
+    """The fields that say which machine is wanted: of the one before, and of each with a GPU that was asked for."""
+
+    before: dict[str, Any]
+    there: tuple[dict[str, Any], ...]
+
+
+class Loan:
+    """Of one session. ``watch`` from when it is ready to its end."""
+
+    def __init__(self, session: Moves, recorder: Recorder, busy: Callable[[], Awaitable[int]]) -> None:
+        """``busy``: how many cells run at the head."""
+        self._session = session
+        self._recorder = recorder
+        self._busy = busy
+        self._lent: _Lent | None = None
+        self._until = 0.0
+        """When it goes back, by :func:`clock.since_boot`; each cell that needs the GPU moves it on."""
+
+    async def borrow(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have the session at a machine with a GPU, as ``changes`` say, until ``seconds`` after the last such call.
+
+        Which move leads there; ``None`` where it is there. Raises ``LauncherError``, and all goes on as before.
+        """
+        seconds, changes = number(arguments.get("seconds")), arguments.get("changes")
+        if seconds is None or not 0 < seconds <= _LONGEST_SECONDS or not isinstance(changes, dict):
+            raise RequestError("A machine is borrowed for some seconds, up to a day.")
+        present = self._session.present
+        if present is None:
+            raise SessionError("The session is not ready; it can move while it is.", "Try again then.")
+        wanted = on_another_machine(present, {"gpus": 1, **changes})
+        if present.gpus and all(getattr(wanted, name) == getattr(present, name) for name in changes):
+            self._until = clock.since_boot() + seconds
+            return {"number": None}
+        here, there, lent = _machine_of(present), _machine_of(wanted), self._lent
+        told = await self._session.move({"changes": there})
+        if lent is not None and here in lent.there:
+            self._lent = _Lent(lent.before, (*lent.there, there))
+        else:
+            self._lent = _Lent(here, (there,))
+        self._until = clock.since_boot() + seconds
+        return told
+
+    async def watch(self) -> None:
+        """Go back when it is time and no cell runs, as often as it takes; until cancelled."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            lent, present = self._lent, self._session.present
+            if lent is None or present is None or not self._is_settled():
+                continue
+            if (
+                _machine_of(present) not in lent.there
+            ):  # it never came there, it is back, or its user moved it elsewhere
+                self._lent = None
+            elif clock.since_boot() >= self._until and not await self._busy():
+                self._until = clock.since_boot() + _AGAIN_SECONDS
+                try:
+                    await self._session.move({"changes": lent.before})
+                except LauncherError as error:
+                    self._recorder.message(f"The session is still at the machine with a GPU: {error.what}", "warning")
+
+    def _is_settled(self) -> bool:
+        state = self._recorder.state
+        return state.stage is Stage.READY and (state.move is None or state.move.over)
+
+
+def _machine_of(request: LaunchRequest) -> dict[str, Any]:
+    return request.model_dump(mode="json", include=set(MOVABLE))

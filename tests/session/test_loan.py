@@ -1,0 +1,164 @@
+"""A machine with a GPU that cells asked for: it goes back whatever becomes of who asked, and never against its user."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from golem_launcher.errors import RequestError, SessionError
+from golem_launcher.events import MoveState, SessionState, Stage
+from golem_launcher.request import LaunchRequest
+from golem_launcher.request.another_machine import on_another_machine
+from golem_launcher.session import loan
+from golem_launcher.session.loan import Loan
+
+
+class Session:
+    """A session whose moves arrive, or fail, when the test says so."""
+
+    def __init__(self):
+        self.present = LaunchRequest(name="a", cpus=2, budget=1)
+        self.moves = []
+        self.busy = 0
+        self.refuses = False
+        self.state = SessionState(name="a", network="local", stage=Stage.READY)
+        self.messages = []
+
+    async def move(self, arguments):
+        if self.refuses:
+            raise SessionError("No other machine fits.")
+        self.moves.append(arguments["changes"])
+        self._told("searching")
+        return {"number": len(self.moves)}
+
+    async def count(self):
+        return self.busy
+
+    def message(self, text, _level):
+        self.messages.append(text)
+
+    def arrive(self):
+        self.present = on_another_machine(self.present, self.moves[-1])
+        self._told("done")
+
+    def fail(self):
+        self._told("failed")
+
+    def _told(self, stage):
+        self.state = self.state.model_copy(update={"move": MoveState(number=len(self.moves), stage=stage)})
+
+
+@pytest.fixture
+def borrowed(monkeypatch):
+    """Run a story with a session, its loan, and a function that lets seconds pass."""
+    time = [0.0]
+    monkeypatch.setattr(loan, "clock", SimpleNamespace(since_boot=lambda: time[0]))
+    monkeypatch.setattr(loan, "_LOOK_SECONDS", 0)
+
+    async def passes(seconds):
+        time[0] += seconds
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+    async def tell(story):
+        session = Session()
+        lent = Loan(session, session, session.count)
+        watching = asyncio.create_task(lent.watch())
+        await story(session, lambda **changes: lent.borrow({"changes": changes, "seconds": 60}), passes)
+        assert not watching.done(), "it watches whatever happened"
+        watching.cancel()
+
+    return lambda story: asyncio.run(tell(story))
+
+
+def test_it_goes_back_when_its_time_is_over_and_no_cell_runs(borrowed):
+    async def story(session, borrow, passes):
+        assert await borrow() == {"number": 1}
+        session.arrive()
+        await passes(59)
+        assert await borrow() == {"number": None}, "it is there"
+        session.busy = 1
+        await passes(1000)
+        assert len(session.moves) == 1
+        session.busy = 0
+        await passes(1)
+        assert [one["gpus"] for one in session.moves] == [1, 0]
+        session.arrive()
+        await passes(1000)
+        assert (len(session.moves), session.present.gpus, session.present.cpus) == (2, 0, 2)
+
+    borrowed(story)
+
+
+def test_it_goes_back_though_whoever_asked_was_gone_before_it_was_there(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        await passes(1000)
+        session.arrive()
+        await passes(1)
+        assert [one["gpus"] for one in session.moves] == [1, 0]
+
+    borrowed(story)
+
+
+def test_a_way_back_that_fails_is_tried_until_it_works(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        session.arrive()
+        for _ in range(5):
+            await passes(61)
+            session.fail()
+        session.refuses = True
+        await passes(61)
+        assert session.messages == ["The session is still at the machine with a GPU: No other machine fits."]
+        session.refuses = False
+        await passes(61)
+        session.arrive()
+        assert session.present.gpus == 0
+
+    borrowed(story)
+
+
+def test_a_second_one_that_is_not_to_be_had_does_not_make_the_first_one_stay(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        session.arrive()
+        session.refuses = True
+        with pytest.raises(SessionError):
+            await borrow(gpu_model="H100")
+        session.refuses = False
+        await borrow(gpu_model="H100")
+        session.fail()
+        await passes(100)
+        assert [one["gpus"] for one in session.moves] == [1, 1, 0]
+        session.arrive()
+        assert (session.present.gpus, session.present.gpu_model) == (0, None)
+
+    borrowed(story)
+
+
+def test_where_its_user_moves_it_it_stays(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        session.arrive()
+        await session.move({"changes": {"gpus": 2}})
+        session.arrive()
+        await passes(1000)
+        assert (len(session.moves), session.present.gpus) == (2, 2)
+
+    borrowed(story)
+
+
+def test_what_makes_no_sense_is_refused(borrowed):
+    async def story(session, _borrow, _passes):
+        lent = Loan(session, session, session.count)
+        for arguments in ({}, {"seconds": 0, "changes": {}}, {"seconds": "5", "changes": {}}, {"seconds": 5}):
+            with pytest.raises(RequestError):
+                await lent.borrow(arguments)
+        with pytest.raises(RequestError):
+            await lent.borrow({"seconds": 5, "changes": {"budget": "100"}})
+        session.present = None
+        with pytest.raises(SessionError):
+            await lent.borrow({"seconds": 5, "changes": {}})
+
+    borrowed(story)

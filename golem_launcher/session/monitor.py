@@ -111,6 +111,11 @@ class Monitor:
         self._given_up = ""
         """Why whoever uses it wants another in its place; empty while nobody does."""
 
+    @property
+    def rented(self) -> Rented:
+        """The machine as it is reached now: in another private network once its node was started anew."""
+        return self._rented
+
     def give_up(self, why: str) -> None:
         """Treat the machine as lost, for the reason ``why``, a sentence.
 

@@ -11,12 +11,12 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import LauncherError
+from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.events import MoveState
 from golem_launcher.session.departure import Departure
 from golem_launcher.session.newcomer import Newcomer
 from golem_launcher.session.newcomer_record import NewcomerRecord
-from golem_launcher.waiting import cancel_all
+from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from golem_launcher.session.context import Prepared
 
 _LOG = logging.getLogger(__name__)
+
+_SWITCH_SECONDS = 300.0
+"""So long nobody can work at the most, while what was saved last is brought."""
 
 
 class Move:
@@ -37,14 +40,16 @@ class Move:
         number: int,
         *,
         busy: Callable[[], Awaitable[int]],
+        begins: Callable[[], Awaitable[None]],
         arrived: Callable[[], None],
         failed: Callable[[], Awaitable[None]],
     ) -> None:
         """``request``: the session's, of the machine that is wanted now; ``number``: which of its moves this is.
 
-        ``busy``: how many cells run at the head; ``arrived`` is called once :attr:`newcomer` is to be the head, or
-        ``failed``, where the session goes on at its own.
+        ``busy``: how many cells run at the head; ``begins`` is awaited before a machine is sought. ``arrived`` is
+        called once :attr:`newcomer` is to be the head, or ``failed``, where the session goes on at its own.
         """
+        self._begins = begins
         self._arrived = arrived
         self._failed = failed
         self._recorder = session.recorder
@@ -110,9 +115,13 @@ class Move:
 
     async def _prepare(self) -> None:
         """Make the other machine ready, then leave the present one: what was done there last is brought as well."""
+        await self._begins()
         await self.newcomer.rent()
         await self._departure.begin()
-        await self.newcomer.take_lead()
+        try:
+            await wait_for(self.newcomer.take_lead(), _SWITCH_SECONDS)
+        except TimeoutError:
+            raise ProviderError("It took too long to take over there.") from None
 
     async def _stay(self) -> None:
         """All goes on at the machine that was to be left."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import paths
 from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.errors import ProviderError, WorkspaceError
+from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.machine_endpoint import MachineEndpoint
 from golem_launcher.session.machine_slot import HEAD, MachineSlot
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
     from golem_launcher.workspace.transfer.replica import Replica
 
+_ANSWER_SECONDS = 5.0
+_LEAD_SECONDS = 10.0
+"""For a JupyterLab that runs to take another token."""
 _LEAD_POLL_SECONDS = 0.02
 _PROBE_SECONDS = 1.0
 _FAILURES = 5
@@ -82,7 +86,7 @@ class Newcomer:
                 told(self._files.has)
             await self.session.saves.newer(self._files.has)
             try:
-                await self._files.bring()
+                self._note(await self._files.bring())
             except WorkspaceError as error:
                 failures += 1
                 if failures == _FAILURES:
@@ -97,19 +101,44 @@ class Newcomer:
         Called once nobody writes at the head any more; the session's address may lead here then. Raises
         ``ProviderError`` when it is of no use, and ``WorkspaceError`` when the store can't be read.
         """
-        assert self.machine is not None
-        notices = await self._files.bring()
-        self.machine = replace(self.machine, notices=(*self.machine.notices, *notices))
-        token = self.session.endpoint.token
+        self._note(await self._files.bring())
+        title = self.session.workload.title
+        async with self.endpoint.client() as client:
+            if not await client.answers(seconds=_ANSWER_SECONDS):
+                raise ProviderError(f"{title} does not answer there.")
+            seconds = self.session.deadline.left + AGENT_GRACE_SECONDS  # it may have been moved meanwhile
+            if not await client.move_deadline(seconds):
+                raise ProviderError("It did not take the session's deadline.")
+        try:
+            await self._lead(self.session.endpoint.token)
+        except BaseException:
+            await self._shut_out()
+            raise
+
+    async def _lead(self, token: str) -> None:
+        """Tell it the session's token, and wait until that opens its workload. Raises ``ProviderError``."""
+        workload = self.session.workload
         await self._files.agent.lead(token)
         self.endpoint.opens_to(token)
         time = asyncio.get_running_loop().time
-        end = time() + self.session.host.patience.start
+        end = time() + (self.session.host.patience.start if workload.argv else _LEAD_SECONDS)  # a program starts now
         async with self.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS):
                 if time() > end:
-                    raise ProviderError(f"{self.session.workload.title} did not take over there.")
+                    raise ProviderError(f"{workload.title} did not take over there.")
                 await asyncio.sleep(_LEAD_POLL_SECONDS)
+
+    async def _shut_out(self) -> None:
+        """It knows the session's token, and does not lead: it must not reach the head any more."""
+        self.endpoint.point_nowhere()
+        if self.machine is not None:
+            await self.machine.hiring.aclose()
+
+    def _note(self, notices: list[str]) -> None:
+        """Keep for the user what could not be done there: it matters once the session goes on there."""
+        assert self.machine is not None
+        told = dict.fromkeys((*self.machine.notices, *notices))
+        self.machine = replace(self.machine, notices=tuple(told))
 
     async def lose(self, error: ProviderError) -> None:
         """It is lost. Raises ``ProviderError`` when nobody is to be asked in its place."""

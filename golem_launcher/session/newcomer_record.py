@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.events import Progress, Stage
+from golem_launcher.events import MachineState, Progress, Stage
 from golem_launcher.frozen import changed
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder
 
@@ -26,6 +26,8 @@ class NewcomerRecord:
         self._field = field
         self._state = state
         self._title = title
+        self.own = MachineState(number=HEAD)
+        """What is known of its machine, which is none of the session's yet."""
         self.tell()
 
     def tell(self, **changes: Any) -> None:
@@ -46,8 +48,9 @@ class NewcomerRecord:
     def update(self, **changes: Any) -> None:
         """Nothing of the session changes by it."""
 
-    def machine(self, number: int, **changes: Any) -> None:
-        """Nor of its machines."""
+    def machine(self, number: int, **changes: Any) -> None:  # noqa: ARG002 - it is the only one
+        """Nor of its machines; of its own it is kept."""
+        self.own = changed(self.own, changes)
 
     def provider(
         self,
@@ -60,13 +63,9 @@ class NewcomerRecord:
         machine: int = 1,  # noqa: ARG002 - it is told with the head's number once it is the head
     ) -> None:
         """An agreement is confirmed."""
-        self.tell(
-            provider_id=provider_id,
-            provider_name=name,
-            agreement_id=agreement_id,
-            wallet=wallet,
-            price_per_hour=price_per_hour,
-        )
+        chosen = {"provider_id": provider_id, "provider_name": name, "agreement_id": agreement_id, "wallet": wallet}
+        self.own = changed(self.own, {**chosen, "price_per_hour": price_per_hour})
+        self.tell(**chosen, price_per_hour=price_per_hour)
         self.message(f"agreement with {name}")
 
     def message(self, text: str, level: str = "info") -> None:
@@ -96,6 +95,11 @@ class NewcomerRecorder(MachineRecorder):
     def is_head(self) -> bool:
         """Not yet."""
         return False
+
+    @property
+    def state(self) -> MachineState:
+        """Of the newcomer, not of the head whose place it is to take."""
+        return self._record.own
 
     def enter(self, stage: Stage, reason: str = "") -> None:
         """It enters a stage."""

@@ -355,26 +355,31 @@ class Run:
         if renting is None or monitor is None or self.ending:
             stage = self._recorder.state.stage.value
             raise SessionError(f"The session is {stage}; it can move while it is ready.", "Try again then.")
-        if self._move is not None and not self._move.over:
+        if self._move is not None and (self._arrived.is_set() or not self._move.over):
             raise SessionError("It is moving already.", f"See it: golem-launcher show {self._session.directory.name}")
         request = on_another_machine(renting.session.request, changes if isinstance(changes, dict) else {})
         _check_movable(request)
-        before = self._recorder.state.move
-        if self._move is not None:
-            await self._move.aclose()
-        if self._standby is not None:
-            await self._standby.hold_off()
-        self._move = Move(
+        last, before = self._move, self._recorder.state.move
+        number = 1 if before is None else before.number + 1
+        self._move = Move(  # at once: nothing may come in between
             renting.session,
             request,
-            1 if before is None else before.number + 1,
+            number,
             busy=_nobody if arguments.get("now") is True else self._busy,
+            begins=self._hold_off,
             arrived=self._arrived.set,
             failed=self._stay,
         )
+        if last is not None:
+            await last.aclose()
         self._session.endpoint.desk.answered()
         await self._recorder.flush()
-        return {"number": 1 if before is None else before.number + 1}
+        return {"number": number}
+
+    async def _hold_off(self) -> None:
+        """A move begins: nobody else looks for a machine meanwhile."""
+        if self._standby is not None:
+            await self._standby.hold_off()
 
     @property
     def present(self) -> LaunchRequest | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
@@ -29,6 +30,7 @@ _TITLE = "The standby"
 
 _AGAIN_SECONDS = 60.0
 """How long to wait where none was found, before one is looked for again."""
+_PAUSE_SECONDS = 5.0
 _WITNESS_SECONDS = 0.6
 """Whoever takes longer to answer shows nothing of anybody else: this side may be what is slow."""
 _TAKE_SECONDS = 30.0
@@ -47,12 +49,14 @@ class Standby:
         """Its own."""
         self._task: asyncio.Task[None] | None = None
         """Keeps one; ``None`` while none is to be kept."""
+        self._held_off = False
+        """Whether none is to be looked for at present."""
         self._leaving: set[asyncio.Task[list[str]]] = set()
         """The ends of those that were let go of; each tells the agreement."""
 
     async def begin(self, session: Prepared) -> None:
         """Keep one for the ``session`` as it is now. Called each time that it has a head."""
-        self._session = session
+        self._session, self._held_off = session, False
         if self._task is not None and (self._ready is None or self._fits(self._ready)):
             if not self._task.done():
                 return
@@ -62,6 +66,7 @@ class Standby:
 
     async def hold_off(self) -> None:
         """Look for none until :meth:`begin`, as the head's place is being filled; one that stands by goes on."""
+        self._held_off = True
         if self._ready is None:
             await self._stop()
             self._tell_none()
@@ -77,8 +82,10 @@ class Standby:
         if newcomer is not None:
             try:
                 await self._lead(newcomer)
-            except LauncherError as error:
-                self._record.message(f"{error.what} So it does not take over.", "warning")
+            except Exception as error:  # noqa: BLE001 - the session goes on elsewhere, whatever it was
+                _LOG.info("the standby does not take over", exc_info=True)
+                why = error.what if isinstance(error, LauncherError) else "Something unexpected happened."
+                self._record.message(f"{why} So it does not take over.", "warning")
                 self._let_go(newcomer)
                 newcomer = None
         self._tell_none()
@@ -131,26 +138,42 @@ class Standby:
         if self._ready is not None and not self._fits(self._ready):
             self._let_go(self._ready)
             self._ready = None
-        why = ""
-        while True:
+        why, goes_on = "", True
+        while goes_on and not (self._ready is None and self._held_off):
             if self._ready is None:
-                self._tell_none(why)
-                try:
-                    self._ready = await self._found()
-                except LauncherError as error:
-                    why = str(error)
-                except Exception as error:  # noqa: BLE001 - the session goes on, whatever it was
-                    _LOG.exception("no standby")
-                    why = f"Something unexpected happened ({type(error).__name__}). See supervisor.log."
-            if self._ready is None:
-                self._tell_none(why)
-                self._record.message(f"{why} Another one is looked for in {_AGAIN_SECONDS:.0f} s.", "warning")
-                await asyncio.sleep(_AGAIN_SECONDS)
-                continue
-            lost = await self._watch(self._ready)
-            if lost is None or not await self._give_up(self._ready, lost):
-                return
-            why = lost.what
+                why = await self._seek(why)
+            else:
+                goes_on, why = await self._stand_by(self._ready)
+        if goes_on:
+            self._tell_none(why)
+
+    async def _seek(self, why: str) -> str:
+        """Look for one, and where there is none, wait a while; why there is none. ``why`` there was none so far."""
+        self._tell_none(why)
+        try:
+            self._ready = await self._found()
+        except LauncherError as error:
+            why = str(error)
+        except Exception as error:  # noqa: BLE001 - the session goes on, whatever it was
+            _LOG.exception("no standby")
+            why = f"Something unexpected happened ({type(error).__name__}). See supervisor.log."
+        else:
+            return ""
+        self._tell_none(why)
+        self._record.message(f"{why} Another one is looked for in {_AGAIN_SECONDS:.0f} s.", "warning")
+        await asyncio.sleep(_AGAIN_SECONDS)
+        return why
+
+    async def _stand_by(self, newcomer: Newcomer) -> tuple[bool, str]:
+        """Have one stand by until it is lost, and why it was; whether one is to be kept then."""
+        try:
+            lost = await self._watch(newcomer)
+        except Exception as error:  # noqa: BLE001 - it is paid: somebody has to watch it
+            if not isinstance(error, NodeError):  # which the head sees, too
+                _LOG.exception("the standby is watched again")
+            await asyncio.sleep(_PAUSE_SECONDS)
+            return True, ""
+        return (False, "") if lost is None else (await self._give_up(newcomer, lost), lost.what)
 
     async def _lead(self, newcomer: Newcomer) -> None:
         """Have it lead, unless it is lost at that: both may be, at once. Raises ``LauncherError``."""
@@ -197,10 +220,9 @@ class Standby:
                     following.result()
         except ProviderError as error:
             return error
-        except NodeError:
-            return None  # the head sees it too, and the session ends
         finally:
             self._monitor = None
+            newcomer.machine = replace(newcomer.machine or machine, rented=monitor.rented)  # a node may have begun anew
         return None  # its time or its money is over, which the head sees, too
 
     async def _give_up(self, newcomer: Newcomer, lost: ProviderError) -> bool:

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 _ATTEMPTS = 3
 """Times that it is brought a generation: what runs there may have written something of its own meanwhile."""
 _LOOKS = 8
+_SAMPLES = 3
+"""Pieces that are asked for where it is about to be relied on."""
+_READ_SECONDS = 120.0
+"""So long it may say that it has still to read what is large: what it was brought, it need not read."""
+_READ_POLL_SECONDS = 0.2
 _OTHER = "It does not have what it was brought: its files are not those of the save."
 
 
@@ -61,7 +66,7 @@ class Replica:
             notices += await mirror(self._agent, self._store, difference, progress)
             await self._look()
             if await asyncio.to_thread(_same, self._tree.entries, manifest.entries):
-                await self._try_one(manifest.entries)
+                await self._sample(manifest.entries, 1)
                 self.manifest = manifest
                 return notices
         raise ProviderError(_OTHER)
@@ -72,9 +77,12 @@ class Replica:
         await self._look()
         if not await asyncio.to_thread(_same, self._tree.entries, self.manifest.entries):
             raise ProviderError(_OTHER)
+        await self._sample(self.manifest.entries, _SAMPLES)
 
     async def _look(self) -> None:
         """Ask what there is, until all of it was read over there."""
+        time = asyncio.get_running_loop().time
+        end = time() + _READ_SECONDS
         while True:
             with _its_fault():
                 plan = await self._agent.plan(self._plan, self._packages if self._plan else "")
@@ -82,16 +90,17 @@ class Replica:
             self._plan, self._packages = plan.name, plan.state
             if LARGE not in plan.notes.values():
                 return
+            if time() > end:
+                raise ProviderError("It does not come to an end with reading its files.")
+            await asyncio.sleep(_READ_POLL_SECONDS)
 
-    async def _try_one(self, entries: Entries) -> None:
-        """Ask for one piece of what it says that it has."""
-        chosen = await asyncio.to_thread(_one_of, entries)
-        if chosen is None:
-            return
+    async def _sample(self, entries: Entries, count: int) -> None:
+        """Ask for some pieces of what it says that it has, ``count`` at most."""
+        chosen = await asyncio.to_thread(_some_of, entries, count)
         with _its_fault():
-            found = [data async for _, data in self._agent.chunks([chosen])]
-        if any(data is None or chunk_id(data).hex() != chosen for data in found):
-            raise ProviderError("It can't give back what it says that it has.")
+            async for identifier, data in self._agent.chunks(chosen):
+                if data is None or chunk_id(data).hex() != identifier:
+                    raise ProviderError("It can't give back what it says that it has.")
 
 
 @contextlib.contextmanager
@@ -107,10 +116,13 @@ def _same(has: Entries, wanted: Entries) -> bool:
     return digest(has) == digest(wanted)
 
 
-def _one_of(entries: Entries) -> str | None:
-    """One of their chunks, by chance; ``None`` where a few entries that were looked at have none. Blocking."""
-    for _ in range(_LOOKS if entries else 0):
+def _some_of(entries: Entries, count: int) -> list[str]:
+    """Some of their chunks, by chance; fewer where the entries that were looked at have none. Blocking."""
+    chosen: dict[str, None] = {}
+    for _ in range(_LOOKS * count if entries else 0):
         found = list(record.chunk_ids(random.choice(entries.records)))  # noqa: S311 - it need not be kept secret
         if found:
-            return random.choice(found).hex()  # noqa: S311 - likewise
-    return None
+            chosen[random.choice(found).hex()] = None  # noqa: S311 - likewise
+        if len(chosen) == count:
+            break
+    return list(chosen)

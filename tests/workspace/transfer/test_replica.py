@@ -12,6 +12,7 @@ import pytest
 from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id
 from golem_launcher.errors import ProviderError
+from golem_launcher.workspace.transfer import replica
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.replica import Replica
 from golem_launcher.workspace.transfer.saver import Saver
@@ -38,8 +39,8 @@ def test_it_has_each_save_and_nothing_else(providers, store):
 
     async def scenario():
         async with one.agent() as agent, other.agent() as second:
-            saver, replica = Saver(agent, store, "work"), Replica(second, store)
-            assert await replica.bring(await saved(saver, store), quiet) == []
+            saver, copy = Saver(agent, store, "work"), Replica(second, store)
+            assert await copy.bring(await saved(saver, store), quiet) == []
             assert tree(other.work) == tree(one.work)
             (one.work / "folder" / "goes.txt").unlink()
             (one.work / "folder").rmdir()
@@ -47,11 +48,11 @@ def test_it_has_each_save_and_nothing_else(providers, store):
             (one.work / "link").unlink()
             (one.work / "link").write_text("a file by now")
             after, sent = await saved(saver, store), second.sent
-            assert await replica.bring(after, quiet) == []
+            assert await copy.bring(after, quiet) == []
             assert tree(other.work) == tree(one.work)
             assert second.sent - sent < 10_000
-            assert replica.manifest == after
-            await replica.confirm()
+            assert copy.manifest == after
+            await copy.confirm()
 
     asyncio.run(scenario())
 
@@ -62,17 +63,17 @@ def test_what_is_old_or_other_is_found_out_and_brought_again(providers, store):
 
     async def scenario():
         async with one.agent() as agent, other.agent() as second:
-            saver, replica = Saver(agent, store, "work"), Replica(second, store)
-            await replica.bring(await saved(saver, store), quiet)
+            saver, copy = Saver(agent, store, "work"), Replica(second, store)
+            await copy.bring(await saved(saver, store), quiet)
             shutil.copytree(other.work, other.directory / "before")
             (one.work / "a.txt").write_text("new")
             after = await saved(saver, store)
-            await replica.bring(after, quiet)
+            await copy.bring(after, quiet)
             shutil.copy2(other.directory / "before" / "a.txt", other.work / "a.txt")
             with pytest.raises(ProviderError, match="not those of the save"):
-                await replica.confirm()
-            await replica.bring(after, quiet)
-            await replica.confirm()
+                await copy.confirm()
+            await copy.bring(after, quiet)
+            await copy.confirm()
             assert (other.work / "a.txt").read_text() == "new"
 
     asyncio.run(scenario())
@@ -85,12 +86,12 @@ class Pretender(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.has, self.gives = [], b""
+        self.has, self.gives, self.notes = [], b"", []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def plan(self):
-        end = {"end": True, "entries": len(self.has), "bytes": 0, "notes": [], "environment": None, "state": "s"}
-        return b"".join(wire.pack_lines([{"plan": "p", "base": None}, *self.has, end]))
+        end = {"end": True, "entries": len(self.has), "bytes": 0, "environment": None, "state": "s"}
+        return b"".join(wire.pack_lines([{"plan": "p", "base": None}, *self.has, {**end, "notes": self.notes}]))
 
     def agent(self):
         return AgentWorkspace(to_origin(f"http://127.0.0.1:{self.server_port}"), TOKEN)
@@ -137,6 +138,31 @@ def test_who_has_nothing_or_says_nonsense_is_of_no_use(pretender, provider, stor
     assert "not those of the save" in brought_to(pretender, provider, store)
     pretender.has = [["f"]]
     assert "makes no sense" in brought_to(pretender, provider, store)
+
+
+def test_who_reads_for_ever_is_not_waited_for(pretender, provider, store, monkeypatch):
+    monkeypatch.setattr(replica, "_READ_SECONDS", 0.3)
+    (provider.work / "a.txt").write_bytes(b"saved")
+    pretender.notes = [["large", "a.txt"]]
+    assert "does not come to an end" in brought_to(pretender, provider, store)
+
+
+def test_who_dropped_what_it_had_is_found_out_when_it_is_relied_on(pretender, provider, store):
+    (provider.work / "a.txt").write_bytes(b"saved")
+    name = chunk_id(b"saved")
+    pretender.has = [["f", "a.txt", 0o644, 1, 5, [name.hex()]]]
+    pretender.gives = b"".join(wire.frame(name, b"saved"))
+
+    async def scenario():
+        async with provider.agent() as agent, pretender.agent() as second:
+            copy = Replica(second, store)
+            await copy.bring(await saved(Saver(agent, store, "work"), store), quiet)
+            await copy.confirm()
+            pretender.gives = wire.bare(name, wire.GONE)
+            with pytest.raises(ProviderError, match="can't give back"):
+                await copy.confirm()
+
+    asyncio.run(scenario())
 
 
 def test_who_says_the_right_ids_and_has_not_what_they_name_is_found_out(pretender, provider, store):

@@ -133,6 +133,7 @@ class Session(_Session):
         recover: bool = True,
         standby: int = 0,
         idle: str | None = None,
+        when_idle: Literal["stop", "suspend", "release-gpu"] = "stop",
         lab_extensions: bool = True,
     ) -> None:
         """Ask for a session; nothing is started yet. Raises ``RequestError`` for what can't be.
@@ -195,6 +196,9 @@ class Session(_Session):
                 machines.
             idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
                 30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+            when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
+                left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
+                there when nobody uses that either. One of stop, suspend, release-gpu.
             lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
                 your browser, on its page alone.
         """
@@ -237,6 +241,7 @@ def launch(
     recover: bool = True,
     standby: int = 0,
     idle: str | None = None,
+    when_idle: Literal["stop", "suspend", "release-gpu"] = "stop",
     lab_extensions: bool = True,
 ) -> Session:
     """Start a session and wait until its JupyterLab, or other workload, answers: ``launch(hours=2).url``.
@@ -302,6 +307,9 @@ def launch(
             machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
+            left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
+            there when nobody uses that either. One of stop, suspend, release-gpu.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -351,6 +359,7 @@ def offers(
     recover: bool = True,
     standby: int = 0,
     idle: str | None = None,
+    when_idle: Literal["stop", "suspend", "release-gpu"] = "stop",
     lab_extensions: bool = True,
 ) -> Offers:
     """What is on offer now for a request: two seconds on this computer's network, eight on Golem's. Nothing is paid.
@@ -413,6 +422,9 @@ def offers(
             machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
+            left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
+            there when nobody uses that either. One of stop, suspend, release-gpu.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 
@@ -459,6 +471,7 @@ def quote(
     recover: bool = True,
     standby: int = 0,
     idle: str | None = None,
+    when_idle: Literal["stop", "suspend", "release-gpu"] = "stop",
     lab_extensions: bool = True,
 ) -> Quote:
     """What a request would cost by the offers of now, and how long its budget lasts. Nothing is paid.
@@ -521,6 +534,9 @@ def quote(
             machines.
         idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
             30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
+            left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
+            there when nobody uses that either. One of stop, suspend, release-gpu.
         lab_extensions: JupyterLab's extensions. Front-end extensions installed in the session run in
             your browser, on its page alone.
 

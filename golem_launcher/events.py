@@ -28,13 +28,14 @@ class Stage(StrEnum):
     SAVING = "saving"
     STOPPING = "stopping"
     ENDED = "ended"
+    SUSPENDED = "suspended"
     FAILED = "failed"
     RECOVERING = "recovering"
 
     @property
     def final(self) -> bool:
-        """Whether nothing comes after it."""
-        return self in {Stage.ENDED, Stage.FAILED}
+        """Whether nothing comes after it: who wakes up a suspended one starts a session that takes its place."""
+        return self in {Stage.ENDED, Stage.SUSPENDED, Stage.FAILED}
 
 
 STOPPED = "Stopped as asked."
@@ -191,19 +192,34 @@ class EndsSoon(_Event):
 
 
 class Idle(_Event):
-    """Nothing has happened in the session for so many ``seconds``; it is saved and stopped in ``seconds_left``."""
+    """Nothing has happened in the session for so many ``seconds``; it is ended in ``seconds_left``."""
 
     kind: Literal["idle"] = "idle"
     seconds: int
     seconds_left: int
+    becomes: str = "saved and stopped"
+    """What is done with it then."""
 
     @property
     def line(self) -> str:
         """What a log says of it."""
         return (
-            f"Nothing has happened here for {duration(self.seconds)}: it is saved and stopped in "
+            f"Nothing has happened here for {duration(self.seconds)}: it is {self.becomes} in "
             f"{duration(self.seconds_left)}, unless it is used, or kept."
         )
+
+
+class GpuHandedBack(_Event):
+    """The session goes on at a machine without a GPU, because nobody used it."""
+
+    kind: Literal["gpu"] = "gpu"
+    text: str
+    """Where and for what; shown as it is."""
+
+    @property
+    def line(self) -> str:
+        """What a log says of it."""
+        return self.text
 
 
 class NotSaved(_Event):
@@ -300,6 +316,7 @@ Event = Annotated[
     | ProviderLost
     | EndsSoon
     | Idle
+    | GpuHandedBack
     | NotSaved
     | LeftOut
     | LabAsks
@@ -558,7 +575,7 @@ class SessionState(BaseModel):
     """By number, without gaps; none before the first agreement."""
     address: str | None = None
     """Origin of the workload on this side (``http://127.x.y.z:port``), without the token; none before it answers, or
-    where there is nothing for a browser."""
+    where there is nothing for a browser. A suspended session keeps it."""
     base_url: str = "/"
     """The path below which the workload answers; behind a hub that by which the hub's server leads to ``hub_port``."""
     hub_port: int | None = None

@@ -3,9 +3,10 @@
 Each page comes by a websocket at ``<base>golem-launcher/documents``, which the link answers on this side, and speaks
 lines of JSON. The page first says ``{"key": …, "unsaved": 2}``, and ``{"unsaved": 1}`` whenever that changes. It is
 told ``{"save": 7}`` and answers ``{"saved": 7, "unsaved": 0}``; it is told ``{"away": true}`` while the provider does
-not answer, and ``{"ended": "why"}`` in the end. To ``{"unsaved": 1, "look": true}`` it is told ``{"session": {…}}``,
-how that stands; to ``{"unsaved": 1, "ask": {…}}``, what it asks for, ``{"told": "…"}``. In such a page a stranger's
-scripts may run: what it says is counted, with limits, and decides nothing.
+not answer, and ``{"ended": "why"}`` in the end, with ``"suspended": true`` where its address wakes it up. To
+``{"unsaved": 1, "look": true}`` it is told ``{"session": {…}}``, how that stands; to ``{"unsaved": 1, "ask": {…}}``,
+what it asks for, ``{"told": "…"}``. In such a page a stranger's scripts may run: what it says is counted, with limits,
+and decides nothing.
 """
 
 from __future__ import annotations
@@ -120,7 +121,7 @@ class OpenDocuments:
         self._order = 0
         self._answered = asyncio.Event()
         self._away = False
-        self._ended: str | None = None
+        self._ended: dict[str, Any] | None = None
         self._attending: set[asyncio.Task[None]] = set()
         self.were_there = False
         """Whether a page was ever open."""
@@ -155,11 +156,11 @@ class OpenDocuments:
             for page in self._pages:
                 page.tell(away=away)
 
-    def end(self, reason: str) -> None:
-        """Tell the pages that the session has ended."""
-        self._ended = reason
+    def end(self, reason: str, *, suspended: bool = False) -> None:
+        """Tell the pages that the session has ended, or is ``suspended``."""
+        self._ended = {"ended": reason, "suspended": True} if suspended else {"ended": reason}
         for page in self._pages:
-            page.tell(ended=reason)
+            page.tell(**self._ended)
 
     async def dial(self) -> Stream:
         """Connect a page of this process's link."""
@@ -191,7 +192,7 @@ class OpenDocuments:
                 if self._away:
                     page.tell(away=True)
                 if self._ended is not None:
-                    page.tell(ended=self._ended)
+                    page.tell(**self._ended)
                 while True:
                     await self._hear(page)
             finally:

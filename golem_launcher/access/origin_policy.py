@@ -280,7 +280,7 @@ class OriginPolicy:
         return self.entry.rstrip("/").encode() + place if place.startswith(b"/") else place
 
     def _prefix(self) -> bytes:
-        return f"golem-{hashlib.sha256(self.secret.encode()).hexdigest()[:12]}-".encode()
+        return _prefix(self.secret).encode()
 
     def _keeps_name(self, cookie: bytes) -> bool:
         """Whether the browser has a cookie of the server's by the name that the server gave it."""
@@ -312,6 +312,15 @@ class OriginPolicy:
         if base != b"/" and not (paths and paths[-1][5:].startswith(base)):
             kept = [part for part in kept if part not in paths] + [b"Path=" + base]
         return b"; ".join([name + b"=" + value, *kept, _OF_THIS_SITE])
+
+
+def login_cookies(secret: str) -> str:
+    """What the names of cookies begin with that a Lab gives to a browser that has shown the token ``secret``."""
+    return f"{_prefix(secret)}username-"
+
+
+def _prefix(secret: str) -> str:
+    return f"golem-{hashlib.sha256(secret.encode()).hexdigest()[:12]}-"
 
 
 OUR_HEADERS: Headers = [

@@ -10,7 +10,6 @@ import hmac
 from typing import TYPE_CHECKING
 
 from golem_launcher.access import hub, hub_settings
-from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
@@ -41,20 +40,21 @@ _ENTRY_DIGITS = 32
 
 
 class WaysIn:
-    """The ways into the session ``name`` with this ``directory``. ``start`` once, ``aclose`` once.
+    """The ways into a session with this ``directory``. ``start`` once, then ``open_link`` once, ``aclose`` once.
 
     ``secret`` is the session's token; ``machines`` has them by number: the first, the head, is what the link opens.
+    ``host`` is the loopback address that is the session's own.
     """
 
     def __init__(
         self,
         directory: Path,
-        name: str,
         workload: Workload,
         machines: Mapping[int, MachineWay],
         lab: LabView,
         *,
         secret: str,
+        host: str,
     ) -> None:
         self._workload = workload
         self._lab = lab
@@ -64,7 +64,8 @@ class WaysIn:
         self.machines = machines
         self._vpn = machines[1].vpn
         self._secret = secret
-        self._host = loopback_address(name)
+        self._host = host
+        self._pages = ProxiedServers(host, self._vpn.dial, token=secret, lab_port=FIRST_PORT, use=self.use)
         self._link: Listener | None = None
         self._hub: HubPort | None = None
         self._gate: HubGate | None = None
@@ -75,7 +76,7 @@ class WaysIn:
 
     @property
     def address(self) -> str | None:
-        """The link's origin: ``http://127.x.y.z:port``; ``None`` where there is nothing for a browser."""
+        """The link's origin: ``http://127.x.y.z:port``; ``None`` while there is nothing for a browser."""
         return self._link.address if self._link is not None else None
 
     @property
@@ -122,28 +123,33 @@ class WaysIn:
         return self._gateway.address + entry.rstrip("/") + self.base_url.rstrip("/")
 
     async def start(self) -> None:
-        """Listen. Raises ``AccessError``."""
+        """Listen, but for the link. Raises ``AccessError``."""
         for machine in self.machines.values():
             await self._resources.enter_async_context(machine)
         self._resources.push_async_callback(self._lab.documents.aclose)
+        self._resources.push_async_callback(self._pages.aclose)
         endpoint = self._workload.link
         if endpoint is not None and endpoint.protocol == "lab":
-            await self._open_lab(functools.partial(self._dial, endpoint.port))
-        elif endpoint is not None:
-            self._link = await listen_for_server(
-                self._host,
-                endpoint.port,
-                functools.partial(self._dial, endpoint.port),
-                secret=self._secret,
-                who=self._workload.title,
-            )
-            self._resources.push_async_callback(self._link.aclose)
+            await self._open_at_hub(functools.partial(self._dial, endpoint.port))
         self._door = Door(door_path(self._directory), self._carry)
         await self._door.start()
         self._resources.push_async_callback(self._door.aclose)
 
-    async def _open_lab(self, dial: Callable[[], Awaitable[Stream]]) -> None:
-        """The link to JupyterLab, and what a hub shows of it. Raises ``AccessError``."""
+    async def open_link(self, port: int) -> None:
+        """Let browsers in at a ``port``, 0 for a free one; once, when the workload answers. Raises ``AccessError``."""
+        endpoint = self._workload.link
+        if endpoint is None:
+            return
+        dial = functools.partial(self._dial, endpoint.port)
+        if endpoint.protocol == "lab":
+            self._link = await self._open_lab(port, dial)
+        else:
+            who = self._workload.title
+            self._link = await listen_for_server(self._host, endpoint.port, dial, secret=self._secret, who=who)
+        self._resources.push_async_callback(self._link.aclose)
+
+    async def _open_at_hub(self, dial: Callable[[], Awaitable[Stream]]) -> None:
+        """What a hub shows of JupyterLab. Raises ``AccessError``."""
         started_by, hub_prefix = hub_settings.read(self._directory), hub.prefix()
         if started_by is not None:
             self._gate = HubGate(
@@ -169,21 +175,21 @@ class WaysIn:
             )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
-        pages = ProxiedServers(self._host, self._vpn.dial, token=self._secret, lab_port=FIRST_PORT, use=self.use)
-        self._resources.push_async_callback(pages.aclose)
-        self._link = await listen(
+
+    async def _open_lab(self, port: int, dial: Callable[[], Awaitable[Stream]]) -> Listener:
+        """The link to JupyterLab. Raises ``AccessError``."""
+        return await listen(
             self._host,
-            0,
+            port,
             dial,
             secret=self._secret,
             base_url=self.base_url,
             extensions=self._lab.extensions,
             left_out=self._lab.left_out,
             attend=self._lab.documents.dial,
-            lead=pages.lead,
+            lead=self._pages.lead,
             use=self.use,
         )
-        self._resources.push_async_callback(self._link.aclose)
 
     def _require_lab(self) -> int:
         """The port of JupyterLab over there. Raises ``AccessError`` where another workload runs."""

@@ -17,7 +17,7 @@ from typer.core import TyperGroup
 
 _HELP = ["-h", "--help"]
 SUBJECTS = {
-    "start": ("start",),
+    "start": ("start", "wake"),
     "sessions": ("list", "show", "logs", "open", "save", "extend", "keep", "stop", "remove"),
     "move": ("move",),
     "run": ("run",),

@@ -231,7 +231,7 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
         if liveness.alive(directory):
             client.stop(directory.name, force=True)
         stopped.append(f"session {directory.name}")
-    parked.leave_all()
+    parked.leave_ended()
     caretaker.end()
     names = {directory.name for directory in living}
     stopped += [f"what session {name} left" for name in client.tidy() if name not in names]

@@ -237,7 +237,7 @@ def extend(
 
 
 def keep(name: Name, *, as_json: Json = False) -> None:
-    """Let a session go on that would be stopped because nobody uses it (`start --idle`).
+    """Let a session go on that would be ended because nobody uses it (`start --idle`).
 
     Example: golem-launcher keep my-lab
     """
@@ -247,9 +247,9 @@ def keep(name: Name, *, as_json: Json = False) -> None:
     if as_json:
         print_json({"name": name, "idle_seconds": seconds})
     elif seconds is None:
-        say(f"'{name}' goes on; it is not stopped when nobody uses it.")
+        say(f"'{name}' goes on; it does not end when nobody uses it.")
     else:
-        say(f"'{name}' goes on. Unused, it is stopped in {duration(seconds)}.")
+        say(f"'{name}' goes on. It is ended if nobody uses it for {duration(seconds)}.")
 
 
 def stop(
@@ -312,7 +312,9 @@ def summary(directory: SessionDirectory) -> dict[str, Any]:
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
 
 
-_COLOURS = {"ready": "green", "failed": "red", "ended": "bright_black", "recovering": "yellow"}
+_COLOURS = {
+    "ready": "green", "failed": "red", "ended": "bright_black", "suspended": "cyan", "recovering": "yellow",
+}  # fmt: skip
 _HEAD = ("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")
 
 

@@ -9,10 +9,13 @@ import typer
 
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
-from golem_launcher.cli.sessions import progress, summary
+from golem_launcher.cli.sessions import Name, progress, summary
 from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.request.typed_numbers import with_point
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from golem_launcher.events import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
@@ -21,8 +24,9 @@ _BEGIN_SECONDS = 4.0
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Add this module's command to the command line."""
+    """Add this module's commands to the command line."""
     app.command("start")(reports_errors(takes_request(start)))
+    app.command("wake")(reports_errors(wake))
 
 
 def start(
@@ -47,8 +51,9 @@ def start(
     from golem_launcher.session import client
     from golem_launcher.session.image_and_packages import upload_of
     from golem_launcher.session.saved_work import resuming
+    from golem_launcher.session.suspension import in_its_place
 
-    request = resuming(parse_request({**(yaml.read(file) if file else {}), **given}))
+    request = resuming(parse_request(in_its_place({**(yaml.read(file) if file else {}), **given})))
     client.check_name(request)
     upload = upload_of(request)
     if upload is not None:
@@ -58,26 +63,65 @@ def start(
             "A standby is rented beside the first machine and paid likewise: about twice the price, within one budget. "
             "What it would be now: golem-launcher quote --standby 1"
         )
+    directory = _begun(request.name, lambda: client.start(request), wait=wait)
+    if as_json:
+        print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
+        return
+    _say_where(directory, wait=wait)
+
+
+def wake(
+    name: Name,
+    *,
+    hours: Annotated[
+        str | None, typer.Option("--hours", help="For so long, in place of what was left of its time.", metavar="HOURS")
+    ] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Return when the workload answers, or it failed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Wake up a suspended session (`start --when-idle suspend`): it goes on at its own address, with everything.
+
+    It costs no more than what was left of its budget. Opening its link does the same.
+
+    Examples:
+    golem-launcher wake my-lab
+    golem-launcher wake my-lab --hours 2 --wait
+    """
+    from golem_launcher.session import waking
+
+    given = None if hours is None else with_point(hours)
+    directory = _begun(name, lambda: waking.wake(name, given), wait=wait)
+    if as_json:
+        print_json(summary(directory))
+    else:
+        _say_where(directory, wait=wait)
+
+
+def _begun(name: str, begin: Callable[[], SessionDirectory], *, wait: bool) -> SessionDirectory:
+    """The session that ``begin`` starts, once it answers, or it is known to begin. Raises ``LauncherError``."""
+    from golem_launcher.session import client
+
     try:
-        directory = client.start(request)
+        directory = begin()
         client.tidy()
         if wait:
             _wait_until_ready(directory)
         else:
             _look_whether_it_begins(directory)
     except KeyboardInterrupt:
-        _say_what_goes_on(request.name)
+        _say_what_goes_on(name)
         raise typer.Exit(1) from None
-    if as_json:
-        print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
-        return
-    url, title = directory.url(), directory.workload().title
+    return directory
+
+
+def _say_where(directory: SessionDirectory, *, wait: bool) -> None:
+    name, url, title = directory.name, directory.url(), directory.workload().title
     if url:
-        say(f"{title} of '{request.name}' answers at {url}")
+        say(f"{title} of '{name}' answers at {url}")
     elif wait:
-        say(f"{title} of '{request.name}' is ready. Reach it: golem-launcher tunnel {request.name}")
+        say(f"{title} of '{name}' is ready. Reach it: golem-launcher tunnel {name}")
     else:
-        say(f"Session '{request.name}' is starting. See it: golem-launcher show {request.name}")
+        say(f"Session '{name}' is starting. See it: golem-launcher show {name}")
 
 
 def _say_what_goes_on(name: str) -> None:
@@ -107,8 +151,8 @@ def _look_whether_it_begins(directory: SessionDirectory) -> None:
         directory, lambda state: state.stage is not Stage.CHECKING or state.progress is not None, _BEGIN_SECONDS
     )
     state = directory.state()
-    if state.stage is Stage.FAILED:
-        raise SessionError(f"The session '{directory.name}' failed. {state.reason}")
+    if state.stage in {Stage.FAILED, Stage.SUSPENDED}:
+        raise _failed(state)
 
 
 def _wait_until_ready(directory: SessionDirectory) -> None:
@@ -125,5 +169,9 @@ def _wait_until_ready(directory: SessionDirectory) -> None:
 
     state = client.wait_for(directory, ready, _LONGEST_START_SECONDS)
     if state is None:
-        reason = directory.state().reason or "It did not become ready."
-        raise SessionError(f"The session '{directory.name}' failed. {reason}")
+        raise _failed(directory.state())
+
+
+def _failed(state: SessionState) -> SessionError:
+    what = "is suspended again" if state.stage == "suspended" else "failed"
+    return SessionError(f"The session '{state.name}' {what}. {state.reason or 'It did not become ready.'}")

@@ -27,6 +27,7 @@ _WORDS = {
     Stage.SAVING: "Saving a last time",
     Stage.STOPPING: "Waiting for the bill",
     Stage.ENDED: "Ended",
+    Stage.SUSPENDED: "Suspended",
     Stage.FAILED: "Failed",
     Stage.RECOVERING: "Another provider is looked for",
 }

@@ -15,6 +15,7 @@ _NUMBERS: set[object] = {int, float, Decimal}
 DECIDED_BY_JOBS = frozenset({
     "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
     "encrypt", "recover", "standby", "lab_extensions", "ssh_key", "kernel_state", "idle",
+    "when_idle",
 })  # fmt: skip
 """Fields that a job decides by itself."""
 

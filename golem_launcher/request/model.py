@@ -422,6 +422,24 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced", example="60m"),
     ]
+    when_idle: Annotated[
+        kinds.WhenIdle,
+        Field(
+            default="stop",
+            title="When it is unused",
+            description="Suspended, it costs nothing, and its link wakes it up with what is left of budget and time. "
+            "Without its GPU it goes on at a cheaper machine, and is stopped there when nobody uses that either.",
+        ),
+        About(
+            "advanced",
+            choices={
+                "stop": "Save and stop it",
+                "suspend": "Save and suspend it: its link wakes it up",
+                "release-gpu": "Hand its GPU back, and go on without",
+            },
+            when={"field": "idle", "not": ["none"]},
+        ),
+    ]
     lab_extensions: Annotated[
         bool,
         Field(

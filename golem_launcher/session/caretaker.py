@@ -1,8 +1,9 @@
 """``python -m golem_launcher.session.caretaker``: answers at the addresses of sessions that do not run.
 
 Whoever reloads the Lab, or opens a laptop that slept through the end, is told where the files are and how to go on,
-in place of a browser's "can't be reached". One small process for all sessions of a launcher's directory, since their
-supervisors have gone by then: begun when an address is parked, gone when none is any more.
+in place of a browser's "can't be reached". Who comes back to a suspended session wakes it up, and waits here until it
+answers itself. One small process for all sessions of a launcher's directory, since their supervisors have gone by then:
+begun when an address is parked, gone when none is any more.
 """
 
 from __future__ import annotations
@@ -11,31 +12,42 @@ import contextlib
 import html
 import json
 import os
+import secrets
 import selectors
 import sys
 import time
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from golem_launcher import files, modules, paths, processes
-from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, html_page
+from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page
+from golem_launcher.access.visit import Visit, judged
 from golem_launcher.peers import is_another_person
 from golem_launcher.session import parked
+from golem_launcher.session.wake_desk import WakeDesk
+from golem_launcher.session.waking_page import told_to_it, waking_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
-
-    from golem_launcher.session.parked import Parked
+    from typing import Any
 
 _LOCK, _PROCESS, _LOG = ".caretaker.lock", ".caretaker.json", ".caretaker.log"
 """In the directory of all sessions."""
 _LOCK_SECONDS = 2.0
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS = 0.5
 _SLOWEST_SECONDS = 10.0
 """A browser that asks nothing for so long is let go."""
+_GONE_SECONDS = 2.0
+"""So long the directory of a session may be away that makes room for another one of its name."""
 _END_SECONDS = 2.0
+_DESK = f"/{OUR_PLACE}desk/"
+"""Where a page of a suspended session is told and heard; its number follows."""
+_LONGEST_BODY = 16
+_HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
+_PLAIN = {**_HEADERS, "Content-Type": "text/plain"}
+_HTML = {**_HEADERS, "Content-Type": "text/html; charset=utf-8"}
 
 
 def begin(environment: Mapping[str, str]) -> None:
@@ -69,21 +81,27 @@ def _is_at_work(sessions: Path) -> bool:
 
 
 class _Address(ThreadingTCPServer):
-    """One address. ``handle_request`` when somebody comes there."""
+    """The address of the session in ``directory``. ``handle_request`` when somebody comes there."""
 
     allow_reuse_address = True
     daemon_threads = True
     timeout = 0
 
-    def __init__(self, what: Parked) -> None:
+    def __init__(self, directory: Path, place: tuple[str, int], desk: WakeDesk) -> None:
         """Raises ``OSError`` when somebody else has the address."""
-        super().__init__(what.place, _Handler)
+        super().__init__(place, _Handler)
         self.socket.setblocking(False)
-        host, port = what.place
-        self.host = f"{host}:{port}"
-        body = "".join(f"<p>{html.escape(line)}</p>" for line in what.told.splitlines())
-        self.page = html_page("This session has ended", body)
-        self.news = json.dumps({"ended": what.told}).encode()
+        self.seen_at = time.monotonic()
+        """When it was last seen to be parked."""
+        self.directory = directory
+        self.place = place
+        self.desk = desk
+        self.host = f"{place[0]}:{place[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that left is no matter for a log."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -91,21 +109,53 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SLOWEST_SECONDS
 
     def do_GET(self) -> None:
-        """Tell a person by a page, and the Lab's own script by JSON."""
-        if self.headers.get("Host") != self.server.host or is_another_person(
-            self.client_address, self.connection.getsockname()
-        ):
-            self._give(403, "text/plain", b"")
+        """Tell a person by a page, and pages' own scripts by JSON. It changes nothing."""
+        what = parked.of(self.server.directory)
+        if not self._comes_in():
+            self._give(403, _PLAIN, b"")
+        elif what is None and not self.path.startswith(_DESK):
+            self._give(503, _HTML, html_page("One moment", "<p>The session comes back.</p>", again_seconds=1))
+        elif what is None or self.path.startswith(_DESK):
+            self._give(200, *told_to_it(self.server.desk.look(self.path[len(_DESK) :])))
         elif self.path.endswith(FAREWELL):
-            self._give(200, "application/json", self.server.news)
+            self._give(200, {**_HEADERS, "Content-Type": "application/json"}, json.dumps(what.news).encode())
+        elif what.suspended is not None:
+            self._show_suspended()
         else:
-            self._give(410, "text/html; charset=utf-8", self.server.page)
+            body = "".join(f"<p>{html.escape(line)}</p>" for line in what.told.splitlines())
+            self._give(410, _HTML, html_page("This session has ended", body))
 
-    def _give(self, status: int, kind: str, body: bytes) -> None:
+    def do_POST(self) -> None:
+        """A page of a suspended session wakes it up."""
+        size = self.headers.get("Content-Length") or "0"
+        if not self._comes_in() or not self.path.startswith(_DESK) or not size.isdecimal() or int(size) > _LONGEST_BODY:
+            self._give(403, _PLAIN, b"")
+        else:
+            hours = self.rfile.read(int(size)).decode(errors="replace")
+            self._give(200, *told_to_it(self.server.desk.wake(self.path[len(_DESK) :], hours)))
+
+    def _comes_in(self) -> bool:
+        """Whether it asks by the address's own name, and is no other person of this computer's."""
+        own = self.headers.get("Host") == self.server.host
+        return own and not is_another_person(self.client_address, self.connection.getsockname())
+
+    def _show_suspended(self) -> None:
+        name = self.server.directory.name
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        visit = judged(self.path, headers, _token(self.server.directory))
+        if visit is Visit.ASIDE:
+            self._give(503, _PLAIN, b"The session is suspended. Nobody woke it up by this.\n")
+        elif visit is Visit.STRANGER:
+            body = f"<p>Its own link wakes it up: <code>golem-launcher open {html.escape(name)}</code></p>"
+            self._give(503, _HTML, html_page("This session is suspended", body))
+        else:
+            number = self.server.desk.begin(self.server.directory, by_themselves=visit is Visit.OWN)
+            self._give(503, *waking_page(name, _DESK + number, f"http://{self.server.host}"))
+
+    def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
-        for name, value in OUR_PAGE:
-            self.send_header(name.decode(), value.decode())
-        self.send_header("Content-Type", kind)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Cache-Control", "no-store")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -115,11 +165,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: who looks at the Lab is nobody's business."""
 
 
-class _Answered(NamedTuple):
-    """An address at which somebody answers."""
-
-    what: Parked
-    server: _Address
+def _token(directory: Path) -> str:
+    """What opens the session's Lab; no token, by which nobody is known, where it can't be read."""
+    try:
+        return (directory / "token").read_text()
+    except OSError:
+        return secrets.token_hex(24)
 
 
 class _Round:
@@ -127,8 +178,9 @@ class _Round:
 
     def __init__(self, sessions: Path) -> None:
         self._sessions = sessions
+        self._desk = WakeDesk()
         self._coming = selectors.DefaultSelector()
-        self._answered: dict[Path, _Answered] = {}
+        self._servers: dict[Path, _Address] = {}
 
     def run(self) -> None:
         """Until nothing is parked any more."""
@@ -140,29 +192,30 @@ class _Round:
 
     def close(self) -> None:
         """Let go of all addresses."""
-        for directory in list(self._answered):
+        for directory in list(self._servers):
             self._let_go(directory)
         self._coming.close()
 
     def _look(self) -> bool:
         """Answer where something is parked and nowhere else; whether anything is."""
-        there = dict(parked.everywhere(self._sessions))
-        for directory, known in list(self._answered.items()):
-            if there.get(directory) != known.what:
+        places = {directory: what.place for directory, what in parked.everywhere(self._sessions)}
+        for directory, server in list(self._servers.items()):
+            if places.get(directory) == server.place:
+                server.seen_at = time.monotonic()
+            elif parked.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
                 self._let_go(directory)
-        for directory, what in there.items():
-            if directory not in self._answered:
+        for directory, place in places.items():
+            if directory not in self._servers:
                 with contextlib.suppress(OSError):  # its supervisor has it for a moment yet, or another program
-                    self._take(directory, what)
-        return bool(there)
+                    self._take(directory, place)
+        return bool(places or self._servers)
 
-    def _take(self, directory: Path, what: Parked) -> None:
-        server = _Address(what)
+    def _take(self, directory: Path, place: tuple[str, int]) -> None:
+        server = self._servers[directory] = _Address(directory, place, self._desk)
         self._coming.register(server.fileno(), selectors.EVENT_READ, server)
-        self._answered[directory] = _Answered(what, server)
 
     def _let_go(self, directory: Path) -> None:
-        server = self._answered.pop(directory).server
+        server = self._servers.pop(directory)
         self._coming.unregister(server.fileno())
         server.server_close()
 

@@ -27,7 +27,7 @@ from golem_launcher.errors import (
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
 from golem_launcher.request.another_machine import on_another_machine
-from golem_launcher.session import leftovers, preflight, timeouts, trash
+from golem_launcher.session import caretaker, leftovers, parked, preflight, suspension, timeouts, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from golem_launcher.market.benchmark import Benchmark
     from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.suspension import Heritage
 
 _POLL_SECONDS = 0.05
 _START_LOCK_SECONDS = 20.0
@@ -76,7 +77,8 @@ def start(
 
     ``at_hub``: of the hub whose server it is. ``environment``: its supervisor's, this process's if none is given.
 
-    The directory of an ended session of the same name is moved aside. Raises ``SessionNameTaken`` when the session
+    The directory of an ended session of the same name is moved aside; a suspended one's address becomes the new one's,
+    where that goes on in its workspace. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
     :func:`golem_launcher.session.preflight.check` refuses; nothing was started then.
     """
@@ -85,9 +87,11 @@ def start(
     preflight.check(request)
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
-            _make_room(request.name)
             _check_workspace(request)
+            inherited = _make_room(request)
             directory = create_session_directory(request)
+            if inherited is not None:
+                inherited.give(directory)
             if at_hub is not None:
                 hub_settings.write(directory.path, at_hub)
             record = processes.spawn_detached(
@@ -196,13 +200,16 @@ def damaged(directory: SessionDirectory) -> list[str]:
 def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_END) -> SessionState:
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
-    Stopping a session that has ended does nothing but mend its state, where that is damaged. Raises
+    Stopping a session that has ended does nothing but mend its state, where that is damaged; a suspended one can't be
+    woken up any more. Raises
     ``SessionNotFound``, ``SessionKept`` when it goes on because something is not saved, and ``SessionError`` when it
     does not end in time.
     """
     directory = find(name)
     if directory.state().stage.final and not alive(directory):
         leftovers.close(directory, start_node=True)
+        with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+            suspension.give_up(directory)
         if directory.written_state() is None:
             directory.write_state(directory.state())
         return directory.state()
@@ -312,9 +319,9 @@ def borrow(name: str, changes: dict[str, Any], seconds: float) -> int | None:
 
 
 def keep(name: str) -> float | None:
-    """Have a session go on as if it had just been used; after how many seconds without use it is stopped.
+    """Have a session go on as if it had just been used; after how many seconds without use it is ended.
 
-    ``None`` where it is not stopped for that. Raises ``SessionError`` when it can't be.
+    ``None`` where it is not ended for that. Raises ``SessionError`` when it can't be.
     """
     seconds: float | None = control(_running(name), "keep")["idle_seconds"]
     return seconds
@@ -371,7 +378,8 @@ def _running(name: str) -> SessionDirectory:
     directory = session_directory(name)
     if not alive(directory):
         stage = directory.state().stage.value
-        raise SessionError(f"The session '{name}' does not run: it is {stage}.", "Start it again.")
+        again = f"golem-launcher wake {name}" if stage == Stage.SUSPENDED else "Start it again."
+        raise SessionError(f"The session '{name}' does not run: it is {stage}.", again)
     return directory
 
 
@@ -389,11 +397,15 @@ def remove(name: str) -> str:
 
 
 def remove_past() -> list[str]:
-    """:func:`remove` all sessions that are over; their words, the newest first, as far as they can be brought back."""
+    """:func:`remove` all sessions that are over, but for suspended ones.
+
+    Their words, the newest first, as far as they can be brought back.
+    """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
         removed = []
         for directory in reversed(list(session_directories())):
-            if not directory.state().stage.final or alive(directory):
+            stage = directory.state().stage
+            if not stage.final or stage is Stage.SUSPENDED or alive(directory):
                 continue
             with contextlib.suppress(LauncherError, OSError):  # it stays on the list; the others count
                 removed.append(trash.put(directory))
@@ -463,8 +475,11 @@ def _ends_by_itself(directory: SessionDirectory) -> bool:
 def tidy() -> list[str]:
     """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
 
-    Starts nothing. Called by every command and page that shows or starts sessions.
+    Starts nothing but the caretaker, where addresses are parked and it does not run: this computer may have been
+    started since. Called by every command and page that shows or starts sessions.
     """
+    with contextlib.suppress(OSError):
+        caretaker.begin(os.environ)
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
         dead += [directory for directory in trash.kept() if leftovers.owes(directory)]
@@ -491,16 +506,20 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     return value
 
 
-def _make_room(name: str) -> None:
-    path = paths.sessions_directory() / name
+def _make_room(request: LaunchRequest) -> Heritage | None:
+    """Move the directory aside that a session of this name has left; what the new one has of it."""
+    path = paths.sessions_directory() / request.name
     if not path.exists():
-        return
+        return None
     directory = SessionDirectory(path)
     if alive(directory):
         raise SessionNameTaken(
-            f"A session '{name}' is alive.", f"Choose another --name, or end it: golem-launcher stop {name}"
+            f"A session '{request.name}' is alive.",
+            f"Choose another --name, or end it: golem-launcher stop {request.name}",
         )
-    trash.put(directory)
+    inherited = suspension.heritage(directory, request)
+    parked.leave(trash.kept_as(trash.put(directory)).path)  # brought back, it is no longer suspended
+    return inherited
 
 
 def ending_before(request: LaunchRequest) -> SessionDirectory | None:

@@ -19,7 +19,7 @@ from golem_launcher.session.cluster import Cluster
 from golem_launcher.session.deadline import Deadline
 from golem_launcher.session.endpoint import SessionEndpoint
 from golem_launcher.session.extending import Extension
-from golem_launcher.session.idle import IdleStop
+from golem_launcher.session.idle import Idleness
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
 from golem_launcher.session.saves import Saves
 from golem_launcher.session.scratch_files import ScratchFiles
@@ -62,7 +62,7 @@ class Context:
     extension: Extension
     endpoint: SessionEndpoint
     saves: Saves
-    idle: IdleStop
+    idle: Idleness
     slots: tuple[MachineSlot, ...]
     """Of all machines that it may have at a time, by number: the head's comes first."""
     cluster: Cluster | None
@@ -80,7 +80,12 @@ class Context:
         deadline = Deadline.of(request.hours)
         of_others = DASK_WORKER if request.has_cluster else workload
         endpoint = SessionEndpoint(
-            directory, request, recorder, token=secrets.token_hex(24), workload=workload, of_others=of_others
+            directory,
+            request,
+            recorder,
+            token=directory.token() or secrets.token_hex(24),  # of the session whose place it takes, where there is one
+            workload=workload,
+            of_others=of_others,
         )
         saves = Saves(directory, request, endpoint, recorder)
         places: list[tuple[Workload, MachineEndpoint, MachineFiles]] = [(workload, endpoint.head, saves)]
@@ -99,7 +104,7 @@ class Context:
             extension=Extension(request, workload, deadline=deadline, money=money, recorder=recorder),
             endpoint=endpoint,
             saves=saves,
-            idle=IdleStop(request, endpoint, saves, recorder),
+            idle=Idleness(request, endpoint, saves, recorder),
             slots=tuple(
                 MachineSlot(runs, one, MachineRecorder(recorder, number), files, directory.machine_log(number))
                 for number, (runs, one, files) in enumerate(places, HEAD)

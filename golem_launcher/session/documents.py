@@ -63,14 +63,16 @@ def count(unsaved: int) -> str:
     return counted(unsaved, "open document with unsaved changes", "open documents with unsaved changes")
 
 
-def farewell(state: SessionState) -> str:
-    """What JupyterLab's pages say once the session has ended: lines of text."""
+def farewell(state: SessionState, *, suspended: bool = False) -> str:
+    """What JupyterLab's pages say once the session has ended, or is ``suspended``: lines of text."""
     lines = [state.reason]
     saving = state.saving
     if saving is not None and saving.generation is not None and saving.saved_at is not None:
         where = f"in {saving.store}" if saving.store else "on your computer"
         which = f"generation {saving.generation} of '{saving.workspace}'"
         lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S} are saved {where} ({which}).")
-        lines.append(f"To go on: Continue on the launcher's page, or golem-launcher start --resume {saving.workspace}")
+        if not suspended:
+            again = f"golem-launcher start --resume {saving.workspace}"
+            lines.append(f"To go on: Continue on the launcher's page, or {again}")
     lines.append("What is typed here from now on is not saved.")
     return "\n".join(filter(None, lines))

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
+from golem_launcher.access.address import loopback_address
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
+from golem_launcher.session import parked
 from golem_launcher.session.lab_desk import LabDesk
 from golem_launcher.session.machine_endpoint import MachineEndpoint
 from golem_launcher.session.machine_slot import HEAD
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.workload.base import Workload
 
+_PARKED_SECONDS = 5.0
+"""What the caretaker takes at most to leave an address to its session."""
+_AGAIN_SECONDS = 0.1
 _MOST_NAMES = 20
 """Of extensions, for one message."""
 
@@ -61,6 +67,9 @@ class SessionEndpoint:
         self._workload = workload
         self._ways: WaysIn
         self._listening = False
+        before = parked.of(directory.path)
+        self._place = before.place if before is not None else (loopback_address(request.name), 0)
+        """Host and port of the link: those of before where the session was suspended."""
 
     @property
     def address(self) -> str | None:
@@ -71,6 +80,11 @@ class SessionEndpoint:
     def base_url(self) -> str:
         """The path below which the workload answers: ``/``, or a longer one behind a hub."""
         return self._ways.base_url
+
+    @property
+    def is_own(self) -> bool:
+        """Whether its user comes to it at that origin, and not by a hub."""
+        return self.address is not None and self.base_url == "/"
 
     @property
     def use(self) -> Use:
@@ -86,7 +100,7 @@ class SessionEndpoint:
         return lambda: self._ways.machines[number]
 
     async def open(self) -> None:
-        """Open the ways in; once, while offers come in. Raises ``AccessError`` where an address can't be had."""
+        """Open the ways in, but for the link; once, while offers come in. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
         from golem_launcher.access.lab_view import LabView  # noqa: PLC0415
         from golem_launcher.access.machine_way import MachineWay  # noqa: PLC0415
@@ -104,9 +118,35 @@ class SessionEndpoint:
             hub_extensions=request.lab_extensions and request.image is not None,
             left_out=self._tell_left_out,
         )
-        self._ways = WaysIn(directory, request.name, self._workload, machines, lab, secret=self.token)
+        self._ways = WaysIn(directory, self._workload, machines, lab, secret=self.token, host=self._place[0])
         self._listening = True
         await self._ways.start()
+
+    async def open_link(self) -> None:
+        """Let browsers in, unless they are; once the workload answers. Raises ``AccessError``.
+
+        Until then the caretaker is at the address of a session that is woken up, and says how far that is.
+        """
+        if self.address is not None:
+            return
+        parked.leave(self._directory.path)
+        loop_time = asyncio.get_running_loop().time
+        _, port = self._place
+        end = loop_time() + _PARKED_SECONDS
+        while True:
+            try:
+                await self._ways.open_link(port)
+            except AccessError:
+                if not port:
+                    raise
+                if loop_time() > end:
+                    self._recorder.message(
+                        "Another program has the session's address by now; it has a new one.", "warning"
+                    )
+                    port = 0
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                return
 
     async def renew(self) -> None:
         """Listen again where the socket file that commands come in by was removed. Raises ``OSError``."""

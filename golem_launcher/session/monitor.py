@@ -148,7 +148,7 @@ class Monitor:
         elif session.cluster is not None:
             followers.append(session.cluster.join(self.client, self._recorder, self._rented.ip))
         if self._slot.is_head:
-            followers.append(session.idle.watch(self.client))
+            followers.append(session.idle.watch(self.client, session.request))
         if self._slot.is_head and not session.network.sleeps_along:
             followers.append(computer_sleep.watch(session.saves.save_all, session.recorder))
         return followers
@@ -173,7 +173,7 @@ class Monitor:
                 self._warnings.look()
                 self._stalled.look()
                 if self._session.idle.due:
-                    return self._session.idle.reason
+                    return self._session.idle.end()
 
     async def _pause(self, left: float) -> None:
         """Until the next round is due, or there is news of a bill."""

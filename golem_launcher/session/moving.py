@@ -86,6 +86,11 @@ class Move:
             await cancel_all(self._task)
             self._tell_failure(why)
 
+    async def take_back(self, why: str) -> None:
+        """Give it up, unless the present machine is being left by now; ``why`` is a sentence."""
+        if not self._departure.has_begun:
+            await self.end(why)
+
     def done(self) -> None:
         """The session goes on at the other machine."""
         self._record.tell(stage="done", progress=None)

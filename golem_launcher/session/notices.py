@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
-Kind = Literal["ready", "lost", "idle", "ended"]
+Kind = Literal["ready", "lost", "idle", "gpu", "ended"]
 _FILE = "notify.json"
 _LONGEST_LINE = 300
 _MARKUP = str.maketrans(dict.fromkeys("<>[]()@`*_|~#", " "))
@@ -98,6 +98,8 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
         return f"'{name}' lost its provider", f"{_plain(notice)} {costs}"
     if kind == "idle":
         return f"'{name}' is idle", f"{_plain(state.idle)} Keep it running: golem-launcher keep {name}"
+    if kind == "gpu":
+        return f"'{name}' handed its GPU back", f"{_plain(state.notices[-1] if state.notices else '')} {costs}".strip()
     saving = state.saving
     saved = f"{counted(saving.files, 'file is', 'files are')} saved." if saving and saving.generation else ""
     reason = _plain(state.reason)

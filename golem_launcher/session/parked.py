@@ -1,7 +1,8 @@
-"""The address of a session that does not run, parked: what is told to whoever comes there, and until when.
+"""The address of a session that does not run, parked: what is told to whoever comes there, and whether that wakes it.
 
 One small file in the session's directory. A supervisor writes it at its end; while it lies there the caretaker
-(:mod:`.caretaker`) answers at the address. Everything here blocks for a moment.
+(:mod:`.caretaker`) answers at the address. Of an ended session that is for an hour, of a suspended one until it runs
+again. Everything here blocks for a moment.
 """
 
 from __future__ import annotations
@@ -20,6 +21,27 @@ if TYPE_CHECKING:
 
 _FILE = "parked.json"
 _FAREWELL_SECONDS = 3600.0
+LEAST_SECONDS = 300.0
+"""With less time than that a session is not woken up, unless its user gives it more."""
+
+
+@dataclass(frozen=True)
+class Suspended:
+    """With what a suspended session would go on."""
+
+    ends: float
+    """When the time that its user gave it is over, in seconds since the epoch."""
+    left: str
+    """Of its budget: 3.2 of 5 GLM."""
+    per_hour: str = ""
+    """What its machines cost before; empty where it is not known."""
+    usual_seconds: float = 0.0
+    """What its last start took; 0 where it is not known."""
+
+    @property
+    def has_time(self) -> bool:
+        """Whether enough of its time is left to go on in."""
+        return self.ends - time.time() >= LEAST_SECONDS
 
 
 @dataclass(frozen=True)
@@ -30,8 +52,14 @@ class Parked:
     """The origin at which the session was: ``http://127.x.y.z:port``."""
     told: str
     """What is said there: lines of text."""
-    until: float
-    """When nobody answers there any more, in seconds since the epoch."""
+    until: float | None = None
+    """When nobody answers there any more, in seconds since the epoch; ``None`` while it is suspended."""
+    suspended: Suspended | None = None
+
+    @property
+    def news(self) -> dict[str, Any]:
+        """What pages of the Lab are told that ask how it ended, as their supervisor would have."""
+        return {"ended": self.told, "suspended": True} if self.suspended is not None else {"ended": self.told}
 
     @property
     def place(self) -> tuple[str, int]:
@@ -56,14 +84,24 @@ def of(directory: Path) -> Parked | None:
 
 
 def leave(directory: Path) -> None:
-    """Have nobody answer there any more, within a second or so."""
-    (directory / _FILE).unlink(missing_ok=True)
+    """Have nobody answer there any more, within a second or so. Raises ``OSError``."""
+    if has_left_word(directory):
+        files.write_json(directory / _FILE, None)
 
 
-def leave_all() -> None:
-    """The same for all sessions of this launcher's directory."""
-    for directory, _ in everywhere(paths.sessions_directory()):
-        leave(directory)
+def has_left_word(directory: Path) -> bool:
+    """Whether something was ever parked of it, and so it is known whether anything is.
+
+    Else it was moved aside, perhaps for a session that takes its place in a moment.
+    """
+    return (directory / _FILE).exists()
+
+
+def leave_ended() -> None:
+    """The same for all that have ended; suspended ones can be woken up as long as their files are there."""
+    for directory, what in everywhere(paths.sessions_directory()):
+        if what.suspended is None:
+            leave(directory)
 
 
 def everywhere(sessions: Path) -> Iterator[tuple[Path, Parked]]:
@@ -77,8 +115,14 @@ def everywhere(sessions: Path) -> Iterator[tuple[Path, Parked]]:
 
 def _read(value: Any) -> Parked | None:
     try:
-        parked = Parked(str(value["address"]), str(value["told"]), float(value["until"]))
-        there = parked.place[1] > 0 and time.time() < parked.until
+        suspended = value["suspended"]
+        parked = Parked(
+            str(value["address"]),
+            str(value["told"]),
+            None if suspended is not None else float(value["until"]),
+            None if suspended is None else Suspended(**suspended),
+        )
+        there = parked.place[1] > 0 and (parked.until is None or time.time() < parked.until)
     except (KeyError, TypeError, ValueError):
         return None
     return parked if there else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import clock
 from golem_launcher.events import (
     CostChanged,
+    GpuHandedBack,
     Idle,
     MachineState,
     Message,
@@ -89,8 +90,9 @@ class Recorder:
         if stage.final:
             began = self.state.ready_since_boot
             ran = None if began is None else clock.since_boot() - began
-            changes |= {"ended_at": at, "ran_seconds": ran, "address": None, "trouble": ""}
-            changes |= {"idle": "", "idle_ends_at": None}
+            changes |= {"ended_at": at, "ran_seconds": ran, "trouble": "", "idle": "", "idle_ends_at": None}
+        if stage in {Stage.ENDED, Stage.FAILED}:
+            changes["address"] = None
         self.update(**changes)
         self._append(StageChanged(at=at, stage=stage, reason=reason))
         if stage.final or "started_at" in changes:
@@ -116,6 +118,8 @@ class Recorder:
             self._tell_elsewhere("lost")
         elif isinstance(event, Idle):
             self._tell_elsewhere("idle")
+        elif isinstance(event, GpuHandedBack):
+            self._tell_elsewhere("gpu")
 
     def machine(self, number: int, **changes: Any) -> None:
         """Change the state of one machine. Raises ``KeyError`` for what is no field of it."""

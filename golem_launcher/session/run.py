@@ -228,7 +228,8 @@ class Run:
         following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.desk, self._recorder))
         saving = asyncio.create_task(documents.save_when_asked(endpoint.desk, self._session.saves))
         lending = asyncio.create_task(self.loan.watch())
-        self._resources.push_async_callback(cancel_all, following, saving, lending)
+        gpu = asyncio.create_task(self._session.idle.gpu.carry_out(self.move, self._take_move_back, self._recorder))
+        self._resources.push_async_callback(cancel_all, following, saving, lending, gpu)
         preload.end()
 
     async def _move_in(self, left: Machine) -> tuple[Renting, Machine]:
@@ -259,6 +260,10 @@ class Run:
         self._renting = Renting(session, head)
         return self._renting, machine
 
+    async def _take_move_back(self, why: str) -> None:
+        if self._move is not None:
+            await self._move.take_back(why)
+
     async def _end_move(self, why: str) -> None:
         if self._move is not None:
             await self._move.end(why)
@@ -266,9 +271,10 @@ class Run:
     async def _be_ready(self, session: Prepared, machine: Machine) -> str | None:
         """Until the session is over by its own terms, and the reason; or it goes on at another machine, as asked.
 
-        Raises ``ProviderError`` and ``NodeError``.
+        Raises ``ProviderError``, ``NodeError`` and ``AccessError``.
         """
         recorder = self._recorder
+        await session.endpoint.open_link()
         recorder.update(
             address=session.endpoint.address,
             base_url=session.endpoint.base_url,
@@ -537,9 +543,15 @@ class Run:
         endpoint = self._session.endpoint
         return endpoint.address if endpoint.documents.were_there and self._recorder.state.gate_port is None else None
 
-    def say_ended(self) -> None:
-        """Tell the pages of JupyterLab that are open in browsers that it is over, and why."""
-        self._session.endpoint.documents.end(documents.farewell(self._recorder.state))
+    @property
+    def is_suspended(self) -> bool:
+        """Whether its work is over only until somebody comes back to its address."""
+        return self._session.idle.suspends
+
+    def say_ended(self, *, suspended: bool) -> None:
+        """Tell the pages of JupyterLab that are open in browsers that it is over, or ``suspended``, and why."""
+        words = documents.farewell(self._recorder.state, suspended=suspended)
+        self._session.endpoint.documents.end(words, suspended=suspended)
 
     async def close(self) -> str:
         """Give everything back, bounded in time; what could not be done, in words, or nothing. Never raises."""

@@ -20,6 +20,7 @@ from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.suspension import is_suspended, parked_of
 from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.parked import Parked
 
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
@@ -88,8 +88,11 @@ class Supervisor:
         try:
             await control.start()
             stage, reason = await self._to_the_end()
+            if self._is_suspended(stage):
+                reason = f"It could not be woken up. {reason}" if stage is Stage.FAILED else reason
+                stage = Stage.SUSPENDED
             self._recorder.enter(Stage.STOPPING, reason)
-            self._run.say_ended()
+            self._run.say_ended(suspended=stage is Stage.SUSPENDED)
             seen_at = self._run.seen_at
             left_over = await self._run.close()
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
@@ -98,13 +101,24 @@ class Supervisor:
             await control.aclose()
             await self._recorder.flush()
             self._recorder.close()
-            if seen_at is not None:
-                self._park(parked.farewell(seen_at, documents.farewell(self._recorder.state)))
+            self._park(seen_at)
 
-    def _park(self, what: Parked) -> None:
-        """Have somebody answer at the session's address."""
+    def _is_suspended(self, stage: Stage) -> bool:
+        """Whether a session whose work is over, with this last ``stage``, is so until somebody comes to its address."""
+        if stage is Stage.FAILED and not self._stop.is_set():
+            return is_suspended(self._directory)  # it could not be woken up
+        return stage is Stage.ENDED and self._run.is_suspended and not self._stop.is_set()
+
+    def _park(self, seen_at: str | None) -> None:
+        """Have somebody answer at its address, where it is of use; ``seen_at``: the address, if anybody opened it."""
+        state, path = self._recorder.state, self._directory.path
         try:
-            parked.park(self._directory.path, what)
+            if state.stage is Stage.SUSPENDED:
+                parked.park(path, parked_of(state, parked.of(path)))
+            elif seen_at is not None:
+                parked.park(path, parked.farewell(seen_at, documents.farewell(state)))
+            else:
+                parked.leave(path)
             caretaker.begin(self._environment)
         except OSError:
             _LOG.exception("nobody answers at its address")

@@ -37,7 +37,7 @@ def put(directory: SessionDirectory) -> str:
 
 def bring_back(removed: str) -> SessionDirectory:
     """Undo :func:`put`. Raises ``SessionNameTaken`` when there is another of that name by now, ``SessionNotFound``."""
-    place = paths.sessions_directory() / _ASIDE / removed
+    place = kept_as(removed).path
     if os.sep in removed or removed.startswith(".") or not is_session(place):
         raise SessionNotFound("This session can't be brought back: its files are gone.")
     directory = SessionDirectory(paths.sessions_directory() / removed[: -_STAMP_LENGTH - 1])
@@ -45,6 +45,11 @@ def bring_back(removed: str) -> SessionDirectory:
         raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
     place.rename(directory.path)
     return directory
+
+
+def kept_as(removed: str) -> SessionDirectory:
+    """The session that :func:`put` put aside, by its word."""
+    return SessionDirectory(paths.sessions_directory() / _ASIDE / removed)
 
 
 def kept() -> list[SessionDirectory]:

@@ -388,6 +388,7 @@ export type StageName =
   | "saving"
   | "stopping"
   | "ended"
+  | "suspended"
   | "failed";
 
 /** `cards/projection.py` */

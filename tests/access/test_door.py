@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 
+from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import door_path
 from golem_launcher.access.lab_view import LabView
 from golem_launcher.access.machine_way import MachineWay
@@ -14,7 +15,7 @@ from golem_launcher.workload.lab import LAB
 def test_a_door_that_was_removed_is_made_again(tmp_path):
     async def scene():
         head, lab = MachineWay(tmp_path, "doors", 1), LabView(OpenDocuments("secret" * 6))
-        ways = WaysIn(tmp_path, "doors", LAB, {1: head}, lab, secret="secret" * 6)
+        ways = WaysIn(tmp_path, LAB, {1: head}, lab, secret="secret" * 6, host=loopback_address("doors"))
         await ways.renew()  # nothing is there to be made again yet
         await ways.start()
         try:

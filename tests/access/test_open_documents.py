@@ -170,7 +170,7 @@ def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     async def scene():
         found = OpenDocuments(SECRET)
         head = MachineWay(tmp_path, "mine", 1)
-        ways = WaysIn(tmp_path, "mine", LAB, {1: head}, LabView(found), secret=SECRET)
+        ways = WaysIn(tmp_path, LAB, {1: head}, LabView(found), secret=SECRET, host=loopback_address("mine"))
         await ways.start()
         listener = await listen(
             loopback_address("link"),

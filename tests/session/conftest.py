@@ -131,6 +131,12 @@ price_cpu_hour = 0.01
 runtime_version = "0.4.2"
 
 [[provider]]
+name = "with-gpu"
+memory_gib = 0.55
+price_hour = 9.5
+gpu = { model = "Pretend GPU (not real)", memory_gib = 24 }
+
+[[provider]]
 name = "only"
 memory_gib = 0.45
 storage_gib = 12

@@ -31,7 +31,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = paths.sessions_directory()
     yield directory
-    parked.leave_all()
+    parked.leave_ended()
     caretaker.end()
 
 
@@ -112,7 +112,7 @@ def test_one_process_answers_for_all_and_goes_with_the_last(sessions: Path) -> N
     assert park(sessions, "first", address=first) == first  # while it is at work
     wait(first, answers=True)
     assert caretakers(sessions) == [process]
-    parked.leave_all()
+    parked.leave_ended()
     wait(first, answers=False)
     psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=_SECONDS)
     assert caretakers(sessions) == []

@@ -126,7 +126,7 @@ def test_it_is_told_saved_and_stopped_and_not_while_it_is_used_or_can_not_be_sav
     lines = [event.line for event in directory.events()[0]]
     assert not any("Nothing has happened" in line for line in lines), lines
 
-    state = wait_for(directory, lambda state: "not stopped" in state.idle, 90)
+    state = wait_for(directory, lambda state: "not ended" in state.idle, 90)
     assert "big" in state.idle
     assert state.stage is Stage.READY
     assert state.idle_ends_at is None

@@ -77,7 +77,7 @@ def test_where_no_other_machine_does_all_goes_on_at_the_old_one(ready):
     directory = ready()
     url, agreement = directory.url(), directory.state().head.agreement_id
     notebook(url, "x = object()")  # lives in one process alone
-    code, _, said = command("move", directory.name, "--gpus", "1", "--yes", check=False)
+    code, _, said = command("move", directory.name, "--gpus", "2", "--yes", check=False)
     assert code == 1
     assert "did not move, and goes on where it is" in said
     code, _, said = command("move", directory.name, "--mem", str(BROKEN), "--yes", check=False)
@@ -98,3 +98,21 @@ def test_where_no_other_machine_does_all_goes_on_at_the_old_one(ready):
         code, _, said = command("move", directory.name, *options, check=False)
         assert code != 0
         assert words in said, said
+
+
+def test_an_unused_gpu_is_handed_back_and_the_session_goes_on_without(ready):
+    directory = ready(gpus=1, idle="12s", when_idle="release-gpu", save_seconds=1)
+    url = directory.url()
+    assert directory.state().head.provider_name == "with-gpu"
+    notebook(url, "open('note.txt', 'w').write('kept'); x = 41")
+    state = wait_for(directory, lambda state: state.idle_ends_at is not None, 90)
+    assert "moved to a cheaper machine without a GPU" in state.idle
+    state = wait_for(directory, lambda state: state.move is not None and state.move.over, 120)
+    assert state.move.stage == "done", explain(directory)
+    state = wait_for(directory, lambda state: state.notices, 30)
+    assert "Its GPU was handed back" in state.notices[-1]
+    assert state.head.price_per_hour < 9
+    assert directory.request().gpus == 0
+    assert directory.url() == url
+    assert notebook(url, "print(open('note.txt').read(), x + 1)")[0].splitlines()[-1] == "kept 42"
+    assert any(event.kind == "gpu" for event in directory.events()[0])

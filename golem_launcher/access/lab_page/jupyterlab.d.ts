@@ -118,6 +118,8 @@ export interface News {
   away?: boolean;
   save?: number;
   ended?: string;
+  /** Beside that: its address wakes it up. */
+  suspended?: boolean;
   session?: Session;
   /** What came of what was asked for. */
   told?: string;

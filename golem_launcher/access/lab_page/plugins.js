@@ -106,9 +106,9 @@ export async function plugins(jupyter) {
           if (typeof news.ended === "string" && !ended) {
             ended = true;
             told.leave();
-            view.end(news.ended);
+            view.end(news.ended, news.suspended ? "suspended" : "ended");
             sayIdle("");
-            say("This session has ended", news.ended);
+            say(news.suspended ? "This session is suspended" : "This session has ended", news.ended);
           }
         },
         () => ended || view.reach(told.there),

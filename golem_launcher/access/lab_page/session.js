@@ -194,13 +194,16 @@ export class SessionView {
     this._tick();
   }
 
-  /** @param {string} words why the session has ended, and where its files are */
-  end(words) {
+  /**
+   * @param {string} words why the session has ended, and where its files are
+   * @param {"ended" | "suspended"} how
+   */
+  end(words, how) {
     this._over = true;
     this._buttons.hidden = true;
     this._left.set("");
     setText(this._stage, words);
-    setText(this.item, "Golem: ended");
+    setText(this.item, `Golem: ${how}`);
   }
 
   /**

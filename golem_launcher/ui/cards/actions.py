@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client, liveness, suspension, waking
 from golem_launcher.session.directory import session_directory
 from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
@@ -108,6 +108,8 @@ class Actions:
 
 
 def _continue(directory: SessionDirectory, content: Content) -> Content:
+    if suspension.is_suspended(directory):
+        return {"started": waking.wake(directory.name).name}
     generation = content.get("generation")
     request = continuation(directory, generation if isinstance(generation, int) else None)
     client.start(request)

@@ -252,7 +252,7 @@ export class Card {
     const { to, ok } = content;
     if (to === "continue") {
       this.goOn.disabled = this.ownSave.disabled = false;
-      setText(this.goOn, "Continue");
+      this.showButtons(false);
     } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
@@ -328,7 +328,8 @@ export class Card {
     const { saving, kept, unsaved } = this.session;
     const stake = live ? stakeWords(saving) : "";
     show(this.force.element, ending || (live && (kept || stake !== "")));
-    show(this.goOn, !live && saving?.generation != null);
+    show(this.goOn, stage === "suspended" || (!live && saving?.generation != null));
+    if (!this.goOn.disabled) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);
     show(this.again, !live && !this.session.job);
     show(this.remove.element, !live);

@@ -15,6 +15,7 @@ from golem_launcher.events import (
     CostChanged,
     EndsSoon,
     Event,
+    GpuHandedBack,
     Idle,
     LabAsks,
     LeftOut,
@@ -123,8 +124,9 @@ class EventDigest:
         self.over = event.stage.final
         if event.stage is Stage.FAILED:
             return {"what": "failed", "text": clean_line(event.reason or "It failed.", longest=300)}
-        if event.stage is Stage.ENDED:
-            return {"what": "ended", "text": clean_line(event.reason or "It ended.", longest=300)}
+        if self.over:
+            what = event.stage.value
+            return {"what": what, "text": clean_line(event.reason or f"It is {what}.", longest=300)}
         return None
 
     def _plot(self, event: CostChanged | Used) -> None:
@@ -170,6 +172,8 @@ def _alert(event: Event) -> Alert | None:
         what = "asks"
     elif isinstance(event, Idle):
         what = "idle"
+    elif isinstance(event, GpuHandedBack):
+        what = "gpu"
     elif isinstance(event, EndsSoon):
         what, text = f"ends-{event.minutes}", _ends_soon(event)
     return {"what": what, "text": clean_line(text, longest=300)} if what else None

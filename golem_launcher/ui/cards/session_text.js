@@ -18,6 +18,7 @@ export const STAGE_WORDS = {
   saving: ["Saving", "Fetching your files."],
   stopping: ["Stopping", "Ending the session and settling the bill."],
   ended: ["Ended", ""],
+  suspended: ["Suspended", ""],
   failed: ["Failed", ""],
 };
 /** @type {StageName[]} */
@@ -49,7 +50,8 @@ export function whereWords(session) {
   ];
   if (session.price && session.live) parts.push(`${session.price} ${session.token} an hour`);
   if (!session.live) parts.push(`cost ${session.at_most ? "at most " : ""}${session.cost} ${session.token}`);
-  if (!session.live && session.ended) parts.push(`ended ${formatClock(session.ended)}`);
+  const over = session.stage === "suspended" ? "suspended" : "ended";
+  if (!session.live && session.ended) parts.push(`${over} ${formatClock(session.ended)}`);
   return parts.filter(Boolean).join(" · ");
 }
 
@@ -72,7 +74,8 @@ export function standbyWords({ standby, price, token }, now) {
  * @param {Session} session
  * @param {Saving} saving
  */
-export function continueWords({ budget, token, newer }, { files, bytes }) {
+export function continueWords({ budget, token, newer, stage }, { files, bytes }) {
+  if (stage === "suspended") return "It goes on at its own address, with what is left of its budget and time";
   const work = newer ? `as '${newer.by}' saved them` : `${counted(files, "file")}, ${formatBytes(bytes)}`;
   return `Starts a session with its files (${work}), its packages and what else was asked for; at most ${budget} ${token}`;
 }

@@ -10,10 +10,12 @@ const ALERT_WORDS = {
   lost: { title: "Provider lost", mood: "bad", stay: true },
   failed: { title: "Failed", mood: "bad", stay: true },
   ended: { title: "Ended", mood: "plain", stay: false },
+  suspended: { title: "Suspended", mood: "plain", stay: true },
   asks: { title: "The Lab asks", mood: "warn", stay: true },
   "left-out": { title: "Not everything is saved", mood: "warn", stay: true },
   stalled: { title: "Not saved", mood: "bad", stay: true },
   idle: { title: "Unused", mood: "warn", stay: true },
+  gpu: { title: "GPU handed back", mood: "warn", stay: true },
   "ends-10": { title: "10 minutes left", mood: "warn", stay: true },
   "ends-2": { title: "2 minutes left", mood: "bad", stay: true },
 };

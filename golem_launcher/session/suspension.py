@@ -1,0 +1,107 @@
+"""A suspended session: what is parked of it, what the session inherits that takes its place, and its end.
+
+It runs nowhere and owes nothing. Who wakes it up starts a session of its name, which goes on in its workspace and has
+its address, its link's token, and no more than what was left of its budget. Everything here blocks for a moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import SessionNotFound
+from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
+from golem_launcher.networks import token_of
+from golem_launcher.session import parked
+from golem_launcher.session.directory import session_directory
+from golem_launcher.session.documents import farewell
+from golem_launcher.session.parked import Parked, Suspended
+from golem_launcher.session.saved_work import saves_into
+from golem_launcher.units import coins_at_a_glance, with_coin
+
+if TYPE_CHECKING:
+    from golem_launcher.events import SessionState
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
+
+
+def left_of(state: SessionState) -> Decimal:
+    """What is left of a session's budget, in its network's coin."""
+    return max(state.budget - state.cost, Decimal(0))
+
+
+def parked_of(state: SessionState, before: Parked | None) -> Parked:
+    """What a supervisor parks of its session that is suspended now.
+
+    ``before``: what was parked of it while it was woken up, where that did not work.
+    """
+    coin = token_of(state.network)
+    usual = before.suspended.usual_seconds if before is not None and before.suspended is not None else 0.0
+    if state.started_at is not None:
+        usual = (state.started_at - state.created_at).total_seconds()
+    price = state.price_per_hour
+    suspended = Suspended(
+        ends=state.deadline.timestamp() if state.deadline is not None else 0.0,
+        left=f"{coins_at_a_glance(left_of(state))} of {with_coin(state.budget, coin)}",
+        per_hour="" if price is None else with_coin(Decimal(coins_at_a_glance(price)), coin),
+        usual_seconds=round(usual, 1),
+    )
+    address = state.address or (before.address if before is not None else "")
+    return Parked(address, farewell(state, suspended=True), suspended=suspended)
+
+
+def is_suspended(directory: SessionDirectory) -> bool:
+    """Whether a session that does not run is suspended, or was when somebody tried in vain to wake it up."""
+    what = parked.of(directory.path)
+    return what is not None and what.suspended is not None
+
+
+def in_its_place(asked: dict[str, Any]) -> dict[str, Any]:
+    """What is ``asked`` of a new session, with the name of the suspended one that it goes on with if none is given."""
+    resume = str(asked.get("resume") or "")
+    if asked.get("name") or not resume:
+        return asked
+    try:
+        directory = session_directory(resume.partition("@")[0])
+    except SessionNotFound:
+        return asked
+    return {**asked, "name": directory.name} if is_suspended(directory) else asked
+
+
+@dataclass(frozen=True)
+class Heritage:
+    """What the session that takes a suspended one's place has of it."""
+
+    parked: Parked
+    token: str
+
+    def give(self, directory: SessionDirectory) -> None:
+        """Put it in the ``directory`` of the new one, before its supervisor begins. Raises ``OSError``."""
+        directory.write_token(self.token)
+        parked.park(directory.path, self.parked)
+        directory.append_event(Message(text=f"It is woken up at its own address, {self.parked.address}."))
+
+
+def heritage(directory: SessionDirectory, request: LaunchRequest) -> Heritage | None:
+    """What ``request`` inherits of the session in ``directory``, whose name it has and which it is about to replace.
+
+    ``None`` where that one is not suspended, or the new one does not go on in its workspace, if there is one.
+    """
+    what, token = parked.of(directory.path), directory.token()
+    if what is None or what.suspended is None or token is None:
+        return None
+    resumed = request.workspace if request.resume else None
+    return Heritage(what, token) if resumed == saves_into(directory) else None
+
+
+def give_up(directory: SessionDirectory) -> None:
+    """End a suspended session for good: its address leads nowhere. Nothing happens to another one."""
+    state = directory.state()
+    parked.leave(directory.path)
+    if state.stage is not Stage.SUSPENDED:
+        return
+    at = now()
+    ended = {"stage": Stage.ENDED, "stages": (*state.stages, (Stage.ENDED, at)), "ended_at": at, "address": None}
+    directory.write_state(state.model_copy(update={**ended, "reason": STOPPED}))
+    directory.append_event(StageChanged(at=at, stage=Stage.ENDED, reason=STOPPED))

@@ -1,0 +1,140 @@
+// The page of a suspended session, in a sandbox: it wakes the session up, says how far that is, and leads on.
+
+/**
+ * `session/wake_desk.py`.
+ *
+ * @typedef {{ stage: "suspended", told: string, asks: boolean, hours: string[], costs: string }} Suspended
+ * @typedef {{ stage: "waking", doing: string, seconds: number, usual: number }} Waking
+ * @typedef {Suspended | Waking | { stage: "over" } | { stage: "unknown" }} News
+ */
+
+const LOOK_MS = 1000;
+const AGAIN_MS = 400;
+const SEEN_MS = 1000; // a click may be meant for the page that led here
+
+/** @param {string} id */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const [title, told, buttons, costs, doing, bar, problem] = [
+  "title",
+  "told",
+  "buttons",
+  "costs",
+  "doing",
+  "bar",
+  "problem",
+].map(find);
+const { name, desk } = /** @type {{ name: string, desk: string }} */ (JSON.parse(find("about").textContent ?? ""));
+let asked = false;
+
+/**
+ * Only when it differs, so that screen readers are left in peace.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+function say(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+  element.hidden = text === "";
+}
+
+/** @param {string} words */
+function head(words) {
+  say(title, words);
+  document.title = words;
+}
+
+/** @param {() => void} act once somebody sees this page */
+function whenSeen(act) {
+  if (!document.hidden) act();
+  else document.addEventListener("visibilitychange", () => whenSeen(act), { once: true });
+}
+
+/** @param {string} hours */
+async function wake(hours) {
+  asked = true;
+  waking({ stage: "waking", doing: "One moment", seconds: 0, usual: 0 });
+  try {
+    const answer = await fetch(desk, { method: "POST", body: hours });
+    say(problem, (await answer.json()).problem);
+  } catch {
+    say(problem, "The launcher does not answer on your computer.");
+  }
+  look();
+}
+
+/**
+ * @param {string} label
+ * @param {string} hours
+ */
+function button(label, hours) {
+  const made = document.createElement("button");
+  made.textContent = label;
+  made.disabled = true;
+  whenSeen(() => setTimeout(() => made.removeAttribute("disabled"), SEEN_MS));
+  made.addEventListener("click", () => {
+    buttons.replaceChildren();
+    wake(hours);
+  });
+  return made;
+}
+
+/** @param {Suspended} news */
+function suspended(news) {
+  head(`${name} is suspended`);
+  for (const element of [doing, bar]) element.hidden = true;
+  say(told, news.told);
+  say(costs, news.costs);
+  if (!news.asks && !asked) return whenSeen(() => wake(""));
+  const labels = news.hours.length ? news.hours.map((hours) => `Wake up for ${hours} h`) : ["Wake up"];
+  if (!buttons.childElementCount) {
+    buttons.replaceChildren(...labels.map((label, index) => button(label, news.hours[index] ?? "")));
+  }
+  setTimeout(look, LOOK_MS * 5); // somebody may wake it up elsewhere
+}
+
+/** @param {Waking} news */
+function waking(news) {
+  head(`${name} wakes up`);
+  buttons.replaceChildren();
+  say(told, "");
+  say(costs, "");
+  say(problem, "");
+  const seconds = Math.round(news.seconds);
+  const usual = news.usual ? ` The last start took ${Math.round(news.usual)} s.` : "";
+  say(doing, `${news.doing} … ${seconds} s.${usual}`);
+  const progress = /** @type {HTMLProgressElement} */ (bar);
+  progress.hidden = false;
+  if (news.usual) progress.value = Math.min(news.seconds / news.usual, 0.97);
+}
+
+/** Its session answers here, or is about to. */
+async function leadOn() {
+  try {
+    await fetch(location.href, { mode: "no-cors" });
+  } catch {
+    setTimeout(look, AGAIN_MS); // for a moment nobody does
+    return;
+  }
+  location.reload();
+}
+
+async function look() {
+  /** @type {News} */
+  let news;
+  try {
+    news = await (await fetch(desk)).json();
+  } catch {
+    return leadOn();
+  }
+  if (news.stage === "suspended") return suspended(news);
+  if (news.stage === "waking") {
+    waking(news);
+    setTimeout(look, LOOK_MS);
+  } else {
+    setTimeout(leadOn, AGAIN_MS);
+  }
+}
+
+look();
+
+export {};

@@ -1,0 +1,51 @@
+"""The page at a suspended session's address, which wakes it up: made of one script, one style and a few settings."""
+
+from __future__ import annotations
+
+import functools
+import html
+import json
+import secrets
+from pathlib import Path
+
+_PAGE = """\
+<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} is suspended</title>
+<meta name="viewport" content="width=device-width,initial-scale=1"><style nonce="{nonce}">{style}</style></head>
+<body><main><h1 id="title">{name} is suspended</h1><p id="told" hidden></p><p id="problem" role="alert" hidden></p>
+<div id="buttons"></div><p id="costs" hidden></p><p id="doing" role="status" hidden></p>
+<progress id="bar" aria-label="How far it is" hidden></progress></main>
+<noscript><p>Wake it up: golem-launcher wake {name}</p></noscript>
+<script type="application/json" id="about">{about}</script><script type="module" nonce="{nonce}">{script}</script>
+</body></html>
+"""
+_POLICY = (
+    "sandbox allow-scripts; default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
+    "connect-src {origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""In a sandbox it has an origin that is nobody else's: what runs at the same address can't read it or press in it."""
+
+Answer = tuple[dict[str, str], bytes]
+"""Headers and body."""
+
+
+def waking_page(name: str, desk: str, origin: str) -> Answer:
+    """The page of the session ``name`` at this ``origin``; ``desk`` is the path at which it is told and heard."""
+    nonce = secrets.token_urlsafe(16)
+    about = json.dumps({"name": name, "desk": desk}).replace("<", "\\u003c")
+    page = _PAGE.format(name=html.escape(name), nonce=nonce, about=about, style=_part("css"), script=_part("js"))
+    return {
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Security-Policy": _POLICY.format(nonce=nonce, origin=origin),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }, page.encode()
+
+
+def told_to_it(value: object) -> Answer:
+    """What such a page is told."""
+    return {"Content-Type": "application/json", "Access-Control-Allow-Origin": "null"}, json.dumps(value).encode()
+
+
+@functools.cache
+def _part(kind: str) -> str:
+    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")

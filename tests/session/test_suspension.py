@@ -1,0 +1,298 @@
+"""A session that nobody uses is suspended: its address stays, and its user's visit wakes it up, nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import time
+import urllib.error
+import urllib.request
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.errors import SessionError
+from golem_launcher.events import SessionState, Stage
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.request import parse_request
+from golem_launcher.session import caretaker, client, liveness, parked, suspension, waking
+from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session.wake_desk import WakeDesk
+from tests.session.conftest import command, explain, wait_for
+from tests.session.jupyter import Jupyter
+from tests.session.test_caretaker import free_address, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from golem_launcher.session.directory import SessionDirectory
+
+TYPED = {
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-User": "?1",
+}
+"""What a browser says of an address that somebody typed."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A launcher's directory of its own; no caretaker is left there."""
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    yield paths.sessions_directory()
+    caretaker.end()
+
+
+def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", **fields: Any) -> SessionDirectory:
+    """A session that was suspended a moment ago."""
+    request = parse_request({"name": name, "budget": "2", "inputs": ("x",), "when_idle": "suspend", **fields})
+    directory = create_session_directory(request)
+    directory.write_token("secret" * 8)
+    at = datetime.now(UTC)
+    state = directory.state().model_copy(
+        update={
+            "stage": Stage.SUSPENDED,
+            "cost": Decimal(cost),
+            "deadline": at + timedelta(hours=hours_left),
+            "created_at": at - timedelta(seconds=100),
+            "started_at": at - timedelta(seconds=60),
+            "address": free_address(),
+            "reason": "Nothing happened <here>.",
+        }
+    )
+    directory.write_state(state)
+    parked.park(directory.path, suspension.parked_of(state, None))
+    return directory
+
+
+def test_it_goes_on_with_what_is_left_and_no_longer_unless_its_user_says_so(home: Path) -> None:
+    del home
+    empty = waking.woken(suspended("empty"), None)
+    assert (empty.name, empty.resume, empty.inputs) == ("empty", None, ("x",))
+    request = waking.woken(suspended(resume="work@3"), None)
+    assert (request.name, request.resume, request.inputs) == ("mine", "work", ())
+    assert request.budget == Decimal("1.5")
+    assert Decimal("0.99") < request.hours <= 1
+    late = suspended("late", hours_left=-3)
+    with pytest.raises(SessionError, match="time of 'late' is over"):
+        waking.woken(late, None)
+    assert waking.woken(late, "2").hours == 2
+    for directory in (suspended("poor", cost="2"), suspended("poorer", cost="2.1")):
+        with pytest.raises(SessionError, match="used up"):
+            waking.woken(directory, "1")
+    create_session_directory(parse_request({"name": "fresh"}))
+    with pytest.raises(SessionError, match="not suspended"):
+        waking.wake("fresh")
+
+
+def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> None:
+    del home
+    what = parked.of(suspended().path)
+    assert what is not None
+    assert what.until is None
+    assert what.suspended is not None
+    assert (what.suspended.left, what.suspended.usual_seconds) == ("1.5 of 2 tGLM", 40)
+    assert what.suspended.has_time
+    state = SessionState(name="x", network="local", stage=Stage.SUSPENDED)  # it could not be woken up
+    again = suspension.parked_of(state, what)
+    assert again.address == what.address
+    assert again.suspended is not None
+    assert again.suspended.usual_seconds == 40
+    assert not again.suspended.has_time
+
+
+def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert suspension.heritage(directory, parse_request({"name": "mine"})) is not None  # both are empty
+    directory = suspended("second")
+    inherited = suspension.heritage(directory, parse_request({"name": "second", "resume": "second"}))
+    assert inherited is None  # nothing was saved there: it is another workspace's by chance
+    directory = suspended("third", resume="work")
+    assert suspension.heritage(directory, parse_request({"name": "third"})) is None
+    inherited = suspension.heritage(directory, parse_request({"name": "third", "resume": "work@3"}))
+    assert inherited is not None
+    new = create_session_directory(parse_request({"name": "fourth", "resume": "work"}))
+    inherited.give(new)
+    assert new.token() == directory.token()
+    assert parked.of(new.path) == inherited.parked != what
+    assert suspension.in_its_place({"resume": "fourth@2"}) == {"resume": "fourth@2", "name": "fourth"}
+    assert suspension.in_its_place({"resume": "fourth", "name": "x"}) == {"resume": "fourth", "name": "x"}
+    create_session_directory(parse_request({"name": "fifth"}))
+    for asked in ({}, {"resume": "nobody"}, {"resume": "fifth"}):
+        assert suspension.in_its_place(asked) == asked
+
+
+def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> None:
+    directory = suspended()
+    assert client.remove_past() == []
+    assert client.stop("mine").stage is Stage.ENDED
+    assert directory.state().address is None
+    assert parked.of(directory.path) is None
+    assert len(client.remove_past()) == 1
+    suspended()
+    client.remove("mine")
+    assert not list(home.glob("*/parked.json"))
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return answer_to(request)
+
+
+def post(url: str, body: str = "") -> tuple[int, str]:
+    return answer_to(urllib.request.Request(url, data=body.encode(), method="POST"))
+
+
+def answer_to(request: urllib.request.Request) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(request, timeout=100) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def desk_in(page: str) -> str | None:
+    """Where a page is told and heard; ``None`` in one that can wake nothing."""
+    found = re.search(r'"desk": "([^"]+)"', page)
+    return found[1] if found else None
+
+
+def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
+    del home
+    directory = suspended()
+    caretaker.begin(os.environ)
+    state = directory.state()
+    address, token = str(state.address), directory.token()
+    wait(address, answers=True)
+    link = f"{address}/lab?token={token}"
+
+    for headers in ({}, {**TYPED, "Sec-Fetch-Dest": "iframe"}, {**TYPED, "Sec-Purpose": "prefetch;prerender"}):
+        status, told = get(link, **headers)
+        assert (status, desk_in(told)) == (503, None)
+    assert desk_in(get(f"{address}/lab", **TYPED)[1]) is None
+    assert desk_in(get(link, **TYPED, Host="evil.example")[1]) is None
+    status, told = get(f"{address}/golem-launcher/farewell")
+    assert json.loads(told)["suspended"] is True
+
+    status, page = get(link, **TYPED)
+    assert status == 503
+    desk = desk_in(page)
+    assert desk is not None
+    assert str(token) not in page
+    _, told = get(address + desk)
+    about = json.loads(told)
+    assert about["stage"] == "suspended"
+    assert not about["asks"]
+    assert about["told"].startswith("Nothing happened <here>.")
+    assert "1.5 of 2 tGLM" in about["costs"]
+
+    led = desk_in(get(link, **{**TYPED, "Sec-Fetch-Site": "same-origin"})[1])
+    assert json.loads(get(f"{address}{led}")[1])["asks"]
+    guessed = f"{address}/golem-launcher/desk/guessed"
+    assert json.loads(get(guessed)[1]) == {"stage": "unknown"}
+    assert json.loads(post(guessed)[1]) == {"problem": "This page is too old."}
+    assert post(f"{address}/lab")[0] == 403
+    assert post(address + desk, "x" * 1000)[0] == 403
+    assert not liveness.alive(directory)
+    assert directory.state().stage is Stage.SUSPENDED
+
+    parked.leave(directory.path)
+    wait(address, answers=False)
+
+
+def test_who_comes_after_its_time_says_how_much_more_it_gets(home: Path) -> None:
+    directory = suspended(hours_left=-1)
+    desk = WakeDesk()
+    number = desk.begin(directory.path, by_themselves=True)
+    about = desk.look(number)
+    assert (about["asks"], about["hours"]) == (True, ["1", "2", "5"])
+    told = desk.wake(number, "720")  # none of those
+    assert "time of 'mine' is over" in told["problem"]
+    assert not list(home.glob(".ended/*"))
+    parked.leave(directory.path)
+    assert desk.look(number) == {"stage": "over"}
+    assert desk.wake(number, "1") == {"problem": ""}
+    for _ in range(200):
+        desk.begin(directory.path, by_themselves=True)
+    assert desk.look(number) == {"stage": "unknown"}
+
+
+def cell(directory: SessionDirectory, code: str) -> str:
+    """What a cell of the notebook prints, by the session's link."""
+
+    async def talk() -> str:
+        async with Jupyter(directory.url()) as jupyter:
+            content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            await jupyter.call(
+                "PUT", "/api/contents/my.ipynb", {"type": "notebook", "format": "json", "content": content}
+            )
+            about = {"path": "my.ipynb", "name": "my.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+            session = await jupyter.call("POST", "/api/sessions", about)
+            return str("".join(await jupyter.run(session["kernel"]["id"], code)))
+
+    return asyncio.run(talk())
+
+
+@pytest.mark.slow
+def test_a_visit_brings_everything_back_at_the_same_address(ready, node) -> None:  # type: ignore[no-untyped-def]
+    directory = ready(idle="12s", when_idle="suspend", save_seconds=1, hours=1)
+    name, url = directory.name, directory.url()
+    cell(directory, "open('note.txt', 'w').write('kept'); x = 41")
+    state = wait_for(directory, lambda state: state.stage.final, 120)
+    assert state.stage is Stage.SUSPENDED, explain(directory)
+    assert state.reason.startswith("Nothing happened here for 12 s, so it was saved and suspended; ")
+    assert directory.url() == url
+    first = Journal.read(directory.path).entries
+    node.holds_nothing_of(first)
+    _, told, _ = command("list", "--json")
+    assert next(one for one in told if one["name"] == name)["stage"] == "suspended"
+    wait(str(state.address), answers=True)
+
+    assert get(url)[0] == 503  # a program
+    _, page = get(url, **TYPED)
+    status, told = post(f"{state.address}{desk_in(page)}")
+    assert (status, json.loads(told)) == (200, {"problem": ""})
+    again = session_directory(name)
+    assert json.loads(get(f"{state.address}{desk_in(page)}")[1])["stage"] in {"waking", "over"}
+    ready_again = wait_for(again, lambda state: state.stage is Stage.READY, 90)
+    assert again.url() == url
+    assert ready_again.budget == (state.budget - state.cost).quantize(Decimal("0.000001"), ROUND_DOWN)
+    assert ready_again.deadline <= state.deadline + timedelta(seconds=5)
+    printed = cell(again, "print(open('note.txt').read(), x + 1)")
+    assert "kept 42" in printed, printed
+    assert parked.of(again.path) is None
+
+    client.stop(name)
+    assert again.state().stage is Stage.ENDED
+
+
+@pytest.mark.slow
+def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready) -> None:  # type: ignore[no-untyped-def]
+    directory = ready(idle="10s", when_idle="suspend", save_seconds=1, hours=1)
+    name, url = directory.name, directory.url()
+    cell(directory, "open('note.txt', 'w').write('kept')")
+    state = wait_for(directory, lambda state: state.stage.final, 120)
+    assert session_directory(name).url() == url
+    code, _, said = command("extend", name, "--hours", "1", check=False)
+    assert code == 1
+    assert f"golem-launcher wake {name}" in said
+
+    caretaker.end()  # as when the computer was started anew
+    command("list")
+    wait(str(state.address), answers=True)
+    command("start", "--resume", name, "--budget", "3", "--hours", "1", "--wait")
+    assert session_directory(name).url() == url
+    end = time.monotonic() + 10
+    while time.monotonic() < end and get(url)[0] != 200:
+        time.sleep(0.2)
+    assert get(url)[0] == 200

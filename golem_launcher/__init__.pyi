@@ -29,6 +29,7 @@ from golem_launcher.errors import NodeStartError as NodeStartError
 from golem_launcher.errors import NodeUnreachable as NodeUnreachable
 from golem_launcher.errors import NothingToSave as NothingToSave
 from golem_launcher.errors import ProviderError as ProviderError
+from golem_launcher.errors import ProviderSilent as ProviderSilent
 from golem_launcher.errors import RequestError as RequestError
 from golem_launcher.errors import ServiceError as ServiceError
 from golem_launcher.errors import SessionDamaged as SessionDamaged
@@ -71,6 +72,7 @@ __all__ = [
     "NodeUnreachable",
     "NothingToSave",
     "ProviderError",
+    "ProviderSilent",
     "RequestError",
     "ServiceError",
     "SessionDamaged",

@@ -59,6 +59,7 @@ __all__ = [
     "NodeUnreachable",
     "NothingToSave",
     "ProviderError",
+    "ProviderSilent",
     "RequestError",
     "ServiceError",
     "SessionDamaged",

@@ -29,6 +29,7 @@ _PANELS = {
     "machine": "Machine",
     "software": "Software",
     "files": "Files",
+    "machines": "More than one machine",
     "advanced": "Rarely needed",
 }
 _LARGEST_FILE = 256 * 1024

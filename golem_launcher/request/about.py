@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Group = Literal["main", "machine", "software", "files", "advanced"]
+Group = Literal["main", "machine", "software", "files", "machines", "advanced"]
 
 
 @dataclass(frozen=True)

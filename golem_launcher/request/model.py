@@ -86,7 +86,7 @@ class LaunchRequest(BaseModel):
             title="Machines",
             description="Each at another provider, in one private network; the first has your files.",
         ),
-        About("machine", unit="machines", words=("machines",)),
+        About("machines", unit="machines", words=("machines",)),
     ]
     workers: Annotated[
         int,
@@ -98,7 +98,7 @@ class LaunchRequest(BaseModel):
             description="A Dask cluster beside the notebook, each worker on a machine of its own. Any machine of a "
             "cluster can read and change all of it, your files included.",
         ),
-        About("machine", unit="workers", words=("workers",)),
+        About("machines", unit="workers", words=("workers",)),
     ]
     max_workers: Annotated[
         int,
@@ -109,7 +109,7 @@ class LaunchRequest(BaseModel):
             title="Workers at most",
             description="So many a notebook may ask for, within the budget. 0: no more than it begins with.",
         ),
-        About("machine", unit="workers", words=("max_workers",)),
+        About("machines", unit="workers", words=("max_workers",)),
     ]
     cpus: Annotated[
         int,
@@ -410,7 +410,7 @@ class LaunchRequest(BaseModel):
             description="1: a second machine, another owner's, is kept ready with all that is saved, and takes over "
             "within seconds when the first is lost. It is paid as well.",
         ),
-        About("advanced", unit="machines", when={"field": "recover", "is": [True]}),
+        About("machines", unit="machines", when={"field": "recover", "is": [True]}),
     ]
     idle: Annotated[
         kinds.IdleTime | None,

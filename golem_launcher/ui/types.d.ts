@@ -174,6 +174,7 @@ export interface Group {
   name: string;
   title: string;
   sentence: string;
+  folded: boolean;
   fields: Field[];
 }
 
@@ -182,6 +183,8 @@ export interface Field {
   title: string;
   description: string;
   group: string;
+  /** In a group of which few need anything. */
+  folded: boolean;
   kind: string;
   unit: string;
   example: string;

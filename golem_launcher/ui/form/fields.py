@@ -29,9 +29,12 @@ GROUPS = {
     "machine": ("Machine", "At least so much. Larger ones are taken too when they cost less."),
     "software": ("Environment", ""),
     "files": ("Files", "The provider's owner could read what runs there: bring no secrets."),
+    "machines": ("More than one machine", ""),
     "advanced": ("Advanced", ""),
 }
 """The groups of fields in their order: title, and a line for newcomers."""
+_FOLDED = {"machines", "advanced"}
+"""What few need, shown when it is asked for."""
 
 _LINES = {"lines", "packages"}
 """The controls in which one writes one item a line."""
@@ -47,6 +50,7 @@ def form_groups() -> list[dict[str, Any]]:
             "name": group,
             "title": words,
             "sentence": sentence,
+            "folded": group in _FOLDED,
             "fields": [field for field in fields if field["group"] == group],
         }
         for group, (words, sentence) in GROUPS.items()
@@ -89,6 +93,7 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "title": title(name),
         "description": f"{described} One a line." if kind in _LINES else described,
         "group": itself.group,
+        "folded": itself.group in _FOLDED,
         "unit": itself.unit,
         "kind": kind,
         "options": _options(name),

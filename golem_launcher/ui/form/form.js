@@ -40,9 +40,11 @@ function renderForm({ model, el }) {
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }) });
-  const groups = model.get("groups").map(makeGroup);
+  const described = model.get("groups");
+  const groups = described.map(makeGroup);
   const choice = makeMachineChoice({ allowed, allow: (words) => put("allow", words.join("\n")) });
-  groups.splice(-1, 0, choice.element); // before what is folded away
+  const folded = described.findIndex((group) => group.folded);
+  groups.splice(folded, 0, choice.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, kept.element, ...groups, share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
   const pay = h("p", { class: "gl-hint" });
@@ -75,8 +77,8 @@ function renderForm({ model, el }) {
       if (field.when?.instead) body.append(h("p", { class: "gl-hint gl-instead", hidden: true }, field.when.instead));
     }
     const sentence = group.sentence ? h("p", { class: "gl-hint gl-group-hint" }, group.sentence) : null;
-    if (group.name === "advanced") {
-      return h("details", { class: "gl-fold gl-group-advanced" }, h("summary", {}, group.title), body);
+    if (group.folded) {
+      return h("details", { class: `gl-fold gl-group-${group.name}` }, h("summary", {}, group.title), body);
     }
     const title = group.name === "main" ? null : h("h3", {}, group.title);
     return h("section", { class: `gl-group gl-group-${group.name}` }, title, sentence, body);

@@ -33,8 +33,7 @@ export function makeKept({ put, reset }) {
   function remember(controls, given) {
     first = given;
     watched = [...controls.values()].filter(
-      ({ name, field }) =>
-        (field.group === "advanced" || QUIET.includes(name)) && name in given && given[name] !== field.default,
+      ({ name, field }) => (field.folded || QUIET.includes(name)) && name in given && given[name] !== field.default,
     );
     update();
   }

@@ -47,13 +47,11 @@ def start(
     golem-launcher start --resume my-lab --cpus 4 --mem 8
     golem-launcher start -f request.yaml
     """
-    from golem_launcher.request import parse_request, yaml
-    from golem_launcher.session import client
+    from golem_launcher.request import yaml
+    from golem_launcher.session import client, waking
     from golem_launcher.session.image_and_packages import upload_of
-    from golem_launcher.session.saved_work import resuming
-    from golem_launcher.session.suspension import in_its_place
 
-    request = resuming(parse_request(in_its_place({**(yaml.read(file) if file else {}), **given})))
+    request = waking.requested({**(yaml.read(file) if file else {}), **given})
     client.check_name(request)
     upload = upload_of(request)
     if upload is not None:

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import SessionNotFound
+from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import token_of
 from golem_launcher.session import parked
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.documents import farewell
+from golem_launcher.session.liveness import place_of
 from golem_launcher.session.parked import Parked, Suspended
 from golem_launcher.session.saved_work import saves_into
 from golem_launcher.units import coins_at_a_glance, with_coin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
@@ -57,16 +60,23 @@ def is_suspended(directory: SessionDirectory) -> bool:
     return what is not None and what.suspended is not None
 
 
-def in_its_place(asked: dict[str, Any]) -> dict[str, Any]:
-    """What is ``asked`` of a new session, with the name of the suspended one that it goes on with if none is given."""
-    resume = str(asked.get("resume") or "")
-    if asked.get("name") or not resume:
-        return asked
+def gone_on_with(asked: Mapping[str, Any]) -> SessionDirectory | None:
+    """The suspended session whose place is taken by the one that is ``asked`` for, by untyped values of a request.
+
+    That resumes it, by its name or its workspace's, and has its name, or none yet.
+    """
+    resume = str(asked.get("resume") or "").partition("@")[0]
+    if not resume:
+        return None
     try:
-        directory = session_directory(resume.partition("@")[0])
-    except SessionNotFound:
-        return asked
-    return {**asked, "name": directory.name} if is_suspended(directory) else asked
+        directory = session_directory(str(asked.get("name") or resume))
+        store, own_store = asked.get("store"), directory.request().store
+    except (SessionNotFound, SessionDamaged):
+        return None
+    if store is not None and place_of(str(store)) != place_of(own_store):
+        return None
+    meant = resume in {directory.name, saves_into(directory)}
+    return directory if meant and is_suspended(directory) else None
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,17 @@ from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.request import parse_request
 from golem_launcher.session import client, parked
 from golem_launcher.session.directory import session_directory
-from golem_launcher.session.saved_work import saves_into
-from golem_launcher.session.suspension import is_suspended, left_of
+from golem_launcher.session.saved_work import resuming, saves_into
+from golem_launcher.session.suspension import gone_on_with, is_suspended, left_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.events import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 
@@ -36,32 +39,58 @@ def wake(name: str, hours: str | None = None) -> SessionDirectory:
     if not is_suspended(directory):
         stage = directory.state().stage.value
         raise SessionError(f"The session '{name}' is not suspended: it is {stage}.", f"See: golem-launcher show {name}")
-    return client.start(woken(directory, hours))
+    return client.start(woken(directory, {} if hours is None else {"hours": hours}))
 
 
-def woken(directory: SessionDirectory, hours: str | None) -> LaunchRequest:
-    """The request of the session that takes the place of a suspended one. Raises ``LauncherError``."""
-    name, state = directory.name, directory.state()
+def requested(asked: dict[str, Any]) -> LaunchRequest:
+    """The request of a session that is ``asked`` for by untyped values; ``start`` begins it.
+
+    Where it goes on with a suspended one it costs no more than what is left of that, and is as that was, but for what
+    is asked for. Raises ``LauncherError``.
+    """
+    directory = gone_on_with(asked)
+    return woken(directory, asked) if directory is not None else resuming(parse_request(asked))
+
+
+def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchRequest:
+    """The request of the session that takes the place of a suspended one, with what its user ``asked`` for otherwise.
+
+    ``asked``: untyped values by field. Raises ``LauncherError``.
+    """
+    state, request = directory.state(), directory.request()
+    goes_on: dict[str, Any] = {**asked, "name": directory.name, "resume": None}
+    if "budget" not in asked:
+        goes_on["budget"] = _rest_of_budget(state, asked.get("network", request.network))
+    if "hours" not in asked:
+        goes_on["hours"] = _rest_of_time(state)
+    workspace = saves_into(directory)
+    if workspace is not None:  # else it was empty, and is again
+        _, at, number = str(asked.get("resume") or "").partition("@")
+        goes_on |= {"resume": f"{workspace}{at}{number}", "inputs": asked.get("inputs", ())}
+    return parse_request({**request.model_dump(), **goes_on})
+
+
+def _rest_of_budget(state: SessionState, network: str) -> Decimal:
+    if network != state.network:
+        raise RequestError(f"What is left of '{state.name}' is of another network: say a budget.", field="budget")
     budget = left_of(state).quantize(_LEAST_GLM, ROUND_DOWN)
     if budget <= 0:
         raise SessionError(
-            f"The budget of '{name}' is used up.",
-            f"Go on with another one: golem-launcher start --resume {name} --budget 1",
+            f"The budget of '{state.name}' is used up.",
+            f"Go on with another one: golem-launcher start --resume {state.name} --budget 1",
         )
-    if hours is None:
-        left = (state.deadline - datetime.now(UTC)).total_seconds() if state.deadline is not None else 0.0
-        if left < parked.LEAST_SECONDS:
-            raise SessionError(
-                f"The time of '{name}' is over.",
-                f"Say at its link how much more it gets, or by: golem-launcher wake {name} --hours 1",
-            )
-        hours = str((Decimal(left) / _SECONDS_PER_HOUR).quantize(_LEAST_HOURS, ROUND_DOWN))
-    request = directory.request()
-    goes_on: dict[str, Any] = {"budget": budget, "hours": hours}
-    workspace = saves_into(directory)
-    if workspace is not None:  # else it was empty, and is again
-        goes_on |= {"resume": workspace, "inputs": ()}
-    return parse_request({**request.model_dump(), **goes_on})
+    return budget
+
+
+def _rest_of_time(state: SessionState) -> Decimal:
+    """In hours."""
+    left = (state.deadline - datetime.now(UTC)).total_seconds() if state.deadline is not None else 0.0
+    if left < parked.LEAST_SECONDS:
+        raise SessionError(
+            f"The time of '{state.name}' is over.",
+            f"Say at its link how much more it gets, or by: golem-launcher wake {state.name} --hours 1",
+        )
+    return (Decimal(left) / _SECONDS_PER_HOUR).quantize(_LEAST_HOURS, ROUND_DOWN)
 
 
 def main() -> int:

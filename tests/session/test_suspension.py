@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.errors import SessionError
+from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import parse_request
@@ -74,19 +74,19 @@ def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", *
 
 def test_it_goes_on_with_what_is_left_and_no_longer_unless_its_user_says_so(home: Path) -> None:
     del home
-    empty = waking.woken(suspended("empty"), None)
+    empty = waking.woken(suspended("empty"), {})
     assert (empty.name, empty.resume, empty.inputs) == ("empty", None, ("x",))
-    request = waking.woken(suspended(resume="work@3"), None)
+    request = waking.woken(suspended(resume="work@3"), {})
     assert (request.name, request.resume, request.inputs) == ("mine", "work", ())
     assert request.budget == Decimal("1.5")
     assert Decimal("0.99") < request.hours <= 1
     late = suspended("late", hours_left=-3)
     with pytest.raises(SessionError, match="time of 'late' is over"):
-        waking.woken(late, None)
-    assert waking.woken(late, "2").hours == 2
+        waking.woken(late, {})
+    assert waking.woken(late, {"hours": "2"}).hours == 2
     for directory in (suspended("poor", cost="2"), suspended("poorer", cost="2.1")):
         with pytest.raises(SessionError, match="used up"):
-            waking.woken(directory, "1")
+            waking.woken(directory, {"hours": "1"})
     create_session_directory(parse_request({"name": "fresh"}))
     with pytest.raises(SessionError, match="not suspended"):
         waking.wake("fresh")
@@ -124,11 +124,33 @@ def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None
     inherited.give(new)
     assert new.token() == directory.token()
     assert parked.of(new.path) == inherited.parked != what
-    assert suspension.in_its_place({"resume": "fourth@2"}) == {"resume": "fourth@2", "name": "fourth"}
-    assert suspension.in_its_place({"resume": "fourth", "name": "x"}) == {"resume": "fourth", "name": "x"}
+    for asked in ({"resume": "fourth@2"}, {"resume": "work", "name": "fourth"}):
+        assert suspension.gone_on_with(asked) == new
     create_session_directory(parse_request({"name": "fifth"}))
-    for asked in ({}, {"resume": "nobody"}, {"resume": "fifth"}):
-        assert suspension.in_its_place(asked) == asked
+    elsewhere: dict[str, str] = {"resume": "fourth", "store": "/elsewhere"}
+    for asked in ({}, {"resume": "nobody"}, {"resume": "fifth"}, {"resume": "fourth", "name": "x"}, elsewhere):
+        assert suspension.gone_on_with(asked) is None
+
+
+def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path) -> None:
+    del home
+    suspended(resume="work", price_per_hour="0.3", cpus=2)
+    request = waking.requested({"resume": "mine"})
+    assert request.budget == Decimal("1.5")
+    assert Decimal("0.99") < request.hours <= 1
+    assert (request.name, request.resume, request.price_per_hour, request.cpus) == ("mine", "work", Decimal("0.3"), 2)
+    assert (request.when_idle, request.inputs) == ("suspend", ())
+    other = waking.requested({"resume": "mine@3", "cpus": "8", "budget": "3", "inputs": ("y",)})
+    assert (other.resume, other.cpus, other.budget, other.inputs) == ("work@3", 8, 3, ("y",))
+    assert other.price_per_hour == Decimal("0.3")
+    with pytest.raises(RequestError, match="say a budget"):  # test coins are no money
+        waking.requested({"resume": "mine", "network": "polygon"})
+    suspended("over", hours_left=-1, resume="work", cost="2")
+    with pytest.raises(SessionError, match="used up"):
+        waking.requested({"resume": "over"})
+    with pytest.raises(SessionError, match="time of 'over' is over"):
+        waking.requested({"resume": "over", "budget": "1"})
+    assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).hours == 2
 
 
 def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> None:

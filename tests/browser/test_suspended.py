@@ -104,5 +104,6 @@ def _comes_back(page: Page, url: str, pictures: Path) -> None:
     page.screenshot(path=pictures / "waking.png")
     page.locator(".jp-NotebookPanel, .jp-LauncherCard").first.wait_for(timeout=lab.SECONDS * 1000)
     assert _runs()
+    page.get_by_text("| Idle").wait_for(timeout=lab.SECONDS * 1000)  # what is run before has no kernel
     lab.type_cell(page, "print('still', x + 1)")
     lab.output(page, "still 42")

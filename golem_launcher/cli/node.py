@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.node.doctor_check import Check
     from golem_launcher.node.node import Node
+    from golem_launcher.session.directory import SessionDirectory
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
 
@@ -206,37 +207,49 @@ def _keep_servers(_: list[str]) -> None:
 
 
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
-    """Ask every living session at once to end, then wait for each; what dead ones left is closed down too."""
+    """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionKept
-    from golem_launcher.session import caretaker, client, liveness, parked, timeouts
+    from golem_launcher.session import client, liveness, parked, timeouts
     from golem_launcher.session.directory import session_directories
 
     for name, process in client.recall().items():
         if process.stop(grace=timeouts.WAIT_FOR_END):
             stopped.append(f"session {name}")
-    living = [directory for directory in session_directories() if liveness.alive(directory)]
+    client.end_caretaker()
+    ended: set[str] = set()
+    kept: dict[str, str] = {}
+    while living := [each for each in session_directories() if each.name not in kept and liveness.alive(each)]:
+        kept |= _end_sessions(living, force=force)
+        ended |= {directory.name for directory in living} - set(kept)
+        client.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
+    stopped += [f"session {name}" for name in sorted(ended)]
+    parked.leave_ended()
+    stopped += [f"what session {name} left" for name in client.close_dead() if name not in {*ended, *kept}]
+    if kept:
+        raise SessionKept(" ".join(kept.values()))
+
+
+def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, str]:
+    """Ask all at once to end, then wait for each; why some go on, by their names."""
+    from golem_launcher.errors import SessionKept
+    from golem_launcher.session import client, liveness
+
     for directory in living:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below
             liveness.control(directory, "abort" if force else "stop", **({"force": True} if force else {}))
-    kept: list[str] = []
+    kept = {}
     for directory in living:
         try:
             if not force:
                 client.await_end(directory)
         except SessionKept as error:
-            kept.append(f"'{directory.name}': {error}")
+            kept[directory.name] = f"'{directory.name}': {error}"
             continue
         except SessionError:
             pass
         if liveness.alive(directory):
             client.stop(directory.name, force=True)
-        stopped.append(f"session {directory.name}")
-    parked.leave_ended()
-    caretaker.end()
-    names = {directory.name for directory in living}
-    stopped += [f"what session {name} left" for name in client.tidy() if name not in names]
-    if kept:
-        raise SessionKept(" ".join(kept))
+    return kept
 
 
 def _stop_network(stopped: list[str]) -> None:

@@ -206,25 +206,37 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     does not end in time.
     """
     directory = find(name)
-    if directory.state().stage.final and not alive(directory):
-        leftovers.close(directory, start_node=True)
-        with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
-            suspension.give_up(directory)
-        if directory.written_state() is None:
-            directory.write_state(directory.state())
-        return directory.state()
     death = leftovers.DIED
-    if alive(directory):
-        if force:
-            _ask_for_end(directory, "abort", timeouts.SILENCE, force=True)
-        else:
-            _ask_for_end(directory, "stop", seconds)
-            await_end(directory, seconds)
-        if force and not _ends_by_itself(directory):
-            death = leftovers.KILLED
-            _kill(directory)
+    while not _stays_over(directory):
+        death = _end(directory, seconds, force=force)
     leftovers.close(directory, start_node=True, death=death)
+    if directory.written_state() is None:
+        directory.write_state(directory.state())
     return directory.state()
+
+
+def _stays_over(directory: SessionDirectory) -> bool:
+    """Whether no supervisor lives, and none is begun any more by a visit to its address."""
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # it is not half woken up
+        over = not alive(directory)
+        if over:
+            suspension.give_up(directory)
+        return over
+
+
+def _end(directory: SessionDirectory, seconds: float, *, force: bool) -> leftovers.Death:
+    """Have a living supervisor end; how it is told of the session where that was not over then."""
+    if not force:
+        _ask_for_end(directory, "stop", seconds)
+        await_end(directory, seconds)
+        return leftovers.DIED
+    _ask_for_end(directory, "abort", timeouts.SILENCE, force=True)
+    if _ends_by_itself(directory):
+        return leftovers.DIED
+    _kill(directory)
+    if alive(directory):
+        raise SessionError(f"The session '{directory.name}' can't be killed.", f"See {directory.supervisor_log}.")
+    return leftovers.KILLED
 
 
 def ask_to_stop(directory: SessionDirectory, seconds: float) -> None:
@@ -473,13 +485,26 @@ def _ends_by_itself(directory: SessionDirectory) -> bool:
 
 
 def tidy() -> list[str]:
-    """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
+    """Have all as it is to be between commands: :func:`close_dead`, and a caretaker where addresses are parked.
 
-    Starts nothing but the caretaker, where addresses are parked and it does not run: this computer may have been
-    started since. Called by every command and page that shows or starts sessions.
+    Called by every command and page that shows or starts sessions: this computer may have been started since.
     """
     with contextlib.suppress(OSError):
         caretaker.begin(os.environ)
+    return close_dead()
+
+
+def end_caretaker() -> None:
+    """Have nobody answer at parked addresses, nor wake a session up there, until :func:`tidy`; none is half begun."""
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
+        caretaker.end()
+
+
+def close_dead() -> list[str]:
+    """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
+
+    Starts nothing.
+    """
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):  # none is half started now
         dead = [directory for directory in session_directories() if not alive(directory)]
         dead += [directory for directory in trash.kept() if leftovers.owes(directory)]

@@ -95,6 +95,8 @@ class Supervisor:
             self._run.say_ended(suspended=stage is Stage.SUSPENDED)
             seen_at = self._run.seen_at
             left_over = await self._run.close()
+            if stage is Stage.SUSPENDED and self._stop.is_set():  # as somebody asked meanwhile
+                stage, reason = Stage.ENDED, self._why
             self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
         finally:
             await cancel_all(watching)

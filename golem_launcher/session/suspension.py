@@ -108,7 +108,8 @@ def heritage(directory: SessionDirectory, request: LaunchRequest) -> Heritage | 
 def give_up(directory: SessionDirectory) -> None:
     """End a suspended session for good: its address leads nowhere. Nothing happens to another one."""
     state = directory.state()
-    parked.leave(directory.path)
+    if is_suspended(directory):
+        parked.leave(directory.path)
     if state.stage is not Stage.SUSPENDED:
         return
     at = now()

@@ -6,16 +6,19 @@ import asyncio
 import json
 import os
 import re
+import sys
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import files, paths, processes
 from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.rental.payment.journal import Journal
@@ -25,7 +28,7 @@ from golem_launcher.session.directory import create_session_directory, session_d
 from golem_launcher.session.wake_desk import WakeDesk
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
-from tests.session.test_caretaker import free_address, wait
+from tests.session.test_caretaker import caretakers, free_address, wait
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -163,6 +166,63 @@ def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> Non
     suspended()
     client.remove("mine")
     assert not list(home.glob("*/parked.json"))
+
+
+_ENDS_WHEN_ASKED = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as door:
+    door.bind(sys.argv[1])
+    door.listen()
+    connection, _ = door.accept()
+    connection.recv(1000)
+    connection.sendall(b'{"ok": true}\\n')
+"""
+
+
+def runs(directory: SessionDirectory) -> None:
+    """Have a process as the session's supervisor that ends as asked, and leaves its files as they are."""
+    arguments = [sys.executable, "-c", _ENDS_WHEN_ASKED, str(directory.control_socket)]
+    record = processes.spawn_detached(arguments, env=os.environ, log=directory.supervisor_log, cwd=directory.path)
+    files.write_json(directory.path / liveness.SUPERVISOR_FILE, record.to_json())
+
+
+def test_stopped_as_it_is_being_suspended_it_is_over(home: Path) -> None:
+    del home
+    directory = suspended()
+    runs(directory)
+    assert client.stop("mine", seconds=20).stage is Stage.ENDED
+    assert parked.of(directory.path) is None
+
+
+def test_stopped_as_somebody_wakes_it_up_it_does_not_run(home: Path) -> None:
+    directory = suspended()
+    lock = home / ".lock"
+    with ThreadPoolExecutor() as threads:
+        with files.locked(lock, deadline=1):  # as who wakes it up does
+            stopping = threads.submit(client.stop, "mine", seconds=20)
+            while [one.path for one in psutil.Process().open_files()].count(str(lock)) < 2:
+                time.sleep(0.01)
+            runs(directory)
+        stopping.result()
+    assert not liveness.alive(directory)
+    assert parked.of(directory.path) is None
+
+
+def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -> None:
+    directory = suspended()
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
+    parked.park(directory.path, parked.farewell(free_address(), "It is over."))
+    client.stop("mine")
+    assert [path for path, _ in parked.everywhere(home)] == [directory.path]
+
+
+def test_all_brought_down_nobody_is_left_who_could_wake_it_up(home: Path) -> None:
+    directory = suspended()
+    client.tidy()
+    wait(str(directory.state().address), answers=True)
+    command("down")
+    assert caretakers(home) == []
+    assert parked.of(directory.path) is not None
 
 
 def get(url: str, **headers: str) -> tuple[int, str]:

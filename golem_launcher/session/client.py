@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import time
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -48,7 +49,7 @@ from golem_launcher.session.liveness import (
 from golem_launcher.session.saved_work import saves_into
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.events import ClusterState, MoveState, Saving, SessionState
@@ -88,19 +89,19 @@ def start(
     try:
         with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
             _check_workspace(request)
-            inherited = _make_room(request)
-            directory = create_session_directory(request)
-            if inherited is not None:
-                inherited.give(directory)
-            if at_hub is not None:
-                hub_settings.write(directory.path, at_hub)
-            record = processes.spawn_detached(
-                supervisor_command(request.name),
-                env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
-                log=directory.supervisor_log,
-                cwd=directory.path,
-            )
-            files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
+            with _room_for(request) as inherited:
+                directory = create_session_directory(request)
+                if inherited is not None:
+                    inherited.give(directory)
+                if at_hub is not None:
+                    hub_settings.write(directory.path, at_hub)
+                record = processes.spawn_detached(
+                    supervisor_command(request.name),
+                    env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
+                    log=directory.supervisor_log,
+                    cwd=directory.path,
+                )
+                files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
             return directory
     except OSError as error:
         raise SessionError(
@@ -531,11 +532,16 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     return value
 
 
-def _make_room(request: LaunchRequest) -> Heritage | None:
-    """Move the directory aside that a session of this name has left; what the new one has of it."""
+@contextlib.contextmanager
+def _room_for(request: LaunchRequest) -> Iterator[Heritage | None]:
+    """Move the directory aside that a session of this name has left; what the new one has of it that is made meanwhile.
+
+    Where no supervisor comes to run that, whatever the reason, all is as it was: a suspended one can be woken up.
+    """
     path = paths.sessions_directory() / request.name
     if not path.exists():
-        return None
+        yield None
+        return
     directory = SessionDirectory(path)
     if alive(directory):
         raise SessionNameTaken(
@@ -543,8 +549,16 @@ def _make_room(request: LaunchRequest) -> Heritage | None:
             f"Choose another --name, or end it: golem-launcher stop {request.name}",
         )
     inherited = suspension.heritage(directory, request)
-    parked.leave(trash.kept_as(trash.put(directory)).path)  # brought back, it is no longer suspended
-    return inherited
+    aside = trash.put(directory)
+    try:
+        yield inherited
+    except BaseException:  # an interrupt too
+        if not alive(directory):
+            shutil.rmtree(path, ignore_errors=True)
+            trash.bring_back(aside)
+        raise
+    with contextlib.suppress(OSError):  # the new one runs
+        parked.leave(trash.kept_as(aside).path)  # brought back, it is no longer suspended
 
 
 def ending_before(request: LaunchRequest) -> SessionDirectory | None:

@@ -27,11 +27,11 @@ def put(directory: SessionDirectory) -> str:
     leftovers.close(directory, start_node=True)
     place = paths.private_directory(paths.sessions_directory() / _ASIDE)
     here = place / f"{directory.name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
-    directory.path.rename(here)
-    for old in kept()[_KEEP:]:
+    for old in kept()[_KEEP - 1 :]:
         if not leftovers.owes(old):
             ledger.note(old)
             shutil.rmtree(old.path, ignore_errors=True)
+    directory.path.rename(here)  # the last that is done: whoever is interrupted before has lost nothing
     return here.name
 
 

@@ -93,12 +93,15 @@ def _wake(name: str, more: list[str]) -> str:
     """Have the session begin; why it could not, or nothing."""
     command = modules.command("golem_launcher.session.waking", name, *more)
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_WAKE_SECONDS, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
+        beginning = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    except OSError:
         return "It could not be begun. See: golem-launcher doctor"
-    return "" if done.returncode == 0 else done.stdout.strip() or "It could not be begun. See .caretaker.log."
+    try:
+        told, _ = beginning.communicate(timeout=_WAKE_SECONDS)
+    except subprocess.TimeoutExpired:  # not killed: it may be half-way
+        threading.Thread(target=beginning.communicate, daemon=True).start()
+        return "It takes long to begin, and goes on."
+    return "" if beginning.returncode == 0 else told.strip() or "It could not be begun. See .caretaker.log."
 
 
 def _lives(directory: Path) -> bool:

@@ -14,7 +14,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client, trash
+from golem_launcher.session import trash
 from golem_launcher.session.directory import create_session_directory
 
 
@@ -50,7 +50,7 @@ def test_the_ledger_has_sessions_whose_name_is_another_ones_by_now(monkeypatch):
     for cost in (1, 2, 3):
         directory = create_session_directory(LaunchRequest(name="a"))
         directory.write_state(directory.state().model_copy(update={"cost": Decimal(cost), "stage": Stage.ENDED}))
-        client._make_room("a")
+        trash.put(directory)
     directory = create_session_directory(LaunchRequest(name="a"))
     found = json.loads(command("ledger", "--json"))
     assert [(one["session"], Decimal(one["cost"])) for one in found] == [("a", 0), ("a", 3), ("a", 2), ("a", 1)]

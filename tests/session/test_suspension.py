@@ -23,7 +23,7 @@ from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import SessionState, Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import parse_request
-from golem_launcher.session import caretaker, client, liveness, parked, suspension, waking
+from golem_launcher.session import caretaker, client, liveness, parked, suspension, wake_desk, waking
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.wake_desk import WakeDesk
 from tests.session.conftest import command, explain, wait_for
@@ -154,6 +154,28 @@ def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path)
     with pytest.raises(SessionError, match="time of 'over' is over"):
         waking.requested({"resume": "over", "budget": "1"})
     assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).hours == 2
+
+
+def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:
+    directory = suspended(inputs=())
+    before = (parked.of(directory.path), directory.token(), directory.state())
+    with pytest.raises(ValueError, match="null byte"):  # as late as can be: no process is begun with such a variable
+        client.start(waking.woken(directory, {}), environment={"LATE": "\0"})
+    assert (parked.of(directory.path), directory.token(), directory.state()) == before
+    assert suspension.is_suspended(directory)
+    assert not list(home.glob(".ended/*"))
+
+
+def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    monkeypatch.setattr(wake_desk, "_WAKE_SECONDS", 0.0)
+    before = psutil.Process().children()
+    desk = WakeDesk()
+    told = desk.wake(desk.begin(suspended(cost="2").path, by_themselves=True), "")
+    assert told == {"problem": "It takes long to begin, and goes on."}
+    beginning = [one for one in psutil.Process().children() if one not in before]
+    assert len(beginning) == 1
+    psutil.wait_procs(beginning, timeout=60)
 
 
 def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> None:

@@ -196,8 +196,9 @@ class Session(_Session):
             standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
                 saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
                 machines.
-            idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-                30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+            idle: Counts as unused after. A time in which nothing happened, like 30m or 3h; none: never.
+                Then it is saved, and what is chosen for 'When it is unused' is done. Empty: 60m, but never
+                on this computer's own network.
             when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
                 left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
                 there when nobody uses that either. One of stop, suspend, release-gpu.
@@ -307,8 +308,9 @@ def launch(
         standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
             saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
             machines.
-        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        idle: Counts as unused after. A time in which nothing happened, like 30m or 3h; none: never.
+            Then it is saved, and what is chosen for 'When it is unused' is done. Empty: 60m, but never
+            on this computer's own network.
         when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
             left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
             there when nobody uses that either. One of stop, suspend, release-gpu.
@@ -422,8 +424,9 @@ def offers(
         standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
             saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
             machines.
-        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        idle: Counts as unused after. A time in which nothing happened, like 30m or 3h; none: never.
+            Then it is saved, and what is chosen for 'When it is unused' is done. Empty: 60m, but never
+            on this computer's own network.
         when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
             left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
             there when nobody uses that either. One of stop, suspend, release-gpu.
@@ -534,8 +537,9 @@ def quote(
         standby: Standby machines. 1: a second machine, another owner's, is kept ready with all that is
             saved, and takes over within seconds when the first is lost. It is paid as well. 0 to 1
             machines.
-        idle: Stop when unused. After so long in which nothing happened it is saved and stopped, like
-            30m or 3h; none: never. Empty: 60m, but never on this computer's own network.
+        idle: Counts as unused after. A time in which nothing happened, like 30m or 3h; none: never.
+            Then it is saved, and what is chosen for 'When it is unused' is done. Empty: 60m, but never
+            on this computer's own network.
         when_idle: When it is unused. Suspended, it costs nothing, and its link wakes it up with what is
             left of budget and time. Without its GPU it goes on at a cheaper machine, and is stopped
             there when nobody uses that either. One of stop, suspend, release-gpu.

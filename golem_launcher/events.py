@@ -481,7 +481,7 @@ class StandbyState(NewcomerState):
         """How it stands, in a line; ``behind``: so many seconds behind the head."""
         where = self.provider_name or "another machine"
         if self.stage == "searching":
-            return f"none yet, another machine is looked for. {self.reason}".rstrip()
+            return f"none at present. {self.reason}" if self.reason else "none yet, a machine is looked for"
         if self.stage == "preparing":
             far = f": {self.progress.words}" if self.progress is not None else ""
             return f"{where} is made ready{far}"

@@ -17,7 +17,7 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def benchmark(name: Name, *, json: Json = False) -> None:
-    """Measure the machine of a session: cores, memory, disk, network, and a GPU with PyTorch. Half a minute at most.
+    """Measure the machine of a session: cores, memory, disk, network, and a GPU with PyTorch. 40 seconds at most.
 
     The result is remembered of its provider, and counts for --choose speed. What runs meanwhile makes it slower.
 
@@ -27,7 +27,7 @@ def benchmark(name: Name, *, json: Json = False) -> None:
     from golem_launcher.session.directory import session_directory
 
     directory = session_directory(name)
-    progress(f"Measuring the machine of '{directory.name}'. It takes up to half a minute.")
+    progress(f"Measuring the machine of '{directory.name}'. It takes half a minute, 40 seconds at most.")
     found = client.benchmark(directory.name)
     if json:
         print_json(found.model_dump(mode="json"))

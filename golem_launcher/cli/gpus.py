@@ -46,9 +46,11 @@ def gpus(*, given: dict[str, Any], json: Json = False) -> None:
         print_json([{**asdict(one), "per_hour": f"{one.per_hour:f}"} for one in models])
         return
     if not models:
-        say("No GPU that could be used is on offer.")
+        say(f"No GPU that could be used is on offer on '{request.network}'.")
+        say("Elsewhere: golem-launcher gpus --network polygon")
+        say("--software and --package rule out GPUs that they do not know.")
         return
-    head = ("MODEL", "GiB", "CUDA", "MACHINES", "IN ONE", f"{token_of(request.network)}/H FROM")
+    head = ("MODEL", "GiB EACH", "CUDA", "MACHINES", "IN ONE", f"{token_of(request.network)}/H FROM")
     show_table(head, list(map(_cells, models)), give_way=("MODEL",), right=head[1:])
     say("Take one: golem-launcher start --gpus 1 --gpu-model 'PART OF ITS NAME'")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
 from decimal import Decimal
@@ -33,6 +34,9 @@ _PANELS = {
     "advanced": "Rarely needed",
 }
 _LARGEST_FILE = 256 * 1024
+_COIN = "of the network's coin"
+_EMPTY = re.compile(r" Empty: [^.]*\.")
+"""What an option means that is left out: something else where a session is changed."""
 
 
 def takes_request(
@@ -82,7 +86,11 @@ def _parameter(name: str, unsaid: str) -> inspect.Parameter:
         info = typer.Option(words, help=help_text, rich_help_panel=panel, metavar="TEXT", autocompletion=of_field(name))
         return _keyword(name, Annotated[list[str], info], [])
     info = typer.Option(
-        words, help=help_text, rich_help_panel=panel, metavar=_metavar(field), autocompletion=of_field(name)
+        words,
+        help=help_text,
+        rich_help_panel=panel,
+        metavar=_metavar(field, about(name).unit),
+        autocompletion=of_field(name),
     )
     return _keyword(name, Annotated[str | None, info], None)
 
@@ -117,19 +125,21 @@ def _help(name: str, unsaid: str) -> str:
         return f"{text} Can be given several times."
     default = field.default
     if unsaid:
-        return f"{text} (default: {unsaid})"
+        return f"{_EMPTY.sub('', text)} (default: {unsaid})"
     if default is None or field.default_factory is not None or field.annotation is bool:
         return text
     shown = number(default) if isinstance(default, int | float | Decimal) else default
-    unit = about(name).unit
+    unit = about(name).unit.replace("GLM", _COIN)
     return f"{text} (default: {shown} {unit.removesuffix('s') if shown == '1' else unit}".rstrip() + ")"
 
 
-def _metavar(field: FieldInfo) -> str:
-    """What kind of value it is."""
+def _metavar(field: FieldInfo, unit: str) -> str:
+    """What kind of value it is: a number of what."""
     every = set(typing.get_args(field.annotation)) - {types.NoneType} or {field.annotation}
     kinds = {typing.get_args(kind)[0] if typing.get_origin(kind) is Annotated else kind for kind in every}
-    return "NUMBER" if kinds & {int, float, Decimal} else "TEXT"
+    if not kinds & {int, float, Decimal}:
+        return "TEXT"
+    return unit.replace("GLM", "coins").replace(" per ", "/").upper() or "NUMBER"
 
 
 def _ssh_key(value: str) -> str:

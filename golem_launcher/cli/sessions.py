@@ -169,7 +169,10 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
         state, workload = directory.state(), directory.workload()
         if state.started_at is not None and workload.link is None:
             raise SessionError(f"{workload.title} has no pages.", f"Reach it: golem-launcher tunnel {name}")
-        raise SessionError(f"The {workload.title} of '{name}' does not answer: the session is {state.stage.value}.")
+        raise SessionError(
+            f"The {workload.title} of '{name}' does not answer: the session is {state.stage.value}.",
+            f"Go on with its files: golem-launcher start --resume {name}" if state.stage.final else "",
+        )
     opened = webbrowser.open(url)
     if as_json:
         print_json({"name": name, "url": url, "opened": opened})
@@ -218,7 +221,9 @@ def extend(
     name: Name,
     *,
     hours: Annotated[str | None, typer.Option("--hours", help="So many hours more.", metavar="+HOURS")] = None,
-    budget: Annotated[str | None, typer.Option("--budget", help="So much GLM more.", metavar="+GLM")] = None,
+    budget: Annotated[
+        str | None, typer.Option("--budget", help="So much more of the network's coin.", metavar="+COINS")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Give a session that runs more time, more money, or both.

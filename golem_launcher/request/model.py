@@ -416,9 +416,9 @@ class LaunchRequest(BaseModel):
         kinds.IdleTime | None,
         Field(
             default=None,
-            title="Stop when unused",
-            description="After so long in which nothing happened it is saved and stopped, like 30m or 3h; none: never. "
-            "Empty: 60m, but never on this computer's own network.",
+            title="Counts as unused after",
+            description="A time in which nothing happened, like 30m or 3h; none: never. Then it is saved, and what is "
+            "chosen for 'When it is unused' is done. Empty: 60m, but never on this computer's own network.",
         ),
         About("advanced", example="60m"),
     ]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from decimal import ROUND_DOWN, Decimal
+import shlex
+from decimal import ROUND_DOWN, ROUND_UP, Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import GpuHandedBack
 from golem_launcher.networks import token_of
-from golem_launcher.units import coins_at_a_glance
+from golem_launcher.units import coins_at_a_glance, number
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _LOOK_SECONDS = 1.0
 _MOST_SECONDS = 1800.0
 """Both machines are paid meanwhile."""
 _LITTLE = Decimal("0.000001")
+_PRICE_TOLD = Decimal("0.01")
 
 
 def has_one_to_hand_back(request: LaunchRequest) -> bool:
@@ -48,17 +50,18 @@ class GpuRelease:
     """Of one session. ``carry_out`` while it runs; what it is told comes from its idleness."""
 
     def __init__(self) -> None:
-        self._wanted = asyncio.Event()
+        self._wanted: asyncio.Queue[LaunchRequest] = asyncio.Queue()
+        """What was asked for, with the GPU."""
         self._used = asyncio.Event()
         self.under_way = False
         self.failed = False
         """Whether no machine took it since it was last used."""
 
-    def begin(self) -> None:
-        """Nobody uses it, and all is saved."""
+    def begin(self, asked: LaunchRequest) -> None:
+        """Nobody uses it, and all is saved; ``asked``: with the GPU that it has."""
         self._used.clear()
         self.under_way = True
-        self._wanted.set()
+        self._wanted.put_nowait(asked)
 
     def used(self) -> None:
         """Somebody uses it."""
@@ -73,8 +76,7 @@ class GpuRelease:
     ) -> None:
         """Move whenever it is wanted; until cancelled. ``move`` begins one with changes, ``take_back`` says why not."""
         while True:
-            await self._wanted.wait()
-            self._wanted.clear()
+            asked = await self._wanted.get()
             before = recorder.state
             moved = False
             try:
@@ -85,7 +87,7 @@ class GpuRelease:
             except Exception:  # noqa: BLE001 - it must end nevertheless
                 _LOG.exception("its GPU could not be handed back")
             if moved:
-                told = _told(before, recorder.state)
+                told = _told(before, recorder.state, asked)
                 recorder.update(notices=(*recorder.state.notices, told))
                 recorder.event(GpuHandedBack(text=told))
             self.failed = not moved and not self._used.is_set()
@@ -105,7 +107,7 @@ class GpuRelease:
         return move is not None and move.stage == "done"
 
 
-def _told(before: SessionState, after: SessionState) -> str:
+def _told(before: SessionState, after: SessionState, asked: LaunchRequest) -> str:
     """What the user is told of it."""
     coin, was, now = token_of(after.network), before.head.price_per_hour, after.head.price_per_hour
     costs = ""
@@ -114,5 +116,17 @@ def _told(before: SessionState, after: SessionState) -> str:
     where = after.head.provider_name or "another machine"
     return (
         f"Its GPU was handed back, as nobody used it: it goes on at {where}{costs}, with everything. For a GPU again: "
-        f"golem-launcher move {after.name} --gpus 1"
+        f"{_way_back(after.name, asked, was)}"
     )
+
+
+def _way_back(name: str, asked: LaunchRequest, was: Decimal | None) -> str:
+    """The command for such a machine again: model and price are others since, as the one without was to be cheaper."""
+    words = ["golem-launcher", "move", name, "--gpus", str(asked.gpus)]
+    if asked.gpu_model is not None:
+        words += ["--gpu-model", asked.gpu_model]
+    if asked.gpu_memory_gib is not None:
+        words += ["--gpu-memory", number(asked.gpu_memory_gib)]
+    if (price := asked.price_per_hour or was) is not None:
+        words += ["--price", number(asked.price_per_hour or price.quantize(_PRICE_TOLD, ROUND_UP))]
+    return shlex.join(words)

@@ -117,7 +117,7 @@ class Idleness:
             elif self._left <= 0 and not self._saved:
                 await self._save()
             elif self._left <= 0 and self._releases and not self.gpu.under_way:
-                self.gpu.begin()
+                self.gpu.begin(request)
 
     async def _pause(self, seconds: float) -> None:
         """Until the next look; somebody at a page of JupyterLab may want it to go on meanwhile."""

@@ -66,7 +66,7 @@ class Loan:
         """
         seconds, changes = number(arguments.get("seconds")), arguments.get("changes")
         if seconds is None or not 0 < seconds <= _LONGEST_SECONDS or not isinstance(changes, dict):
-            raise RequestError("A machine is borrowed for some seconds, up to a day.")
+            raise RequestError("A GPU is kept for a day at most after the cell.", "Like: %%gpu keep=10m")
         present = self._session.present
         if present is None:
             raise SessionError("The session is not ready; it can move while it is.", "Try again then.")
@@ -99,7 +99,11 @@ class Loan:
                 try:
                     await self._session.move({"changes": lent.before})
                 except LauncherError as error:
-                    self._recorder.message(f"The session is still at the machine with a GPU: {error.what}", "warning")
+                    self._recorder.message(
+                        f"The session is still at the machine with a GPU, and pays for it: {error.what} "
+                        f"It is tried again in {_AGAIN_SECONDS:.0f} s.",
+                        "warning",
+                    )
 
     def _is_settled(self) -> bool:
         state = self._recorder.state

@@ -64,4 +64,4 @@ def test_a_standby_is_shown_with_how_far_it_is_behind_and_its_price(page: Page) 
     if "GOLEM_LAUNCHER_LOOK" in os.environ:
         card.screenshot(path=os.environ["GOLEM_LAUNCHER_LOOK"])
     change(directory, standby=StandbyState(reason="Nobody else fits."))
-    card.get_by_text("Standby: none yet, another machine is looked for. Nobody else fits.", exact=True).wait_for()
+    card.get_by_text("Standby: none at present. Nobody else fits.", exact=True).wait_for()

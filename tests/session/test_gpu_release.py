@@ -31,6 +31,9 @@ def test_a_machine_without_a_gpu_is_wanted_that_costs_less() -> None:
     assert not has_one_to_hand_back(parse_request({"gpus": 1, "machines": 2, "when_idle": "release-gpu"}))
 
 
+ASKED = parse_request({"gpus": 1, "gpu_model": "RTX 3090", "gpu_memory_gib": 24, "when_idle": "release-gpu"})
+
+
 class Recorder:
     """A session's state, and what is told of it."""
 
@@ -72,7 +75,7 @@ def carried_out(*, move: Callable[[Recorder], None], meanwhile: Callable[[GpuRel
             recorder.update(move=MoveState(stage="failed", reason=why))
 
         working = asyncio.create_task(release.carry_out(begin, take_back, recorder))  # type: ignore[arg-type]
-        release.begin()
+        release.begin(ASKED)
         await asyncio.sleep(0)
         meanwhile(release)
         await until(lambda: not release.under_way)
@@ -97,7 +100,7 @@ def test_it_is_told_where_it_goes_on_and_for_what() -> None:
     (event,) = recorder.events
     assert event.text == recorder.state.notices[0]
     assert "goes on at cheap, for 0.02 tGLM an hour in place of 0.5" in event.text
-    assert "golem-launcher move mine --gpus 1" in event.text
+    assert event.text.endswith("golem-launcher move mine --gpus 1 --gpu-model 'RTX 3090' --gpu-memory 24 --price 0.5")
 
 
 def test_who_uses_it_meanwhile_keeps_it() -> None:
@@ -126,7 +129,7 @@ def test_a_session_that_can_not_move_now_is_told_why() -> None:
             pytest.fail("nothing is under way")
 
         working = asyncio.create_task(release.carry_out(refuse, never, recorder))  # type: ignore[arg-type]
-        release.begin()
+        release.begin(ASKED)
         await until(lambda: not release.under_way)
         assert release.failed
         working.cancel()

@@ -123,7 +123,7 @@ def test_a_standby_is_told_with_its_price_and_what_it_has() -> None:
     assert (views["mine"]["has"], views["mine"]["price"]) == (at.isoformat(), "0.5")
     assert "\x1b" not in views["mine"]["provider"] + views["mine"]["words"]
     assert views["other"]["has"] is None
-    assert views["other"]["words"] == "Standby: none yet, another machine is looked for. Nobody fits."
+    assert views["other"]["words"] == "Standby: none at present. Nobody fits."
 
 
 def test_a_notebook_that_asks_for_more_workers_than_it_may_is_told_with_the_command_that_allows_them() -> None:

@@ -40,12 +40,14 @@ def parked_of(state: SessionState, before: Parked | None) -> Parked:
     ``before``: what was parked of it while it was woken up, where that did not work.
     """
     coin = token_of(state.network)
-    usual = before.suspended.usual_seconds if before is not None and before.suspended is not None else 0.0
+    usual, ends = 0.0, 0.0
+    if before is not None and before.suspended is not None:
+        usual, ends = before.suspended.usual_seconds, before.suspended.ends
     if state.started_at is not None:
         usual = (state.started_at - state.created_at).total_seconds()
     price = state.price_per_hour
     suspended = Suspended(
-        ends=state.deadline.timestamp() if state.deadline is not None else 0.0,
+        ends=state.deadline.timestamp() if state.deadline is not None else ends,
         left=f"{coins_at_a_glance(left_of(state))} of {with_coin(state.budget, coin)}",
         per_hour="" if price is None else with_coin(Decimal(coins_at_a_glance(price)), coin),
         usual_seconds=round(usual, 1),

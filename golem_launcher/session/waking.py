@@ -7,14 +7,15 @@ for its user to say.
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+import time
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, RequestError, SessionError
+from golem_launcher.errors import LauncherError, RequestError, SessionDamaged, SessionError, SessionNameTaken
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, parked
+from golem_launcher.session import client, leftovers, parked
 from golem_launcher.session.directory import session_directory
+from golem_launcher.session.liveness import alive
 from golem_launcher.session.saved_work import resuming, saves_into
 from golem_launcher.session.suspension import gone_on_with, is_suspended, left_of
 
@@ -57,12 +58,22 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
 
     ``asked``: untyped values by field. Raises ``LauncherError``.
     """
+    name, what = directory.name, parked.of(directory.path)
+    if alive(directory) or what is None or what.suspended is None:
+        raise SessionNameTaken(f"The session '{name}' wakes up already.", f"See: golem-launcher show {name}")
+    if directory.written_state() is None:
+        raise SessionDamaged(
+            f"The state of the session '{name}' is damaged, so it is not known what it would go on with.",
+            "Look for its files: golem-launcher workspaces. A new session goes on with them: golem-launcher start "
+            "--resume WORKSPACE --name NAME",
+        )
+    leftovers.close(directory, start_node=True)  # what it cost may be known only then
     state, request = directory.state(), directory.request()
-    goes_on: dict[str, Any] = {**asked, "name": directory.name, "resume": None}
+    goes_on: dict[str, Any] = {**asked, "name": name, "resume": None}
     if "budget" not in asked:
         goes_on["budget"] = _rest_of_budget(state, asked.get("network", request.network))
     if "hours" not in asked:
-        goes_on["hours"] = _rest_of_time(state)
+        goes_on["hours"] = _rest_of_time(name, what.suspended.ends)
     workspace = saves_into(directory)
     if workspace is not None:  # else it was empty, and is again
         _, at, number = str(asked.get("resume") or "").partition("@")
@@ -82,13 +93,13 @@ def _rest_of_budget(state: SessionState, network: str) -> Decimal:
     return budget
 
 
-def _rest_of_time(state: SessionState) -> Decimal:
+def _rest_of_time(name: str, ends: float) -> Decimal:
     """In hours."""
-    left = (state.deadline - datetime.now(UTC)).total_seconds() if state.deadline is not None else 0.0
+    left = ends - time.time()
     if left < parked.LEAST_SECONDS:
         raise SessionError(
-            f"The time of '{state.name}' is over.",
-            f"Say at its link how much more it gets, or by: golem-launcher wake {state.name} --hours 1",
+            f"The time of '{name}' is over.",
+            f"Say at its link how much more it gets, or by: golem-launcher wake {name} --hours 1",
         )
     return (Decimal(left) / _SECONDS_PER_HOUR).quantize(_LEAST_HOURS, ROUND_DOWN)
 

@@ -19,9 +19,10 @@ import psutil
 import pytest
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import RequestError, SessionError
+from golem_launcher.errors import RequestError, SessionDamaged, SessionError
 from golem_launcher.events import SessionState, Stage
-from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.rental.payment import bills
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
 from golem_launcher.session import caretaker, client, liveness, parked, suspension, wake_desk, waking
 from golem_launcher.session.directory import create_session_directory, session_directory
@@ -108,7 +109,7 @@ def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> 
     assert again.address == what.address
     assert again.suspended is not None
     assert again.suspended.usual_seconds == 40
-    assert not again.suspended.has_time
+    assert again.suspended.ends == what.suspended.ends
 
 
 def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None:
@@ -154,6 +155,19 @@ def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path)
     with pytest.raises(SessionError, match="time of 'over' is over"):
         waking.requested({"resume": "over", "budget": "1"})
     assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).hours == 2
+
+
+def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(home: Path) -> None:
+    del home
+    directory = suspended(resume="work")
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.STARTING}))  # killed while it woke up
+    entry = {"agreement_id": "a1", "provider_id": "0x1", "provider_name": "attic"}
+    Journal.create(directory.path).add_agreement(AgreementEntry(**entry, price=None, activity_id="b1"))
+    bills.write(directory.path, [bills.AgreementBill(**entry, invoiced=Decimal("1.75"), invoice_state="ACCEPTED")])
+    assert waking.woken(directory, {}).budget == Decimal("0.25")
+    (directory.path / "state.json").write_text("{")
+    with pytest.raises(SessionDamaged, match="not known what it would go on with"):
+        waking.wake("mine")
 
 
 def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:

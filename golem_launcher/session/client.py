@@ -417,8 +417,7 @@ def remove_past() -> list[str]:
     with files.locked(paths.sessions_directory() / _LOCK, deadline=_START_LOCK_SECONDS):
         removed = []
         for directory in reversed(list(session_directories())):
-            stage = directory.state().stage
-            if not stage.final or stage is Stage.SUSPENDED or alive(directory):
+            if not directory.state().stage.final or suspension.is_suspended(directory) or alive(directory):
                 continue
             with contextlib.suppress(LauncherError, OSError):  # it stays on the list; the others count
                 removed.append(trash.put(directory))

@@ -13,6 +13,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.session import parked, suspension
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -141,7 +142,14 @@ def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed
     state = state.model_copy(update={"cost": cost, "owed_at_most": at_most})
     if not state.stage.final:
         at, stage, reason = now(), death.stage, death.words + became
-        ended = {"stages": (*state.stages, (stage, at)), "ended_at": at, "address": None}
+        before = parked.of(directory.path)
+        if before is not None and before.suspended is not None and death is DIED:  # while it woke up, and it still can
+            stage, address = Stage.SUSPENDED, before.address
+            suspended = state.model_copy(update={"address": address, "reason": reason})
+            parked.park(directory.path, suspension.parked_of(suspended, before))
+        else:
+            address = None
+        ended = {"stages": (*state.stages, (stage, at)), "ended_at": at, "address": address}
         directory.write_state(state.model_copy(update={"stage": stage, "reason": reason, **ended}))
         directory.append_event(StageChanged(at=at, stage=stage, reason=reason))
     elif closed:

@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
 _GROUND_SECONDS = 1.0
+_NO_ADDRESS = "Its address could not be kept on this computer's disk, so it is not suspended."
 _LOOK_SECONDS = 0.5
 """How often a session that is kept is looked at."""
 
@@ -53,6 +54,8 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         """End without saving and without waiting for anybody."""
+        self._is_unwanted = False
+        """Whether a command asked for its end; a signal, as of a computer that shuts down, is no word of its user's."""
         self._save_seconds = timeouts.LAST_SAVE
         self._environment = dict(os.environ)
         """As it was before this process was led to its node."""
@@ -87,17 +90,20 @@ class Supervisor:
         seen_at: str | None = None
         try:
             await control.start()
-            stage, reason = await self._to_the_end()
-            if self._is_suspended(stage):
-                reason = f"It could not be woken up. {reason}" if stage is Stage.FAILED else reason
-                stage = Stage.SUSPENDED
+            outcome, reason = await self._to_the_end()
+            stage = Stage.SUSPENDED if self._is_suspended(outcome) else outcome
+            if stage is Stage.SUSPENDED and is_suspended(self._directory):
+                reason = f"It could not be woken up. {reason}"
             self._recorder.enter(Stage.STOPPING, reason)
             self._run.say_ended(suspended=stage is Stage.SUSPENDED)
             seen_at = self._run.seen_at
             left_over = await self._run.close()
-            if stage is Stage.SUSPENDED and self._stop.is_set():  # as somebody asked meanwhile
+            if stage is Stage.SUSPENDED and not self._is_suspended(outcome):  # as somebody asked meanwhile
                 stage, reason = Stage.ENDED, self._why
-            self._recorder.enter(stage, " ".join(filter(None, (reason, left_over))))
+            reason = " ".join(filter(None, (reason, left_over)))
+            if stage is Stage.SUSPENDED and not self._keeps_address(reason):
+                stage, reason = Stage.ENDED, f"{reason} {_NO_ADDRESS}"
+            self._recorder.enter(stage, reason)
         finally:
             await cancel_all(watching)
             await control.aclose()
@@ -107,19 +113,27 @@ class Supervisor:
 
     def _is_suspended(self, stage: Stage) -> bool:
         """Whether a session whose work is over, with this last ``stage``, is so until somebody comes to its address."""
-        if stage is Stage.FAILED and not self._stop.is_set():
-            return is_suspended(self._directory)  # it could not be woken up
+        if is_suspended(self._directory):  # it could not be woken up
+            return not self._is_unwanted
         return stage is Stage.ENDED and self._run.is_suspended and not self._stop.is_set()
+
+    def _keeps_address(self, reason: str) -> bool:
+        """Park the address of a session that is suspended for this ``reason``; whether the disk took that."""
+        state, path = self._recorder.state.model_copy(update={"reason": reason}), self._directory.path
+        try:
+            parked.park(path, parked_of(state, parked.of(path)))
+        except OSError:
+            _LOG.exception("its address could not be parked")
+            return False
+        return True
 
     def _park(self, seen_at: str | None) -> None:
         """Have somebody answer at its address, where it is of use; ``seen_at``: the address, if anybody opened it."""
         state, path = self._recorder.state, self._directory.path
         try:
-            if state.stage is Stage.SUSPENDED:
-                parked.park(path, parked_of(state, parked.of(path)))
-            elif seen_at is not None:
+            if state.stage is not Stage.SUSPENDED and seen_at is not None:
                 parked.park(path, parked.farewell(seen_at, documents.farewell(state)))
-            else:
+            elif state.stage is not Stage.SUSPENDED:
                 parked.leave(path)
             caretaker.begin(self._environment)
         except OSError:
@@ -215,6 +229,7 @@ class Supervisor:
         self._force.set()
 
     async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        self._is_unwanted = True
         self._recorder.update(kept="")  # who asked waits for what comes now
         await self._recorder.flush()
         self._stop.set()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import sys
 import time
 import urllib.error
@@ -26,6 +27,7 @@ from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
 from golem_launcher.session import caretaker, client, liveness, parked, suspension, wake_desk, waking
 from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session.supervisor import Supervisor
 from golem_launcher.session.wake_desk import WakeDesk
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -168,6 +170,49 @@ def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(hom
     (directory.path / "state.json").write_text("{")
     with pytest.raises(SessionDamaged, match="not known what it would go on with"):
         waking.wake("mine")
+
+
+def wakes_up(name: str) -> SessionDirectory:
+    """The session that takes the place of a suspended one, as its supervisor finds it."""
+    before = suspended(name)
+    inherited = suspension.heritage(before, before.request())
+    assert inherited is not None
+    shutil.rmtree(before.path)
+    directory = create_session_directory(parse_request({"name": name}))
+    inherited.give(directory)
+    return directory
+
+
+def test_killed_while_it_woke_up_it_is_suspended_for_all_who_ask(home: Path) -> None:
+    del home
+    directory = wakes_up("mine")
+    ends = waking.woken(directory, {}).hours
+    assert directory.state().stage is Stage.SUSPENDED
+    what = parked.of(directory.path)
+    assert what is not None
+    assert directory.state().address == what.address
+    assert waking.woken(directory, {}).hours <= ends
+    assert client.remove_past() == []
+    assert client.stop("mine").stage is Stage.ENDED
+    assert len(client.remove_past()) == 1
+
+
+def test_a_signal_while_it_wakes_up_is_no_end_that_its_user_asked_for(home: Path) -> None:
+    del home
+    directory = wakes_up("mine")
+
+    async def signalled_then_stopped() -> None:
+        supervisor = Supervisor(directory, os.open(directory.lock, os.O_RDWR | os.O_CREAT))
+        supervisor._on_signal()
+        assert supervisor._is_suspended(Stage.ENDED)
+        assert supervisor._keeps_address("Its computer was shut down.")
+        await supervisor._on_stop({})
+        assert not supervisor._is_suspended(Stage.ENDED)
+        (directory.path / "parked.json").unlink()
+        (directory.path / "parked.json").mkdir()  # as a disk that takes nothing
+        assert not supervisor._keeps_address("Nobody used it.")
+
+    asyncio.run(signalled_then_stopped())
 
 
 def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:

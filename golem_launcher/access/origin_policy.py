@@ -70,6 +70,11 @@ _POLICY = (
 _OUR_PAGE = b"object-src 'none'; base-uri 'self'; frame-ancestors 'self'"
 
 
+def is_of_this_computer(host: str) -> bool:
+    """Whether a ``Host``, in small letters, is one that nobody can have point elsewhere."""
+    return _LOOPBACK.fullmatch(host) is not None
+
+
 @dataclass(frozen=True)
 class OriginPolicy:
     """What one listener lets through between browsers and the server, and how it is changed on the way."""
@@ -139,7 +144,7 @@ class OriginPolicy:
         if not self.behind_hub:
             # Forwarded by ssh it has another port, or stands at localhost: names that nobody can point elsewhere.
             own = {value.decode("latin-1").lower() for name, value in headers if name == b"host"}
-            return self.origins | {f"http://{name}" for name in own if _LOOPBACK.fullmatch(name)}
+            return self.origins | {f"http://{name}" for name in own if is_of_this_computer(name)}
         names = (value.decode("latin-1").lower() for name, value in headers if name in {b"host", b"x-forwarded-host"})
         return frozenset(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
+_CARETAKER_SECONDS, _POLL_SECONDS = 10.0, 0.05
 _ENDING = {
     Stage.SAVING: "What is there is saved a last time",
     Stage.STOPPING: "The provider's bill is waited for, and what is left at the node is given back",
@@ -97,7 +98,7 @@ def show(name: Name, *, as_json: Json = False) -> None:
         print_json(client.describe(directory))
         return
     state = liveness.state_of(directory)
-    lines = session_lines(state, directory.url_in(state))
+    lines = session_lines(state, client.link(directory, state))
     lines += [("damaged", name) for name in client.damaged(directory)]
     for title, text in lines:
         say(f"{title + ':':16}{text}")
@@ -161,12 +162,15 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
     Example: golem-launcher open my-lab
     """
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session import client
 
-    directory = session_directory(name)
-    url = directory.url()
+    directory = client.find(name)
+    client.tidy()
+    state, url = directory.state(), _answered_link(directory)
+    if url is None and state.stage is Stage.SUSPENDED:
+        raise SessionError(f"Another program has the address of '{name}'.", f"Go on: golem-launcher wake {name}")
     if url is None:
-        state, workload = directory.state(), directory.workload()
+        workload = directory.workload()
         if state.started_at is not None and workload.link is None:
             raise SessionError(f"{workload.title} has no pages.", f"Reach it: golem-launcher tunnel {name}")
         raise SessionError(
@@ -178,6 +182,19 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
         print_json({"name": name, "url": url, "opened": opened})
     else:
         say(url)
+
+
+def _answered_link(directory: SessionDirectory) -> str | None:
+    """A session's link; where it is suspended, once somebody of ours is at its address."""
+    from golem_launcher.session import client
+
+    end = time.monotonic() + _CARETAKER_SECONDS
+    while True:
+        state = directory.state()
+        url = client.link(directory, state)
+        if url is not None or state.stage is not Stage.SUSPENDED or time.monotonic() > end:
+            return url
+        time.sleep(_POLL_SECONDS)
 
 
 def save(name: Name, *, as_json: Json = False) -> None:

@@ -21,7 +21,7 @@ from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, modules, paths, processes
-from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page
+from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.access.visit import Visit, judged
 from golem_launcher.peers import is_another_person
 from golem_launcher.session import parked
@@ -96,7 +96,6 @@ class _Address(ThreadingTCPServer):
         self.directory = directory
         self.place = place
         self.desk = desk
-        self.host = f"{place[0]}:{place[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that left is no matter for a log."""
@@ -135,9 +134,14 @@ class _Handler(BaseHTTPRequestHandler):
             self._give(200, *told_to_it(self.server.desk.wake(self.path[len(_DESK) :], hours)))
 
     def _comes_in(self) -> bool:
-        """Whether it asks by the address's own name, and is no other person of this computer's."""
-        own = self.headers.get("Host") == self.server.host
-        return own and not is_another_person(self.client_address, self.connection.getsockname())
+        """Whether it asks by a name of this computer's, as ssh forwards it too, and is no other person's here."""
+        return is_of_this_computer(self._host) and not is_another_person(
+            self.client_address, self.connection.getsockname()
+        )
+
+    @property
+    def _host(self) -> str:
+        return (self.headers.get("Host") or "").lower()
 
     def _show_suspended(self) -> None:
         name = self.server.directory.name
@@ -150,7 +154,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._give(503, _HTML, html_page("This session is suspended", body))
         else:
             number = self.server.desk.begin(self.server.directory, by_themselves=visit is Visit.OWN)
-            self._give(503, *waking_page(name, _DESK + number, f"http://{self.server.host}"))
+            self._give(503, *waking_page(name, _DESK + number, f"http://{self._host}"))
 
     def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)

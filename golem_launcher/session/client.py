@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, paths, peers, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import (
     LauncherError,
@@ -516,11 +517,24 @@ def close_dead() -> list[str]:
     return closed
 
 
+def link(directory: SessionDirectory, state: SessionState) -> str | None:
+    """The link that opens a session's workload, with its token, for its user to see; ``None`` while there is none.
+
+    Of a suspended one only while the caretaker is at its address: another user's program could have taken that since,
+    and would be told the token.
+    """
+    url = directory.url_in(state)
+    if url is None or state.stage is not Stage.SUSPENDED:
+        return url
+    parts = urlsplit(url)
+    return url if peers.listens((str(parts.hostname), parts.port or 0)) else None
+
+
 def describe(directory: SessionDirectory) -> dict[str, Any]:
     """A session as one JSON object: its state and, while it is ready, the link."""
     state = state_of(directory)
     value = state.model_dump(mode="json")
-    value["url"] = directory.url_in(state)
+    value["url"] = link(directory, state)
     value["token"] = directory.token() if value["url"] else None
     value["provider"] = state.head.provider_name
     value["alive"] = alive(directory)

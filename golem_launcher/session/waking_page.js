@@ -10,7 +10,8 @@
 
 const LOOK_MS = 1000;
 const AGAIN_MS = 400;
-const SEEN_MS = 1000; // a click may be meant for the page that led here
+const SEEN_MS = 1000; // a click may be meant for the page that led here, or for one that was in front
+const SILENT_MS = 30_000; // a session that comes answers sooner
 
 /** @param {string} id */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -25,6 +26,9 @@ const [title, told, buttons, costs, doing, bar, problem] = [
 ].map(find);
 const { name, desk } = /** @type {{ name: string, desk: string }} */ (JSON.parse(find("about").textContent ?? ""));
 let asked = false;
+let silentSince = 0;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let attention;
 
 /**
  * Only when it differs, so that screen readers are left in peace.
@@ -69,13 +73,22 @@ async function wake(hours) {
 function button(label, hours) {
   const made = document.createElement("button");
   made.textContent = label;
-  made.disabled = true;
-  whenSeen(() => setTimeout(() => made.removeAttribute("disabled"), SEEN_MS));
-  made.addEventListener("click", () => {
+  made.addEventListener("click", (event) => {
+    if (event.detail > 1) return; // of a double click that began elsewhere
     buttons.replaceChildren();
     wake(hours);
   });
   return made;
+}
+
+/** Have the buttons work once this page has had the keyboard for a while without a break. */
+function attend() {
+  clearTimeout(attention);
+  for (const each of buttons.querySelectorAll("button")) each.disabled = true;
+  if (!document.hasFocus()) return;
+  attention = setTimeout(() => {
+    for (const each of buttons.querySelectorAll("button")) each.disabled = false;
+  }, SEEN_MS);
 }
 
 /** @param {Suspended} news */
@@ -88,6 +101,7 @@ function suspended(news) {
   const labels = news.hours.length ? news.hours.map((hours) => `Wake up for ${hours} h`) : ["Wake up"];
   if (!buttons.childElementCount) {
     buttons.replaceChildren(...labels.map((label, index) => button(label, news.hours[index] ?? "")));
+    attend();
   }
   setTimeout(look, LOOK_MS * 5); // somebody may wake it up elsewhere
 }
@@ -112,10 +126,19 @@ async function leadOn() {
   try {
     await fetch(location.href, { mode: "no-cors" });
   } catch {
-    setTimeout(look, AGAIN_MS); // for a moment nobody does
+    silentSince ||= Date.now();
+    if (Date.now() - silentSince > SILENT_MS) silent();
+    else setTimeout(look, AGAIN_MS); // for a moment nobody does
     return;
   }
   location.reload();
+}
+
+function silent() {
+  head(`${name} does not answer`);
+  buttons.replaceChildren();
+  for (const element of [costs, doing, bar, problem]) element.hidden = true;
+  say(told, `It was stopped or removed, or the launcher was ended. See: golem-launcher show ${name}`);
 }
 
 async function look() {
@@ -126,6 +149,7 @@ async function look() {
   } catch {
     return leadOn();
   }
+  silentSince = 0;
   if (news.stage === "suspended") return suspended(news);
   if (news.stage === "waking") {
     waking(news);
@@ -135,6 +159,7 @@ async function look() {
   }
 }
 
+for (const kind of ["focus", "blur"]) addEventListener(kind, attend);
 look();
 
 export {};

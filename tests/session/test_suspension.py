@@ -306,6 +306,18 @@ def test_all_brought_down_nobody_is_left_who_could_wake_it_up(home: Path) -> Non
     assert parked.of(directory.path) is not None
 
 
+def test_its_link_is_given_while_somebody_of_ours_is_at_its_address(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del home
+    monkeypatch.setenv("BROWSER", "true")
+    directory = suspended()
+    url = directory.url()
+    assert client.describe(directory)["url"] is None
+    assert command("open", "mine")[1].strip() == url  # as after a restart of the computer: nobody answered there
+    assert client.describe(directory)["url"] == url
+
+
 def get(url: str, **headers: str) -> tuple[int, str]:
     request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
     return answer_to(request)
@@ -344,6 +356,7 @@ def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
         assert (status, desk_in(told)) == (503, None)
     assert desk_in(get(f"{address}/lab", **TYPED)[1]) is None
     assert desk_in(get(link, **TYPED, Host="evil.example")[1]) is None
+    assert desk_in(get(link, **TYPED, Host="LOCALHOST:8000")[1]) is not None  # by ssh -L
     status, told = get(f"{address}/golem-launcher/farewell")
     assert json.loads(told)["suspended"] is True
 

@@ -139,7 +139,6 @@ function makeText(field, { id, described, onchange }) {
     name: field.name,
     class: "gl-input",
     type: "text",
-    list: numeric ? null : known.id,
     inputmode: numeric ? "decimal" : null,
     placeholder: field.example || null,
     autocomplete: "off",
@@ -152,10 +151,14 @@ function makeText(field, { id, described, onchange }) {
   const unit = field.unit ? h("span", { class: "gl-unit", "aria-hidden": "true" }, field.unit) : null;
   return {
     inputs: [input],
-    body: h("div", { class: "gl-control" }, input, unit, numeric ? null : known),
+    body: h("div", { class: "gl-control" }, input, unit, known),
     value: () => input.value.trim(),
     set: (value) => (input.value = String(value)),
-    suggest: (values) => known.replaceChildren(...values.map((value) => h("option", { value }))),
+    suggest: (values) => {
+      known.replaceChildren(...values.map((value) => h("option", { value })));
+      if (values.length) input.setAttribute("list", known.id);
+      else input.removeAttribute("list"); // with one it is a combobox to who listens
+    },
     payIn: (token) => unit && setText(unit, field.unit.replace(/^GLM/, token)),
   };
 }

@@ -540,7 +540,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
     value["left_out"] = directory.left_out()
-    value["gpu_differences"] = state.head.gpu_differences
+    value["gpu_differences"] = list(state.head.gpu_differences)
     value["workspace"] = state.saving.workspace if state.saving is not None else None
     return value
 

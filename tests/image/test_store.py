@@ -54,7 +54,7 @@ def test_an_image_is_made_once(tmp_path, making):
     assert making == ["base"]
     assert told == [Step("Packing", 1, 2)]
     assert store.make("base", "mine", told=told.append).path == image.path  # the same content lies there once
-    assert [image.name for image in store.images()] == ["base", "mine"]
+    assert [image.name for image in store.images()] == ["mine", "sklearn"]
     store.make("base", told=told.append, again=True)
     assert making == ["base"] * 3
 
@@ -183,13 +183,13 @@ def test_the_commands(tmp_path, monkeypatch):
     made = run("build")
     assert made.exit_code == 0
     assert "Packing … 1 of 2 bytes" in made.stderr
-    assert "Use it: golem-launcher start --network NETWORK --image base" in made.stdout
+    assert "Use it: golem-launcher start --network NETWORK --image sklearn" in made.stdout
     assert json.loads(run("build", "--json").stdout)["current"] is True
     assert run("add", str(image_file(tmp_path / "own.gvmi", "mine")), "--name", "mine").exit_code == 0
     listed = run("list").stdout
     assert listed.startswith("NAME ")
     assert "a file" in listed
-    assert [image["name"] for image in json.loads(run("list", "--json").stdout)] == ["base", "mine"]
+    assert [image["name"] for image in json.loads(run("list", "--json").stdout)] == ["mine", "sklearn"]
     about = run("info", "mine").stdout
     assert Store().find("mine").hash in about
     assert "at 10 Mbit/s" in about
@@ -198,7 +198,7 @@ def test_the_commands(tmp_path, monkeypatch):
     assert run("remove", "mine", "--packages").exit_code == 0
     wrong = run("info", "mine")
     assert wrong.exit_code == 2
-    assert "There is: base" in wrong.stderr
+    assert "There is: sklearn" in wrong.stderr
     nothing = run("build", "pytorch")
     assert nothing.exit_code == 2
     assert "base, gpu, sklearn, tensorflow" in nothing.stderr
@@ -207,7 +207,7 @@ def test_the_commands(tmp_path, monkeypatch):
 @pytest.mark.usefixtures("making")
 def test_pushing_takes_golems_own_program(tmp_path, monkeypatch):
     monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path / "home"))
-    run("build")
+    run("build", "base")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     assert "pip install gvmkit-build" in run("push", "base", "me/lab:base").stderr

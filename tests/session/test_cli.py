@@ -140,7 +140,7 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
     same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
     workers = LaunchRequest(name="clustered", workers=2, max_workers=3)  # they don't go with machines
     standby = LaunchRequest(name="safe", standby=1)  # nor does it
-    assert same <= {"network", "workload", "workers", "max_workers", "standby"}  # else this shows nothing
+    assert same <= {"network", "workload", "workers", "max_workers", "standby", "when_idle"}  # else this shows nothing
     for one in (request, workers, standby):
         assert started(monkeypatch, *shlex.split(as_command(one))[2:]) == one
 

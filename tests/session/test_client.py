@@ -54,7 +54,7 @@ def test_the_name_of_a_live_session_is_taken(sleeper):
 def test_the_directory_of_an_ended_session_is_moved_aside():
     directory = create_session_directory(LaunchRequest(name="a"))
     directory.workload_log.write_text("old")
-    client._make_room("a")
+    trash.put(directory)
     assert not directory.path.exists()
     (kept,) = (paths.sessions_directory() / ".ended").iterdir()
     assert (kept / "workload.log").read_text() == "old"

@@ -108,7 +108,7 @@ def test_one_that_is_lost_is_replaced_and_a_first_machine_that_comes_late_writes
 def test_a_move_goes_with_it_and_it_is_one_like_the_new_machine_then(ready):
     directory = ready(standby=1, save_seconds=1)
     before = stands_by(directory)
-    code, _, _ = command("move", directory.name, "--gpus", "1", "--yes", check=False)  # there is none
+    code, _, _ = command("move", directory.name, "--gpus", "2", "--yes", check=False)  # there is none
     assert code == 1
     assert directory.state().standby.agreement_id == before.standby.agreement_id
     command("move", directory.name, "--mem", str(LARGE), "--yes")

@@ -145,9 +145,8 @@ def _look_whether_it_begins(directory: SessionDirectory) -> None:
     from golem_launcher.events import Stage
     from golem_launcher.session import client
 
-    client.wait_for(
-        directory, lambda state: state.stage is not Stage.CHECKING or state.progress is not None, _BEGIN_SECONDS
-    )
+    begins = {Stage.CHECKING, Stage.STOPPING}  # one that can't go on stops before it has failed
+    client.wait_for(directory, lambda state: state.stage not in begins or state.progress is not None, _BEGIN_SECONDS)
     state = directory.state()
     if state.stage in {Stage.FAILED, Stage.SUSPENDED}:
         raise _failed(state)

@@ -54,7 +54,7 @@ def test_an_image_is_made_once(tmp_path, making):
     assert making == ["base"]
     assert told == [Step("Packing", 1, 2)]
     assert store.make("base", "mine", told=told.append).path == image.path  # the same content lies there once
-    assert [image.name for image in store.images()] == ["mine", "sklearn"]
+    assert [image.name for image in store.images()] == ["base", "mine"]
     store.make("base", told=told.append, again=True)
     assert making == ["base"] * 3
 

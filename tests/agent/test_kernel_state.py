@@ -306,7 +306,7 @@ def _plain(path):
 
 
 def test_what_is_too_large_is_told_once(kernel):
-    big = "big = bytes(513_000_000); until = 'big'"
+    big = "big = bytes(513 << 20); until = 'big'"
     _, table, *after = kernel(big, "%state", "n = 1; until = 'n'", "%state", "print('again')")
     line = (
         "Golem Launcher: not kept, and lost should this notebook go on elsewhere: "

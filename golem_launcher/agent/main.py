@@ -101,9 +101,13 @@ def _take(path: str) -> bytes:
 def _listen(address: str, port: int) -> socket.socket:
     """Take connections from now on: who comes before there is a process that answers waits, and is not refused."""
     try:
-        return socket.create_server((address, port), backlog=BACKLOG)
+        listener = socket.create_server((address, port), backlog=BACKLOG)
     except OSError as error:
         raise _taken(address, port, error) from None
+    # Its connections have this from it. asyncio sees to it only at ports that it binds itself: a small message would
+    # wait until the one before has arrived.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _check_port(address: str, port: int) -> None:

@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from golem_launcher.agent import report
+from golem_launcher.agent import main, report
 from golem_launcher.session.end_reason import reason_in
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
@@ -20,6 +20,14 @@ import subprocess, sys
 script = "import os, time; os.fork() and os._exit(0); os.setsid(); os.fork() and os._exit(0); time.sleep(1000)"
 subprocess.run([sys.executable, "-c", script], check=True)
 """
+
+
+def test_small_messages_of_the_agent_do_not_wait_for_each_other():
+    """Nagle's algorithm holds the second back for 40 ms; who comes to a listener has its options."""
+    with main._listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        accepted, _ = listener.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def _daemonize(agent):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.carrier_protocol import LARGEST
+from golem_launcher.agent.listening import listen
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all
 
@@ -97,7 +98,7 @@ def bind(host: str, port: int, tls: ssl.SSLContext | None = None) -> BoundPort:
     """Take a ``port`` of ``host``; 0 is any free one. Raises ``AccessError`` if it can't be had."""
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return BoundPort(host, socket.create_server(address, family=family, backlog=_BACKLOG), tls)
+        return BoundPort(host, listen(address, family=family, backlog=_BACKLOG), tls)
     except OSError as error:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # Python's is a long one
@@ -136,10 +137,7 @@ class Listener(_Serving):
         self._bound.socket.close()
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = writer.get_extra_info("socket")
-        # asyncio does so for ports that it bound itself: an answer's body would wait 40 ms for its head to arrive.
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        notice_silence(connection)
+        notice_silence(writer.get_extra_info("socket"))
         super()._accept(reader, writer)
 
 

@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 
-from . import building, compiling, disk, image, keeper, log, report
+from . import building, compiling, disk, image, keeper, listening, log, report
 from .carrier_protocol import BACKLOG
 from .config import Config, Refused, log_of, parse
 
@@ -101,13 +101,9 @@ def _take(path: str) -> bytes:
 def _listen(address: str, port: int) -> socket.socket:
     """Take connections from now on: who comes before there is a process that answers waits, and is not refused."""
     try:
-        listener = socket.create_server((address, port), backlog=BACKLOG)
+        return listening.listen((address, port), backlog=BACKLOG)
     except OSError as error:
         raise _taken(address, port, error) from None
-    # Its connections have this from it. asyncio sees to it only at ports that it binds itself: a small message would
-    # wait until the one before has arrived.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def _check_port(address: str, port: int) -> None:

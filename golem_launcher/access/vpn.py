@@ -15,12 +15,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from golem_launcher.access.acknowledging import Acknowledging
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.agent.carrier import Carrier
 from golem_launcher.agent.carrier_protocol import (
@@ -62,9 +62,6 @@ some time later by its place there, in which a new one may be: that one is answe
 over there has said a word. When a hundred end together and the computer is busy it goes so for a moment with most, also
 three times running: so one waits a little longer each time. Of a closed port it says the same, so there is an end."""
 _CLOSE_SECONDS = 1.0
-_QUICK: Any = getattr(socket, "TCP_QUICKACK", None)
-"""yagna holds a message of a websocket back until the one before is acknowledged, for which Linux takes 40 ms unless it
-is asked to hurry, each time anew: the small messages of a cell, or a terminal's echo, took as long."""
 _GONE = "The way to the provider is closed."
 
 
@@ -337,28 +334,9 @@ async def _close(websocket: aiohttp.ClientWebSocketResponse[bool]) -> None:
 
 
 async def _payloads(websocket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[bytes]:
-    hurry = _QuickAcknowledgement(websocket.get_extra_info("socket"))
+    acknowledging = Acknowledging(websocket.get_extra_info("socket"))
     async for message in websocket:
-        hurry.ask()
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise CarrierError("yagna sent something else than bytes")
+        acknowledging.came(len(message.data))
         yield message.data
-
-
-class _QuickAcknowledgement:
-    """Has the kernel acknowledge what came, once for all messages that are at hand: a download's come by the dozen."""
-
-    def __init__(self, connection: socket.socket | None) -> None:
-        self._connection = connection if _QUICK is not None else None
-        self._asked = False
-
-    def ask(self) -> None:
-        """A message came."""
-        if self._connection is not None and not self._asked:
-            self._asked = True
-            asyncio.get_running_loop().call_soon(self._acknowledge, self._connection)
-
-    def _acknowledge(self, connection: socket.socket) -> None:
-        self._asked = False
-        with contextlib.suppress(OSError):  # closed meanwhile
-            connection.setsockopt(socket.IPPROTO_TCP, _QUICK, 1)

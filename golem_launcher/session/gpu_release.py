@@ -80,7 +80,7 @@ class GpuRelease:
             before = recorder.state
             moved = False
             try:
-                await move({"changes": without_gpu(before.head.price_per_hour)})
+                await move(without_gpu(before.head.price_per_hour))
                 moved = await self._is_done(take_back, recorder)
             except LauncherError as error:
                 recorder.message(f"Its GPU could not be handed back: {error}", "warning")

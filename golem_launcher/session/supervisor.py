@@ -19,9 +19,9 @@ from golem_launcher.session import caretaker, documents, late_providers, parked,
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
+from golem_launcher.session.last_save import Unsaved
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.suspension import is_suspended, parked_of
-from golem_launcher.session.unsaved import Unsaved
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -45,9 +45,11 @@ class Supervisor:
         """``lock`` is the open descriptor of the session's lock file, which is held."""
         self._directory = directory
         self._recorder = Recorder(directory)
+        from golem_launcher.session.commands import Commands  # noqa: PLC0415 - as below
         from golem_launcher.session.run import Run  # noqa: PLC0415 - its many modules load beside what is warmed up
 
         self._run = Run(directory, self._recorder)
+        self._commands = Commands(self._run)
         self._ground = DirectoryGuard(directory, directory.request(), lock)
         self._why = STOPPED
         """Why it ends before its time."""
@@ -66,21 +68,7 @@ class Supervisor:
             "stop": self._on_stop,
             "abort": self._on_abort,
             "state": self._on_state,
-            "extend": self._run.extend,
-            "decline": self._run.decline,
-            "save": self._run.save,
-            "move": self._run.move,
-            "borrow": self._run.loan.borrow,
-            "keep": self._run.keep_running,
-            "benchmark": self._run.benchmark,
-            "give-up": self._run.give_up,
-            "let-go": self._run.let_go,
-            "have": self._run.have,
-            "cluster": self._run.cluster,
-            "hub": self._run.open_on_hub,
-            "gateway": self._run.gateway,
-            "agent": self._run.agent,
-            "transfer": self._run.transfer,
+            **self._commands.by_name,
         }
         control = ControlServer(self._directory.control_socket, commands)
         watching = asyncio.create_task(self._watch_ground(control))

@@ -65,8 +65,8 @@ def carried_out(*, move: Callable[[Recorder], None], meanwhile: Callable[[GpuRel
     async def scene() -> tuple[Any, ...]:
         release, recorder, given_up = GpuRelease(), Recorder(), []
 
-        async def begin(arguments: dict[str, Any]) -> None:
-            assert arguments["changes"]["gpus"] == 0
+        async def begin(changes: dict[str, Any]) -> None:
+            assert changes["gpus"] == 0
             recorder.update(move=MoveState(stage="preparing"))
             asyncio.get_running_loop().call_later(0.05, move, recorder)
 

@@ -11,8 +11,8 @@ from golem_launcher import paths
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.last_save import Unsaved, kept_words, patience
 from golem_launcher.session.supervisor import Supervisor
-from golem_launcher.session.unsaved import Unsaved, kept_words, patience
 
 BIG = Unsaved("big.bin is not saved.", patience=600.0)
 OVER = "The time that was asked for is over."

@@ -1,4 +1,4 @@
-"""What the last save of a session left out, and how long its end is put off for that."""
+"""The save before a session's end: what it left out, and how long the end is put off for that."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import LauncherError
 from golem_launcher.session import timeouts
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from golem_launcher.events import Saving
+    from golem_launcher.session.context import Context
+
+_CLOSING_SECONDS = 10.0
+"""What the end itself takes, which costs as well."""
 _SHARE = Decimal("0.05")
 """Of the budget: what it may cost that an end is put off."""
 _HOUR = 3600
@@ -23,12 +29,33 @@ class Unsaved:
     words: str = ""
     """Empty when all is saved."""
     patience: float = 0.0
-    """For so many seconds a session that was to end is kept for it; none where an end loses nothing."""
+    """For so many seconds the end is put off for it; none where an end loses nothing."""
 
     @property
     def at_stake(self) -> bool:
         """Whether an end would lose it, so that the user should be asked first."""
         return self.patience > 0
+
+
+async def save_last(session: Context, seconds: float) -> Unsaved:
+    """Save a session whose head is there a last time, within ``seconds`` and its money; what was not saved."""
+    state = session.recorder.state
+    grace = patience(session.money.budget, state.price_per_hour)
+    paid = session.money.affords() - _CLOSING_SECONDS
+    try:
+        _, missing = await session.saves.save_all(max(min(seconds, paid), 1.0))
+    except LauncherError as error:
+        return Unsaved(f"{error.what} {_saved(session.recorder.state.saving)}", grace)
+    saving = session.recorder.state.saving
+    left_out = saving.problem if saving is not None and saving.at_stake else ""
+    # Of open documents only their pages know, in which a stranger's script may run: they are told, and no more.
+    return Unsaved(" ".join(filter(None, (left_out, missing))), grace if left_out else 0.0)
+
+
+def _saved(saving: Saving | None) -> str:
+    if saving is None or saving.generation is None or saving.saved_at is None:
+        return "Nothing is saved."
+    return f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (generation {saving.generation})."
 
 
 def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:

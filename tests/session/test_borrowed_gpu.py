@@ -9,8 +9,8 @@ from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import MoveState, SessionState, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.another_machine import on_another_machine
-from golem_launcher.session import loan
-from golem_launcher.session.loan import Loan
+from golem_launcher.session import borrowed_gpu
+from golem_launcher.session.borrowed_gpu import BorrowedGpu
 
 
 class Session:
@@ -19,20 +19,20 @@ class Session:
     def __init__(self):
         self.present = LaunchRequest(name="a", cpus=2, budget=1)
         self.moves = []
-        self.busy = 0
+        self.cells = 0
         self.refuses = False
         self.state = SessionState(name="a", network="local", stage=Stage.READY)
         self.messages = []
 
-    async def move(self, arguments):
+    async def move(self, changes):
         if self.refuses:
             raise SessionError("No other machine fits.")
-        self.moves.append(arguments["changes"])
+        self.moves.append(changes)
         self._told("searching")
-        return {"number": len(self.moves)}
+        return len(self.moves)
 
-    async def count(self):
-        return self.busy
+    async def busy(self):
+        return self.cells
 
     def message(self, text, _level):
         self.messages.append(text)
@@ -50,10 +50,10 @@ class Session:
 
 @pytest.fixture
 def borrowed(monkeypatch):
-    """Run a story with a session, its loan, and a function that lets seconds pass."""
+    """Run a story with a session, the GPU that it borrows, and a function that lets seconds pass."""
     time = [0.0]
-    monkeypatch.setattr(loan, "clock", SimpleNamespace(since_boot=lambda: time[0]))
-    monkeypatch.setattr(loan, "_LOOK_SECONDS", 0)
+    monkeypatch.setattr(borrowed_gpu, "clock", SimpleNamespace(since_boot=lambda: time[0]))
+    monkeypatch.setattr(borrowed_gpu, "_LOOK_SECONDS", 0)
 
     async def passes(seconds):
         time[0] += seconds
@@ -62,7 +62,7 @@ def borrowed(monkeypatch):
 
     async def tell(story):
         session = Session()
-        lent = Loan(session, session, session.count)
+        lent = BorrowedGpu(session, session)
         watching = asyncio.create_task(lent.watch())
         await story(session, lambda **changes: lent.borrow({"changes": changes, "seconds": 60}), passes)
         assert not watching.done(), "it watches whatever happened"
@@ -77,10 +77,10 @@ def test_it_goes_back_when_its_time_is_over_and_no_cell_runs(borrowed):
         session.arrive()
         await passes(59)
         assert await borrow() == {"number": None}, "it is there"
-        session.busy = 1
+        session.cells = 1
         await passes(1000)
         assert len(session.moves) == 1
-        session.busy = 0
+        session.cells = 0
         await passes(1)
         assert [one["gpus"] for one in session.moves] == [1, 0]
         session.arrive()
@@ -144,7 +144,7 @@ def test_where_its_user_moves_it_it_stays(borrowed):
     async def story(session, borrow, passes):
         await borrow()
         session.arrive()
-        await session.move({"changes": {"gpus": 2}})
+        await session.move({"gpus": 2})
         session.arrive()
         await passes(1000)
         assert (len(session.moves), session.present.gpus) == (2, 2)
@@ -154,7 +154,7 @@ def test_where_its_user_moves_it_it_stays(borrowed):
 
 def test_what_makes_no_sense_is_refused(borrowed):
     async def story(session, _borrow, _passes):
-        lent = Loan(session, session, session.count)
+        lent = BorrowedGpu(session, session)
         for arguments in ({}, {"seconds": 0, "changes": {}}, {"seconds": "5", "changes": {}}, {"seconds": 5}):
             with pytest.raises(RequestError):
                 await lent.borrow(arguments)

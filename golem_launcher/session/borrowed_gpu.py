@@ -17,8 +17,6 @@ from golem_launcher.request.another_machine import MOVABLE, on_another_machine
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.recorder import Recorder
 
@@ -28,15 +26,18 @@ _AGAIN_SECONDS = 60.0
 _LONGEST_SECONDS = 86400.0
 
 
-class Moves(Protocol):
-    """The session, as far as a loan is concerned."""
+class Movable(Protocol):
+    """The session's head, as far as a borrowed GPU is concerned."""
 
     @property
     def present(self) -> LaunchRequest | None:
         """What is asked of the machine where it is; ``None`` before there is one."""
 
-    async def move(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """Begin to move. Raises ``LauncherError``."""
+    async def move(self, changes: dict[str, Any]) -> int:
+        """Begin to move, and which of its moves it is. Raises ``LauncherError``."""
+
+    async def busy(self) -> int:
+        """How many cells run there."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,12 @@ class _Lent:
     there: tuple[dict[str, Any], ...]
 
 
-class Loan:
+class BorrowedGpu:
     """Of one session. ``watch`` from when it is ready to its end."""
 
-    def __init__(self, session: Moves, recorder: Recorder, busy: Callable[[], Awaitable[int]]) -> None:
-        """``busy``: how many cells run at the head."""
-        self._session = session
+    def __init__(self, head: Movable, recorder: Recorder) -> None:
+        self._head = head
         self._recorder = recorder
-        self._busy = busy
         self._lent: _Lent | None = None
         self._until = 0.0
         """When it goes back, by :func:`clock.since_boot`; each cell that needs the GPU moves it on."""
@@ -67,7 +66,7 @@ class Loan:
         seconds, changes = number(arguments.get("seconds")), arguments.get("changes")
         if seconds is None or not 0 < seconds <= _LONGEST_SECONDS or not isinstance(changes, dict):
             raise RequestError("A GPU is kept for a day at most after the cell.", "Like: %%gpu keep=10m")
-        present = self._session.present
+        present = self._head.present
         if present is None:
             raise SessionError("The session is not ready; it can move while it is.", "Try again then.")
         wanted = on_another_machine(present, {"gpus": 1, **changes})
@@ -75,29 +74,27 @@ class Loan:
             self._until = clock.since_boot() + seconds
             return {"number": None}
         here, there, lent = _machine_of(present), _machine_of(wanted), self._lent
-        told = await self._session.move({"changes": there})
+        number_of_move = await self._head.move(there)
         if lent is not None and here in lent.there:
             self._lent = _Lent(lent.before, (*lent.there, there))
         else:
             self._lent = _Lent(here, (there,))
         self._until = clock.since_boot() + seconds
-        return told
+        return {"number": number_of_move}
 
     async def watch(self) -> None:
         """Go back when it is time and no cell runs, as often as it takes; until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
-            lent, present = self._lent, self._session.present
+            lent, present = self._lent, self._head.present
             if lent is None or present is None or not self._is_settled():
                 continue
-            if (
-                _machine_of(present) not in lent.there
-            ):  # it never came there, it is back, or its user moved it elsewhere
+            if _machine_of(present) not in lent.there:  # it is back, never came there, or its user moved it elsewhere
                 self._lent = None
-            elif clock.since_boot() >= self._until and not await self._busy():
+            elif clock.since_boot() >= self._until and not await self._head.busy():
                 self._until = clock.since_boot() + _AGAIN_SECONDS
                 try:
-                    await self._session.move({"changes": lent.before})
+                    await self._head.move(lent.before)
                 except LauncherError as error:
                     self._recorder.message(
                         f"The session is still at the machine with a GPU, and pays for it: {error.what} "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
 
 _MACHINES = 50
 _SECONDS = 120.0

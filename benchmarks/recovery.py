@@ -20,7 +20,7 @@ from golem_launcher.session import client
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
 
 _MEGA = 1_000_000
 _FILES = 20

@@ -2,7 +2,7 @@
 
 import pytest
 
-from golem_launcher.events import SessionState
+from golem_launcher.session_state import SessionState
 from golem_launcher.frozen import changed
 
 

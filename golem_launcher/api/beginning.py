@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.api.waiting import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.events import SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import SessionState
 from golem_launcher.session import client
 from golem_launcher.session.saved_work import resuming
 

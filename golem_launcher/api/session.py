@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
 
 

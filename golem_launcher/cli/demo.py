@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import typer
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.narration import Narration
 

@@ -13,7 +13,7 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from golem_launcher.events import ClusterState, MachineState, SessionState
+    from golem_launcher.session_state import ClusterState, MachineState, SessionState
 
 _HOUR = 3600
 

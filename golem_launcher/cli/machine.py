@@ -10,7 +10,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.suggestions import did_you_mean
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
 
 Which = Annotated[
     str | None,

@@ -17,7 +17,7 @@ from golem_launcher.request.fields import NAMES
 from golem_launcher.units import coins, duration
 
 if TYPE_CHECKING:
-    from golem_launcher.events import MoveState
+    from golem_launcher.session_state import MoveState
     from golem_launcher.market.quote import Quote
     from golem_launcher.session.directory import SessionDirectory
 

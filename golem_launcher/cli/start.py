@@ -16,7 +16,7 @@ from golem_launcher.request.typed_numbers import with_point
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 _LONGEST_START_SECONDS = 3600.0

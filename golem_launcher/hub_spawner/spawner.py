@@ -37,7 +37,7 @@ from golem_launcher.workspace.repository.store import open_store
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.hub_spawner.users import HubUser
     from golem_launcher.request import LaunchRequest
 

@@ -14,7 +14,7 @@ from golem_launcher.units import coins, counted, data_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
 
 _WORDS = {

@@ -16,7 +16,7 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.record import Record
     from golem_launcher.request import LaunchRequest

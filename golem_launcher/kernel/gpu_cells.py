@@ -17,7 +17,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.units import duration, with_coin
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.output import Output
 

@@ -19,7 +19,7 @@ from golem_launcher.units import coins
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown

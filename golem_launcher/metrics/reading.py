@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from golem_launcher.events import Event, SessionState
+    from golem_launcher.events import Event
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 MOST_ENDED = 50

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from decimal import Decimal
 
-    from golem_launcher.events import MachineState, Saving, SessionState, Usage
+    from golem_launcher.events import Usage
+    from golem_launcher.session_state import MachineState, Saving, SessionState
     from golem_launcher.gpus import Gpu
     from golem_launcher.metrics.reading import Reading
 

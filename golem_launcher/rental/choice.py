@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.events import ProvidersSeen
+from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.market import history, order
 from golem_launcher.market.limits import (
     Limit,

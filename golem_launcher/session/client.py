@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from golem_launcher.access.hub_settings import HubSettings
-    from golem_launcher.events import ClusterState, MoveState, Saving, SessionState
+    from golem_launcher.session_state import ClusterState, MoveState, Saving, SessionState
     from golem_launcher.market.benchmark import Benchmark
     from golem_launcher.market.quote import Quote
     from golem_launcher.request import LaunchRequest
@@ -371,7 +371,7 @@ def await_move(name: str, number: int, told: Callable[[MoveState], None] = lambd
 def cluster(name: str, workers: int | None = None) -> ClusterState:
     """Have a session's Dask cluster be so many ``workers``, or see how it stands. Raises ``LauncherError``."""
     arguments = {} if workers is None else {"workers": workers}
-    from golem_launcher.events import ClusterState  # noqa: PLC0415 - most commands need none
+    from golem_launcher.session_state import ClusterState  # noqa: PLC0415 - most commands need none
 
     told = control(_running(name), "cluster", deadline=timeouts.ANSWER, **arguments)
     return ClusterState.model_validate(told["cluster"])

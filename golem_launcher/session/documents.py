@@ -13,7 +13,7 @@ from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.access.open_documents import OpenDocuments, Outcome
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.lab_desk import LabDesk
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.saves import Saves

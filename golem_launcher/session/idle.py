@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoint import SessionEndpoint
     from golem_launcher.session.recorder import Recorder

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.agent.kernel_state import ELSEWHERE
-from golem_launcher.events import KeptVariables
+from golem_launcher.session_state import KeptVariables
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import json_value, number
 

@@ -22,7 +22,8 @@ from golem_launcher.units import coins_at_a_glance, counted, data_size, data_siz
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.events import SessionState, Usage
+    from golem_launcher.events import Usage
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.recorder import Recorder
 

@@ -12,7 +12,7 @@ from golem_launcher.session import timeouts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.events import Saving
+    from golem_launcher.session_state import Saving
     from golem_launcher.session.context import Context
 
 _CLOSING_SECONDS = 10.0

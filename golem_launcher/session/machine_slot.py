@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from golem_launcher.events import MachineState, ProviderLost, Stage, Used, now
+from golem_launcher.events import ProviderLost, Stage, Used, now
+from golem_launcher.session_state import MachineState
 
 if TYPE_CHECKING:
     from decimal import Decimal
     from pathlib import Path
 
-    from golem_launcher.events import Event, SessionState, Usage
+    from golem_launcher.events import Event, Usage
+    from golem_launcher.session_state import SessionState
     from golem_launcher.gpus import OfferedGpu
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry

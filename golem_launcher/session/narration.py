@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.events import Progress, SessionState
+    from golem_launcher.events import Progress
+    from golem_launcher.session_state import SessionState
 
 _TELL_SECONDS = 2.0
 _SAME_SECONDS = 6.0

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.events import MachineState, Progress, Stage
+from golem_launcher.events import Progress, Stage
+from golem_launcher.session_state import MachineState
 from golem_launcher.frozen import changed
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from golem_launcher.events import Event, MoveState, SessionState, StandbyState
+    from golem_launcher.events import Event
+    from golem_launcher.session_state import MoveState, SessionState, StandbyState
     from golem_launcher.session.recorder import Recorder
 
 _STAGES = {Stage.NEGOTIATING: "searching", Stage.DEPLOYING: "preparing", Stage.STARTING: "preparing"}

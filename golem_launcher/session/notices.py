@@ -21,7 +21,7 @@ from golem_launcher.units import coins, counted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)

@@ -15,16 +15,15 @@ from golem_launcher.events import (
     CostChanged,
     GpuHandedBack,
     Idle,
-    MachineState,
     Message,
     Progress,
     ProviderChosen,
     ProviderLost,
-    SessionState,
     Stage,
     StageChanged,
     now,
 )
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.frozen import changed
 from golem_launcher.session import notices
 

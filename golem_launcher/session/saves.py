@@ -8,7 +8,8 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, SessionError
-from golem_launcher.events import LeftOut, Saving
+from golem_launcher.events import LeftOut
+from golem_launcher.session_state import Saving
 from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.documents import missing

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from golem_launcher.events import MachineState
+    from golem_launcher.session_state import MachineState
 
 BUSY_PERCENT = 5.0
 """Of one core, and of a GPU: JupyterLab with an open page takes less."""

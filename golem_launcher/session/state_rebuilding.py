@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.events import CostChanged, MachineState, ProviderChosen, SessionState, StageChanged
+from golem_launcher.events import CostChanged, ProviderChosen, StageChanged
+from golem_launcher.session_state import MachineState, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -24,7 +24,7 @@ from golem_launcher.units import coins_at_a_glance, with_coin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 

@@ -22,7 +22,7 @@ from golem_launcher.session.suspension import gone_on_with, is_suspended, left_o
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
 

@@ -27,7 +27,7 @@ from golem_launcher.workload.base import FIRST_PORT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.tasks.owner import Owner

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.events import KeptVariables, MoveState, Saving, StandbyState, now
+from golem_launcher.events import now
+from golem_launcher.session_state import KeptVariables, MoveState, Saving, StandbyState
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session
 

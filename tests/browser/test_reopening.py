@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.events import SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import SessionState
 from golem_launcher.localnet import network as localnet
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

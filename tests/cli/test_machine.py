@@ -2,7 +2,7 @@ import pytest
 
 from golem_launcher.cli.machine import number_of
 from golem_launcher.errors import RequestError
-from golem_launcher.events import MachineState, SessionState
+from golem_launcher.session_state import MachineState, SessionState
 
 
 def test_a_number_is_a_machines_number_and_no_providers_name():

@@ -13,7 +13,8 @@ import pytest
 from golem_launcher import files, paths
 from golem_launcher.cli.main import app
 from golem_launcher.errors import BudgetError, LauncherError
-from golem_launcher.events import SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import SessionState
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import Account, account
 from golem_launcher.hub_spawner.quotas import Quota, Quotas

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
 
 NETWORK = """
 chain = "anvil"

@@ -19,15 +19,8 @@ from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from golem_launcher import files, paths, processes
-from golem_launcher.events import (
-    CostChanged,
-    Message,
-    NotSaved,
-    ProviderLost,
-    Saving,
-    Stage,
-    StandbyState,
-)
+from golem_launcher.events import CostChanged, Message, NotSaved, ProviderLost, Stage
+from golem_launcher.session_state import Saving, StandbyState
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.reading import MOST_ENDED

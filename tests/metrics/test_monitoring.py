@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from golem_launcher.events import ClusterState, ProvidersSeen, Stage, StandbyState, Used
+from golem_launcher.events import Stage, Used
+from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.metrics.made import make, make_job

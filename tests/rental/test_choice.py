@@ -6,7 +6,7 @@ import pytest
 
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, MarketError
-from golem_launcher.events import ProvidersSeen
+from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.market import history
 from golem_launcher.market.history import Record
 from golem_launcher.market.offered_machine import machines

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher.errors import RequestError, SessionError
-from golem_launcher.events import MoveState, SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import MoveState, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import borrowed_gpu

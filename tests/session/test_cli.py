@@ -15,7 +15,8 @@ from golem_launcher import files, paths, processes
 from golem_launcher.cli import start
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
-from golem_launcher.events import STOPPED, MachineState, Saving, Stage
+from golem_launcher.events import STOPPED, Stage
+from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client

@@ -14,7 +14,8 @@ import pytest
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
-from golem_launcher.events import Message, Saving, Stage
+from golem_launcher.events import Message, Stage
+from golem_launcher.session_state import Saving
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, leftovers, liveness, timeouts, trash

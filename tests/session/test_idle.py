@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher.errors import RequestError
-from golem_launcher.events import MachineState, SessionState, Stage, Usage, now
+from golem_launcher.events import Stage, Usage, now
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.idle import not_spent

@@ -9,7 +9,8 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher import clock
-from golem_launcher.events import LabAsks, MachineState, Saving, SessionState, Stage, Usage
+from golem_launcher.events import LabAsks, Stage, Usage
+from golem_launcher.session_state import MachineState, Saving, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lab_desk import HOURS, LabDesk
 

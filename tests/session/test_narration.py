@@ -1,6 +1,7 @@
 """What a terminal is told while a session gets ready."""
 
-from golem_launcher.events import Progress, SessionState, Stage
+from golem_launcher.events import Progress, Stage
+from golem_launcher.session_state import SessionState
 from golem_launcher.session import narration
 from golem_launcher.session.narration import Narration
 

@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from golem_launcher.cli.formatting import session_lines
-from golem_launcher.events import Message, NotSaved, Saving, Stage
+from golem_launcher.events import Message, NotSaved, Stage
+from golem_launcher.session_state import Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder

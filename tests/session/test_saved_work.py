@@ -10,7 +10,8 @@ from golem_launcher import paths
 from golem_launcher.cli.completion import saved_names
 from golem_launcher.cli.main import app
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken
-from golem_launcher.events import Saving, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory

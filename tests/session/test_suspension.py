@@ -23,7 +23,8 @@ import pytest
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import RequestError, SessionDamaged, SessionError
-from golem_launcher.events import SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import SessionState
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request

@@ -8,7 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
-from golem_launcher.events import MachineState, Message, ProviderChosen, SessionState, Stage, StageChanged, Usage, now
+from golem_launcher.events import Message, ProviderChosen, Stage, StageChanged, Usage, now
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

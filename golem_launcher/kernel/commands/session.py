@@ -16,7 +16,7 @@ from golem_launcher.request.fields import about
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown

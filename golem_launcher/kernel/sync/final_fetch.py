@@ -21,7 +21,7 @@ from golem_launcher.session import client, timeouts
 from golem_launcher.session.directory import session_directory
 
 if TYPE_CHECKING:
-    from golem_launcher.events import SessionState
+    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
 
 _LONGEST_SECONDS = timeouts.GRACE + timeouts.WAIT_FOR_END

@@ -6,7 +6,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionDamaged, SessionNotFound
-from golem_launcher.events import MachineState, SessionState, Stage
+from golem_launcher.events import Stage
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
 from golem_launcher.request.model import MOST_WORKERS

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.events import Saving, now
+from golem_launcher.events import now
+from golem_launcher.session_state import Saving
 from golem_launcher.ui.cards.downloads import PART_BYTES, Downloads, write_log, write_results
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.manifest import Environment

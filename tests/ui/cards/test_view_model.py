@@ -4,7 +4,8 @@ import shutil
 from datetime import timedelta
 from decimal import Decimal
 
-from golem_launcher.events import ClusterState, MachineState, Saving, Stage, StandbyState, now
+from golem_launcher.events import Stage, now
+from golem_launcher.session_state import ClusterState, MachineState, Saving, StandbyState
 from golem_launcher.ui.cards.view_model import SessionViews
 from tests.ui.made import GOOD_START, change, make_session
 

@@ -6,6 +6,7 @@ import os
 from golem_launcher import paths
 from golem_launcher.localnet import network as localnet
 from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
 
 
 @contextlib.contextmanager
@@ -18,7 +19,7 @@ def own_network(home, description):
     try:
         yield localnet.up(file)
     finally:
-        for directory in client.session_directories():
+        for directory in session_directories():
             with contextlib.suppress(Exception):
                 client.stop(directory.name, force=True)
         localnet.down()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from golem_launcher.workload.base import Workload
 
 _READ_AT_MOST = 4 * 1024 * 1024
+_LOCK_SECONDS = 20.0
 _REQUEST, _STATE = "request.json", "state.json"
 _FILES = (_REQUEST, _STATE, "supervisor.json", "journal.json")
 """A directory with one of these is a session's, whatever became of the others."""
@@ -218,6 +219,16 @@ def session_directory(name: str) -> SessionDirectory:
 def is_session(path: Path) -> bool:
     """Whether a session's files are there, at least some of them."""
     return any((path / name).is_file() for name in _FILES)
+
+
+@contextlib.contextmanager
+def sessions_locked() -> Iterator[None]:
+    """Hold the sessions' directory alone: nobody starts, wakes up or removes one meanwhile. Blocking.
+
+    Raises ``TimeoutError``.
+    """
+    with files.locked(paths.sessions_directory() / ".lock", deadline=_LOCK_SECONDS):
+        yield
 
 
 def session_directories() -> Iterator[SessionDirectory]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from golem_launcher import paths
-from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
 
 _NOBODY = 65534
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -37,7 +37,7 @@ for path in [pathlib.Path("/proc", pid, name) for pid in os.listdir("/proc") if 
 
 def seen(network, **others):
     """Where the secrets of all sessions, of the node and ``others`` can be seen. Nowhere is what is wanted."""
-    secrets = {f"the token of {found.name}": found.token() for found in client.session_directories() if found.token()}
+    secrets = {f"the token of {found.name}": found.token() for found in session_directories() if found.token()}
     secrets |= {"the node's key": network.node.app_key, **others}
     assert all(len(secret) >= 16 for secret in secrets.values())
     return [*_in_processes(secrets), *_in_files(paths.home(), secrets), *_at_the_provider(network, secrets)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.localnet import network
-from golem_launcher.session import client
+from golem_launcher.session.directory import session_directories
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -38,7 +38,7 @@ def test_they_run_and_leave_nothing_running(page: Page, tmp_path: Path) -> None:
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-3000:]
-    sessions = list(client.session_directories())
+    sessions = list(session_directories())
     assert len(sessions) == 2
     assert [session.state().stage.value for session in sessions] == ["ended", "ended"]
     assert network.status()["stage"] == "ready"

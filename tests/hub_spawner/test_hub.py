@@ -14,6 +14,7 @@ from golem_launcher.access import hub_settings
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.session import client
+from golem_launcher.session.liveness import alive
 from golem_launcher.session.directory import session_directories
 from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running
 from tests.networks import own_network
@@ -155,7 +156,7 @@ async def _stop_saves_and_the_next_goes_on(ann: Browser) -> None:
     with paths.home_of(paths.shared_home() / "users/ann"):
         (ended,) = session_directories()
         assert client.saving_of(ended).generation
-        assert not client.alive(ended)
+        assert not alive(ended)
     await ann.spawn(**_FORM)
     assert (await ann.progress())[-1].get("ready"), ann.hub.log()[-3000:]
     await ann.page("/user/ann/lab")

@@ -13,7 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from golem_launcher.kernel import kernelspec
 from golem_launcher.request import parse_request
-from golem_launcher.session import client
+from golem_launcher.session.liveness import alive
+from golem_launcher.session.directory import session_directories
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("network")]
 
@@ -42,8 +43,8 @@ def _papermill(source, *options):
 
 
 def _nothing_runs():
-    return all(not client.alive(one) or one.state().stage.value in {"saving", "stopping", "ended"}
-               for one in client.session_directories())  # fmt: skip
+    return all(not alive(one) or one.state().stage.value in {"saving", "stopping", "ended"}
+               for one in session_directories())  # fmt: skip
 
 
 def test_papermill_runs_a_notebook_with_parameters(golem_small, tmp_path):
@@ -63,7 +64,7 @@ def test_papermill_stops_at_a_cell_that_fails_and_goes_on_where_files_were_saved
     failing = _notebook(tmp_path / "in.ipynb", "open('step.txt', 'w').write('1')", "%save", "1/0", "print('no')")
     code, _ = _papermill(failing, "-k", golem_small)
     assert code == 1
-    saved = client.session_directories().__next__().state().saving.workspace
+    saved = session_directories().__next__().state().saving.workspace
     resuming = _notebook(
         tmp_path / "again.ipynb", f"%connect local 1 resume={saved}", "print(open('step.txt').read())", "%disconnect"
     )

@@ -14,6 +14,8 @@ from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
 from golem_launcher.session import client
+from golem_launcher.session.liveness import alive
+from golem_launcher.session.directory import session_directories
 from golem_launcher.workload.base import FIRST_PORT
 from tests.localnet.runtime.test_runtimes import wheel
 from tests.session.losing_node import kill
@@ -269,10 +271,10 @@ def test_two_notebooks_share_a_session_and_the_last_one_ends_it(open_notebook):
 
 def test_a_connection_that_is_interrupted_leaves_nothing_that_costs(open_notebook):
     notebook = open_notebook()
-    before = {one.name for one in client.session_directories()}
+    before = {one.name for one in session_directories()}
     waiting = notebook.start("%connect local 1")
     while notebook.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
         pass
     notebook.manager.interrupt_kernel()
     assert notebook.reply_to(waiting)["ename"] == "KeyboardInterrupt"
-    assert all(one.name in before or not client.alive(one) for one in client.session_directories())
+    assert all(one.name in before or not alive(one) for one in session_directories())

@@ -35,7 +35,7 @@ from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.bill import bill_of
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.directory import session_directories, session_directory
 from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import WalletPanel
@@ -117,7 +117,7 @@ def on_chain(program_on_path: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with network_of(home, NETWORK) as up, at_home(home):
         assert program_on_path.exists()
         yield up
-        for directory in client.session_directories():
+        for directory in session_directories():
             client.stop(directory.name, force=True)
 
 

@@ -2,7 +2,7 @@
 
 import time
 
-from golem_launcher.session import client
+from golem_launcher.session.liveness import alive
 
 BUSY = 4
 """How much longer anything may take on a machine that is busy."""
@@ -11,7 +11,7 @@ BUSY = 4
 def wait_for_end(directory, seconds):
     """Whether the supervisor goes in time, which is that of a machine with nothing else to do."""
     end = time.monotonic() + BUSY * seconds
-    while client.alive(directory):
+    while alive(directory):
         if time.monotonic() > end:
             return False
         time.sleep(0.02)

@@ -19,6 +19,7 @@ from golem_launcher.session_state import Saving
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, leftovers, liveness, timeouts, trash
+from golem_launcher.session.liveness import alive
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.saves import Saves
@@ -178,7 +179,7 @@ def test_a_forced_end_that_takes_long_is_no_death(supervised):
     directory = supervised(answers=True)
     state = client.stop("a", force=True)
     assert (state.stage, state.reason) == (Stage.ENDED, "")
-    assert not client.alive(directory)
+    assert not alive(directory)
 
 
 def test_one_that_hangs_is_killed_and_that_is_told(supervised):
@@ -186,7 +187,7 @@ def test_one_that_hangs_is_killed_and_that_is_told(supervised):
     state = client.stop("a", force=True)
     assert state.stage is Stage.ENDED
     assert state.reason.startswith("Stopped as asked. It hung and was ended by force, without a last save; everything")
-    assert not client.alive(directory)
+    assert not alive(directory)
 
 
 LATE = """

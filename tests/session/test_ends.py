@@ -15,6 +15,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client, liveness
+from golem_launcher.session.directory import session_directory
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -57,7 +58,7 @@ def test_no_offer_fits(node):
         assert "No offer fits" in error
         assert "4000 GiB of memory" in error
         assert "the most offered is" in error
-        entries = journal(client.session_directory("too-large"))
+        entries = journal(session_directory("too-large"))
         assert not entries.agreements
         node.holds_nothing_of(entries)
     finally:

@@ -8,6 +8,7 @@ import pytest
 
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import client
+from golem_launcher.session.liveness import state_of
 from golem_launcher.workspace.backends.directory import ROOM_LEFT
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer.quota import SPARE_DISK
@@ -85,7 +86,7 @@ def test_a_full_disk_costs_what_does_not_fit_and_nothing_unsaid(ready, disk):
     assert code == 1
     assert error.count("Not ended: ") == 1
     assert "--force" in error
-    assert client.state_of(directory).stage is Stage.READY
+    assert state_of(directory).stage is Stage.READY
 
     # A little later, whether the kernel is there or not: the end comes at once then.
     run(directory, "import subprocess; subprocess.Popen(['sh', '-c', 'sleep 5; rm large'], start_new_session=True)")

@@ -12,8 +12,7 @@ from golem_launcher.events import Message, ProviderChosen, Stage, StageChanged, 
 from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client
-from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.directory import SessionDirectory, sessions_locked
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
 _SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False)) | {
@@ -43,7 +42,7 @@ def make_session(
     ``asked``: fields of its request. Whoever looks on sees all of it at once: a page would take one that is half made,
     and so of another age, for another session. As in the product, nobody takes it for one that died.
     """
-    with files.locked(paths.sessions_directory() / client._LOCK, deadline=20):
+    with sessions_locked():
         request = LaunchRequest(name=name, **(asked or {}))
         return _make(request, stages, alive=alive, age=age, usage=usage, state=state)
 

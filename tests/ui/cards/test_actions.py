@@ -14,7 +14,7 @@ from golem_launcher.events import LabAsks, Stage
 from golem_launcher.session_state import Saving
 from golem_launcher.session import client
 from golem_launcher.session.control import ControlServer
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.directory import session_directories, session_directory
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.continuation import continuation
 from tests.ui.made import GOOD_START, change, make_session
@@ -88,7 +88,7 @@ def test_remove_undo_and_start_again() -> None:
         await acts["remove"]({"name": "running"})
         assert [answer["ok"] for answer in sent] == [True, False, False]
         await acts["bring back"]({"removed": sent[0]["removed"]})
-        assert client.session_directory("mine").state().stage is Stage.ENDED
+        assert session_directory("mine").state().stage is Stage.ENDED
 
     asyncio.run(main())
 

@@ -1,0 +1,56 @@
+"""What page, commands and Python do with sessions. Everything here blocks: call it from a thread where a loop runs.
+
+Nobody here holds a session: its supervisor does. These functions start supervisors, talk to them, and close down
+what dead ones left behind.
+"""
+
+from golem_launcher.session.client.asking import (
+    await_move,
+    benchmark,
+    borrow,
+    cluster,
+    extend,
+    keep,
+    move,
+    quote_of_move,
+    save,
+)
+from golem_launcher.session.client.ending import ask_to_stop, await_end, stop
+from golem_launcher.session.client.finding import damaged, describe, find, followed, link, recall, saving_of, wait_for
+from golem_launcher.session.client.starting import FRUGAL, check_name, check_unused, ending_before, settled, start
+from golem_launcher.session.client.tidying import bring_back, close_dead, end_caretaker, remove, remove_past, tidy
+
+__all__ = [
+    "FRUGAL",
+    "ask_to_stop",
+    "await_end",
+    "await_move",
+    "benchmark",
+    "borrow",
+    "bring_back",
+    "check_name",
+    "check_unused",
+    "close_dead",
+    "cluster",
+    "damaged",
+    "describe",
+    "end_caretaker",
+    "ending_before",
+    "extend",
+    "find",
+    "followed",
+    "keep",
+    "link",
+    "move",
+    "quote_of_move",
+    "recall",
+    "remove",
+    "remove_past",
+    "save",
+    "saving_of",
+    "settled",
+    "start",
+    "stop",
+    "tidy",
+    "wait_for",
+]

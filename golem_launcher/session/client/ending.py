@@ -1,0 +1,118 @@
+"""Ends a session, and waits for that."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import SessionError, SessionKept
+from golem_launcher.session import leftovers, suspension, timeouts
+from golem_launcher.session.client.finding import find
+from golem_launcher.session.directory import sessions_locked
+from golem_launcher.session.liveness import alive, control, supervisor
+
+if TYPE_CHECKING:
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
+
+_POLL_SECONDS = 0.05
+_KILL_GRACE_SECONDS = 3.0
+
+
+def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_END) -> SessionState:
+    """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
+
+    Stopping a session that has ended does nothing but mend its state, where that is damaged; a suspended one can't be
+    woken up any more. Raises
+    ``SessionNotFound``, ``SessionKept`` when it goes on because something is not saved, and ``SessionError`` when it
+    does not end in time.
+    """
+    directory = find(name)
+    death = leftovers.DIED
+    while not _stays_over(directory):
+        death = _end(directory, seconds, force=force)
+    leftovers.close(directory, start_node=True, death=death)
+    if directory.written_state() is None:
+        directory.write_state(directory.state())
+    return directory.state()
+
+
+def _stays_over(directory: SessionDirectory) -> bool:
+    """Whether no supervisor lives, and none is begun any more by a visit to its address."""
+    with sessions_locked():  # it is not half woken up
+        over = not alive(directory)
+        if over:
+            suspension.give_up(directory)
+        return over
+
+
+def _end(directory: SessionDirectory, seconds: float, *, force: bool) -> leftovers.Death:
+    """Have a living supervisor end; how it is told of the session where that was not over then."""
+    if not force:
+        _ask_for_end(directory, "stop", seconds)
+        await_end(directory, seconds)
+        return leftovers.DIED
+    _ask_for_end(directory, "abort", timeouts.SILENCE, force=True)
+    if _ends_by_itself(directory):
+        return leftovers.DIED
+    _kill(directory)
+    if alive(directory):
+        raise SessionError(f"The session '{directory.name}' can't be killed.", f"See {directory.supervisor_log}.")
+    return leftovers.KILLED
+
+
+def _ask_for_end(directory: SessionDirectory, command: str, seconds: float, **arguments: Any) -> None:
+    """Have the supervisor hear it, also one that was started a moment ago and does not listen yet."""
+    end = time.monotonic() + seconds
+    while alive(directory):
+        try:
+            control(directory, command, **arguments)
+        except SessionError as error:
+            if isinstance(error.__cause__, OSError) and time.monotonic() < end:
+                time.sleep(_POLL_SECONDS)
+                continue
+        return
+
+
+def _ends_by_itself(directory: SessionDirectory) -> bool:
+    """Wait for a forced end. Who still answers is at it, however busy the computer is; who is silent hangs."""
+    heard = time.monotonic()
+    end = heard + timeouts.CLOSING
+    while alive(directory):
+        with contextlib.suppress(SessionError):
+            control(directory, "state")
+            heard = time.monotonic()
+        if time.monotonic() > min(end, heard + timeouts.SILENCE):
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
+
+
+def _kill(directory: SessionDirectory) -> None:
+    record = supervisor(directory)
+    if record is not None:
+        record.stop(grace=_KILL_GRACE_SECONDS)
+
+
+def ask_to_stop(directory: SessionDirectory, seconds: float) -> None:
+    """Ask a session to save and end, and don't wait for that. ``seconds``: for the supervisor to hear of it at most."""
+    _ask_for_end(directory, "stop", seconds)
+
+
+def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_END) -> None:
+    """Wait for the end that was asked for. Raises ``SessionKept`` when the session goes on all the same.
+
+    That is when something of it can't be saved; the error says what, and what can be done. Raises ``SessionError``
+    when the end does not come in time.
+    """
+    end = time.monotonic() + seconds
+    while alive(directory):
+        if kept := directory.state().kept:
+            raise SessionKept(kept)
+        if time.monotonic() > end:
+            raise SessionError(
+                f"The session '{directory.name}' did not end within {seconds:.0f} s.",
+                f"golem-launcher stop {directory.name} --force",
+            )
+        time.sleep(_POLL_SECONDS)

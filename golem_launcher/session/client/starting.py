@@ -1,0 +1,173 @@
+"""Starts a session: a directory of its own, and the supervisor that owns it from then on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, paths, processes
+from golem_launcher.access import hub_settings
+from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
+from golem_launcher.events import Stage
+from golem_launcher.session import parked, preflight, suspension, trash
+from golem_launcher.session.directory import (
+    SessionDirectory,
+    create_session_directory,
+    session_directory,
+    sessions_locked,
+)
+from golem_launcher.session.inputs import absolute
+from golem_launcher.session.liveness import SUPERVISOR_FILE, alive, claimed, state_of, supervisor_command
+from golem_launcher.session.saved_work import saves_into
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from golem_launcher.access.hub_settings import HubSettings
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.suspension import Heritage
+
+FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
+"""Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
+
+
+def start(
+    request: LaunchRequest,
+    *,
+    at_hub: HubSettings | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> SessionDirectory:
+    """Start a session and return at once; its state tells how it goes on.
+
+    ``at_hub``: of the hub whose server it is. ``environment``: its supervisor's, this process's if none is given.
+
+    The directory of an ended session of the same name is moved aside; a suspended one's address becomes the new one's,
+    where that goes on in its workspace. Raises ``SessionNameTaken`` when the session
+    of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
+    :func:`golem_launcher.session.preflight.check` refuses; nothing was started then.
+    """
+    request = settled(request)
+    _check_workspace(request)  # and again below: of two that are started at once, one comes too late
+    preflight.check(request)
+    try:
+        with sessions_locked():
+            _check_workspace(request)
+            with _room_for(request) as inherited:
+                directory = create_session_directory(request)
+                if inherited is not None:
+                    inherited.give(directory)
+                if at_hub is not None:
+                    hub_settings.write(directory.path, at_hub)
+                record = processes.spawn_detached(
+                    supervisor_command(request.name),
+                    env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
+                    log=directory.supervisor_log,
+                    cwd=directory.path,
+                )
+                files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
+            return directory
+    except OSError as error:
+        raise SessionError(
+            f"The session '{request.name}' could not be started: {error.strerror or error}.",
+            f"Check that {paths.home()} can be written to and has room.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _room_for(request: LaunchRequest) -> Iterator[Heritage | None]:
+    """Move the directory aside that a session of this name has left; what the new one has of it that is made meanwhile.
+
+    Where no supervisor comes to run that, whatever the reason, all is as it was: a suspended one can be woken up.
+    """
+    path = paths.sessions_directory() / request.name
+    if not path.exists():
+        yield None
+        return
+    directory = SessionDirectory(path)
+    if alive(directory):
+        raise SessionNameTaken(
+            f"A session '{request.name}' is alive.",
+            f"Choose another --name, or end it: golem-launcher stop {request.name}",
+        )
+    inherited = suspension.heritage(directory, request)
+    aside = trash.put(directory)
+    try:
+        yield inherited
+    except BaseException:  # an interrupt too
+        if not alive(directory):
+            shutil.rmtree(path, ignore_errors=True)
+            trash.bring_back(aside)
+        raise
+    with contextlib.suppress(OSError):  # the new one runs
+        parked.leave(trash.kept_as(aside).path)  # brought back, it is no longer suspended
+
+
+def _check_workspace(request: LaunchRequest) -> None:
+    """Two sessions that save into one workspace would take turns in undoing each other's work."""
+    if request.resume and request.save:
+        check_unused(request.workspace, request.store)
+
+
+def check_unused(workspace: str, store: str | None) -> None:
+    """Raise ``SessionError`` when a living session saves into this workspace."""
+    name = claimed(store).get(workspace)
+    if name is not None:
+        raise SessionError(
+            f"The session '{name}' is saving into the workspace '{workspace}'.",
+            f"End it first: golem-launcher stop {name}",
+        )
+
+
+def check_name(request: LaunchRequest) -> None:
+    """Refuse the name of a session that is over, still listed, and by whose name its saved work is found.
+
+    For whoever types names, before :func:`start`: programs may use theirs again and again. Raises ``SessionNameTaken``
+    unless the new session goes on in the same workspace.
+    """
+    try:
+        directory = session_directory(request.name)
+        workspace = saves_into(directory)
+    except SessionNotFound:
+        return
+    if workspace is None or alive(directory) or (request.resume and request.workspace == workspace):
+        return
+    name = request.name
+    raise SessionNameTaken(
+        f"The session '{name}' is over, and its name leads to its files.",
+        f"Go on with them: golem-launcher start --resume {name}. For a new session choose another --name, or take that "
+        f"one off the list: golem-launcher remove {name}",
+    )
+
+
+def ending_before(request: LaunchRequest) -> SessionDirectory | None:
+    """The session that is just ending and saves the files that this request goes on with; ``None`` if none is.
+
+    Called before a kernel starts a session: that of a notebook that was closed a moment ago may still be saving.
+    """
+    if not request.resume or not request.save:
+        return None
+    name = claimed(settled(request).store).get(request.workspace)
+    with contextlib.suppress(SessionNotFound):
+        directory = session_directory(name) if name is not None else None
+        if directory is not None and state_of(directory).stage in {Stage.SAVING, Stage.STOPPING}:
+            return directory
+    return None
+
+
+def settled(request: LaunchRequest) -> LaunchRequest:
+    """The request with absolute paths, as the supervisor works in a directory of its own."""
+    settled = {
+        "inputs": absolute(request.inputs),
+        "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
+        "store": _absolute_store(request.store),
+    }
+    return request.model_copy(update=settled)
+
+
+def _absolute_store(store: str | None) -> str | None:
+    if store is None or "://" in store:
+        return store
+    return os.path.abspath(Path(store).expanduser())  # noqa: PTH100 - a link stays a link

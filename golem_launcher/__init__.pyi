@@ -34,7 +34,7 @@ from golem_launcher.errors import RequestError as RequestError
 from golem_launcher.errors import ServiceError as ServiceError
 from golem_launcher.errors import SessionDamaged as SessionDamaged
 from golem_launcher.errors import SessionError as SessionError
-from golem_launcher.errors import SessionKept as SessionKept
+from golem_launcher.errors import SessionNotEnded as SessionNotEnded
 from golem_launcher.errors import SessionNameTaken as SessionNameTaken
 from golem_launcher.errors import SessionNotFound as SessionNotFound
 from golem_launcher.errors import SupervisorSilent as SupervisorSilent
@@ -77,7 +77,7 @@ __all__ = [
     "ServiceError",
     "SessionDamaged",
     "SessionError",
-    "SessionKept",
+    "SessionNotEnded",
     "SessionNameTaken",
     "SessionNotFound",
     "SupervisorSilent",
@@ -128,7 +128,7 @@ class Session(_Session):
         outbound_permit: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
         save: bool = True,
         save_seconds: float = 5,
-        keep_gib: float = 20,
+        save_space_gib: float = 20,
         store: str | None = None,
         kernel_state: bool = True,
         encrypt: bool = False,
@@ -183,7 +183,7 @@ class Session(_Session):
                 certificate and its key. Like ~/golem/key.pem.
             save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
             save_seconds: Save every. While something changes. 1 to 3600 seconds.
-            keep_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
+            save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
                 1000000 GiB.
             store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
                 Empty: this computer.
@@ -237,7 +237,7 @@ def launch(
     outbound_permit: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     save: bool = True,
     save_seconds: float = 5,
-    keep_gib: float = 20,
+    save_space_gib: float = 20,
     store: str | None = None,
     kernel_state: bool = True,
     encrypt: bool = False,
@@ -295,7 +295,7 @@ def launch(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        keep_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
@@ -356,7 +356,7 @@ def offers(
     outbound_permit: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     save: bool = True,
     save_seconds: float = 5,
-    keep_gib: float = 20,
+    save_space_gib: float = 20,
     store: str | None = None,
     kernel_state: bool = True,
     encrypt: bool = False,
@@ -411,7 +411,7 @@ def offers(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        keep_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
@@ -469,7 +469,7 @@ def quote(
     outbound_permit: str | PathLike[str] | Sequence[str | PathLike[str]] = (),
     save: bool = True,
     save_seconds: float = 5,
-    keep_gib: float = 20,
+    save_space_gib: float = 20,
     store: str | None = None,
     kernel_state: bool = True,
     encrypt: bool = False,
@@ -524,7 +524,7 @@ def quote(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        keep_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
             1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.

@@ -22,7 +22,7 @@
     │   ├── SessionNotFound  no session has that name
     │   ├── SessionNameTaken a session of that name is alive
     │   ├── SessionDamaged   its files can't be read
-    │   ├── SessionKept      it was not ended, because something of it is not saved
+    │   ├── SessionNotEnded      it was not ended, because something of it is not saved
     │   └── SupervisorSilent its supervisor lives, and does not answer
     ├── TaskError            a task of a job failed, or was not done
     ├── AccessError          a way in could not be opened
@@ -64,7 +64,7 @@ __all__ = [
     "ServiceError",
     "SessionDamaged",
     "SessionError",
-    "SessionKept",
+    "SessionNotEnded",
     "SessionNameTaken",
     "SessionNotFound",
     "SupervisorSilent",
@@ -205,7 +205,7 @@ class AccessError(LauncherError):
     """A way in could not be opened."""
 
 
-class SessionKept(SessionError):  # noqa: N818
+class SessionNotEnded(SessionError):  # noqa: N818
     """A session was not ended though somebody asked for it: something of it is not saved."""
 
 

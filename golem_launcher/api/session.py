@@ -124,13 +124,13 @@ class Session:
         """As :meth:`extend`."""
         return await asyncio.to_thread(self.extend, hours=hours, budget=budget)
 
-    def keep(self) -> float | None:
+    def keep_running(self) -> float | None:
         """Let it go on as if it had just been used; after how many seconds without use it is stopped, if at all."""
-        return blocking(client.keep, self._there().name)
+        return blocking(client.keep_running, self._there().name)
 
-    async def akeep(self) -> float | None:
-        """As :meth:`keep`."""
-        return await asyncio.to_thread(self.keep)
+    async def akeep_running(self) -> float | None:
+        """As :meth:`keep_running`."""
+        return await asyncio.to_thread(self.keep_running)
 
     def move(self, *, now: bool = False, **changes: Any) -> SessionState:
         """Go on at another machine, with everything, at the same address; its new state: ``lab.move(gpus=1)``.
@@ -161,7 +161,7 @@ class Session:
     def stop(self, *, force: bool = False) -> None:
         """Save its workspace a last time, end it, and wait for its end; ``force`` leaves out the save.
 
-        One that has ended is left as it is. Raises ``SessionKept`` when it goes on, because something of it can't be
+        One that has ended is left as it is. Raises ``SessionNotEnded`` when it goes on, because something of it can't be
         saved, and ``SessionError`` when it does not end in time.
         """
         blocking(client.stop, self._there().name, force=force)

@@ -71,7 +71,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("saved", _saved(state)),
         ("asked", _asked(state)),
         *(("variables", one.words) for one in state.variables),
-        ("not ended", state.kept),
+        ("not ended", state.not_ended),
         ("unused", state.idle),
         ("not saved", count(state.unsaved) if state.unsaved and not state.stage.final else None),
         *(("notice", notice) for notice in state.notices),

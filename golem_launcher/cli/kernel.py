@@ -37,8 +37,11 @@ def install(
     request: Annotated[
         Path | None, typer.Option("--request", help="A request in YAML: the first cell connects by it.")
     ] = None,
-    keep: Annotated[
-        bool, typer.Option("--keep", help="Closing a notebook leaves its session running; else it is saved and ended.")
+    leave_running: Annotated[
+        bool,
+        typer.Option(
+            "--leave-running", help="Closing a notebook leaves its session running; else it is saved and ended."
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -62,7 +65,7 @@ def install(
         title=title,
         prefix=sys.prefix if sys_prefix else str(prefix) if prefix is not None else None,
         request=asked,
-        on_shutdown="keep" if keep else "disconnect",
+        on_shutdown="leave-running" if leave_running else "disconnect",
     )
     if as_json:
         print_json({"name": name, "directory": str(place)})

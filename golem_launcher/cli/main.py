@@ -18,7 +18,7 @@ from typer.core import TyperGroup
 _HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start", "wake"),
-    "sessions": ("list", "show", "logs", "open", "save", "extend", "keep", "stop", "remove"),
+    "sessions": ("list", "show", "logs", "open", "save", "extend", "keep-running", "stop", "remove"),
     "move": ("move",),
     "run": ("run",),
     "sweep": ("sweep",),

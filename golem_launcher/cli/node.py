@@ -163,13 +163,13 @@ def down(
 
     Example: golem-launcher down
     """
-    from golem_launcher.errors import SessionKept
+    from golem_launcher.errors import SessionNotEnded
 
     failures: list[LauncherError] = []
     stopped: list[str] = []
     unasked = () if force else (_keep_servers,)
     for part in (*unasked, functools.partial(_stop_sessions, force=force), _stop_network, _stop_node):
-        if not any(isinstance(failure, SessionKept) for failure in failures):  # it needs the others
+        if not any(isinstance(failure, SessionNotEnded) for failure in failures):  # it needs the others
             _stop(part, stopped, failures)
     if json:
         print_json({"stopped": stopped, "failures": [str(error) for error in failures]})
@@ -192,7 +192,7 @@ def _stop(part: Callable[[list[str]], None], stopped: list[str], failures: list[
 def _keep_servers(_: list[str]) -> None:
     """A hub's users have their servers on this node: nothing is stopped while one runs."""
     from golem_launcher import paths
-    from golem_launcher.errors import SessionKept
+    from golem_launcher.errors import SessionNotEnded
     from golem_launcher.hub_spawner import users
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directories
@@ -200,7 +200,7 @@ def _keep_servers(_: list[str]) -> None:
     for user in users.known():
         with paths.home_of(user.home):
             if any(liveness.alive(directory) for directory in session_directories()):
-                raise SessionKept(
+                raise SessionNotEnded(
                     f"A server of the hub's user '{user.name}' runs, and needs the node.",
                     "Stop all servers on the hub's admin page first; --force stops the node under them.",
                 )
@@ -208,7 +208,7 @@ def _keep_servers(_: list[str]) -> None:
 
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
-    from golem_launcher.errors import SessionKept
+    from golem_launcher.errors import SessionNotEnded
     from golem_launcher.session import client, liveness, parked, timeouts
     from golem_launcher.session.directory import session_directories
 
@@ -226,12 +226,12 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     parked.leave_ended()
     stopped += [f"what session {name} left" for name in client.close_dead() if name not in {*ended, *kept}]
     if kept:
-        raise SessionKept(" ".join(kept.values()))
+        raise SessionNotEnded(" ".join(kept.values()))
 
 
 def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, str]:
     """Ask all at once to end, then wait for each; why some go on, by their names."""
-    from golem_launcher.errors import SessionKept
+    from golem_launcher.errors import SessionNotEnded
     from golem_launcher.session import client, liveness
 
     for directory in living:
@@ -242,7 +242,7 @@ def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, s
         try:
             if not force:
                 client.await_end(directory)
-        except SessionKept as error:
+        except SessionNotEnded as error:
             kept[directory.name] = f"'{directory.name}': {error}"
             continue
         except SessionError:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.job import CommandTasks, Job
     from golem_launcher.tasks.record import Record
 
-_OF_FILE = ("command", "map", "workers", "setup", "files", "output", "keep", "timeout", "attempts", "verify", "check")
+_OF_FILE = (
+    "command", "map", "workers", "setup", "files", "output", "collect", "timeout", "attempts", "verify", "check",
+)  # fmt: skip
 """What a job's file may have beside the fields of a request."""
 
 
@@ -45,8 +47,8 @@ def run(
     setup: Annotated[str | None, typer.Option("--setup", help="What is done once at each machine.")] = None,
     file: Files = None,
     output: Output = None,
-    keep: Annotated[
-        list[str] | None, typer.Option("--keep", help="A pattern of files that come back, like '*.png'; else all.")
+    collect: Annotated[
+        list[str] | None, typer.Option("--collect", help="A pattern of files that come back, like '*.png'; else all.")
     ] = None,
     timeout: Annotated[float | None, typer.Option("--timeout", help="Seconds for a task. (default: 3600)")] = None,
     attempts: Annotated[int | None, typer.Option("--attempts", help="How often a task is tried. (default: 3)")] = None,
@@ -78,7 +80,7 @@ def run(
 
     own = {
         "command": command, "map": map_, "workers": workers, "setup": setup, "files": file, "output": output,
-        "keep": keep, "timeout": timeout, "attempts": attempts, "verify": verify, "check": check,
+        "collect": collect, "timeout": timeout, "attempts": attempts, "verify": verify, "check": check,
     }  # fmt: skip
     own = {name: value for name, value in own.items() if value not in (None, [])}
     if resume is not None:
@@ -131,7 +133,7 @@ def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> J
     output = Path(told.pop("output", asked.name)).expanduser().absolute()
     job: dict[str, Any] = {**told, "items": items, "output": str(output), "request": asked}
     job["command"] = _words("command", command)
-    job["keep"] = _several(job.get("keep", ()))
+    job["collect"] = _several(job.get("collect", ()))
     job["check"] = _words("check", job.get("check", ()))
     parsed = parse_job(job)
     machines = min(asked.machines, len(items) * parsed.verify)

@@ -1,4 +1,4 @@
-"""The commands for existing sessions: list, show, logs, open, save, extend, keep, stop, remove."""
+"""The commands for existing sessions: list, show, logs, open, save, extend, keep-running, stop, remove."""
 
 from __future__ import annotations
 
@@ -50,11 +50,13 @@ Name = Annotated[
     str, typer.Argument(help="The session's name; see `golem-launcher list`.", autocompletion=session_names)
 ]
 
+_NAMED_OTHERWISE = {"list_sessions": "list", "open_session": "open", "keep_running": "keep-running"}
+
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (list_sessions, show, logs, open_session, save, extend, keep, stop, remove):
-        name = {"list_sessions": "list", "open_session": "open"}.get(command.__name__, command.__name__)
+    for command in (list_sessions, show, logs, open_session, save, extend, keep_running, stop, remove):
+        name = _NAMED_OTHERWISE.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
 
 
@@ -259,14 +261,14 @@ def extend(
         say(f"'{name}' ends at {moment(state.deadline)} and may cost {most(state)}.")
 
 
-def keep(name: Name, *, as_json: Json = False) -> None:
+def keep_running(name: Name, *, as_json: Json = False) -> None:
     """Let a session go on that would be ended because nobody uses it (`start --idle`).
 
-    Example: golem-launcher keep my-lab
+    Example: golem-launcher keep-running my-lab
     """
     from golem_launcher.session import client
 
-    seconds = client.keep(name)
+    seconds = client.keep_running(name)
     if as_json:
         print_json({"name": name, "idle_seconds": seconds})
     elif seconds is None:

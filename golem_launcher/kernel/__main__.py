@@ -20,7 +20,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m golem_launcher.kernel", description="A kernel on Golem.")
     parser.add_argument("-f", dest="connection_file", type=Path, required=True, help="Made by who starts the kernel.")
     parser.add_argument("--request", type=Path, help="A request in YAML, by which the first cell connects.")
-    parser.add_argument("--on-shutdown", choices=("disconnect", "keep"), default="disconnect")
+    parser.add_argument("--on-shutdown", choices=("disconnect", "leave-running"), default="disconnect")
     given = parser.parse_args()
     from golem_launcher.kernel.serve import serve
 

@@ -350,7 +350,7 @@ async def _abort(directory: SessionDirectory) -> None:
 
 
 async def end(directory: SessionDirectory, told: Callable[[SessionState], Awaitable[None]]) -> SessionState:
-    """Save and end a session, wait for its end; its last state. Raises ``SessionKept`` and ``SessionError``."""
+    """Save and end a session, wait for its end; its last state. Raises ``SessionNotEnded`` and ``SessionError``."""
     from golem_launcher.session import client
 
     ending = asyncio.ensure_future(asyncio.to_thread(client.stop, directory.name))

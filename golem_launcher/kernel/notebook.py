@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
-OnShutdown = Literal["disconnect", "keep"]
+OnShutdown = Literal["disconnect", "leave-running"]
 _LONGEST_START_SECONDS = 3600.0
 _STOP_SECONDS = 30.0
 _BANNER = "Python 3 on a provider of the Golem network. Connect: %connect local 1 (to try it), %help says the rest."
@@ -112,7 +112,7 @@ class Notebook:
             await asyncio.to_thread(self.record.remove)
 
     async def end(self, *, restarts: bool, orphaned: asyncio.Event | None = None) -> None:
-        """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be kept.
+        """Called once, at the end. Who restarts finds the session; else it ends, unless it is to be left running.
 
         ``orphaned``: the kernel's Jupyter was killed, so another notebook may take the session for a while, at most
         until this is set.
@@ -125,11 +125,11 @@ class Notebook:
         connection = self.connection
         if connection is None:
             return
-        keeps = self.on_shutdown == "keep"
+        leaves_running = self.on_shutdown == "leave-running"
         if restarts:
             await self.synced.leave()
             await connection.give_up_kernel()
-        elif keeps or (orphaned is not None and not connection.ends_session):
+        elif leaves_running or (orphaned is not None and not connection.ends_session):
             await self.synced.leave(in_a_hurry=orphaned is None)
         elif orphaned is None or not await is_taken(connection, self.record, orphaned):
             await self._leave(connection)

@@ -13,7 +13,7 @@ NAMES = tuple(LaunchRequest.model_fields)
 _NUMBERS: set[object] = {int, float, Decimal}
 
 DECIDED_BY_JOBS = frozenset({
-    "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "keep_gib", "store",
+    "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "save_space_gib", "store",
     "encrypt", "recover", "standby", "lab_extensions", "ssh_key", "kernel_state", "idle",
     "when_idle",
 })  # fmt: skip

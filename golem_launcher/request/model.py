@@ -353,7 +353,7 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced", unit="seconds", when={"field": "save", "is": [True]}),
     ]
-    keep_gib: Annotated[
+    save_space_gib: Annotated[
         float,
         Field(
             default=20.0,
@@ -362,7 +362,7 @@ class LaunchRequest(BaseModel):
             title="Saves may take",
             description="Beyond that, older ones go. At least four times the disk counts.",
         ),
-        About("advanced", unit="GiB", option="--keep", when={"field": "save", "is": [True]}),
+        About("advanced", unit="GiB", option="--save-space", when={"field": "save", "is": [True]}),
     ]
     store: Annotated[
         kinds.Text | None,

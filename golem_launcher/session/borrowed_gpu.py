@@ -65,7 +65,7 @@ class BorrowedGpu:
         """
         seconds, changes = number(arguments.get("seconds")), arguments.get("changes")
         if seconds is None or not 0 < seconds <= _LONGEST_SECONDS or not isinstance(changes, dict):
-            raise RequestError("A GPU is kept for a day at most after the cell.", "Like: %%gpu keep=10m")
+            raise RequestError("A GPU stays for a day at most after the cell.", "Like: %%gpu back_after=10m")
         present = self._head.present
         if present is None:
             raise SessionError("The session is not ready; it can move while it is.", "Try again then.")

@@ -39,7 +39,7 @@ class Commands:
             "save": self._save,
             "move": self._move,
             "borrow": self._head.borrowed_gpu.borrow,
-            "keep": self._keep_running,
+            "keep-running": self._keep_running,
             "benchmark": self._benchmark,
             "give-up": self._give_up,
             "let-go": self._let_go,
@@ -83,7 +83,7 @@ class Commands:
         """Let the session go on though nobody seems to use it."""
         if self._head.monitor is None:
             raise SessionError("The session is not ready, so nothing ends it for want of use.")
-        self._session.idle.keep()
+        self._session.idle.keep_running()
         await self._recorder.flush()
         return {"idle_seconds": self._session.request.idle_seconds}
 

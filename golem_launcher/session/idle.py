@@ -91,7 +91,7 @@ class Idleness:
     def _may_suspend(self) -> bool:
         return self._request.when_idle == "suspend" and self._endpoint.is_own
 
-    def keep(self) -> None:
+    def keep_running(self) -> None:
         """Its user wants it to go on, as if it had just been used."""
         self._endpoint.use.seen()
         self._is_used()
@@ -105,7 +105,7 @@ class Idleness:
             return
         self._has_gpu = has_one_to_hand_back(request)
         signs = SignsOfUse()
-        self.keep()
+        self.keep_running()
         while True:
             await self._pause(min(_LOOK_SECONDS, self._period / _LOOKS))
             if await self._happens(signs, client):
@@ -121,11 +121,11 @@ class Idleness:
 
     async def _pause(self, seconds: float) -> None:
         """Until the next look; somebody at a page of JupyterLab may want it to go on meanwhile."""
-        wanted = self._endpoint.desk.keep_wanted
+        wanted = self._endpoint.desk.keep_running_wanted
         with contextlib.suppress(TimeoutError):
             await wait_for(wanted.wait(), seconds)
             wanted.clear()
-            self.keep()
+            self.keep_running()
 
     @property
     def _left(self) -> float:

@@ -52,7 +52,7 @@ class LabDesk:
         self.save_wanted = asyncio.Event()
         """Set when a page has asked for a save; whoever sees to it clears it."""
 
-        self.keep_wanted = asyncio.Event()
+        self.keep_running_wanted = asyncio.Event()
         """Likewise when somebody at a page wants the session to go on though it is not used."""
 
     def follow(self) -> None:
@@ -74,7 +74,7 @@ class LabDesk:
             "name": state.name,
             "begun": state.created_at.isoformat(),
             "stage": state.stage.value,
-            "trouble": " ".join(filter(None, (state.trouble, state.stalled, state.kept))),
+            "trouble": " ".join(filter(None, (state.trouble, state.stalled, state.not_ended))),
             "left": None if ends is None else round((ends - now).total_seconds(), 1),
             "ends": "" if ends is None else f"{why} at {ends.astimezone():%H:%M %Z}",
             "spent": spent,
@@ -100,8 +100,8 @@ class LabDesk:
             return "The session is not running."
         if asked == {"what": "save"}:
             return self._save(state)
-        if asked == {"what": "keep"}:
-            self.keep_wanted.set()
+        if asked == {"what": "keep-running"}:
+            self.keep_running_wanted.set()
             return "It goes on."
         question = _question(asked)
         return "There is no such thing to ask for." if question is None else self._put(question, state)

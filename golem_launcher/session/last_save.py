@@ -65,14 +65,14 @@ def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:
     return min(max(float(_SHARE * budget / price_per_hour) * _HOUR, timeouts.LEAST_GRACE), timeouts.GRACE)
 
 
-def kept_words(name: str, unsaved: str, grace: datetime, time: datetime, money: datetime | None) -> str:
-    """What is at stake where a session was to end, and until when it is kept: till ``grace``, time or money is over."""
+def not_ended_words(name: str, unsaved: str, grace: datetime, time: datetime, money: datetime | None) -> str:
+    """What is at stake where a session was to end, and until when it goes on: till ``grace``, time or money is over."""
     ends, why = min(
         (grace, "even if something is not saved then"),
         (time, "when its time is over"),
         *([(money, "when its money is over")] if money is not None else []),
     )
     return (
-        f"Not ended: {unsaved} It is kept until {ends.astimezone():%H:%M} and ends then, {why}; before that as soon as "
+        f"Not ended: {unsaved} It goes on until {ends.astimezone():%H:%M} and ends then, {why}; before that as soon as "
         f"all is saved. Download what you need, or end it all the same: golem-launcher stop {name} --force"
     )

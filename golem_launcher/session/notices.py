@@ -97,7 +97,7 @@ def words(state: SessionState, kind: Kind) -> tuple[str, str]:
         notice = state.notices[-1] if state.notices else "Another provider is looked for, with the last save."
         return f"'{name}' lost its provider", f"{_plain(notice)} {costs}"
     if kind == "idle":
-        return f"'{name}' is idle", f"{_plain(state.idle)} Keep it running: golem-launcher keep {name}"
+        return f"'{name}' is idle", f"{_plain(state.idle)} Keep it running: golem-launcher keep-running {name}"
     if kind == "gpu":
         return f"'{name}' handed its GPU back", f"{_plain(state.notices[-1] if state.notices else '')} {costs}".strip()
     saving = state.saving

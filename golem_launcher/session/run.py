@@ -27,7 +27,7 @@ from golem_launcher.session import documents, last_save, network_hosts, preload
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.head import Head
 from golem_launcher.session.image_and_packages import image_and_packages
-from golem_launcher.session.last_save import Unsaved, kept_words
+from golem_launcher.session.last_save import Unsaved, not_ended_words
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
 from golem_launcher.waiting import cancel_all, together
@@ -188,16 +188,16 @@ class Run:
         """Whether an end would lose nothing of the workspace, as far as it is known."""
         return self.session.saves.whole
 
-    def keep(self, unsaved: str, seconds: float) -> None:
+    def put_off_end(self, unsaved: str, seconds: float) -> None:
         """Go on although an end was asked for, for ``seconds``, because something is not saved; tell the user what."""
         session, recorder = self.session, self._recorder
         if self.head.machine is not None:
             recorder.enter(Stage.READY)
         grace_ends = clock.told(clock.now() + timedelta(seconds=seconds))
         ends = (grace_ends, clock.told(session.deadline.at), recorder.state.money_ends_at)
-        kept = kept_words(session.directory.name, unsaved, *ends)
-        recorder.update(kept=kept)
-        recorder.event(LeftOut(text=kept))
+        words = not_ended_words(session.directory.name, unsaved, *ends)
+        recorder.update(not_ended=words)
+        recorder.event(LeftOut(text=words))
 
     async def refill_directory(self) -> None:
         """Fill the session's directory, which was made again, and listen there. Raises ``OSError``."""

@@ -337,7 +337,7 @@ def _limits(request: LaunchRequest) -> Limits:
     from golem_launcher.workspace.transfer.added_generations import Limits  # noqa: PLC0415 - the market need not wait for it
 
     disk = int(request.disk_gib * _GIBIBYTE)
-    return Limits(total_bytes=disk, kept_bytes=max(int(request.keep_gib * _GIBIBYTE), 4 * disk))
+    return Limits(total_bytes=disk, kept_bytes=max(int(request.save_space_gib * _GIBIBYTE), 4 * disk))
 
 
 def _low_on_room(store: Store) -> str:

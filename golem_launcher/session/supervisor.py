@@ -35,7 +35,7 @@ _LONGEST_RECORD = 8000
 _GROUND_SECONDS = 1.0
 _NO_ADDRESS = "Its address could not be kept on this computer's disk, so it is not suspended."
 _LOOK_SECONDS = 0.5
-"""How often a session that is kept is looked at."""
+"""How often a session whose end was put off is looked at."""
 
 
 class Supervisor:
@@ -130,7 +130,7 @@ class Supervisor:
     async def _to_the_end(self) -> tuple[Stage, str]:
         """Work until the session is over or somebody ends it, then save: the last stage, and the reason.
 
-        Who ends it while something can't be saved is told what, and it goes on for a while: see :meth:`_keep`.
+        Who ends it while something can't be saved is told what, and it goes on for a while: see :meth:`_put_off_end`.
         """
         loop_time = asyncio.get_running_loop().time
         work = asyncio.create_task(self._run.work())
@@ -146,7 +146,7 @@ class Supervisor:
                 first = first or loop_time()
                 if loop_time() >= first + unsaved.patience:
                     break
-                await self._keep(work, unsaved.words, first + unsaved.patience)
+                await self._put_off_end(work, unsaved.words, first + unsaved.patience)
             stage, reason = _outcome(work) if work.done() else (Stage.ENDED, self._why)
             if stage is Stage.FAILED and self._run.ending:
                 stage, reason = Stage.ENDED, f"{self._why} {reason}"
@@ -170,16 +170,16 @@ class Supervisor:
         finally:
             await cancel_all(saving, forced)
 
-    async def _keep(self, work: asyncio.Task[str], unsaved: str, until: float) -> None:
+    async def _put_off_end(self, work: asyncio.Task[str], unsaved: str, until: float) -> None:
         """Go on until the end is to be tried again: it is asked for again, all is saved, or the grace is over."""
         loop_time = asyncio.get_running_loop().time
         self._stop.clear()
-        self._run.keep(unsaved, until - loop_time())
+        self._run.put_off_end(unsaved, until - loop_time())
         while not self._stop.is_set() and not work.done():
             await self._either(work, self._stop, _LOOK_SECONDS)
             if self._run.all_saved or loop_time() >= until:
                 self._stop.set()
-        self._recorder.update(kept="")
+        self._recorder.update(not_ended="")
 
     async def _watch_ground(self, control: ControlServer) -> None:
         """End the session in order when its directory is taken from under it, and make that again."""
@@ -218,7 +218,7 @@ class Supervisor:
 
     async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         self._is_unwanted = True
-        self._recorder.update(kept="")  # who asked waits for what comes now
+        self._recorder.update(not_ended="")  # who asked waits for what comes now
         await self._recorder.flush()
         self._stop.set()
         return {"stage": self._recorder.state.stage.value}

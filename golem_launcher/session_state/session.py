@@ -79,8 +79,8 @@ class SessionState(BaseModel):
     """How many documents that are open in browsers have changes that are not in their files; so their pages say."""
     stalled: str = ""
     """What to tell while the newest save is older than it should be; empty while it is not."""
-    kept: str = ""
-    """Why it was not ended though somebody asked for it, and until when it is kept; empty otherwise."""
+    not_ended: str = ""
+    """Why it was not ended though somebody asked for it, and until when it goes on; empty otherwise."""
     asked: LabAsks | None = None
     """What the Lab asks for, until the user says yes or no to it or it has waited for too long."""
     idle: str = ""

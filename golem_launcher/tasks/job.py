@@ -56,7 +56,7 @@ class Job(BaseModel):
     """A line for the shell, once at each machine, in the workspace."""
     output: str
     """The directory for what comes back."""
-    keep: tuple[str, ...] = ()
+    collect: tuple[str, ...] = ()
     """Patterns of the files that come back; all that a task made when there are none."""
     timeout: float = Field(default=3600.0, gt=0)
     """Seconds that a task may take."""
@@ -183,7 +183,7 @@ class CommandTasks:
         argv = [part.replace("{item}", item).replace("{index}", str(task)) for part in self._job.command]
         about = {
             "argv": argv,
-            "outputs": list(self._job.keep),
+            "outputs": list(self._job.collect),
             "environment": {"GOLEM_ITEM": item, "GOLEM_INDEX": str(task)},
         }
         return Payload(about, seconds=self._job.timeout)

@@ -427,7 +427,7 @@ export interface Session {
   notices: string[];
   /** what is kept of notebooks' variables, a line each */
   variables: string[];
-  kept: boolean;
+  not_ended: boolean;
   /** What is said while nobody uses it; it is stopped at `idle_ends`, where that is known. */
   idle: string;
   idle_ends: string | null;

@@ -193,7 +193,7 @@ def test_abort_says_what_is_at_stake_and_offers_to_end_it_anyway(page: Page) -> 
     # All is saved: nothing is in the way of an Abort. A save that fails keeps it all the same, and that is told.
     change(directory, saving=saving.model_copy(update={"at_stake": 0, "problem": ""}), unsaved=0)
     expect(card.get_by_role("button", name="End at once")).to_be_hidden()
-    change(directory, kept="Not ended: the disk is full. It is kept until 14:05.")
+    change(directory, not_ended="Not ended: the disk is full. It goes on until 14:05.")
     card.get_by_text("Not ended: the disk is full.").wait_for()
     card.get_by_role("button", name="End at once").click()
     card.get_by_role("button", name="End anyway").wait_for()

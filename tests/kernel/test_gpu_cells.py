@@ -7,7 +7,7 @@ from tests.session.ending import BUSY
 
 pytestmark = pytest.mark.slow
 
-_CELL = """%%gpu keep=1s
+_CELL = """%%gpu back_after=1s
 import subprocess
 print(x, open("kept.txt").read(), subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True).stdout)
 x += 1
@@ -33,7 +33,7 @@ def test_what_there_is_not_is_said_and_the_session_stays(notebook):
     directory = notebook.connect("local 1 mem>0.3")
     for cell, says in (
         ("%%gpu\n", "The cell is empty"),
-        ("%%gpu keep=soon\n1", "no time to keep a machine"),
+        ("%%gpu back_after=soon\n1", "no time after which it goes back"),
         ("%%gpu budget=100\n1", "can't change while a session runs"),
         ("%%gpu gpus\n1", "no requirement"),
     ):

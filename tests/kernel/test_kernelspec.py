@@ -49,9 +49,9 @@ def test_it_is_installed_listed_and_removed(tmp_path):
 
 def test_a_request_is_a_part_of_it(jupyter):
     request = parse_request({"budget": "0.5", "memory_gib": 1})
-    place = kernelspec.install(name="golem-small", request=request, on_shutdown="keep")
+    place = kernelspec.install(name="golem-small", request=request, on_shutdown="leave-running")
     described = json.loads((place / "kernel.json").read_bytes())
-    assert described["argv"][-4:] == ["--request", "{resource_dir}/request.yaml", "--on-shutdown", "keep"]
+    assert described["argv"][-4:] == ["--request", "{resource_dir}/request.yaml", "--on-shutdown", "leave-running"]
     assert "budget: 0.5" in (place / "request.yaml").read_text()
     assert kernelspec.installed()["golem-small"]["request"] == str(place / "request.yaml")
     assert jupyter in place.parents

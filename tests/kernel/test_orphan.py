@@ -128,7 +128,7 @@ def test_a_notebook_takes_the_session_of_a_killed_jupyter_with_its_variables(kil
 
 @pytest.mark.slow
 def test_a_kept_session_goes_on_without_its_jupyter(killed_jupyter, open_notebook):
-    directory = killed_jupyter(0, "--on-shutdown", "keep")
+    directory = killed_jupyter(0, "--on-shutdown", "leave-running")
     for kernel in Record(Path("another")).others(directory.name):
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(kernel.process.pid).wait(_SECONDS)

@@ -134,7 +134,7 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
         gpu_model="RTX 3090", gpu_memory_gib=24, software="sklearn", image="me/app:1", packages=("numpy>=2", "pandas"),
         inputs=("data", "https://example.org/a.git"), resume="old@3", ssh_key=key, choose="random", allow=("a", "b"),
         deny=("c",), outbound="listed", outbound_urls=("https://example.org",), outbound_permit=("me.pem", "me.key"),
-        save=False, save_seconds=9, keep_gib=30, kernel_state=False, store="s3://bucket/a", encrypt=True, recover=False,
+        save=False, save_seconds=9, save_space_gib=30, kernel_state=False, store="s3://bucket/a", encrypt=True, recover=False,
         idle="none",
         lab_extensions=False, machines=3,
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""A session that was to end and has something at stake: for how long it is kept, and what ends it before."""
+"""A session that was to end and has something at stake: for how long it goes on, and what ends it before."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from golem_launcher import paths
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.last_save import Unsaved, kept_words, patience
+from golem_launcher.session.last_save import Unsaved, not_ended_words, patience
 from golem_launcher.session.supervisor import Supervisor
 
 BIG = Unsaved("big.bin is not saved.", patience=600.0)
@@ -19,15 +19,15 @@ OVER = "The time that was asked for is over."
 
 
 class Work:
-    """A session at work, of which something can't be saved; ``kept`` is called each time its end is put off."""
+    """A session at work, of which something can't be saved; ``put_off`` is called each time its end is put off."""
 
     hurry = ending = all_saved = False
 
-    def __init__(self, kept):
+    def __init__(self, put_off):
         self.over = asyncio.Event()
         self.left = []
         self.last = BIG
-        self._kept = kept
+        self._put_off = put_off
 
     async def work(self):
         await self.over.wait()
@@ -36,23 +36,23 @@ class Work:
     async def save_last(self, _seconds):
         return self.last
 
-    def keep(self, words, seconds):
+    def put_off_end(self, words, seconds):
         assert words == BIG.words
         self.left.append(seconds)
-        self._kept(self)
+        self._put_off(self)
 
 
 @pytest.fixture
 def end(tmp_path, monkeypatch):
-    """Ends a session that has something at stake: how it ended and why, and how often it was kept before."""
+    """Ends a session that has something at stake: how it ended and why, and how often that was put off before."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = create_session_directory(LaunchRequest(name="mine"))
     lock = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
 
-    def run(kept, last=BIG):
+    def run(put_off, last=BIG):
         async def scene():
             supervisor = Supervisor(directory, lock)
-            work = supervisor._run = Work(lambda work: kept(supervisor, work))
+            work = supervisor._run = Work(lambda work: put_off(supervisor, work))
             work.last = last
             supervisor._stop.set()
             return *await asyncio.wait_for(supervisor._to_the_end(), 60), work.left
@@ -64,9 +64,9 @@ def end(tmp_path, monkeypatch):
 
 
 def test_when_the_grace_is_over_it_ends_all_the_same(end):
-    stage, reason, kept = end(lambda *_: None, Unsaved(BIG.words, patience=0.1))
+    stage, reason, left = end(lambda *_: None, Unsaved(BIG.words, patience=0.1))
     assert (stage, reason) == (Stage.ENDED, f"{STOPPED} {BIG.words}")
-    assert len(kept) == 1  # and it is not kept again
+    assert len(left) == 1  # and it is not put off again
 
 
 @pytest.mark.parametrize("last", [BIG, Unsaved()])
@@ -77,9 +77,9 @@ def test_its_own_terms_are_over_before(end, last):
         work.last = last
         work.over.set()
 
-    stage, reason, kept = end(over)
+    stage, reason, left = end(over)
     assert (stage, reason) == (Stage.ENDED, f"{OVER} {last.words}".strip())
-    assert len(kept) == 1
+    assert len(left) == 1
 
 
 def test_who_asks_again_gets_no_more_grace_and_what_is_saved_then_ends_it(end):
@@ -87,9 +87,9 @@ def test_who_asks_again_gets_no_more_grace_and_what_is_saved_then_ends_it(end):
         supervisor._stop.set()
         work.last = BIG if len(work.left) < 3 else Unsaved()
 
-    stage, reason, kept = end(again)
+    stage, reason, left = end(again)
     assert (stage, reason) == (Stage.ENDED, STOPPED)
-    assert 600 >= kept[0] > kept[1] > kept[2] > 500
+    assert 600 >= left[0] > left[1] > left[2] > 500
 
 
 def test_it_ends_as_soon_as_all_is_saved(end):
@@ -120,7 +120,7 @@ def test_until_when_it_is_kept_and_what_is_at_stake_is_said_before(time, money, 
     def at(minutes):
         return begun + timedelta(minutes=minutes)
 
-    words = kept_words("mine", BIG.words, at(10), at(time), None if money is None else at(money))
+    words = not_ended_words("mine", BIG.words, at(10), at(time), None if money is None else at(money))
     until = f"{at(minute).astimezone():%H:%M}"
-    assert words.startswith(f"Not ended: {BIG.words} It is kept until {until} and ends then, {why}")
+    assert words.startswith(f"Not ended: {BIG.words} It goes on until {until} and ends then, {why}")
     assert words.endswith("golem-launcher stop mine --force")

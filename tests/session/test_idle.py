@@ -136,7 +136,7 @@ def test_it_is_told_saved_and_stopped_and_not_while_it_is_used_or_can_not_be_sav
     run(directory, "import os; os.remove('big')")
     state = wait_for(directory, lambda state: state.idle_ends_at is not None, 90)
     assert state.stage is Stage.READY
-    assert client.keep(directory.name) == 20
+    assert client.keep_running(directory.name) == 20
     assert client.describe(directory)["idle"] == ""
 
     state = wait_for(directory, lambda state: state.stage.final, 120)

@@ -126,8 +126,8 @@ def test_a_page_is_told_before_it_is_stopped_for_want_of_use_and_may_keep_it(
     assert desk.look()["idle"] == ""
     recorder.update(idle="Nothing has happened.", idle_ends_at=clock.told(clock.now()))
     assert desk.look()["idle"] == "Nothing has happened."
-    assert desk.hear({"what": "keep"}) == "It goes on."
-    assert desk.keep_wanted.is_set()
+    assert desk.hear({"what": "keep-running"}) == "It goes on."
+    assert desk.keep_running_wanted.is_set()
 
 
 def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: list[float]) -> None:

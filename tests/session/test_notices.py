@@ -74,7 +74,7 @@ def test_ready_lost_and_the_end_are_told_and_no_secret_is_in_the_sessions_files(
     recorder.event(Idle(seconds=3480, seconds_left=120))
     idle = told.get(timeout=60)
     assert idle["title"] == "'mine' is idle"
-    assert "Nothing has happened here for 58 min. Keep it running: golem-launcher keep mine" in idle["message"]
+    assert "Nothing has happened here for 58 min. Keep it running: golem-launcher keep-running mine" in idle["message"]
     recorder.enter(Stage.ENDED, "Its time is over.")
     ended = told.get(timeout=60)
     assert ended["title"] == "'mine' ended"

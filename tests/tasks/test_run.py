@@ -50,7 +50,7 @@ def wait_for_line(process, words):
 
 def test_twelve_tasks_on_three_machines_of_which_one_is_lost(job, lose, squares):
     process = job(
-        "--map", "0:12", "--file", "squares.py", "--setup", "echo 3 > base; test -f squares.py", "--keep", "made/*",
+        "--map", "0:12", "--file", "squares.py", "--setup", "echo 3 > base; test -f squares.py", "--collect", "made/*",
         "--output", "out", "--", "python3", "squares.py", "{item}", "1", name="twelve",
     )  # fmt: skip
     provider = wait_for_line(process, "Machine 2 is ready at ").split()[-1].rstrip(".")

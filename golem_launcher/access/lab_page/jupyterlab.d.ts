@@ -126,7 +126,7 @@ export interface News {
 }
 
 /** What a page may ask for. */
-export type Wish = { what: "save" | "end" | "keep" | "move" | "gpu" } | { what: "extend"; hours: number };
+export type Wish = { what: "save" | "end" | "keep-running" | "move" | "gpu" } | { what: "extend"; hours: number };
 
 /** `session/lab_desk.py`: the session as its pages show it; moments are seconds from now. */
 export interface Session {

@@ -71,7 +71,7 @@ export async function plugins(jupyter) {
     if (idle !== null) apputils.Notification.dismiss(idle);
     idle = null;
     if (text === "") return;
-    const callback = () => supervisor?.ask({ what: "keep" });
+    const callback = () => supervisor?.ask({ what: "keep-running" });
     const actions = [{ label: "Keep it running", callback, displayType: /** @type {const} */ ("accent") }];
     idle = apputils.Notification.warning(text, { autoClose: false, actions });
   }

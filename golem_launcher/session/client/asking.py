@@ -48,12 +48,12 @@ def extend(name: str, *, hours: Decimal | str = "0", budget: Decimal | str = "0"
     return directory.state()
 
 
-def keep(name: str) -> float | None:
+def keep_running(name: str) -> float | None:
     """Have a session go on as if it had just been used; after how many seconds without use it is ended.
 
     ``None`` where it is not ended for that. Raises ``SessionError`` when it can't be.
     """
-    seconds: float | None = control(_running(name), "keep")["idle_seconds"]
+    seconds: float | None = control(_running(name), "keep-running")["idle_seconds"]
     return seconds
 
 

@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import SessionError, SessionKept
+from golem_launcher.errors import SessionError, SessionNotEnded
 from golem_launcher.session import leftovers, suspension, timeouts
 from golem_launcher.session.client.finding import find
 from golem_launcher.session.directory import sessions_locked
@@ -25,7 +25,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
 
     Stopping a session that has ended does nothing but mend its state, where that is damaged; a suspended one can't be
     woken up any more. Raises
-    ``SessionNotFound``, ``SessionKept`` when it goes on because something is not saved, and ``SessionError`` when it
+    ``SessionNotFound``, ``SessionNotEnded`` when it goes on because something is not saved, and ``SessionError`` when it
     does not end in time.
     """
     directory = find(name)
@@ -101,15 +101,15 @@ def ask_to_stop(directory: SessionDirectory, seconds: float) -> None:
 
 
 def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_END) -> None:
-    """Wait for the end that was asked for. Raises ``SessionKept`` when the session goes on all the same.
+    """Wait for the end that was asked for. Raises ``SessionNotEnded`` when the session goes on all the same.
 
     That is when something of it can't be saved; the error says what, and what can be done. Raises ``SessionError``
     when the end does not come in time.
     """
     end = time.monotonic() + seconds
     while alive(directory):
-        if kept := directory.state().kept:
-            raise SessionKept(kept)
+        if why := directory.state().not_ended:
+            raise SessionNotEnded(why)
         if time.monotonic() > end:
             raise SessionError(
                 f"The session '{directory.name}' did not end within {seconds:.0f} s.",

@@ -46,7 +46,7 @@ class Actions:
             "move quote": _quote_of_move,
             "move": _move,
             "save": _save,
-            "keep": _keep,
+            "keep running": _keep_running,
             "remove": _remove,
             "hub": _open_on_hub,
             "ssh": _ssh_lines,
@@ -179,8 +179,8 @@ def _save(directory: SessionDirectory, _content: Content) -> Content:
     return {"text": "Saved."}
 
 
-def _keep(directory: SessionDirectory, _content: Content) -> Content:
-    client.keep(directory.name)
+def _keep_running(directory: SessionDirectory, _content: Content) -> Content:
+    client.keep_running(directory.name)
     return {"text": "It goes on."}
 
 

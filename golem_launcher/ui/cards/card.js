@@ -240,7 +240,7 @@ export class Card {
 
   keepRunning() {
     this.keep.disabled = true;
-    this.tools.send({ kind: "keep", name: this.name });
+    this.tools.send({ kind: "keep running", name: this.name });
   }
 
   /**
@@ -256,7 +256,7 @@ export class Card {
     } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
-    } else if (to === "keep") {
+    } else if (to === "keep running") {
       this.keep.disabled = false;
     } else if (to === "go on" && !ok) {
       this.job.busy(false);
@@ -325,22 +325,22 @@ export class Card {
     const { live, stage } = this.session;
     const ending = live && !lost && ENDING.includes(stage);
     show(this.abort.element, live && !ending);
-    const { saving, kept, unsaved } = this.session;
+    const { saving, not_ended, unsaved } = this.session;
     const stake = live ? stakeWords(saving) : "";
-    show(this.force.element, ending || (live && (kept || stake !== "")));
+    show(this.force.element, ending || (live && (not_ended || stake !== "")));
     show(this.goOn, stage === "suspended" || (!live && saving?.generation != null));
     if (!this.goOn.disabled) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);
     show(this.again, !live && !this.session.job);
     show(this.remove.element, !live);
     const first = saving ? "Its files are saved first." : "";
-    const waits = stake && "It is kept for up to ten minutes if they still can't be saved.";
+    const waits = stake && "It goes on for up to ten minutes if they still can't be saved.";
     setText(this.abort.question, sentences("End this session?", first, stake, waits));
     setText(
       this.force.question,
       sentences("Without saving or waiting for the bill?", stake, unsaved ? `${documentWords(unsaved)}.` : ""),
     );
-    setText(this.force.sure, stake || kept ? "End anyway" : "End at once");
+    setText(this.force.sure, stake || not_ended ? "End anyway" : "End at once");
   }
 
   showNotices() {

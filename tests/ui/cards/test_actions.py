@@ -41,7 +41,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
                 raise RequestError("Too long.", "Extend by less.")
             return {}
 
-        async def keep(_arguments: dict[str, Any]) -> dict[str, Any]:
+        async def keep_running(_arguments: dict[str, Any]) -> dict[str, Any]:
             return {"idle_seconds": 3600}
 
         moves: list[dict[str, Any]] = []
@@ -50,7 +50,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             moves.append(arguments)
             return {"number": 1}
 
-        server = ControlServer(directory.control_socket, {"extend": extend, "keep": keep, "move": move})
+        server = ControlServer(directory.control_socket, {"extend": extend, "keep-running": keep_running, "move": move})
         await server.start()
         try:
             sent: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             await acts["extend"]({"name": "mine", "hours": " 1,5 ", "budget": ""})
             await acts["extend"]({"name": "mine", "hours": "25"})
             await acts["save"]({"name": "mine"})
-            await acts["keep"]({"name": "mine"})
+            await acts["keep running"]({"name": "mine"})
             await acts["move"]({"name": "mine"})
             change(directory, asked=LabAsks(what="gpu"))
             await acts["move"]({"name": "mine"})
@@ -69,7 +69,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
         answers = [(answer["to"], answer["ok"], answer["text"]) for answer in sent]
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)
-        assert answers[3] == ("keep", True, "It goes on.")
+        assert answers[3] == ("keep running", True, "It goes on.")
 
     asyncio.run(main())
 

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from golem_launcher.access.open_documents import key
-from golem_launcher.errors import SessionKept
+from golem_launcher.errors import SessionNotEnded
 from golem_launcher.events import STOPPED, EndsSoon, Stage
 from golem_launcher.session_state import Saving
 from golem_launcher.session import client, liveness, timeouts
@@ -72,7 +72,7 @@ def test_what_can_not_be_saved_is_told_before_the_end_and_keeps_the_session(read
     assert "Not ended: Not saved as they are: big.bin" in error
     assert "--force" in error
     state = liveness.state_of(directory)
-    assert (state.stage, state.kept[:10]) == (Stage.READY, "Not ended:")
+    assert (state.stage, state.not_ended[:10]) == (Stage.READY, "Not ended:")
     assert saved(directory) == {"note.txt"}
     code, _, error = command("down", check=False)  # what the session needs goes on as well
     assert code == 1
@@ -87,7 +87,7 @@ def test_what_can_not_be_saved_is_told_before_the_end_and_keeps_the_session(read
 def test_force_ends_it_all_the_same(ready):
     directory = ready(save_seconds=1, disk_gib=0.1)
     run(directory, _BIG)
-    with pytest.raises(SessionKept, match=r"big\.bin"):
+    with pytest.raises(SessionNotEnded, match=r"big\.bin"):
         client.stop(directory.name)
     state = client.stop(directory.name, force=True)
     assert state.stage is Stage.ENDED
@@ -111,7 +111,7 @@ def test_a_page_that_lies_about_what_is_open_holds_no_end_up(ready):
         async with Jupyter(directory.url()) as jupyter:
             pages = [asyncio.create_task(page(jupyter, answers)) for answers in (True, False)]
             await asyncio.to_thread(wait_for, directory, lambda state: state.unsaved == 14, 60)
-            state = await asyncio.to_thread(client.stop, directory.name)  # it would say that it is kept
+            state = await asyncio.to_thread(client.stop, directory.name)  # it would say that it goes on
             await asyncio.wait_for(asyncio.gather(*pages), 60)
         return state
 

@@ -1,6 +1,6 @@
-"""gftp between two nodes: one gigabyte each way, requestor and provider on two daemons joined by our hub.
+"""gftp between two nodes: one gigabyte each way, requestor and provider on two daemons joined by our router.
 
-The requestor's ``gftp server`` is a process of its own, as under yapapi; hub and provider's end are one process.
+The requestor's ``gftp server`` is a process of its own, as under yapapi; router and provider's end are one process.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from benchmarks.row import Row
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.router import Router
 from golem_launcher.node.gftp import transfer
 from golem_launcher.node.gsb import GsbClient
 from tests.yagna_daemon import Daemon, start
@@ -32,7 +32,7 @@ _MEGABYTES = 1000
 
 def rows(_base: Path) -> list[Row]:
     result = asyncio.run(measure(_MEGABYTES))
-    peaks = f"{result['peak_gftp_mb']:.0f} MB (gftp), {result['peak_hub_mb']:.0f} MB (hub and provider)"
+    peaks = f"{result['peak_gftp_mb']:.0f} MB (gftp), {result['peak_router_mb']:.0f} MB (router and provider)"
     daemon = f"{result['daemon_download_mb_s']:.0f} and {result['daemon_upload_mb_s']:.0f} MB/s"
     return [
         Row(
@@ -52,22 +52,22 @@ def rows(_base: Path) -> list[Row]:
 
 
 async def measure(megabytes: int) -> dict[str, float]:
-    """Speeds in MB/s; peak memory of the ``gftp`` process and of this one (hub and provider), in MB.
+    """Speeds in MB/s; peak memory of the ``gftp`` process and of this one (router and provider), in MB.
 
-    The provider's exe-unit lives in the hub's process and uses the hub itself; ``daemon_`` is the way through the
+    The provider's exe-unit lives in the router's process and uses the router itself; ``daemon_`` is the way through the
     provider's own daemon, as another implementation of a provider would go.
     """
     with contextlib.ExitStack() as stack:
-        async with Hub() as hub:
-            requestor = await asyncio.to_thread(stack.enter_context, start(hub.port, "requestor"))
-            provider = await asyncio.to_thread(stack.enter_context, start(hub.port, "provider"))
+        async with Router() as router:
+            requestor = await asyncio.to_thread(stack.enter_context, start(router.port, "requestor"))
+            provider = await asyncio.to_thread(stack.enter_context, start(router.port, "provider"))
             source, fetched, returned = (requestor.directory / name for name in ("source", "fetched", "returned"))
             await asyncio.to_thread(_fill, source, megabytes)
             async with await GsbClient.connect(provider.gsb_url) as daemon, _gftp(requestor) as ask:
                 began = time.perf_counter()
                 published = (await ask("publish", files=[str(source)]))[0]["url"]
                 result = {"megabytes": megabytes, "publish_s": round(time.perf_counter() - began, 2)}
-                for way, bus in (("", hub), ("daemon_", daemon)):
+                for way, bus in (("", router), ("daemon_", daemon)):
                     began = time.perf_counter()
                     await transfer.download(bus, published, fetched)
                     result[f"{way}download_mb_s"] = round(megabytes / (time.perf_counter() - began), 1)
@@ -76,7 +76,7 @@ async def measure(megabytes: int) -> dict[str, float]:
                     await transfer.upload(bus, fetched, url)
                     result[f"{way}upload_mb_s"] = round(megabytes / (time.perf_counter() - began), 1)
                 result["peak_gftp_mb"] = round(ask.peak(), 1)
-            result["peak_hub_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, 1)
+            result["peak_router_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000, 1)
             assert await asyncio.to_thread(_same, source, returned)
             await asyncio.to_thread(stack.close)
     return result

@@ -78,7 +78,7 @@ class Daemon:
 
 
 def free_port(highest: int = 65535) -> int:
-    """A free port; the daemons want at most four digits for a hub."""
+    """A free port; the daemons want at most four digits for a router."""
     if highest >= 10_000:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -92,8 +92,8 @@ def free_port(highest: int = 65535) -> int:
 
 
 @contextlib.contextmanager
-def start(hub_port: int | None = None, app_key: str = "key"):
-    """A daemon of its own: alone, or joined to the hub at ``hub_port``. Blocking."""
+def start(router_port: int | None = None, app_key: str = "key"):
+    """A daemon of its own: alone, or joined to the router at ``router_port``. Blocking."""
     with contextlib.ExitStack() as stack:
         # not pytest's tmp_path: the path of a unix socket may have about a hundred characters
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gsb-", ignore_cleanup_errors=True)))
@@ -106,9 +106,9 @@ def start(hub_port: int | None = None, app_key: str = "key"):
             "YAGNA_API_URL": api_url,
             "YAGNA_AUTOCONF_APPKEY": app_key,
             "YA_NET_TYPE": "central",
-            "CENTRAL_NET_HOST": f"127.0.0.1:{hub_port}",
+            "CENTRAL_NET_HOST": f"127.0.0.1:{router_port}",
         }
-        if hub_port is None:
+        if router_port is None:
             environment["YA_NET_TYPE"] = "hybrid"
             environment["YA_NET_RELAY_HOST"] = "127.0.0.1:9"
             environment["YA_NET_BIND_URL"] = "udp://127.0.0.1:0"

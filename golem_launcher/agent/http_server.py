@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    Ways = dict[str, Callable[[], Any]]
+    Routes = dict[str, Callable[[], Any]]
 
 PIECE = 256 * 1024
 _LARGEST_JSON = 16 * 1024 * 1024
@@ -76,17 +76,17 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name in the base class
         """Nothing: the log is the workload's."""
 
-    def answer(self, ways: Ways, of_others: dict[str, Ways] | None = None) -> None:
-        """Answer by the way that the path names: a JSON object, or pieces of bytes.
+    def answer(self, routes: Routes, of_others: dict[str, Routes] | None = None) -> None:
+        """Answer by the route that the path names: a JSON object, or pieces of bytes.
 
-        ``of_others``: by another token than the session's, the ways of who shows that.
+        ``of_others``: by another token than the session's, the routes of who shows that.
         """
         token = self.headers.get("Authorization", "").encode()
         length = self.headers.get("Content-Length", "0")
         self._left = int(length) if length.isdigit() else 0
         status = 200
         found: Any
-        every = {self.server.token: ways, **(of_others or {})}
+        every = {self.server.token: routes, **(of_others or {})}
         open_to = [own for shown, own in every.items() if hmac.compare_digest(token, b"token " + shown.encode())]
         if not open_to:
             status, found = 403, {"error": "the token is missing or wrong"}

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .config import Config
-    from .workspace.ways import WorkspaceWays
+    from .workspace.routes import WorkspaceRoutes
 
 _NICE = 10
 _LEAST_TO_PACK = 1024
@@ -85,17 +85,17 @@ class _Server(Server):
         self.control = control
         self.cluster = cluster
         self._config = config
-        self._workspace: WorkspaceWays | None = None
+        self._workspace: WorkspaceRoutes | None = None
         self._making = threading.Lock()
         super().__init__(address, _Handler, config.token)
 
-    def workspace(self) -> WorkspaceWays:
+    def workspace(self) -> WorkspaceRoutes:
         """What answers for the workspace, made once. Its modules take as long to load as all others here."""
-        from .workspace.ways import WorkspaceWays  # noqa: PLC0415 - a machine for tasks does without
+        from .workspace.routes import WorkspaceRoutes  # noqa: PLC0415 - a machine for tasks does without
 
         with self._making:
             if self._workspace is None:
-                self._workspace = WorkspaceWays(self._config)
+                self._workspace = WorkspaceRoutes(self._config)
             return self._workspace
 
 
@@ -135,8 +135,8 @@ class _Handler(Handler):
         }
         of_notebooks = {"/workers": with_body(cluster.request)}
         path = self.path.partition("?")[0]
-        ways = own if path in {*own, *of_notebooks} else self.server.workspace().of(self)
-        self.answer(ways, {cluster.notebook_token: of_notebooks})
+        routes = own if path in {*own, *of_notebooks} else self.server.workspace().of(self)
+        self.answer(routes, {cluster.notebook_token: of_notebooks})
 
     def give(self, status: int, found: Any) -> None:
         """Send the answer: a piece of the log by its own header, else as the base class does."""

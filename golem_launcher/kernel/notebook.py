@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.kernel import cards
-from golem_launcher.kernel.gpu_cells import GpuCells
+from golem_launcher.kernel.gpu_borrower import GpuBorrower
 from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected import NOT_CONNECTED
@@ -61,7 +61,7 @@ class Notebook:
         self.here = LocalKernel()
         self.on_shutdown: OnShutdown = on_shutdown
         self.synced = SyncedFolder(record, self.connected)
-        self.gpu = GpuCells()
+        self.gpu = GpuBorrower()
         """What cells with ``%%gpu`` asked for."""
         self._restoring: asyncio.Task[None] | None = None
 

@@ -1,1 +1,1 @@
-"""A whole Golem network on this machine: hub, two yagna daemons, providers. Useful without the launcher."""
+"""A whole Golem network on this machine: router, two yagna daemons, providers. Useful without the launcher."""

@@ -40,14 +40,14 @@ def data_dir(directory: Path, role: str, chain: Chain | None = None) -> Path:
 
 
 def config(
-    directory: Path, role: str, *, hub_port: int, api_port: int = 0, chain: Chain | None = None
+    directory: Path, role: str, *, router_port: int, api_port: int = 0, chain: Chain | None = None
 ) -> yagna.YagnaConfig:
     """How to run the daemon of a role in the network of ``directory``; its key is made once and kept."""
     home = paths.private_directory(data_dir(directory, role, chain))
     environment = {
         **_FAST_MARKET,
         "YA_NET_TYPE": "central",
-        "CENTRAL_NET_HOST": f"{yagna.HOST}:{hub_port}",
+        "CENTRAL_NET_HOST": f"{yagna.HOST}:{router_port}",
     }
     if chain is not None:
         driver.write_config(home, chain)

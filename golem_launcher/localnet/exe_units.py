@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.localnet.exeunit.transfer import Scheme
-    from golem_launcher.localnet.hub import Hub
+    from golem_launcher.localnet.router import Router
     from golem_launcher.localnet.images import Images
     from golem_launcher.localnet.lease import Terms
     from golem_launcher.localnet.runtime.model import Runtime
@@ -89,12 +89,12 @@ def _about_internet(factory: Callable[[ActivityPlace], Runtime], *, internet: bo
 class ProviderBus:
     """The bus as one provider sees it.
 
-    What is registered is served for its daemon, and on the hub too: calls from other nodes then skip the daemon.
+    What is registered is served for its daemon, and on the router too: calls from other nodes then skip the daemon.
     """
 
-    def __init__(self, daemon: GsbClient, hub: Hub, node_id: str) -> None:
+    def __init__(self, daemon: GsbClient, router: Router, node_id: str) -> None:
         self._daemon = daemon
-        self._hub = hub
+        self._router = router
         self._node_id = node_id
 
     async def call(self, address: str, payload: Any, *, caller: str = "", timeout: float = 30.0) -> Any:
@@ -105,34 +105,34 @@ class ProviderBus:
         """Offer a service; :class:`BusCallError` when the address is taken."""
         await self._daemon.register(prefix, handler)
         try:
-            self._hub.attach(self._on_hub(prefix), handler)
+            self._router.attach(self._on_router(prefix), handler)
         except BaseException:
             await self._daemon.unregister(prefix)
             raise
 
     async def unregister(self, prefix: str) -> None:
         """Take the service off the provider's bus. Raises ``BusError``."""
-        self._hub.detach(self._on_hub(prefix))
+        self._router.detach(self._on_router(prefix))
         await self._daemon.unregister(prefix)
 
     # The provider's place in VPNs (a switch of exe-units)
 
     async def attach(self, network_id: str, handler: Handler) -> None:
         """Have the frames and control calls of a VPN come to ``handler``."""
-        self._hub.attach(self._vpn(network_id), handler)
+        self._router.attach(self._vpn(network_id), handler)
 
     async def detach(self, network_id: str) -> None:
         """Undo :meth:`attach`."""
-        self._hub.detach(self._vpn(network_id))
+        self._router.detach(self._vpn(network_id))
 
     def send(self, node_id: str, network_id: str, frame: bytes) -> None:
         """Send a frame to a node; never waits, a full way loses it."""
-        self._hub.post(f"/net/{node_id}/vpn/{network_id}/raw", frame, caller=self._node_id)
+        self._router.post(f"/net/{node_id}/vpn/{network_id}/raw", frame, caller=self._node_id)
 
     def _vpn(self, network_id: str) -> str:
-        return self._on_hub(f"{_PUBLIC}vpn/{network_id}")
+        return self._on_router(f"{_PUBLIC}vpn/{network_id}")
 
-    def _on_hub(self, prefix: str) -> str:
+    def _on_router(self, prefix: str) -> str:
         return f"/net/{self._node_id}/{prefix.removeprefix(_PUBLIC)}"
 
 
@@ -143,14 +143,14 @@ class Units:
     workshop: Workshop
     images: Images
     daemon: GsbClient
-    hub: Hub
+    router: Router
     _buses: dict[str, ProviderBus] = field(default_factory=dict)
 
     async def make(self, provider: ProviderSpec, node_id: str, activity_id: str, terms: Terms) -> ExeUnit:
         """Make and start the exe-unit of an activity; :class:`BusError` when the daemon is gone."""
-        way = SlowCalls(self.hub, delay=provider.misbehaviour.delay_frames, rate=provider.misbehaviour.transfer_rate)
+        way = SlowCalls(self.router, delay=provider.misbehaviour.delay_frames, rate=provider.misbehaviour.transfer_rate)
         schemes: dict[str, Scheme] = {"http": Http(), "https": Http(), "gftp": Gftp(way, node_id)}
-        bus = self._buses.setdefault(node_id, ProviderBus(self.daemon, self.hub, node_id))
+        bus = self._buses.setdefault(node_id, ProviderBus(self.daemon, self.router, node_id))
         assignment = Assignment(
             activity_id=activity_id,
             requestor_id=terms.requestor_id,

@@ -19,7 +19,7 @@ class Misbehaviour(BaseModel):
     """What a provider does wrong; the default is an honest one. Times in seconds, probabilities from 0 to 1.
 
     The market and payment parts are applied by the provider, the others by its exe-unit, and the frames' by the
-    link between the VPN end and the hub.
+    link between the VPN end and the router.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

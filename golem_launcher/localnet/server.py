@@ -1,4 +1,4 @@
-"""The background process of a local network: hub, providers, image registry, and two supervised yagnas.
+"""The background process of a local network: router, providers, image registry, and two supervised yagnas.
 
 Started by ``network.up`` as ``python -m golem_launcher.localnet.server DIRECTORY``. It reads ``spec.json`` of that
 directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
@@ -24,7 +24,7 @@ from golem_launcher.localnet.accounts import Account, ensure_accounts, open_paym
 from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.exe_units import Units, Workshop
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.router import Router
 from golem_launcher.localnet.images import Images
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
@@ -63,7 +63,7 @@ class Server:
             _log.info("%s", less)
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
-        self._hub = Hub()
+        self._router = Router()
         self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._runtime = ""
         """Which one its providers have, in words."""
@@ -83,22 +83,22 @@ class Server:
             for task in (writing, working):
                 task.cancel()
             endings = await asyncio.gather(writing, working, return_exceptions=True)
-            # A daemon without its hub does not listen to SIGTERM: the hub goes last.
+            # A daemon without its router does not listen to SIGTERM: the router goes last.
             await asyncio.to_thread(daemons.stop_all, self._directory)
             if self._chain is not None:
                 await asyncio.to_thread(self._chain.stop)
             await self._registry.aclose()
-            await self._hub.aclose()
+            await self._router.aclose()
         for ending in endings:
             if isinstance(ending, Exception):
                 raise ending
 
     async def _work(self) -> None:
         await asyncio.to_thread(self._images.prune)
-        await self._hub.start()
+        await self._router.start()
         chain = await asyncio.to_thread(self._chain.start) if self._chain is not None else None
         requestor, provider = (
-            daemons.config(self._directory, role, hub_port=self._hub.port, chain=chain)
+            daemons.config(self._directory, role, router_port=self._router.port, chain=chain)
             for role in (daemons.REQUESTOR, daemons.PROVIDER)
         )
         workshop, *_ = await asyncio.gather(
@@ -131,7 +131,7 @@ class Server:
             "subnet": self._spec.subnet,
             "payment_network": self._payment_networks[0],
             "chain": self._chain.state() if self._chain is not None else None,
-            "hub_port": self._hub.port,
+            "router_port": self._router.port,
             "registry_url": self._registry.url,
             "runtime": self._runtime,
             "replaced_images": list(self._images.replaced),
@@ -231,7 +231,7 @@ class Server:
         accounts: list[Account],
     ) -> None:
         """Run the providers until their daemon ends, or ends its connection to them."""
-        units = Units(workshop, self._images, bus, self._hub)
+        units = Units(workshop, self._images, bus, self._router)
         self._providers = [
             Provider(
                 spec=spec,

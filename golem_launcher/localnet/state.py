@@ -67,7 +67,7 @@ def read(directory: Path) -> dict[str, Any] | None:
 
 
 def server_record(state: dict[str, Any] | None) -> ProcessRecord | None:
-    """The process of a network's hub and providers."""
+    """The process of a network's router and providers."""
     return ProcessRecord.from_json((state or {}).get("server"))
 
 

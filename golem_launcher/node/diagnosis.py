@@ -179,7 +179,9 @@ _KNOWN = (
     ),
     (r"Address already in use", "an address of its is taken by another program.", "End that program."),
 )
-_WAITING = ((r"CENTRAL_NET|central NET|Connecting to Central", "its hub does not answer.", "Start the hub first."),)
+_WAITING = (
+    (r"CENTRAL_NET|central NET|Connecting to Central", "its router does not answer.", "Start the router first."),
+)
 
 
 def _status(status: int | None) -> str:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 GRACE = 5.0
-"""Seconds a daemon gets between SIGTERM and SIGKILL. One that still waits for its hub ignores SIGTERM."""
+"""Seconds a daemon gets between SIGTERM and SIGKILL. One that still waits for its router ignores SIGTERM."""
 
 LAST_PORT = "api-port"
 LOCK = "launcher.lock"

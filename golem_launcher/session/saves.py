@@ -342,7 +342,7 @@ def _limits(request: LaunchRequest) -> Limits:
 
 def _low_on_room(store: Store) -> str:
     """A warning when the disk that saves need has hardly any room; else nothing. Blocking."""
-    from golem_launcher.workspace.transfer.quota import SPARE_DISK, free_here  # noqa: PLC0415 - likewise
+    from golem_launcher.workspace.transfer.space_limits import SPARE_DISK, free_here  # noqa: PLC0415 - likewise
 
     place, free = free_here(store.shown)
     if free > _LITTLE_ROOM + SPARE_DISK:

@@ -69,7 +69,7 @@ def test_up_status_down(home: Path) -> None:
     assert len({provider["node_id"] for provider in providers}) == 3
     assert any(provider["pretends_gpu"] and "pretend" in provider["name"] for provider in providers)
     assert all(provider["threads"] <= (os.cpu_count() or 1) for provider in providers)
-    assert int(shown["hub_port"]) <= 9999
+    assert int(shown["router_port"]) <= 9999
 
     again = json.loads(launcher("localnet", "up", "--json").stdout)
     assert again["server"] == shown["server"]
@@ -171,7 +171,7 @@ def test_two_networks_side_by_side(
     monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(second_home))
     try:
         second = network.up(description)
-        assert second.state["hub_port"] != first.state["hub_port"]
+        assert second.state["router_port"] != first.state["router_port"]
         assert second.node.api_url != first.node.api_url
     finally:
         network.down()

@@ -5,7 +5,7 @@ import os
 from types import SimpleNamespace
 
 from golem_launcher.localnet import daemons
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.router import Router
 from golem_launcher.localnet.server import Server
 from golem_launcher.localnet.spec import NetworkSpec
 from golem_launcher.node.gsb.calls import ok
@@ -24,7 +24,7 @@ def test_a_daemon_whose_services_are_not_on_its_bus_yet_is_asked_again(tmp_path)
         return ok()
 
     async def scene():
-        async with Hub() as bus:
+        async with Router() as bus:
             server = Server(tmp_path, NetworkSpec.model_validate({"provider": [{"name": "one"}]}))
             record, place = ProcessRecord.of(os.getpid()), f"tcp://127.0.0.1:{bus.port}"
             server._daemons[daemons.REQUESTOR] = YagnaProcess(record, tmp_path, "http://127.0.0.1:1", place, "key")

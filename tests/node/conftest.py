@@ -57,7 +57,7 @@ def config(home: Path) -> Iterator[Callable[..., yagna.YagnaConfig]]:
 
 @pytest.fixture(scope="session")
 def network() -> Iterator[two_nodes.Network]:
-    """Two daemons that a hub joins."""
+    """Two daemons that a router joins."""
     with two_nodes.joined() as network:
         yield network
 

@@ -128,10 +128,10 @@ def test_data_dir_of_another_yagna(config: Config, monkeypatch: pytest.MonkeyPat
             yagna.start(wanted)
 
 
-def test_waits_for_hub_in_vain_and_is_killed(config: Config) -> None:
+def test_waits_for_router_in_vain_and_is_killed(config: Config) -> None:
     central = {"YA_NET_TYPE": "central", "CENTRAL_NET_HOST": f"127.0.0.1:{yagna.free_port(range(7000, 9999))}"}
     wanted = config(environment=central)
-    with pytest.raises(NodeStartError, match=r"hub does not answer|did not answer in time"):
+    with pytest.raises(NodeStartError, match=r"router does not answer|did not answer in time"):
         yagna.start(wanted, deadline=1.5)
     assert _nothing_left(wanted)
 

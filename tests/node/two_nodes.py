@@ -1,4 +1,4 @@
-"""Two real daemons that our hub joins, as the local network has them."""
+"""Two real daemons that our router joins, as the local network has them."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ import json
 import threading
 from dataclasses import dataclass
 
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.router import Router
 from tests.yagna_daemon import Daemon, start
 
 
 @dataclass(frozen=True)
 class Network:
-    """Two daemons that a hub joins; the hub lives on a loop of its own."""
+    """Two daemons that a router joins; the router lives on a loop of its own."""
 
     requestor: Daemon
     provider: Daemon
     requestor_id: str
     provider_id: str
-    hub: Hub
+    router: Router
     loop: asyncio.AbstractEventLoop
 
-    def on_hub(self, coroutine):
-        """Run a coroutine on the hub's loop; awaited from a test's own."""
+    def on_router(self, coroutine):
+        """Run a coroutine on the router's loop; awaited from a test's own."""
         return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, self.loop))
 
     async def attach(self, prefix, handler):
         async def attach():
-            self.hub.attach(prefix, handler)
+            self.router.attach(prefix, handler)
 
-        await self.on_hub(attach())
+        await self.on_router(attach())
 
     async def detach(self, prefix):
         async def detach():
-            self.hub.detach(prefix)
+            self.router.detach(prefix)
 
-        await self.on_hub(detach())
+        await self.on_router(detach())
 
 
 @contextlib.contextmanager
 def joined():
-    """Both daemons and the hub between them, for as long as the block."""
+    """Both daemons and the router between them, for as long as the block."""
     with contextlib.ExitStack() as stack:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever)
@@ -55,12 +55,12 @@ def joined():
             return asyncio.run_coroutine_threadsafe(coroutine, loop).result(30)
 
         async def make():
-            hub = Hub()
-            await hub.start()
-            return hub
+            router = Router()
+            await router.start()
+            return router
 
-        hub = run(make())
-        stack.callback(lambda: run(hub.aclose()))
-        daemons = [stack.enter_context(start(hub.port, name)) for name in ("requestor", "provider")]
+        router = run(make())
+        stack.callback(lambda: run(router.aclose()))
+        daemons = [stack.enter_context(start(router.port, name)) for name in ("requestor", "provider")]
         identities = [json.loads(daemon.get("/me"))["identity"] for daemon in daemons]
-        yield Network(*daemons, *identities, hub, loop)
+        yield Network(*daemons, *identities, router, loop)

@@ -11,7 +11,7 @@ from golem_launcher.session import client
 from golem_launcher.session.liveness import state_of
 from golem_launcher.workspace.backends.directory import ROOM_LEFT
 from golem_launcher.workspace.repository.store import open_store
-from golem_launcher.workspace.transfer.quota import SPARE_DISK
+from golem_launcher.workspace.transfer.space_limits import SPARE_DISK
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 

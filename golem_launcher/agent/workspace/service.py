@@ -1,4 +1,4 @@
-"""What the agent's server can be asked for of the workspace; ways.py says how."""
+"""What the agent's server can be asked for of the workspace; routes.py says how."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Gftp:
     """``gftp:`` addresses, over a bus on which other nodes can be called."""
 
     def __init__(self, bus: Bus, caller: str = "") -> None:
-        """``caller``: what the bus is told who asks (a node id, on a hub)."""
+        """``caller``: what the bus is told who asks (a node id, on a router)."""
         self._bus = bus
         self._caller = caller
 

@@ -168,7 +168,7 @@ def _failure(error: Exception, call: Call) -> tuple[int, bytes]:
 
 
 class Bus(Protocol):
-    """What can call services: a client's connection, or the hub itself."""
+    """What can call services: a client's connection, or the router itself."""
 
     async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
         """Call a service: the reply's raw bytes."""

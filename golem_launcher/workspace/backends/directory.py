@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ROOM_LEFT = 32 * 1024 * 1024
-"""Bytes of the disk that stay free whatever is written; a save leaves more (``transfer/quota.py``)."""
+"""Bytes of the disk that stay free whatever is written; a save leaves more (``transfer/space_limits.py``)."""
 
 
 class DirectoryLocation:

@@ -21,7 +21,7 @@ from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.fence import Fence
 from golem_launcher.workspace.transfer.omissions import Omissions
-from golem_launcher.workspace.transfer.quota import NoRoom, lacking
+from golem_launcher.workspace.transfer.space_limits import NoRoom, lacking
 from golem_launcher.workspace.transfer.tree import digest, shrunk
 
 if TYPE_CHECKING:

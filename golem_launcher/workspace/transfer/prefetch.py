@@ -11,7 +11,7 @@ from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.pull import pull
-from golem_launcher.workspace.transfer.quota import lacking
+from golem_launcher.workspace.transfer.space_limits import lacking
 from golem_launcher.workspace.transfer.responses import Nonsense
 
 if TYPE_CHECKING:

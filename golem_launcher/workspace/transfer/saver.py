@@ -23,7 +23,7 @@ from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.progress import Bringing, untold
 from golem_launcher.workspace.transfer.pull import pull
-from golem_launcher.workspace.transfer.quota import within
+from golem_launcher.workspace.transfer.space_limits import within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
 from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates
 

@@ -1,4 +1,4 @@
-"""A real yagna that joins a hub of ours, with an endpoint of ours as the other node of its VPN."""
+"""A real yagna that joins a router of ours, with an endpoint of ours as the other node of its VPN."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet.router import Router
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
 from golem_launcher.node.gsb.calls import ok
 from tests.yagna_daemon import start
@@ -35,8 +35,8 @@ async def joined(serve, rule=None):
     """``serve`` answers the connections; ``rule`` is the line's, each way."""
     loop = asyncio.get_running_loop()
     async with contextlib.AsyncExitStack() as stack:
-        hub = await stack.enter_async_context(Hub())
-        starting = start(hub.port)
+        router = await stack.enter_async_context(Router())
+        starting = start(router.port)
         daemon = await asyncio.to_thread(starting.__enter__)
         stack.push_async_callback(asyncio.to_thread, starting.__exit__, None, None, None)
         http = await stack.enter_async_context(aiohttp.ClientSession(headers={"Authorization": "Bearer key"}))
@@ -61,7 +61,7 @@ async def joined(serve, rule=None):
             return sock
 
         rule = rule or LineRule()
-        out = BadLine(lambda frame: hub.post(f"/net/{requestor}/vpn/{network}/raw", frame, caller=NODE), rule)
+        out = BadLine(lambda frame: router.post(f"/net/{requestor}/vpn/{network}/raw", frame, caller=NODE), rule)
         endpoint = VpnEndpoint("192.168.0.2", "192.168.0.0/24", out.send, dial)
         back = BadLine(endpoint.receive, rule)
         stack.callback(out.close)
@@ -73,6 +73,6 @@ async def joined(serve, rule=None):
                 back.send(call.data)
             return ok()
 
-        hub.attach(f"/net/{NODE}/vpn/{network}", handle)
+        router.attach(f"/net/{NODE}/vpn/{network}", handle)
         await ask(f"/net-api/v1/net/{network}/nodes", {"id": NODE, "ip": "192.168.0.2"})
         yield Network(endpoint, (out, back), http, f"{daemon.api_url}/net-api/v1/net/{network}/tcp/192.168.0.2")

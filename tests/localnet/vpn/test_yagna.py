@@ -1,4 +1,4 @@
-"""The endpoint against a real yagna's TCP, through the hub: what the launcher's tunnel meets."""
+"""The endpoint against a real yagna's TCP, through the router: what the launcher's tunnel meets."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def test_it_is_offered_again_by_a_node_that_was_started_anew(network, image, tmp
     """The provider that asks was not there before: nobody has any of the file yet."""
     monkeypatch.setattr(offering, "_LOOK_SECONDS", 0.3)
     content = image.read_bytes()
-    with start(network.hub.port, "restarted") as daemon:
+    with start(network.router.port, "restarted") as daemon:
         for name, value in (
             ("GSB_URL", daemon.gsb_url), ("YAGNA_API_URL", daemon.api_url), ("YAGNA_APPKEY", daemon.app_key),
         ):  # fmt: skip

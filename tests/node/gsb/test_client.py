@@ -1,4 +1,4 @@
-"""Calls, streams and registrations between two real daemons that our hub joins."""
+"""Calls, streams and registrations between two real daemons that our router joins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from golem_launcher.errors import BusCallError, BusClosed, BusError
 from golem_launcher.node.gsb import GsbClient, err, ok
 
 
-def test_calls_cross_the_hub(network):
+def test_calls_cross_the_router(network):
     async def run():
         async with (
             await GsbClient.connect(network.requestor.gsb_url) as requestor,
@@ -20,8 +20,8 @@ def test_calls_cross_the_hub(network):
             value = {"a": [1, -2, 2.5, None, True, "ü", b"\0\xff"], "long": "x" * 70_000}
             answer = await requestor.call(f"/net/{network.provider_id}/echo/Say", value)
             assert answer == ["Say", network.requestor_id, value]
-            answer = await network.on_hub(network.hub.call(f"/net/{network.provider_id}/echo/Say", 1, caller="0xhub"))
-            assert answer == ["Say", "0xhub", 1]
+            answer = await network.on_router(network.router.call(f"/net/{network.provider_id}/echo/Say", 1, caller="0x1"))
+            assert answer == ["Say", "0x1", 1]
 
             async def parts(call):
                 for number in range(call.payload()):

@@ -1,4 +1,4 @@
-"""One peer's connection to the hub: its registrations, its pending calls, its back pressure."""
+"""One peer's connection to the router: its registrations, its pending calls, its back pressure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CHECK_SECONDS: Final = 5.0
 _PING_AFTER: Final = 2  # checks without a byte from the peer
 _LOST_AFTER: Final = 6
 _STALLED_AFTER: Final = 2  # checks in which a full peer took nothing
-_SELF: Final = frames.encode(packets.Hello("golem-launcher-hub", "0.8.0", secrets.token_bytes(16)))
+_SELF: Final = frames.encode(packets.Hello("golem-launcher-router", "0.8.0", secrets.token_bytes(16)))
 _PING: Final = frames.encode(packets.Ping())
 _PONG: Final = frames.encode(packets.Pong())
 
@@ -38,11 +38,11 @@ class Origin(Protocol):
         """Take a reply as it came."""
 
     def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
-        """Take a reply that the hub makes itself."""
+        """Take a reply that the router makes itself."""
 
 
-class Router(Protocol):
-    """What a peer's frames are routed by: the hub."""
+class Routes(Protocol):
+    """What a peer's frames are routed by: the router."""
 
     dropped: int
     """Frames that were not passed on, because who should have them was full."""
@@ -69,7 +69,7 @@ class Router(Protocol):
         """Pass a broadcast on to all who subscribed."""
 
     def serve(self, handler: Handler, packet: packets.CallRequest, replies: Replies) -> None:
-        """Have a call answered by a handler of the hub's own process."""
+        """Have a call answered by a handler of the router's own process."""
 
 
 class Peer(FrameConnection):
@@ -80,9 +80,9 @@ class Peer(FrameConnection):
     it is dropped. So memory stays bounded and nobody is held up for long.
     """
 
-    def __init__(self, hub: Router) -> None:
+    def __init__(self, router: Routes) -> None:
         super().__init__()
-        self._hub = hub
+        self._router = router
         self.services: set[str] = set()
         self.topics: set[str] = set()
         self.pending: dict[str, Origin] = {}
@@ -132,7 +132,7 @@ class Peer(FrameConnection):
         if not peers.is_ours(transport):  # type: ignore[arg-type]
             self.abort()
             return
-        self._hub.joined(self)
+        self._router.joined(self)
         self.send(_SELF)
 
     def frame_received(self, frame: bytes) -> None:
@@ -161,24 +161,24 @@ class Peer(FrameConnection):
         pending, self.pending = self.pending, {}
         for request_id, origin in pending.items():
             origin.reply(request_id, packets.FAILURE, b"lost connection")
-        self._hub.left(self, error)
+        self._router.left(self, error)
 
     def _greeted(self, packet: packets.Packet) -> None:
         if not isinstance(packet, packets.Hello):
             raise BusProtocolError("A peer spoke before it said hello.")
         self.instance_id = packet.instance_id[:LONGEST_NAME]
-        self._hub.greeted(self)
+        self._router.greeted(self)
 
     def _call(self, frame: bytes, start: int, end: int) -> None:
         address, request_id, no_reply = frames.peek_call(frame, start, end)
-        owner = self._hub.owner(address)
+        owner = self._router.owner(address)
         if isinstance(owner, Peer):
             if not no_reply:
                 if not self._may_ask(owner, request_id):
                     return
                 owner.pending[request_id] = self
             elif owner.full:
-                self._hub.dropped += 1
+                self._router.dropped += 1
                 return
             owner.send(frame)
             if owner.full:
@@ -189,7 +189,7 @@ class Peer(FrameConnection):
         else:
             packet = frames.decode(frame)
             assert isinstance(packet, packets.CallRequest)
-            self._hub.serve(owner, packet, self)
+            self._router.serve(owner, packet, self)
             if self.full:
                 self.hold(self)
 
@@ -219,7 +219,7 @@ class Peer(FrameConnection):
         if isinstance(packet, packets.Ping):
             self.send(_PONG)
         elif isinstance(packet, packets.BroadcastRequest):
-            self._hub.broadcast(packet)
+            self._router.broadcast(packet)
             self.send(frames.encode(packets.BroadcastReply()))
         elif isinstance(packet, packets.RegisterRequest):
             self.send(frames.encode(self._register(packet.service_id)))
@@ -227,7 +227,7 @@ class Peer(FrameConnection):
             known = packet.service_id in self.services
             if known:
                 self.services.discard(packet.service_id)
-                self._hub.forget(packet.service_id)
+                self._router.forget(packet.service_id)
             self.send(frames.encode(packets.UnregisterReply(packets.OK if known else packets.NOT_FOUND)))
         elif isinstance(packet, packets.SubscribeRequest):
             self.send(frames.encode(self._subscribe(packet.topic)))
@@ -241,7 +241,7 @@ class Peer(FrameConnection):
     def _register(self, prefix: str) -> packets.RegisterReply:
         if not acceptable(prefix, self.services) or not prefix.startswith("/") or prefix.endswith("/"):
             return packets.RegisterReply(packets.BAD_REQUEST, "no valid address, or too many")
-        if not self._hub.claim(prefix, self):
+        if not self._router.claim(prefix, self):
             return packets.RegisterReply(packets.CONFLICT, "taken")
         self.services.add(prefix)
         return packets.RegisterReply()

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 0.3
 
 
-class GpuCells:
+class GpuBorrower:
     """Of one notebook. ``borrow`` before each cell that needs a GPU, ``renew`` after it."""
 
     def __init__(self) -> None:

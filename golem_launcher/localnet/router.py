@@ -1,10 +1,10 @@
-"""The hub of a Golem network on this machine: a router of the service bus (GSB) that daemons join in central mode.
+"""The router of a Golem network on this machine: of its service bus (GSB), which daemons join in central mode.
 
 Each daemon registers ``/net/<node id>`` here; calls between nodes, market broadcasts, VPN frames and file transfers
-all cross it. Services of the hub's own process (the providers' exe-units and VPN ends) are attached below a node's
+all cross it. Services of the router's own process (the providers' exe-units and VPN ends) are attached below a node's
 prefix: calls to them then skip that node's daemon. Frames are passed on as they came, without decoding them.
 
-yagna accepts a hub's port of at most four digits only.
+yagna accepts a router's port of at most four digits only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
-from golem_launcher.localnet.hub_peer import CHECK_SECONDS, Peer
+from golem_launcher.localnet.router_peer import CHECK_SECONDS, Peer
 from golem_launcher.node.gsb import flex, frames, packets
 from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, Replies, unwrap
 from golem_launcher.node.gsb.routes import Routes
@@ -31,7 +31,7 @@ MOST_PEERS: Final = 256
 HIGHEST_PORT: Final = 9999
 
 
-class Hub:
+class Router:
     """The router, on ``127.0.0.1:port`` (0: any free port with four digits, see :attr:`port`).
 
     All methods belong to the event loop that started it.
@@ -41,7 +41,7 @@ class Hub:
 
     def __init__(self, port: int = 0) -> None:
         if not 0 <= port <= HIGHEST_PORT:
-            raise LocalNetError(f"The hub's port {port} has more than four digits, which yagna does not accept.")
+            raise LocalNetError(f"The router's port {port} has more than four digits, which yagna does not accept.")
         self.port = port
         self.dropped = 0
         """Calls without reply that were dropped because their receiver was too slow."""
@@ -66,9 +66,9 @@ class Hub:
             self.port = port
             self._timer = loop.call_later(CHECK_SECONDS, self._check)
             return
+        port = f"port {self.port}" if self.port else "any port of four digits"
         raise LocalNetError(
-            f"The hub can't listen on {f'port {self.port}' if self.port else 'any port of four digits'} of 127.0.0.1: "
-            f"{reason.strerror}.",
+            f"The router can't listen on {port} of 127.0.0.1: {reason.strerror}.",
             "End programs that hold many ports, and see that the loopback interface is up.",
         )
 
@@ -88,7 +88,7 @@ class Hub:
             await self._server.wait_closed()
         for answer in self._calls.values():
             if not answer.done():
-                answer.set_exception(BusClosed("The hub ended."))
+                answer.set_exception(BusClosed("The router ended."))
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -99,12 +99,12 @@ class Hub:
     ) -> None:
         await self.aclose()
 
-    # For services in the hub's own process
+    # For services in the router's own process
 
     def attach(self, prefix: str, handler: Handler) -> None:
         """Serve ``prefix`` and below from this process; :class:`BusCallError` (409) when it is taken."""
         if not self._routes.add(prefix, handler):
-            raise BusCallError(f"{prefix} is taken on the hub.", code=packets.CONFLICT)
+            raise BusCallError(f"{prefix} is taken on the router.", code=packets.CONFLICT)
 
     def detach(self, prefix: str) -> None:
         """Undo :meth:`attach`; nothing happens when it was not attached (a peer's prefix is its own)."""
@@ -165,7 +165,7 @@ class Hub:
     def left(self, peer: Peer, error: Exception | None) -> None:
         """Called by a peer when its connection ended: it is forgotten."""
         if error is not None:
-            _log.warning("A peer of the hub was lost: %s", error)
+            _log.warning("A peer of the router was lost: %s", error)
         self._strike_out(peer)
         self._peers.discard(peer)
         for other in self._peers:
@@ -245,7 +245,7 @@ class Hub:
 
     def _new_id(self) -> str:
         self._last_id += 1
-        return f"hub-{self._last_id:x}"
+        return f"router-{self._last_id:x}"
 
 
 def _some_ports() -> list[int]:

@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from ..config import Config  # noqa: TID252
-    from ..http_server import Handler, Ways  # noqa: TID252
+    from ..http_server import Handler, Routes  # noqa: TID252
 
 _LARGEST_LIST = 512 * 1024 * 1024
 
 
-class WorkspaceWays:
+class WorkspaceRoutes:
     """Made once in the agent's server, and used by several threads at once."""
 
     def __init__(self, config: Config) -> None:
         self._service = Service(config)
 
-    def of(self, request: Handler) -> Ways:
+    def of(self, request: Handler) -> Routes:
         """By path, what answers this ``request``, a POST."""
         service, copying = self._service, self._service.copying
 

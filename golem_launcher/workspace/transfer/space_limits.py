@@ -1,4 +1,4 @@
-"""Decides which files can be saved within disk and quota, small ones first, and explains the rest."""
+"""Decides which files can be saved within the disk here and what saves may take, small ones first; explains the rest."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ class NoRoom:
     """Whether of some it is because the saves take as much as they may."""
 
 
-def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: int = 1 << 62) -> NoRoom:
+def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: int = 1 << 62) -> NoRoom:
     """Add to ``wanted`` what the store lacks of the files that the disk here has room for; the others, and why.
 
-    The smaller files' chunks first. ``records`` are those of files, or of anything. ``quota``: how much more may be
-    kept. Blocking.
+    The smaller files' chunks first. ``records`` are those of files, or of anything. ``most``: how much more may be kept.
+    Blocking.
     """
     lacked = array("Q", _lacked(store, records))
     place, free = _room(store) if lacked else (Path(), 0)
@@ -107,7 +107,7 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, quota: i
                 f"{data_size(spare)} of it stay free for all else",
             )
             continue
-        if total + size > quota:
+        if total + size > most:
             at[index] = kept_full = True
             why.add(record.path(each), TOO_MUCH_KEPT)
             continue

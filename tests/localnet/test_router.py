@@ -1,4 +1,4 @@
-"""The hub alone, with peers that behave and peers that do not."""
+"""The router alone, with peers that behave and peers that do not."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
-from golem_launcher.localnet import hub_peer
-from golem_launcher.localnet.hub import Hub
+from golem_launcher.localnet import router_peer
+from golem_launcher.localnet.router import Router
 from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
 from tests.node.gsb.read_packet import read_packet
 
 
-def with_hub(test):
+def with_router(test):
     async def run():
-        async with Hub() as hub:
-            await asyncio.wait_for(test(hub), 60)
+        async with Router() as router:
+            await asyncio.wait_for(test(router), 60)
 
     asyncio.run(run())
 
 
-def join(hub):
-    return GsbClient.connect(f"tcp://127.0.0.1:{hub.port}")
+def join(router):
+    return GsbClient.connect(f"tcp://127.0.0.1:{router.port}")
 
 
-async def raw(hub, *more, instance=b"raw"):
-    reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+async def raw(router, *more, instance=b"raw"):
+    reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
     for packet in (packets.Hello("raw", "1", instance), *more):
         writer.write(frames.encode(packet))
     assert isinstance(await read_packet(reader), packets.Hello)
@@ -37,11 +37,11 @@ async def raw(hub, *more, instance=b"raw"):
 
 
 def test_the_longest_prefix_at_a_border_answers():
-    async def test(hub):
-        async with await join(hub) as one, await join(hub) as other, await join(hub) as caller:
+    async def test(router):
+        async with await join(router) as one, await join(router) as other, await join(router) as caller:
             await one.register("/net/0x1", lambda _: ok("short"))
             await other.register("/net/0x1/vpn", lambda _: ok("long"))
-            hub.attach("/net/0x1/vpn/inside", lambda _: ok("inside"))
+            router.attach("/net/0x1/vpn/inside", lambda _: ok("inside"))
             answers = {
                 "/net/0x1/x": "short",
                 "/net/0x1/vpnx/y": "short",
@@ -51,40 +51,40 @@ def test_the_longest_prefix_at_a_border_answers():
             }
             for address, expected in answers.items():
                 assert await caller.call(address, None) == expected
-                assert await hub.call(address, None) == expected
+                assert await router.call(address, None) == expected
             with pytest.raises(BusCallError) as caught:
                 await caller.call("/net/0x11/x", None)
             assert caught.value.code == 400
-            hub.detach("/net/0x1/vpn/inside")
+            router.detach("/net/0x1/vpn/inside")
             await other.unregister("/net/0x1/vpn")
             assert await caller.call("/net/0x1/vpn/inside/x", None) == "short"
             with pytest.raises(BusCallError):
-                hub.attach("/net/0x1", lambda _: ok())
+                router.attach("/net/0x1", lambda _: ok())
             with pytest.raises(BusCallError) as caught:
                 await other.register("/net/0x1", lambda _: ok())
             assert caught.value.code == 409
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_a_hundred_peers_at_once():
-    async def one(hub, number):
-        async with await join(hub) as client:
+    async def one(router, number):
+        async with await join(router) as client:
             await client.register(f"/net/{number}", lambda call: ok(call.payload()))
             data = bytes([number]) * 20_000
-            answers = await asyncio.gather(*(hub.call(f"/net/{number}/x", data) for _ in range(5)))
+            answers = await asyncio.gather(*(router.call(f"/net/{number}/x", data) for _ in range(5)))
             assert answers == 5 * [data]
             assert await client.call(f"/net/{number}/x", number) == number
 
-    async def test(hub):
-        await asyncio.gather(*(one(hub, number) for number in range(100)))
+    async def test(router):
+        await asyncio.gather(*(one(router, number) for number in range(100)))
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_broadcasts_reach_those_who_asked():
-    async def test(hub):
-        (ears, one), (replies, other) = [await raw(hub, instance=each) for each in (b"one", b"other")]
+    async def test(router):
+        (ears, one), (replies, other) = [await raw(router, instance=each) for each in (b"one", b"other")]
 
         async def does(reader, writer, request, reply):
             writer.write(frames.encode(request))
@@ -104,15 +104,15 @@ def test_broadcasts_reach_those_who_asked():
         one.close()
         other.close()
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_calls_to_a_peer_that_leaves_fail_at_once():
-    async def test(hub):
-        reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+    async def test(router):
+        reader, writer = await raw(router, packets.RegisterRequest("/net/0x9"))
         assert await read_packet(reader) == packets.RegisterReply()
-        async with await join(hub) as caller:
-            calls = [asyncio.ensure_future(bus.call("/net/0x9/x", None, timeout=50)) for bus in (caller, hub)]
+        async with await join(router) as caller:
+            calls = [asyncio.ensure_future(bus.call("/net/0x9/x", None, timeout=50)) for bus in (caller, router)]
             for _ in calls:
                 assert isinstance(await read_packet(reader), packets.CallRequest)
             writer.close()
@@ -120,21 +120,21 @@ def test_calls_to_a_peer_that_leaves_fail_at_once():
                 with pytest.raises(BusCallError, match="lost connection"):
                     await call
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_a_peer_that_does_not_read_bounds_what_waits_for_it():
-    async def test(hub):
-        reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+    async def test(router):
+        reader, writer = await raw(router, packets.RegisterRequest("/net/0x9"))
         assert await read_packet(reader) == packets.RegisterReply()
         writer.transport.pause_reading()
         data = bytes(1_000_000)
-        sent = [hub.post("/net/0x9/raw", data) for _ in range(200)]
+        sent = [router.post("/net/0x9/raw", data) for _ in range(200)]
         assert not all(sent)
-        assert hub.dropped == sent.count(False)
-        (peer,) = (peer for peer in hub._peers if peer.services)
+        assert router.dropped == sent.count(False)
+        (peer,) = (peer for peer in router._peers if peer.services)
         assert peer.unsent < connection.SEND_LIMIT + 2 * len(data)
-        async with await join(hub) as caller:  # calls hold their sender up instead
+        async with await join(router) as caller:  # calls hold their sender up instead
             calls = [asyncio.ensure_future(caller.call_raw("/net/0x9/x", data, timeout=50)) for _ in range(50)]
             while not caller._link.full:  # noqa: ASYNC110 - a condition of the transport, which nobody announces
                 await asyncio.sleep(0)
@@ -149,22 +149,22 @@ def test_a_peer_that_does_not_read_bounds_what_waits_for_it():
             await asyncio.gather(*calls, return_exceptions=True)
         writer.close()
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_what_is_sent_in_one_turn_leaves_together_in_order_and_before_the_end():
     """A write for each frame would be half the CPU of a download through the VPN."""
 
-    async def test(hub):
-        reader, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+    async def test(router):
+        reader, writer = await raw(router, packets.RegisterRequest("/net/0x9"))
         assert await read_packet(reader) == packets.RegisterReply()
-        (peer,) = (peer for peer in hub._peers if peer.services)
+        (peer,) = (peer for peer in router._peers if peer.services)
         writes = []
         write = peer._transport.write
         peer._transport.write = lambda data: (writes.append(len(data)), write(data))
         sizes = [1400] * 20 + [300_000] + [1400] * 20
         for number, size in enumerate(sizes):
-            assert hub.post("/net/0x9/raw", bytes((number,)) * size)
+            assert router.post("/net/0x9/raw", bytes((number,)) * size)
         assert peer.unsent > 20 * 1400  # it counts as waiting while it is gathered
         peer.close()
         for number, size in enumerate(sizes):
@@ -173,56 +173,56 @@ def test_what_is_sent_in_one_turn_leaves_together_in_order_and_before_the_end():
         assert len(writes) < len(sizes)
         writer.close()
 
-        other, writer = await raw(hub, packets.RegisterRequest("/net/0x8"))
+        other, writer = await raw(router, packets.RegisterRequest("/net/0x8"))
         assert await read_packet(other) == packets.RegisterReply()
-        (peer,) = (peer for peer in hub._peers if peer.services)
-        hub.post("/net/0x8/raw", b"never")
+        (peer,) = (peer for peer in router._peers if peer.services)
+        router.post("/net/0x8/raw", b"never")
         peer.abort()
         assert not peer.unsent
         with contextlib.suppress(ConnectionResetError):
             assert not await other.read()
         writer.close()
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_silent_peers_are_asked_then_dropped():
-    async def test(hub):
-        reader, writer = await raw(hub)
-        (peer,) = hub._peers
+    async def test(router):
+        reader, writer = await raw(router)
+        (peer,) = router._peers
         while peer.instance_id is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        for _ in range(hub_peer._PING_AFTER + 1):
+        for _ in range(router_peer._PING_AFTER + 1):
             peer.check()
         assert await read_packet(reader) == packets.Ping()
         writer.write(frames.encode(packets.Pong()) + frames.encode(packets.Ping()))
         assert await read_packet(reader) == packets.Pong()
-        for _ in range(hub_peer._LOST_AFTER + 1):
+        for _ in range(router_peer._LOST_AFTER + 1):
             peer.check()
         while await reader.read(100):
             pass
         writer.close()
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_a_peer_that_comes_again_replaces_itself():
-    async def test(hub):
-        first, writer = await raw(hub, packets.RegisterRequest("/net/0x9"))
+    async def test(router):
+        first, writer = await raw(router, packets.RegisterRequest("/net/0x9"))
         assert await read_packet(first) == packets.RegisterReply()
-        second, other = await raw(hub, packets.RegisterRequest("/net/0x9"))
+        second, other = await raw(router, packets.RegisterRequest("/net/0x9"))
         assert await read_packet(second) == packets.RegisterReply()
         with pytest.raises(BusClosed):
             await read_packet(first)
         writer.close()
         other.close()
 
-    with_hub(test)
+    with_router(test)
 
 
 def test_hostile_peers_end_only_themselves():
-    async def attack(hub, blob, greet):
-        reader, writer = await asyncio.open_connection("127.0.0.1", hub.port)
+    async def attack(router, blob, greet):
+        reader, writer = await asyncio.open_connection("127.0.0.1", router.port)
         writer.write((frames.encode(packets.Hello("x", "1", blob[:8] or b"x")) if greet else b"") + blob)
         writer.write_eof()
         try:
@@ -238,24 +238,24 @@ def test_hostile_peers_end_only_themselves():
     @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.one_of(bodies, framed), min_size=1, max_size=4), st.booleans())
     def fuzz(blobs, greet):
-        async def test(hub):
-            async with await join(hub) as one, await join(hub) as other:
+        async def test(router):
+            async with await join(router) as one, await join(router) as other:
                 await one.register("/net/0x1", lambda call: ok(call.payload()))
-                await asyncio.gather(*(attack(hub, blob, greet) for blob in blobs))
+                await asyncio.gather(*(attack(router, blob, greet) for blob in blobs))
                 assert await other.call("/net/0x1/x", "alive") == "alive"
 
-        with_hub(test)
+        with_router(test)
 
     fuzz()
 
 
 def test_ports():
     with pytest.raises(LocalNetError, match="four digits"):
-        Hub(10000)
+        Router(10000)
 
-    async def test(hub):
-        assert 1000 <= hub.port <= 9999
+    async def test(router):
+        assert 1000 <= router.port <= 9999
         with pytest.raises(LocalNetError, match="can't listen"):
-            await Hub(hub.port).start()
+            await Router(router.port).start()
 
-    with_hub(test)
+    with_router(test)

@@ -26,10 +26,8 @@ from golem_launcher.peers import is_ours
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.streams import Stream
-    from golem_launcher.access.use import Use
+    from golem_launcher.access.lab_view import RemoteLab
 
 PREFIX_VARIABLE = "JUPYTERHUB_SERVICE_PREFIX"
 _PREFIX = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
@@ -46,25 +44,10 @@ def prefix() -> str | None:
 class HubPort:
     """A port for the hub's server alone, closed until :attr:`allowed`. Started before: the Lab must know it."""
 
-    def __init__(
-        self,
-        hub_prefix: str,
-        dial: Callable[[], Awaitable[Stream]],
-        attend: Callable[[], Awaitable[Stream]],
-        *,
-        secret: str,
-        extensions: bool,
-        left_out: Callable[[tuple[str, ...]], None],
-        use: Use,
-    ) -> None:
-        """Raises ``AccessError`` if no port can be had."""
+    def __init__(self, hub_prefix: str, lab: RemoteLab) -> None:
+        """``lab``: shown at a path of this port's own. Raises ``AccessError`` if no port can be had."""
         self._prefix = hub_prefix
-        self._dial = dial
-        self._attend = attend
-        self._secret = secret
-        self._extensions = extensions
-        self._left_out = left_out
-        self._use = use
+        self._lab = lab
         self._listener = Listener(bind(_LOOPBACK, 0), self._serve)
         self.allowed = False
 
@@ -95,12 +78,9 @@ class HubPort:
             writer.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
             await writer.drain()
             return
-        policy = OriginPolicy(frozenset(), self._secret, self.base_url, extensions=self._extensions, behind_hub=True)
+        lab = self._lab
+        policy = OriginPolicy(frozenset(), lab.secret, self.base_url, extensions=lab.extensions, behind_hub=True)
         front = LabFrontend(
-            self.base_url,
-            extensions=self._extensions,
-            compress=True,
-            key=key(self._secret),
-            left_out=self._left_out,
+            self.base_url, extensions=lab.extensions, compress=True, key=key(lab.secret), left_out=lab.left_out
         )
-        await Link(Upstream(policy, self._dial, front, self._attend, elsewhere, self._use)).serve(reader, writer)
+        await Link(Upstream(policy, lab.dial, front, lab.attend, elsewhere, lab.use)).serve(reader, writer)

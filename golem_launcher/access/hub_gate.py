@@ -20,39 +20,28 @@ from golem_launcher.access.reverse_proxy import Upstream
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.hub_settings import HubSettings
-    from golem_launcher.access.streams import Stream
-    from golem_launcher.access.use import Use
+    from golem_launcher.access.lab_view import RemoteLab
 
 
 class HubGate:
     """A port for the hub's proxy. ``start`` once, ``aclose`` once."""
 
-    def __init__(
-        self,
-        settings: HubSettings,
-        dial: Callable[[], Awaitable[Stream]],
-        attend: Callable[[], Awaitable[Stream]],
-        *,
-        secret: str,
-        use: Use,
-        extensions: bool,
-        left_out: Callable[[tuple[str, ...]], None],
-    ) -> None:
-        """Raises ``AccessError`` if no port can be had.
+    def __init__(self, settings: HubSettings, lab: RemoteLab) -> None:
+        """``lab``: shown at the hub's path, and told the session's token for whoever comes in.
 
-        ``secret``: the session's token, which the Lab is shown for whoever comes in; ``use`` is told when somebody
-        does something there. ``extensions``: whether the provider's are shown; never on an origin that this server
-        shares with the hub's own pages, or with other servers.
+        The provider's extensions are never shown on an origin that this server shares with the hub's own pages, or with
+        other servers. Raises ``AccessError`` if no port can be had.
         """
         self.base_url = settings.prefix
         self._login = HubLogin(settings)
-        shown = extensions and settings.own_origin
-        policy = OriginPolicy(frozenset(), secret, settings.prefix, extensions=shown, token=secret, behind_hub=True)
-        front = LabFrontend(settings.prefix, extensions=shown, compress=True, key=key(secret), left_out=left_out)
-        self._link = Link(Upstream(policy, dial, front, attend, elsewhere, use=use, admit=self._login.admit))
+        shown, token = lab.extensions and settings.own_origin, lab.secret
+        policy = OriginPolicy(frozenset(), token, settings.prefix, extensions=shown, token=token, behind_hub=True)
+        front = LabFrontend(settings.prefix, extensions=shown, compress=True, key=key(token), left_out=lab.left_out)
+        self._link = Link(
+            Upstream(policy, lab.dial, front, lab.attend, elsewhere, use=lab.use, admit=self._login.admit)
+        )
         self._listener = Listener(bind(settings.host, 0), self._serve)
 
     async def start(self) -> None:

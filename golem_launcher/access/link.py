@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import h11
 
 from golem_launcher.access.http_connection import LONGEST_HEAD, HttpConnection, NoAnswer
-from golem_launcher.access.lab_frontend import LabFrontend, tell_nobody
+from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.lab_frontend import Served
+    from golem_launcher.access.lab_view import RemoteLab
     from golem_launcher.access.listener import BoundPort
-    from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.use import Use
 
 
 class Link:
@@ -94,34 +92,23 @@ async def listen_for_server(
     return await listen_for_user(host, upstream)
 
 
-async def listen(
-    host: str,
-    port: int,
-    dial: Callable[[], Awaitable[Stream]],
-    *,
-    secret: str,
-    base_url: str = "/",
-    extensions: bool = False,
-    left_out: Callable[[tuple[str, ...]], None] = tell_nobody,
-    tls: ssl.SSLContext | None = None,
-    attend: Callable[[], Awaitable[Stream]] | None = None,
-    lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None,
-    use: Use | None = None,
-) -> Listener:
-    """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``.
-
-    ``extensions``: whether those of the provider are shown; ``left_out`` is told the names of those that are not;
-    ``use`` is told when somebody does something there.
-    """
+async def listen(host: str, port: int, lab: RemoteLab, *, tls: ssl.SSLContext | None = None) -> Listener:
+    """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``."""
     bound = await asyncio.to_thread(bind, host, port, tls)  # the host may be a name to look up
-    policy = OriginPolicy(frozenset({bound.address.lower()}), secret, base_url, extensions=extensions)
-    front = LabFrontend(base_url, extensions=extensions, compress=tls is not None, key=key(secret), left_out=left_out)
+    policy = OriginPolicy(frozenset({bound.address.lower()}), lab.secret, lab.base_url, extensions=lab.extensions)
+    front = LabFrontend(
+        lab.base_url,
+        extensions=lab.extensions,
+        compress=tls is not None,
+        key=key(lab.secret),
+        left_out=lab.left_out,
+    )
 
     def comes_in(writer: asyncio.StreamWriter) -> bool:
         ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
         return tls is not None or not all(ends) or not is_another_person(*ends)
 
-    return await _serve(bound, Link(Upstream(policy, dial, front, attend, lead, use)), comes_in)
+    return await _serve(bound, Link(Upstream(policy, lab.dial, front, lab.attend, lab.lead, lab.use)), comes_in)
 
 
 async def _serve(bound: BoundPort, link: Link, comes_in: Callable[[asyncio.StreamWriter], bool]) -> Listener:

@@ -17,6 +17,7 @@ import aiohttp
 
 from golem_launcher.access import door, open_documents
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
@@ -214,17 +215,15 @@ async def open_until_told(
             tls, fingerprint = (None, "") if asked.listen is None else await asyncio.to_thread(_tls, asked.listen)
             pages = ProxiedServers(host, entered.dial, token=entered.token, lab_port=wanted.port)
             stack.push_async_callback(pages.aclose)
-            listener = await listen(
-                asked.listen or host,
-                asked.port,
+            lab = RemoteLab(
                 lambda: entered.dial(wanted.port),
-                lead=pages.lead if tls is None else elsewhere,
-                secret=entered.token,
+                entered.token,
                 base_url=entered.base_url,
                 extensions=entered.lab_extensions,
-                tls=tls,
                 attend=(lambda: entered.dial(open_documents.PORT)) if entered.documents else None,
+                lead=pages.lead if tls is None else elsewhere,
             )
+            listener = await listen(asked.listen or host, asked.port, lab, tls=tls)
             opened = Opened(wanted.url(listener.address, entered.base_url, entered.token), None, fingerprint)
         try:
             ready(opened)

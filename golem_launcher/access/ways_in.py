@@ -7,11 +7,13 @@ import contextlib
 import functools
 import hashlib
 import hmac
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.access import hub, hub_settings
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
@@ -142,7 +144,8 @@ class WaysIn:
             return
         dial = functools.partial(self._dial, endpoint.port)
         if endpoint.protocol == "lab":
-            self._link = await self._open_lab(port, dial)
+            lab = replace(self._remote_lab(dial), base_url=self.base_url, lead=self._pages.lead)
+            self._link = await listen(self._host, port, lab)
         else:
             who = self._workload.title
             self._link = await listen_for_server(self._host, endpoint.port, dial, secret=self._secret, who=who)
@@ -152,42 +155,22 @@ class WaysIn:
         """What a hub shows of JupyterLab. Raises ``AccessError``."""
         started_by, hub_prefix = hub_settings.read(self._directory), hub.prefix()
         if started_by is not None:
-            self._gate = HubGate(
-                started_by,
-                dial,
-                self._lab.documents.dial,
-                secret=self._secret,
-                use=self.use,
-                extensions=self._lab.extensions,
-                left_out=self._lab.left_out,
-            )
+            self._gate = HubGate(started_by, self._remote_lab(dial))
             await self._gate.start()
             self._resources.push_async_callback(self._gate.aclose)
         elif hub_prefix is not None:
-            self._hub = hub.HubPort(
-                hub_prefix,
-                dial,
-                self._lab.documents.dial,
-                secret=self._secret,
-                extensions=self._lab.hub_extensions,
-                left_out=self._lab.left_out,
-                use=self.use,
-            )
+            self._hub = hub.HubPort(hub_prefix, replace(self._remote_lab(dial), extensions=self._lab.hub_extensions))
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
 
-    async def _open_lab(self, port: int, dial: Callable[[], Awaitable[Stream]]) -> Listener:
-        """The link to JupyterLab. Raises ``AccessError``."""
-        return await listen(
-            self._host,
-            port,
+    def _remote_lab(self, dial: Callable[[], Awaitable[Stream]]) -> RemoteLab:
+        """What all show that lead to JupyterLab."""
+        return RemoteLab(
             dial,
-            secret=self._secret,
-            base_url=self.base_url,
+            self._secret,
             extensions=self._lab.extensions,
             left_out=self._lab.left_out,
             attend=self._lab.documents.dial,
-            lead=self._pages.lead,
             use=self.use,
         )
 

@@ -9,7 +9,6 @@ from golem_launcher.events import ProviderLost, Stage, Used, now
 from golem_launcher.session_state import MachineState
 
 if TYPE_CHECKING:
-    from decimal import Decimal
     from pathlib import Path
 
     from golem_launcher.events import Event, Usage
@@ -57,17 +56,8 @@ class Record(Protocol):
     def machine(self, number: int, **changes: Any) -> None:
         """Change the state of one machine."""
 
-    def provider(
-        self,
-        provider_id: str,
-        name: str,
-        agreement_id: str,
-        price_per_hour: Decimal | None,
-        *,
-        wallet: str = "",
-        machine: int = 1,
-    ) -> None:
-        """An agreement is confirmed."""
+    def agreed(self, entry: AgreementEntry, machine: int) -> None:
+        """An agreement is confirmed, for a machine by its number."""
 
     def message(self, text: str, level: str = "info") -> None:
         """Add a line to the session's messages."""
@@ -147,9 +137,7 @@ class MachineRecorder:
 
     def agreed(self, entry: AgreementEntry, gpus: tuple[OfferedGpu, ...]) -> None:
         """Its agreement is confirmed: called by the renting before the activity is asked for. ``gpus``: as offered."""
-        per_hour = entry.price.per_hour() if entry.price else None
-        chosen = entry.provider_id, entry.provider_name, entry.agreement_id
-        self._recorder.provider(*chosen, per_hour, wallet=entry.wallet, machine=self.number)
+        self._recorder.agreed(entry, self.number)
         self.update(gpus=None, gpus_offered=gpus)
 
     def token(self, token: str) -> None:

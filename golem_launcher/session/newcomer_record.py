@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.events import Progress, Stage
-from golem_launcher.session_state import MachineState
+from golem_launcher.session_state import AGREED, MachineState
 from golem_launcher.frozen import changed
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder
 
 if TYPE_CHECKING:
-    from decimal import Decimal
-
     from golem_launcher.events import Event
+    from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session_state import MoveState, SessionState, StandbyState
     from golem_launcher.session.recorder import Recorder
 
@@ -54,21 +53,12 @@ class NewcomerRecord:
         """Nor of its machines; of its own it is kept."""
         self.own = changed(self.own, changes)
 
-    def provider(
-        self,
-        provider_id: str,
-        name: str,
-        agreement_id: str,
-        price_per_hour: Decimal | None,
-        *,
-        wallet: str = "",
-        machine: int = 1,  # noqa: ARG002 - it is told with the head's number once it is the head
-    ) -> None:
+    def agreed(self, entry: AgreementEntry, machine: int) -> None:  # noqa: ARG002 - the head's, once it leads
         """An agreement is confirmed."""
-        chosen = {"provider_id": provider_id, "provider_name": name, "agreement_id": agreement_id, "wallet": wallet}
-        self.own = changed(self.own, {**chosen, "price_per_hour": price_per_hour})
-        self.tell(**chosen, price_per_hour=price_per_hour)
-        self.message(f"agreement with {name}")
+        chosen = {name: getattr(entry, name) for name in AGREED}
+        self.own = changed(self.own, chosen)
+        self.tell(**chosen)
+        self.message(f"agreement with {entry.provider_name}")
 
     def message(self, text: str, level: str = "info") -> None:
         """Add a line to the session's messages."""

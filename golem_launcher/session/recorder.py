@@ -23,7 +23,7 @@ from golem_launcher.events import (
     StageChanged,
     now,
 )
-from golem_launcher.session_state import MachineState, SessionState
+from golem_launcher.session_state import AGREED, MachineState, SessionState
 from golem_launcher.frozen import changed
 from golem_launcher.session import notices
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from golem_launcher.events import Event
+    from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -127,20 +128,17 @@ class Recorder:
         machines = tuple(changed(one, changes) if one.number == number else one for one in (*known, *new))
         self.update(machines=machines)
 
-    def provider(
-        self,
-        provider_id: str,
-        name: str,
-        agreement_id: str,
-        price_per_hour: Decimal | None,
-        *,
-        wallet: str = "",
-        machine: int = 1,
-    ) -> None:
-        """An agreement is confirmed, for a machine by its number; ``wallet``: who is paid."""
-        chosen = {"provider_id": provider_id, "provider_name": name, "agreement_id": agreement_id}
-        self.machine(machine, **chosen, wallet=wallet, price_per_hour=price_per_hour)
-        self._append(ProviderChosen.model_validate({**chosen, "machine": machine}))
+    def agreed(self, entry: AgreementEntry, machine: int) -> None:
+        """An agreement is confirmed, for a machine by its number."""
+        self.machine(machine, **{name: getattr(entry, name) for name in AGREED})
+        self._append(
+            ProviderChosen(
+                machine=machine,
+                provider_id=entry.provider_id,
+                provider_name=entry.provider_name,
+                agreement_id=entry.agreement_id,
+            )
+        )
 
     def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """Show how far a piece of work is that the session waits for; see :class:`events.Progress`."""

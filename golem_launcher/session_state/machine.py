@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from golem_launcher.events import Stage, Usage
 from golem_launcher.gpus import Gpu, OfferedGpu, differences
 
+AGREED = ("provider_id", "provider_name", "agreement_id", "wallet", "price_per_hour")
+"""Fields of a machine's state that are those of its agreement, as the journal has it."""
+
 
 class MachineState(BaseModel):
     """One machine of a session. Its number stays while providers come and go; the first is the head."""

@@ -183,8 +183,6 @@ export interface Field {
   title: string;
   description: string;
   group: string;
-  /** In a group of which few need anything. */
-  folded: boolean;
   kind: string;
   unit: string;
   example: string;

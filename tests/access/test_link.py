@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from golem_launcher import peers
 from golem_launcher.access import lab_frontend, labextension, reverse_proxy
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
@@ -36,7 +37,7 @@ async def link_to(port, there=None, **more):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         return DuplexStream(reader, writer, lambda: reset(writer))
 
-    listener = await listen(loopback_address("link"), 0, dial, secret="secret", **more)
+    listener = await listen(loopback_address("link"), 0, RemoteLab(dial, "secret", **more))
     try:
         yield listener.address
     finally:
@@ -146,7 +147,7 @@ def test_a_crowd_is_answered_in_turn_however_long_it_takes(monkeypatch):
                     reader, writer = await asyncio.open_connection(host, port)
                     return DuplexStream(reader, writer, lambda: reset(writer))
 
-            listener = await listen(loopback_address("crowd"), 0, dial, secret="secret")
+            listener = await listen(loopback_address("crowd"), 0, RemoteLab(dial, "secret"))
             heads = await asyncio.gather(*(ask(listener.address) for _ in range(120)))
             await listener.aclose()
             return [head.split()[1] for head, _ in heads]

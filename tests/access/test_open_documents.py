@@ -13,7 +13,7 @@ from golem_launcher.access import labextension, open_documents
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.lab_frontend import LabFrontend
-from golem_launcher.access.lab_view import LabView
+from golem_launcher.access.lab_view import LabView, RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import OpenDocuments, Outcome
@@ -172,13 +172,8 @@ def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
         head = MachineWay(tmp_path, "mine", 1)
         ways = WaysIn(tmp_path, LAB, {1: head}, LabView(found), secret=SECRET, host=loopback_address("mine"))
         await ways.start()
-        listener = await listen(
-            loopback_address("link"),
-            0,
-            None,
-            secret=SECRET,
-            attend=lambda: dial(door_path(tmp_path), open_documents.PORT),
-        )
+        lab = RemoteLab(None, SECRET, attend=lambda: dial(door_path(tmp_path), open_documents.PORT))
+        listener = await listen(loopback_address("link"), 0, lab)
         try:
             async with aiohttp.ClientSession(listener.address) as client:
                 page = await client.ws_connect("/golem-launcher/documents")

@@ -10,6 +10,7 @@ from aiohttp import web
 from golem_launcher.access import link as link_module
 from golem_launcher.access import proxied_servers as module
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.proxied_servers import ProxiedServers, Wanted, at_port
 from golem_launcher.access.streams import DuplexStream
@@ -107,7 +108,7 @@ async def session():
         host = loopback_address("pages")
         pages = ProxiedServers(host, dial, token="secret", lab_port=LAB)
         stack.push_async_callback(pages.aclose)
-        link = await listen(host, 0, lambda: dial(LAB), secret="secret", lead=pages.lead)
+        link = await listen(host, 0, RemoteLab(lambda: dial(LAB), "secret", lead=pages.lead))
         stack.push_async_callback(link.aclose)
         yield await stack.enter_async_context(
             aiohttp.ClientSession(link.address, cookie_jar=aiohttp.CookieJar(unsafe=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.access.use import Use
@@ -62,7 +63,7 @@ async def _asked(method: str, path: str) -> float:
         back.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         return DuplexStream(back, there, there.break_off)
 
-    link = await listen("127.0.0.1", 0, dial, secret="secret", use=use)
+    link = await listen("127.0.0.1", 0, RemoteLab(dial, "secret", use=use))
     try:
         clock.now = 100
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from golem_launcher.access.address import loopback_address
+from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.streams import DuplexStream
@@ -94,7 +95,7 @@ class Neighbours:
                 return DuplexStream(reader, writer, lambda: reset(writer))
 
             pages = ProxiedServers(host, dial, token=TOKEN, lab_port=LAB)
-            link = await listen(host, 0, lambda: dial(LAB), secret=TOKEN, lead=pages.lead)
+            link = await listen(host, 0, RemoteLab(lambda: dial(LAB), TOKEN, lead=pages.lead))
             self.lab, self.stranger = link.address, f"http://{host}:{stranger}"
             ready.set()
             await self._ending.wait()

@@ -10,6 +10,7 @@ from golem_launcher.events import Stage
 from golem_launcher.session_state import StandbyState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.session.newcomer_record import NewcomerRecord, NewcomerRecorder
 from golem_launcher.session.recorder import Recorder
 
@@ -23,11 +24,11 @@ def recorder(tmp_path, monkeypatch):
 
 
 def test_it_has_a_state_of_its_own(recorder):
-    recorder.provider("0xhead", "head", "first", Decimal(1), wallet="0xa")
+    entry = {"provider_id": "0xhead", "provider_name": "head", "agreement_id": "first", "wallet": "0xa"}
+    recorder.agreed(SimpleNamespace(**entry, price_per_hour=Decimal(1)), HEAD)
     newcomer = NewcomerRecorder(NewcomerRecord(recorder, "standby", StandbyState(), "The standby"))
-    price = SimpleNamespace(per_hour=lambda: Decimal(2))
     signed = {"provider_id": "0xother", "provider_name": "other", "agreement_id": "second", "wallet": "0xb"}
-    newcomer.agreed(SimpleNamespace(**signed, price=price), ())
+    newcomer.agreed(SimpleNamespace(**signed, price_per_hour=Decimal(2)), ())
     newcomer.enter(Stage.DEPLOYING)
     newcomer.update(activity_id="activity")
     newcomer.trouble("It does not answer.")

@@ -16,6 +16,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Idle, ProviderLost, Stage
+from golem_launcher.rental.payment.journal import AgreementEntry
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import notices
 from golem_launcher.session.directory import create_session_directory
@@ -24,6 +25,10 @@ from golem_launcher.session.recorder import Recorder
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def _agreement(provider_name: str) -> AgreementEntry:
+    return AgreementEntry(agreement_id="agreement", provider_id="0x1", provider_name=provider_name, price=None)
 
 
 @pytest.fixture
@@ -61,7 +66,7 @@ def test_ready_lost_and_the_end_are_told_and_no_secret_is_in_the_sessions_files(
     recorder = Recorder(directory)
     recorder.enter(Stage.NEGOTIATING)
     recorder.write_token("token-of-the-session")
-    recorder.provider("0x1", "somebody", "agreement", None)
+    recorder.agreed(_agreement("somebody"), 1)
     recorder.enter(Stage.READY)
     ready = told.get(timeout=60)
     assert ready["title"] == "'mine' is ready"
@@ -102,7 +107,7 @@ def test_what_a_provider_calls_itself_is_no_link_and_calls_nobody(
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     recorder = Recorder(create_session_directory(LaunchRequest(name="mine")))
     hostile = "@everyone <!channel> [pay here](https://evil.example) <img src=x> `x` **x**"
-    recorder.provider("0x1", hostile, "agreement", None)
+    recorder.agreed(_agreement(hostile), 1)
     recorder.event(ProviderLost(provider_name=hostile, reason=hostile))
     recorder.enter(Stage.ENDED, hostile)
     for kind in ("ready", "lost", "ended"):

@@ -183,7 +183,7 @@ def _agreement_bill(
         provider_name=entry.provider_name,
         started_at=entry.started_at,
         start_fee=entry.price.start if entry.price else Decimal(0),
-        per_hour=entry.price.per_hour() if entry.price else None,
+        per_hour=entry.price_per_hour,
         usage=dict(zip(counters, numbers, strict=False)),
         debit_notes=len(notes),
         debited=_covered(notes),

@@ -65,6 +65,11 @@ class AgreementEntry(BaseModel):
     """When we ended it; likewise."""
     unheard: bool = False
     """Whether the provider did not answer when we ended it: it may not know, and go on in good faith."""
+
+    @property
+    def price_per_hour(self) -> Decimal | None:
+        """At full load; ``None`` where its price is not known."""
+        return self.price.per_hour() if self.price else None
     over: bool = False
     """Whether the node knows of its end too, which it does once the provider has heard of it."""
     refused: str = ""

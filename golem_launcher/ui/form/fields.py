@@ -93,7 +93,6 @@ def _field(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "title": title(name),
         "description": f"{described} One a line." if kind in _LINES else described,
         "group": itself.group,
-        "folded": itself.group in _FOLDED,
         "unit": itself.unit,
         "kind": kind,
         "options": _options(name),

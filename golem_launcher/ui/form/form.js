@@ -39,12 +39,12 @@ function renderForm({ model, el }) {
   const presets = makePresets(model, values);
   const share = makeShare(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
-  const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }) });
   const described = model.get("groups");
+  const folded = described.filter((group) => group.folded);
+  const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }), folded });
   const groups = described.map(makeGroup);
   const choice = makeMachineChoice({ allowed, allow: (words) => put("allow", words.join("\n")) });
-  const folded = described.findIndex((group) => group.folded);
-  groups.splice(folded, 0, choice.element);
+  groups.splice(described.indexOf(folded[0]), 0, choice.element);
   const fields = h("div", { class: "gl-card gl-asked" }, head, kept.element, ...groups, share.element);
   const offers = makeOffers({ set: put, mend: () => tell(model, { kind: "mend" }) });
   const pay = h("p", { class: "gl-hint" });

@@ -1,9 +1,9 @@
 import { h, show } from "../common/dom.js";
 
-/** @import { Value, Values } from "../types" */
+/** @import { Group, Value, Values } from "../types" */
 /** @import { Control } from "./controls.js" */
 
-/** Fields beside the Advanced ones whose last choice nobody would expect to find again. */
+/** Fields beside the folded ones whose last choice nobody would expect to find again. */
 const QUIET = ["network", "resume"];
 const LONGEST = 40;
 
@@ -11,9 +11,11 @@ const LONGEST = 40;
  * What is kept from the last time and differs from what most sessions have, where it might go unseen: said above the
  * form, each with a way back.
  *
- * @param {{ put: (name: string, value: Value) => void, reset: () => void }} tools `put` changes one field, `reset` all
+ * @param {{ put: (name: string, value: Value) => void, reset: () => void, folded: Group[] }} tools `put` changes one
+ *   field, `reset` all; in `folded` groups nobody looks
  */
-export function makeKept({ put, reset }) {
+export function makeKept({ put, reset, folded }) {
+  const unseen = new Set([...QUIET, ...folded.flatMap(({ fields }) => fields.map(({ name }) => name))]);
   const list = h("ul", { class: "gl-kept-list" });
   const all = h(
     "button",
@@ -33,7 +35,7 @@ export function makeKept({ put, reset }) {
   function remember(controls, given) {
     first = given;
     watched = [...controls.values()].filter(
-      ({ name, field }) => (field.folded || QUIET.includes(name)) && name in given && given[name] !== field.default,
+      ({ name, field }) => unseen.has(name) && name in given && given[name] !== field.default,
     );
     update();
   }

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.tasks.happenings import (
+from golem_launcher.tasks.events import (
     AttemptBegun,
     AttemptFailed,
     AttemptPrinted,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.scheduler import Attempt, Worker
 
 _REFRESH_SECONDS = 0.5
@@ -86,7 +86,7 @@ class JobView:
         if self._live is not None:
             self._live.__exit__(kind, error, trace)
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """Show what the job's runner says. Called for each thing that happens."""
         match happened:
             case SessionStarted(name):

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from golem_launcher.cli.job_view import JobView
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.record import JobDirectory, Record
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Payload
 
-    Told = Callable[[Happened], None]
+    Told = Callable[[JobEvent], None]
 
 Workers = Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")]
 """The option of every job, as the two that follow."""
@@ -160,7 +160,7 @@ def _spent(directory: JobDirectory) -> Decimal:
 
 
 def _both(first: Told, second: Told) -> Told:
-    def told(happened: Happened) -> None:
+    def told(happened: JobEvent) -> None:
         first(happened)
         second(happened)
 

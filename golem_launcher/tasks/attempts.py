@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, MachineLost, MachineReady
+from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady
 from golem_launcher.tasks.record import Line
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.record import Record
 
 
@@ -22,7 +22,7 @@ class AttemptLines:
         self._names: dict[str, str] = {}
         self._write(Line(kind="begun", at=time.time()))
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """Something happened. Raises ``OSError`` where the disk takes no more."""
         match happened:
             case MachineReady(worker, name):

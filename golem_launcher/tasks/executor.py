@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
 
@@ -298,7 +298,7 @@ class Executor(concurrent.futures.Executor):
         if call is not None and not call.future.cancelled():
             call.future.set_exception(TaskError(f"The task failed: {reason}."))
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """For who waits where the executor was made."""
         self._telling.told(happened)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.scheduler import Attempt, Fault
     from golem_launcher.tasks.task_client import Answer, Payload
 
@@ -28,5 +28,5 @@ class Owner(Protocol):
     async def give_up(self, task: int, reason: str) -> None:
         """The task failed, and is not tried again; the answer that was its last is still there."""
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """Something happened that a person may want to see."""

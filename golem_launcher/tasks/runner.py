@@ -17,19 +17,19 @@ from golem_launcher.events import Stage
 from golem_launcher.market import history
 from golem_launcher.session import client, liveness
 from golem_launcher.session.machine_slot import HEAD
-from golem_launcher.tasks.employed import Employed, tell_failed
-from golem_launcher.tasks.happenings import MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.events import MachineLost, MachineReady, SessionStarted, SetupFailed
 from golem_launcher.tasks.scheduler import Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
+from golem_launcher.tasks.worker_driver import WorkerDriver, tell_failed
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
     from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Answer, Payload
@@ -67,7 +67,7 @@ class Runner:
         self._closing = closing
         self._stopping = False
         self._news = asyncio.Event()
-        self._machines: dict[int, Employed] = {}
+        self._machines: dict[int, WorkerDriver] = {}
         self._working: dict[int, asyncio.Task[None]] = {}
         self._let_go: set[int] = set()
         self._ordered = request.machines
@@ -165,24 +165,24 @@ class Runner:
             ready = machine.stage is Stage.READY and machine.provider_id and machine.agreement_id
             chosen = str(machine.provider_id), str(machine.agreement_id), machine.wallet
             worker = Worker(machine.number, *chosen) if ready else None
-            employed = self._machines.get(machine.number)
-            if employed is not None and employed.worker != worker:
+            driver = self._machines.get(machine.number)
+            if driver is not None and driver.worker != worker:
                 del self._machines[machine.number]
-                await self._cease(employed, "the machine that it ran at was lost")
-                self._owner.told(MachineLost(employed.worker, machine.trouble))
-                employed = None
+                await self._cease(driver, "the machine that it ran at was lost")
+                self._owner.told(MachineLost(driver.worker, machine.trouble))
+                driver = None
             if worker is None:
                 continue
-            if employed is None and machine.number not in self._let_go:
+            if driver is None and machine.number not in self._let_go:
                 self._scheduler.join(worker)
-                employed = Employed(worker, directory.name, self._scheduler, self._owner)
-                self._machines[machine.number] = employed
-                self._working[machine.number] = asyncio.create_task(self._serve(directory, employed))
+                driver = WorkerDriver(worker, directory.name, self._scheduler, self._owner)
+                self._machines[machine.number] = driver
+                self._working[machine.number] = asyncio.create_task(self._serve(directory, driver))
                 self._owner.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
-            if employed is not None and employed.reached(well=not machine.trouble):
+            if driver is not None and driver.reached(well=not machine.trouble):
                 self.wake()
-            if employed is not None and worker.provider in self._scheduler.left:
-                await self._leave(directory, employed, str(machine.provider_name))
+            if driver is not None and worker.provider in self._scheduler.left:
+                await self._leave(directory, driver, str(machine.provider_name))
         await self._mind_numbers(directory, state)
 
     async def _mind_numbers(self, directory: SessionDirectory, state: SessionState) -> None:
@@ -226,37 +226,37 @@ class Runner:
         """Whether work has been waiting, so that more machines are of use."""
         return asyncio.get_running_loop().time() - self._enough_at > _WAITING_SECONDS
 
-    async def _cease(self, employed: Employed, reason: str) -> None:
+    async def _cease(self, driver: WorkerDriver, reason: str) -> None:
         """Have others do what this machine holds."""
-        await cancel_all(self._working.pop(employed.worker.machine))
-        employed.put_back()
-        self._scheduler.lose(employed.worker, reason)
+        await cancel_all(self._working.pop(driver.worker.machine))
+        driver.put_back()
+        self._scheduler.lose(driver.worker, reason)
         await tell_failed(self._scheduler, self._owner)
 
-    async def _leave(self, directory: SessionDirectory, employed: Employed, name: str) -> None:
+    async def _leave(self, directory: SessionDirectory, driver: WorkerDriver, name: str) -> None:
         """Have a provider that is left do nothing more, not even what it runs, and another in its place."""
-        reason = self._scheduler.left[employed.worker.provider]
-        if not employed.left:
-            employed.left = True
-            await self._cease(employed, f"the provider that it ran at was left: {reason}")
-            self._working[employed.worker.machine] = asyncio.create_task(self._clear(directory, employed.worker))
-            await asyncio.to_thread(history.note_failure, employed.worker.provider, name, reason)
-        await self._part(directory, employed, reason)
+        reason = self._scheduler.left[driver.worker.provider]
+        if not driver.left:
+            driver.left = True
+            await self._cease(driver, f"the provider that it ran at was left: {reason}")
+            self._working[driver.worker.machine] = asyncio.create_task(self._clear(directory, driver.worker))
+            await asyncio.to_thread(history.note_failure, driver.worker.provider, name, reason)
+        await self._part(directory, driver, reason)
 
     async def _clear(self, directory: SessionDirectory, worker: Worker) -> None:
         async with await self._client(directory, worker) as machine:
             await machine.clear()
 
-    async def _part(self, directory: SessionDirectory, employed: Employed, reason: str) -> None:
+    async def _part(self, directory: SessionDirectory, driver: WorkerDriver, reason: str) -> None:
         """Have another provider in the place of this one.
 
         The session is its first machine's: that one stays, without work, while others work, as it might find no other.
         """
-        others = any(one is not employed and not one.given_up for one in self._machines.values())
-        if not employed.given_up and not (employed.worker.machine == HEAD and others):
-            employed.given_up = True
+        others = any(one is not driver and not one.given_up for one in self._machines.values())
+        if not driver.given_up and not (driver.worker.machine == HEAD and others):
+            driver.given_up = True
             text = f"It is given back: {reason.rstrip('.')}."
-            await self._order(directory, "give-up", machine=employed.worker.machine, reason=text)
+            await self._order(directory, "give-up", machine=driver.worker.machine, reason=text)
 
     async def _order(self, directory: SessionDirectory, command: str, **arguments: object) -> bool:
         """Tell the session; whether it heard: it may be gone already, or not listen yet."""
@@ -272,36 +272,36 @@ class Runner:
             lambda: dial(door, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
         )
 
-    async def _serve(self, directory: SessionDirectory, employed: Employed) -> None:
+    async def _serve(self, directory: SessionDirectory, driver: WorkerDriver) -> None:
         """Have one machine work, until it is lost or given up."""
-        worker = employed.worker
+        worker = driver.worker
         try:
             async with await self._client(directory, worker) as machine:
                 await machine.clear()
-                if not await self._prepare(machine, employed):
+                if not await self._prepare(machine, driver):
                     return
                 while True:
                     news = self._news
                     if self._stopping:
-                        machine.drop(*employed.put_back())
-                    elif not employed.given_up:
-                        await employed.give(machine)
-                    if employed.idle:
+                        machine.drop(*driver.put_back())
+                    elif not driver.given_up:
+                        await driver.give(machine)
+                    if driver.idle:
                         await news.wait()
                     else:
-                        await employed.hear(machine)
+                        await driver.hear(machine)
                         self.wake()
         except Exception as error:  # noqa: BLE001 - this computer's disk, say; nobody waits for this task
             self._broken = error
             self.wake()
 
-    async def _prepare(self, machine: TaskClient, employed: Employed) -> bool:
+    async def _prepare(self, machine: TaskClient, driver: WorkerDriver) -> bool:
         """What is done once at each machine; whether it can work then."""
-        worker = employed.worker
+        worker = driver.worker
         if self._setup is None:
             return True
         try:
-            answer = await self._run_setup(machine, employed, self._setup)
+            answer = await self._run_setup(machine, driver, self._setup)
         except ProviderError as error:
             why = error.what
         else:
@@ -317,14 +317,14 @@ class Runner:
         self.wake()
         return False
 
-    async def _run_setup(self, machine: TaskClient, employed: Employed, setup: Payload) -> Answer:
+    async def _run_setup(self, machine: TaskClient, driver: WorkerDriver, setup: Payload) -> Answer:
         """Anew where the machine was silent, and not by its own fault. Raises ``ProviderError``."""
         while True:
-            known_as = attempt_id(self._request.name, -1, employed.worker.machine)
+            known_as = attempt_id(self._request.name, -1, driver.worker.machine)
             try:
                 return await machine.run(known_as, setup)
             except ProviderSilent:
-                if not employed.excused:
+                if not driver.excused:
                     raise
                 machine.drop(known_as)
 

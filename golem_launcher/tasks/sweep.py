@@ -18,8 +18,8 @@ from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client
 from golem_launcher.tasks import placing, record
 from golem_launcher.tasks.calls import call_payload
+from golem_launcher.tasks.events import MachineReady
 from golem_launcher.tasks.function import ship
-from golem_launcher.tasks.happenings import MachineReady
 from golem_launcher.tasks.job import parsed
 from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
@@ -33,7 +33,7 @@ from golem_launcher.untrusted import json_value
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.record import JobDirectory, Record
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer, Output, Payload
@@ -142,7 +142,7 @@ class SweepTasks:
         sweep: Sweep,
         directory: JobDirectory,
         record: Record,
-        told: Callable[[Happened], None],
+        told: Callable[[JobEvent], None],
         stop: Callable[[], None],
     ) -> None:
         self._sweep = sweep
@@ -197,7 +197,7 @@ class SweepTasks:
         if self._sweep.stop_at_failure:
             self._stop()
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """Remember what machines are called and cost."""
         if isinstance(happened, MachineReady):
             self._names[happened.worker.provider] = happened.provider_name

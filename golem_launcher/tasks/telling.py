@@ -6,13 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from golem_launcher.networks import token_of
-from golem_launcher.tasks.happenings import AttemptFailed, MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.events import AttemptFailed, MachineLost, MachineReady, SessionStarted, SetupFailed
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.tasks.happenings import Happened
+    from golem_launcher.tasks.events import JobEvent
 
 
 class Telling:
@@ -22,7 +22,7 @@ class Telling:
         self._money = with_coin(request.budget, token_of(request.network))
         self._watched = sys.stderr.isatty() or _in_notebook()
 
-    def told(self, happened: Happened) -> None:
+    def told(self, happened: JobEvent) -> None:
         """Say it, where it is worth a line."""
         words = self._words(happened)
         if words and self._watched:
@@ -35,7 +35,7 @@ class Telling:
             sys.stderr.write(f"Interrupted. The session '{name}' is being ended.\n")
             sys.stderr.flush()
 
-    def _words(self, happened: Happened) -> str:
+    def _words(self, happened: JobEvent) -> str:
         match happened:
             case SessionStarted(name):
                 return f"The session is '{name}', for {self._money} at most. Machines are looked for."

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, MachineLost, MachineReady, SessionStarted
+from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady, SessionStarted
 from golem_launcher.tasks.scheduler import Attempt, Worker
 from golem_launcher.tasks.telling import Telling
 

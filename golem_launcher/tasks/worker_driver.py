@@ -1,4 +1,4 @@
-"""One machine at work: what it was given, what is heard of that, and what becomes of it."""
+"""Drives one worker of a job: gives it tasks, hears of them, and has what came judged and kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from golem_launcher.errors import ProviderError, ProviderSilent
-from golem_launcher.tasks.happenings import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
+from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
 from golem_launcher.tasks.scheduler import Fault, Verdict
 from golem_launcher.tasks.task_client import SILENT_SECONDS, attempt_id
 
@@ -34,8 +34,8 @@ class _Held(NamedTuple):
     """Bytes that were sent for it."""
 
 
-class Employed:
-    """A machine's work for a job, from when it is ready until it is lost. Made where a loop runs."""
+class WorkerDriver:
+    """Of one worker, from when it is ready until it is lost. Made where a loop runs."""
 
     def __init__(self, worker: Worker, job: str, scheduler: Scheduler, owner: Owner) -> None:
         self.worker = worker

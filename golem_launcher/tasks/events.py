@@ -77,6 +77,6 @@ class TaskDone:
     """How long it ran, as the provider says."""
 
 
-Happened = (
+JobEvent = (
     SessionStarted | MachineReady | MachineLost | SetupFailed | AttemptBegun | AttemptPrinted | AttemptFailed | TaskDone
 )

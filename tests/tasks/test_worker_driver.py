@@ -1,0 +1,176 @@
+"""Machines at work for a job: two agents as providers run them, a scheduler, tasks that are short and that are long."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from golem_launcher.agent.program import TASKS
+from golem_launcher.tasks import task_client
+from golem_launcher.tasks.events import AttemptBegun, TaskDone
+from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
+from golem_launcher.tasks.task_client import Payload, TaskClient
+from golem_launcher.tasks.worker_driver import WorkerDriver
+from tests.agent.conftest import TOKEN, Agent, eventually
+from tests.dialling import to_origin
+
+
+@pytest.fixture(scope="module")
+def machines(tmp_path_factory):
+    agents = [Agent(tmp_path_factory.mktemp(name)) for name in ("one", "two")]
+    about = {"name": "The task server", "argv": list(TASKS), "unsaved": [], "stays": True, "probe": ""}
+    try:
+        for agent in agents:
+            agent.start(workload={**about, "port": agent.port})
+        for agent in agents:
+            eventually(lambda agent=agent: agent.get("/tasks")[0] == 200)
+        yield agents
+    finally:
+        for agent in agents:
+            agent.stop()
+
+
+class Commands:
+    """The owner of tasks that are commands, which keeps what came of them in memory."""
+
+    def __init__(self, script, seconds=60.0):
+        self.script, self.seconds = script, seconds
+        self.kept, self.said, self.at_once = [], [], []
+
+    def payload(self, task):
+        return Payload({"argv": ["/bin/sh", "-c", self.script, str(task), str(task)], "outputs": []}, (), self.seconds)
+
+    def fault(self, attempt, answer):  # noqa: ARG002
+        return None if answer.exit == 0 else (f"exit code {answer.exit}", Fault.OPEN)
+
+    async def check(self, task, answer):  # noqa: ARG002
+        return ""
+
+    async def keep(self, attempt, answer):
+        self.kept.append((attempt.task, attempt.worker.machine, answer.log))
+
+    async def give_up(self, task, reason):
+        self.said.append((task, reason))
+
+    def told(self, happened):
+        if isinstance(happened, AttemptBegun):
+            self.at_once.append(happened.attempt.task)
+
+
+async def work(agents, tmp_path, scheduler, owner, until):
+    """Have all agents work until that is so."""
+
+    async def at(number, agent):
+        worker = Worker(number, f"p{number}", f"a{number}")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, owner)
+        dial = to_origin(f"http://{agent.address}:{agent.port}")
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+            while not until():
+                await driver.give(machine)
+                if driver.idle:
+                    await asyncio.sleep(0.01)
+                else:
+                    await driver.hear(machine)
+
+    working = [asyncio.ensure_future(at(number, agent)) for number, agent in enumerate(agents, 1)]
+    async with asyncio.timeout(60):
+        await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+    for one in working:
+        one.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await one
+
+
+def test_short_tasks_are_held_by_the_dozen_and_each_counts_once(machines, tmp_path):
+    scheduler, owner = Scheduler(range(200)), Commands("echo $1")
+    asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: scheduler.finished))
+    assert sorted((task, log) for task, _, log in owner.kept) == [(n, b"%d\n" % n) for n in range(200)]
+    assert {machine for _, machine, _ in owner.kept} == {1, 2}
+    assert len(owner.at_once) < 100, "each message is of several"
+    assert all(agent.get("/tasks")[1].count(b"true") < 64 for agent in machines), (
+        "what is known here is forgotten there"
+    )
+
+
+def test_what_waits_behind_a_task_that_runs_long_is_done_elsewhere_meanwhile(machines, tmp_path):
+    """The hundredth hangs: by then its machine holds more than one."""
+    scheduler, owner = Scheduler(range(150)), Commands('test "$1" != 100 || sleep 50')
+    asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: len(owner.kept) == 149))
+    assert {task for task, *_ in owner.kept} == {*range(150)} - {100}
+    assert (scheduler.running, scheduler.failed, scheduler.left) == (1, {}, {})
+
+
+def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machines, tmp_path):
+    """As the last result of a job: with it all is done, before it is on the disk."""
+    agent, scheduler, owner = machines[0], Scheduler(range(1)), Commands("echo $1")
+    dial, done = to_origin(f"http://{agent.address}:{agent.port}"), []
+    owner.told = done.append
+
+    async def test():
+        keeping, may_end = asyncio.Event(), asyncio.Event()
+
+        async def keep(*_):
+            keeping.set()
+            await may_end.wait()
+
+        owner.keep = keep
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, owner)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+
+            async def hear():
+                await driver.give(machine)
+                while not driver.idle:
+                    await driver.hear(machine)
+
+            hearing = asyncio.create_task(hear())
+            await keeping.wait()
+            hearing.cancel()
+            await asyncio.sleep(0)
+            assert not any(isinstance(one, TaskDone) for one in done)
+            may_end.set()
+            with pytest.raises(asyncio.CancelledError):
+                await hearing
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+    assert sum(isinstance(one, TaskDone) for one in done) == 1
+
+
+@pytest.mark.parametrize("reached", [True, False])
+def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, tmp_path, monkeypatch, reached):
+    """Only what the session reaches, and the job does not, is the provider's own silence."""
+    monkeypatch.setattr(task_client, "SILENT_SECONDS", 0.2)
+    agent, scheduler, owner = machines[0], Scheduler(range(3)), Commands("echo $1")
+    there = to_origin(f"http://{agent.address}:{agent.port}")
+    cut = True
+
+    async def dial():
+        if cut:
+            raise OSError("the way is closed")
+        return await there()
+
+    async def test():
+        nonlocal cut
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, owner)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+            await driver.give(machine)
+            assert driver.reached(well=reached) is not reached
+            while not driver.idle:
+                await driver.hear(machine)
+            if reached:
+                return
+            await driver.give(machine)
+            assert driver.idle, "it gets nothing while nobody reaches it"
+            cut = False
+            assert driver.reached(well=True)
+            while not scheduler.finished:
+                await driver.give(machine)
+                await driver.hear(machine)
+
+    asyncio.run(asyncio.wait_for(test(), 60))
+    assert list(scheduler.left) == (["p1"] if reached else [])
+    assert sorted(task for task, *_ in owner.kept) == ([] if reached else [0, 1, 2])

@@ -34,8 +34,8 @@ from golem_launcher.errors import RequestError as RequestError
 from golem_launcher.errors import ServiceError as ServiceError
 from golem_launcher.errors import SessionDamaged as SessionDamaged
 from golem_launcher.errors import SessionError as SessionError
-from golem_launcher.errors import SessionNotEnded as SessionNotEnded
 from golem_launcher.errors import SessionNameTaken as SessionNameTaken
+from golem_launcher.errors import SessionNotEnded as SessionNotEnded
 from golem_launcher.errors import SessionNotFound as SessionNotFound
 from golem_launcher.errors import SupervisorSilent as SupervisorSilent
 from golem_launcher.errors import TaskError as TaskError
@@ -77,8 +77,8 @@ __all__ = [
     "ServiceError",
     "SessionDamaged",
     "SessionError",
-    "SessionNotEnded",
     "SessionNameTaken",
+    "SessionNotEnded",
     "SessionNotFound",
     "SupervisorSilent",
     "TaskError",
@@ -183,8 +183,8 @@ class Session(_Session):
                 certificate and its key. Like ~/golem/key.pem.
             save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
             save_seconds: Save every. While something changes. 1 to 3600 seconds.
-            save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
-                1000000 GiB.
+            save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts.
+                1 to 1000000 GiB.
             store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
                 Empty: this computer.
             kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
@@ -295,8 +295,8 @@ def launch(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
-            1000000 GiB.
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts.
+            1 to 1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
         kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
@@ -411,8 +411,8 @@ def offers(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
-            1000000 GiB.
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts.
+            1 to 1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
         kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the
@@ -524,8 +524,8 @@ def quote(
             certificate and its key. Like ~/golem/key.pem.
         save: Save my work. Keeps a copy of the workspace on your side, every few seconds.
         save_seconds: Save every. While something changes. 1 to 3600 seconds.
-        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts. 1 to
-            1000000 GiB.
+        save_space_gib: Saves may take. Beyond that, older ones go. At least four times the disk counts.
+            1 to 1000000 GiB.
         store: Where saves are kept. A folder or an address (s3://, gs://, sftp://, hdfs://, redis://).
             Empty: this computer.
         kernel_state: Keep notebooks' variables. They are saved with your files, and come back when the

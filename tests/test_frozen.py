@@ -2,8 +2,8 @@
 
 import pytest
 
-from golem_launcher.session_state import SessionState
 from golem_launcher.frozen import changed
+from golem_launcher.session_state import SessionState
 
 
 def test_a_name_that_is_no_field_is_refused():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from golem_launcher.api.waiting import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.session import client
 from golem_launcher.session.saved_work import resuming
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from golem_launcher.api.waiting import Pause
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
     Tell = Callable[[str], None]
 

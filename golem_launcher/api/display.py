@@ -9,8 +9,8 @@ from golem_launcher.session.narration import Narration
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.output import Shown
+    from golem_launcher.session_state import SessionState
 
 
 class Display:

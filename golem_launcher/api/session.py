@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session_state import SessionState
 
 
 class Session:
@@ -161,8 +161,8 @@ class Session:
     def stop(self, *, force: bool = False) -> None:
         """Save its workspace a last time, end it, and wait for its end; ``force`` leaves out the save.
 
-        One that has ended is left as it is. Raises ``SessionNotEnded`` when it goes on, because something of it can't be
-        saved, and ``SessionError`` when it does not end in time.
+        One that has ended is left as it is. Raises ``SessionNotEnded`` when it goes on, because something of it can't
+        be saved, and ``SessionError`` when it does not end in time.
         """
         blocking(client.stop, self._there().name, force=force)
 

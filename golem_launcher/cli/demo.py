@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     import typer
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.narration import Narration
+    from golem_launcher.session_state import SessionState
 
 _FILE = "precious.txt"
 _MOST_SECONDS = 300.0

@@ -17,9 +17,9 @@ from golem_launcher.request.fields import NAMES
 from golem_launcher.units import coins, duration
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import MoveState
     from golem_launcher.market.quote import Quote
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import MoveState
 
 _TELL_SECONDS = 2.0
 _SECONDS_PER_HOUR = 3600

@@ -28,8 +28,8 @@ from golem_launcher.cli.output import (
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.request.typed_numbers import with_point
+from golem_launcher.session_state import SessionState
 from golem_launcher.units import counted, duration
 
 if TYPE_CHECKING:

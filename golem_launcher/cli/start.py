@@ -16,8 +16,8 @@ from golem_launcher.request.typed_numbers import with_point
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LONGEST_START_SECONDS = 3600.0
 _BEGIN_SECONDS = 4.0

@@ -37,9 +37,9 @@ from golem_launcher.workspace.repository.store import open_store
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.hub_spawner.users import HubUser
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session_state import SessionState
 
 _LOOK_SECONDS = 0.3
 _LOCK_SECONDS = 60.0

@@ -14,8 +14,8 @@ from golem_launcher.units import coins, counted, data_size
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session_state import SessionState
 
 _WORDS = {
     Stage.CHECKING: "Checking node and market",

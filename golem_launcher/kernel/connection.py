@@ -16,11 +16,11 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.record import Record
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.2

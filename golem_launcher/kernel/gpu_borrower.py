@@ -17,9 +17,9 @@ from golem_launcher.networks import token_of
 from golem_launcher.units import duration, with_coin
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.output import Output
+    from golem_launcher.session_state import SessionState
 
 _LOOK_SECONDS = 0.3
 

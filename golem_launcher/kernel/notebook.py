@@ -19,13 +19,13 @@ from golem_launcher.units import coins
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, Record
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 OnShutdown = Literal["disconnect", "leave-running"]

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.localnet.exeunit.transfer import Scheme
-    from golem_launcher.localnet.router import Router
     from golem_launcher.localnet.images import Images
     from golem_launcher.localnet.lease import Terms
+    from golem_launcher.localnet.router import Router
     from golem_launcher.localnet.runtime.model import Runtime
     from golem_launcher.localnet.spec import NetworkSpec, ProviderSpec
     from golem_launcher.node.gsb import GsbClient, Handler

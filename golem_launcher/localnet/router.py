@@ -66,9 +66,9 @@ class Router:
             self.port = port
             self._timer = loop.call_later(CHECK_SECONDS, self._check)
             return
-        port = f"port {self.port}" if self.port else "any port of four digits"
+        where = f"port {self.port}" if self.port else "any port of four digits"
         raise LocalNetError(
-            f"The router can't listen on {port} of 127.0.0.1: {reason.strerror}.",
+            f"The router can't listen on {where} of 127.0.0.1: {reason.strerror}.",
             "End programs that hold many ports, and see that the loopback interface is up.",
         )
 

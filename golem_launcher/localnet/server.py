@@ -24,10 +24,10 @@ from golem_launcher.localnet.accounts import Account, ensure_accounts, open_paym
 from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.exe_units import Units, Workshop
-from golem_launcher.localnet.router import Router
 from golem_launcher.localnet.images import Images
 from golem_launcher.localnet.provider import Provider
 from golem_launcher.localnet.registry import Registry
+from golem_launcher.localnet.router import Router
 from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.node.gsb import GsbClient

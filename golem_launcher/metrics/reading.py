@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.events import Event
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 MOST_ENDED = 50
 """Sessions that are over are told of, the newest ones only."""

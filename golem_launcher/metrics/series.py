@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from golem_launcher.events import Usage
-    from golem_launcher.session_state import MachineState, Saving, SessionState
     from golem_launcher.gpus import Gpu
     from golem_launcher.metrics.reading import Reading
+    from golem_launcher.session_state import MachineState, Saving, SessionState
 
     Value = Decimal | float | None
 

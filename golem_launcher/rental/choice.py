@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.market import history, order
 from golem_launcher.market.limits import (
     Limit,
@@ -28,6 +27,7 @@ from golem_launcher.market.prices import Price
 from golem_launcher.networks import token_of
 from golem_launcher.rental.provider_backoff import ProviderBackoff
 from golem_launcher.request.fields import about
+from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted, with_coin
 from golem_launcher.untrusted import number

@@ -13,9 +13,8 @@ NAMES = tuple(LaunchRequest.model_fields)
 _NUMBERS: set[object] = {int, float, Decimal}
 
 DECIDED_BY_JOBS = frozenset({
-    "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "save_space_gib", "store",
-    "encrypt", "recover", "standby", "lab_extensions", "ssh_key", "kernel_state", "idle",
-    "when_idle",
+    "machines", "workers", "max_workers", "workload", "inputs", "resume", "save", "save_seconds", "save_space_gib",
+    "store", "encrypt", "recover", "standby", "lab_extensions", "ssh_key", "kernel_state", "idle", "when_idle",
 })  # fmt: skip
 """Fields that a job decides by itself."""
 

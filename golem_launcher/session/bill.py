@@ -24,9 +24,9 @@ from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.rental.payment.journal import Journal
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 PENDING = ("billed", "accepted")
 """States of a bill that may have changed since it was kept."""

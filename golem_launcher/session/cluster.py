@@ -18,10 +18,10 @@ import aiohttp
 
 from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
-from golem_launcher.session_state import ClusterState
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.session.cluster_growth import SLOWLY, Growth
 from golem_launcher.session.machine_slot import HEAD
+from golem_launcher.session_state import ClusterState
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.untrusted import json_object

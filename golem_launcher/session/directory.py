@@ -21,10 +21,10 @@ from pydantic import ValidationError
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event
-from golem_launcher.session_state import SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.state_rebuilding import rebuilt
+from golem_launcher.session_state import SessionState
 from golem_launcher.suggestions import did_you_mean
 from golem_launcher.workload import registry
 

@@ -13,10 +13,10 @@ from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.access.open_documents import OpenDocuments, Outcome
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.lab_desk import LabDesk
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.saves import Saves
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0

@@ -22,9 +22,9 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 1.0

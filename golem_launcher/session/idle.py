@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoint import SessionEndpoint
     from golem_launcher.session.recorder import Recorder
     from golem_launcher.session.saves import Saves
+    from golem_launcher.session_state import SessionState
 
 _LOOK_SECONDS = 10.0
 _LOOKS = 15

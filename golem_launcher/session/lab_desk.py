@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.events import Usage
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session_state import SessionState
 
 HOURS = (1, 2, 5)
 """So many more may be asked for."""

@@ -12,8 +12,8 @@ from golem_launcher.session import timeouts
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.session_state import Saving
     from golem_launcher.session.context import Context
+    from golem_launcher.session_state import Saving
 
 _CLOSING_SECONDS = 10.0
 """What the end itself takes, which costs as well."""

@@ -16,9 +16,9 @@ from pydantic import ValidationError
 
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
-from golem_launcher.session_state import SessionState
 from golem_launcher.session import timeouts, unattended
 from golem_launcher.session.directory import session_directories
+from golem_launcher.session_state import SessionState
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory

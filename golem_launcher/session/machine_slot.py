@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.events import Event, Usage
-    from golem_launcher.session_state import SessionState
     from golem_launcher.gpus import OfferedGpu
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.machine_endpoint import MachineEndpoint
+    from golem_launcher.session_state import SessionState
     from golem_launcher.workload.base import Workload
 
 HEAD = 1

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, ProviderError
-from golem_launcher.session_state import MoveState
 from golem_launcher.session.departure import Departure
 from golem_launcher.session.newcomer import Newcomer
 from golem_launcher.session.newcomer_record import NewcomerRecord
+from golem_launcher.session_state import MoveState
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

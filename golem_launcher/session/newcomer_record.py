@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.events import Progress, Stage
-from golem_launcher.session_state import AGREED, MachineState
 from golem_launcher.frozen import changed
 from golem_launcher.session.machine_slot import HEAD, MachineRecorder
+from golem_launcher.session_state import AGREED, MachineState
 
 if TYPE_CHECKING:
     from golem_launcher.events import Event
     from golem_launcher.rental.payment.journal import AgreementEntry
-    from golem_launcher.session_state import MoveState, SessionState, StandbyState
     from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session_state import MoveState, SessionState, StandbyState
 
 _STAGES = {Stage.NEGOTIATING: "searching", Stage.DEPLOYING: "preparing", Stage.STARTING: "preparing"}
 

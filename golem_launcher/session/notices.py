@@ -21,8 +21,8 @@ from golem_launcher.units import coins, counted
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 Kind = Literal["ready", "lost", "idle", "gpu", "ended"]

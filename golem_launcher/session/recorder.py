@@ -23,9 +23,9 @@ from golem_launcher.events import (
     StageChanged,
     now,
 )
-from golem_launcher.session_state import AGREED, MachineState, SessionState
 from golem_launcher.frozen import changed
 from golem_launcher.session import notices
+from golem_launcher.session_state import AGREED, MachineState, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NothingToSave, SessionError
 from golem_launcher.events import LeftOut
-from golem_launcher.session_state import Saving
 from golem_launcher.session import inputs, liveness, preflight
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.documents import missing
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.provisioning import provision
+from golem_launcher.session_state import Saving
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted, data_size
 from golem_launcher.waiting import cancel_all, wait_for

@@ -13,10 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
-from golem_launcher.session_state import StandbyState
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.newcomer import Newcomer
 from golem_launcher.session.newcomer_record import NewcomerRecord
+from golem_launcher.session_state import StandbyState
 from golem_launcher.waiting import cancel_all, first_of
 
 if TYPE_CHECKING:

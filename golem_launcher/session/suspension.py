@@ -24,9 +24,9 @@ from golem_launcher.units import coins_at_a_glance, with_coin
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 
 def left_of(state: SessionState) -> Decimal:

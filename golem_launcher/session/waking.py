@@ -22,9 +22,9 @@ from golem_launcher.session.suspension import gone_on_with, is_suspended, left_o
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _SECONDS_PER_HOUR = 3600
 _LEAST_GLM, _LEAST_HOURS = Decimal("0.000001"), Decimal("0.0001")

@@ -24,8 +24,8 @@ from playwright.sync_api import expect
 from golem_launcher import files
 from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Stage, Usage, Used, now
-from golem_launcher.session_state import Saving
 from golem_launcher.gpus import Gpu, GpuProcess, OfferedGpu
+from golem_launcher.session_state import Saving
 from tests.browser.axe import found_by_axe
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced

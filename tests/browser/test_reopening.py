@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.localnet import network as localnet
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 SECONDS = 180

@@ -14,7 +14,6 @@ from golem_launcher import files, paths
 from golem_launcher.cli.main import app
 from golem_launcher.errors import BudgetError, LauncherError
 from golem_launcher.events import Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import Account, account
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
@@ -23,6 +22,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.session import trash
 from golem_launcher.session.directory import SessionDirectory, create_session_directory
 from golem_launcher.session.liveness import SUPERVISOR_FILE
+from golem_launcher.session_state import SessionState
 
 if TYPE_CHECKING:
     from pathlib import Path

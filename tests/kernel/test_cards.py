@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.kernel import cards
 from golem_launcher.request import parse_request
+from golem_launcher.session_state import SessionState
 
 
 @pytest.mark.parametrize(

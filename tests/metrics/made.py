@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from golem_launcher.events import Stage, Usage
-from golem_launcher.session_state import MachineState, ProvidersSeen, Saving, SessionState
 from golem_launcher.gpus import Gpu
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session_state import MachineState, ProvidersSeen, Saving, SessionState
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import Line, Record
 

@@ -20,7 +20,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from golem_launcher import files, paths, processes
 from golem_launcher.events import CostChanged, Message, NotSaved, ProviderLost, Stage
-from golem_launcher.session_state import Saving, StandbyState
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.reading import MOST_ENDED
@@ -29,6 +28,7 @@ from golem_launcher.metrics.server import token_file
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session import trash
+from golem_launcher.session_state import Saving, StandbyState
 from tests.metrics.made import BEGAN, HOSTILE, add_lines, make, make_job
 
 

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from golem_launcher.events import Stage, Used
-from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from tests.metrics.made import make, make_job
 from tests.networks import own_network
 from tests.session.ending import BUSY

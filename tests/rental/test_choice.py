@@ -6,7 +6,6 @@ import pytest
 
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, MarketError
-from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.market import history
 from golem_launcher.market.history import Record
 from golem_launcher.market.offered_machine import machines
@@ -14,6 +13,7 @@ from golem_launcher.market.quote import quote
 from golem_launcher.market.scan import judged
 from golem_launcher.rental.choice import Choice
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session_state import ProvidersSeen
 from tests.market.offer import offer as market_offer
 
 COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"

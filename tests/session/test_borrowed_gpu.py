@@ -7,11 +7,11 @@ import pytest
 
 from golem_launcher.errors import RequestError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session_state import MoveState, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import borrowed_gpu
 from golem_launcher.session.borrowed_gpu import BorrowedGpu
+from golem_launcher.session_state import MoveState, SessionState
 
 
 class Session:

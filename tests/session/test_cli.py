@@ -16,11 +16,11 @@ from golem_launcher.cli import start
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
 
@@ -134,9 +134,8 @@ def test_every_field_of_a_request_has_its_option(monkeypatch):
         gpu_model="RTX 3090", gpu_memory_gib=24, software="sklearn", image="me/app:1", packages=("numpy>=2", "pandas"),
         inputs=("data", "https://example.org/a.git"), resume="old@3", ssh_key=key, choose="random", allow=("a", "b"),
         deny=("c",), outbound="listed", outbound_urls=("https://example.org",), outbound_permit=("me.pem", "me.key"),
-        save=False, save_seconds=9, save_space_gib=30, kernel_state=False, store="s3://bucket/a", encrypt=True, recover=False,
-        idle="none",
-        lab_extensions=False, machines=3,
+        save=False, save_seconds=9, save_space_gib=30, kernel_state=False, store="s3://bucket/a", encrypt=True,
+        recover=False, idle="none", lab_extensions=False, machines=3,
     )  # fmt: skip
     same = {name for name, value in request if value == LaunchRequest.model_fields[name].get_default()}
     workers = LaunchRequest(name="clustered", workers=2, max_workers=3)  # they don't go with machines

@@ -15,14 +15,14 @@ import pytest
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Message, Stage
-from golem_launcher.session_state import Saving
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, leftovers, liveness, timeouts, trash
-from golem_launcher.session.liveness import alive
 from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session.liveness import alive
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.saves import Saves
+from golem_launcher.session_state import Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
 

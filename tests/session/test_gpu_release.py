@@ -10,10 +10,10 @@ import pytest
 
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session_state import MachineState, MoveState, SessionState
 from golem_launcher.request import parse_request
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session.gpu_release import GpuRelease, has_one_to_hand_back, without_gpu
+from golem_launcher.session_state import MachineState, MoveState, SessionState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ import pytest
 
 from golem_launcher.errors import RequestError
 from golem_launcher.events import Stage, Usage, now
-from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.idle import not_spent
 from golem_launcher.session.signs_of_use import SignsOfUse, computes
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for
 from tests.session.jupyter import Jupyter

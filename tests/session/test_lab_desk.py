@@ -10,9 +10,9 @@ import pytest
 
 from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage, Usage
-from golem_launcher.session_state import MachineState, Saving, SessionState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lab_desk import HOURS, LabDesk
+from golem_launcher.session_state import MachineState, Saving, SessionState
 
 
 @dataclass

@@ -1,9 +1,9 @@
 """What a terminal is told while a session gets ready."""
 
 from golem_launcher.events import Progress, Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.session import narration
 from golem_launcher.session.narration import Narration
+from golem_launcher.session_state import SessionState
 
 
 def test_what_gets_on_is_told_and_what_does_not_is_told_seldom_with_its_time(monkeypatch):

@@ -7,12 +7,12 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Stage
-from golem_launcher.session_state import StandbyState
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.session.newcomer_record import NewcomerRecord, NewcomerRecorder
 from golem_launcher.session.recorder import Recorder
+from golem_launcher.session_state import StandbyState
 
 
 @pytest.fixture

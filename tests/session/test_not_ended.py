@@ -8,8 +8,8 @@ import pytest
 from golem_launcher.access.open_documents import key
 from golem_launcher.errors import SessionNotEnded
 from golem_launcher.events import STOPPED, EndsSoon, Stage
-from golem_launcher.session_state import Saving
 from golem_launcher.session import client, liveness, timeouts
+from golem_launcher.session_state import Saving
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter

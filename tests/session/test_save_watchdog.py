@@ -7,11 +7,11 @@ import pytest
 
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.events import Message, NotSaved, Stage
-from golem_launcher.session_state import Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.recorder import Recorder
 from golem_launcher.session.save_watchdog import SaveWatchdog
+from golem_launcher.session_state import Saving
 from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.view_model import session_view
 

@@ -11,11 +11,11 @@ from golem_launcher.cli.completion import saved_names
 from golem_launcher.cli.main import app
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken
 from golem_launcher.events import Stage
-from golem_launcher.session_state import Saving
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session.saved_work import SavedWork, resuming, saved_work
+from golem_launcher.session_state import Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
 

@@ -24,7 +24,6 @@ import pytest
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import RequestError, SessionDamaged, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session_state import SessionState
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
@@ -32,6 +31,7 @@ from golem_launcher.session import caretaker, client, liveness, parked, suspensi
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.session.supervisor import Supervisor
 from golem_launcher.session.wake_desk import WakeDesk
+from golem_launcher.session_state import SessionState
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.test_caretaker import caretakers, free_address, wait

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
 from golem_launcher.events import Message, ProviderChosen, Stage, StageChanged, Usage, now
-from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import SessionDirectory, sessions_locked
+from golem_launcher.session_state import MachineState, SessionState
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
 _SECONDS = dict(zip(GOOD_START, (0.2, 0.1, 1.4, 0.6, 2.1), strict=False)) | {

@@ -16,10 +16,10 @@ from golem_launcher.request.fields import about
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown
+    from golem_launcher.session_state import SessionState
 
 _HEAD = re.compile(r"([a-z]+)(?!\s*[<>=])(?:\s+(?![^\s<>=]+\s*[<>=])(\S+))?(?=\s|$)", re.ASCII)
 """A network, and an amount: a second word that is no field's."""

@@ -21,8 +21,8 @@ from golem_launcher.session import client, timeouts
 from golem_launcher.session.directory import session_directory
 
 if TYPE_CHECKING:
-    from golem_launcher.session_state import SessionState
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LONGEST_SECONDS = timeouts.GRACE + timeouts.WAIT_FOR_END
 """Until a session is over whose end was asked for, also one that is kept as something could not be saved."""

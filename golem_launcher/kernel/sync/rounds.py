@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.kernel.contents import Look
     from golem_launcher.kernel.far_kernel import LabClient
     from golem_launcher.kernel.sync.local_folder import Stamp
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 _LOOK_SECONDS = 2.0

@@ -70,6 +70,7 @@ class AgreementEntry(BaseModel):
     def price_per_hour(self) -> Decimal | None:
         """At full load; ``None`` where its price is not known."""
         return self.price.per_hour() if self.price else None
+
     over: bool = False
     """Whether the node knows of its end too, which it does once the provider has heard of it."""
     refused: str = ""

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from golem_launcher.session_state import SessionState
     from golem_launcher.networks import Network
     from golem_launcher.node.yagna_rest import YagnaRest
     from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+    from golem_launcher.session_state import SessionState
 
 _TELL_SECONDS = 10.0
 _PAST = "in the past"

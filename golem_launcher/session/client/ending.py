@@ -24,9 +24,8 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
 
     Stopping a session that has ended does nothing but mend its state, where that is damaged; a suspended one can't be
-    woken up any more. Raises
-    ``SessionNotFound``, ``SessionNotEnded`` when it goes on because something is not saved, and ``SessionError`` when it
-    does not end in time.
+    woken up any more. Raises ``SessionNotFound``, ``SessionNotEnded`` when it goes on because something is not saved,
+    and ``SessionError`` when it does not end in time.
     """
     directory = find(name)
     death = leftovers.DIED

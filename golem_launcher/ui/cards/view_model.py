@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
 from golem_launcher.session.directory import session_directories
+from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins, counted
 from golem_launcher.workload import registry
@@ -121,7 +121,8 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "price": coins(state.price_per_hour) if state.price_per_hour is not None else None,
         "lost": state.providers_lost,
         "notices": [
-            clean_line(notice) for notice in (*filter(None, [state.not_ended, _moves(state), _asks(state)]), *state.notices)
+            clean_line(notice)
+            for notice in (*filter(None, [state.not_ended, _moves(state), _asks(state)]), *state.notices)
         ],
         "not_ended": bool(state.not_ended),
         "idle": clean_line(state.idle),

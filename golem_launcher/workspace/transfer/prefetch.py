@@ -11,8 +11,8 @@ from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.pull import pull
-from golem_launcher.workspace.transfer.space_limits import lacking
 from golem_launcher.workspace.transfer.responses import Nonsense
+from golem_launcher.workspace.transfer.space_limits import lacking
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -1,4 +1,4 @@
-"""Decides which files can be saved within the disk here and what saves may take, small ones first; explains the rest."""
+"""Decides which files can be saved within the disk and what saves may take, small ones first; explains the rest."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class NoRoom:
 def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: int = 1 << 62) -> NoRoom:
     """Add to ``wanted`` what the store lacks of the files that the disk here has room for; the others, and why.
 
-    The smaller files' chunks first. ``records`` are those of files, or of anything. ``most``: how much more may be kept.
-    Blocking.
+    The smaller files' chunks first. ``records`` are those of files, or of anything. ``most``: how much more may be
+    kept. Blocking.
     """
     lacked = array("Q", _lacked(store, records))
     place, free = _room(store) if lacked else (Path(), 0)

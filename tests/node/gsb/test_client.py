@@ -20,7 +20,9 @@ def test_calls_cross_the_router(network):
             value = {"a": [1, -2, 2.5, None, True, "ü", b"\0\xff"], "long": "x" * 70_000}
             answer = await requestor.call(f"/net/{network.provider_id}/echo/Say", value)
             assert answer == ["Say", network.requestor_id, value]
-            answer = await network.on_router(network.router.call(f"/net/{network.provider_id}/echo/Say", 1, caller="0x1"))
+            answer = await network.on_router(
+                network.router.call(f"/net/{network.provider_id}/echo/Say", 1, caller="0x1")
+            )
             assert answer == ["Say", "0x1", 1]
 
             async def parts(call):

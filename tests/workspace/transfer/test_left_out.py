@@ -11,8 +11,8 @@ from golem_launcher.agent.workspace import index as indexing
 from golem_launcher.agent.workspace.index import Index
 from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.export.extract import extract
-from golem_launcher.workspace.transfer import space_limits as fitting
 from golem_launcher.workspace.transfer import saver as saving
+from golem_launcher.workspace.transfer import space_limits as fitting
 from golem_launcher.workspace.transfer.added_generations import Limits
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Saver

@@ -189,7 +189,7 @@ def localnet_directory() -> Path:
 
 
 def localnet_pid() -> int:
-    """The process of hub and providers."""
+    """The process of router and providers."""
     record = localnet_state.server_record(localnet_state.read(localnet_directory()))
     assert record is not None
     return record.pid

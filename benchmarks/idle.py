@@ -24,7 +24,7 @@ def rows(base: Path) -> list[Row]:
         supervisor, network = psutil.Process(session.supervisor), psutil.Process(bed.localnet_pid())
         time.sleep(_SETTLE_SECONDS)
         helpers = [child for child in supervisor.children(recursive=True) if _is_gftp(child)]
-        ours = {"supervisor": [supervisor], "its gftp": helpers, "hub and providers": [network]}
+        ours = {"supervisor": [supervisor], "its gftp": helpers, "router and providers": [network]}
         before = {name: sum(map(bed.cpu_seconds, processes)) for name, processes in ours.items()}
         began = time.perf_counter()
         time.sleep(_SECONDS)
@@ -35,7 +35,7 @@ def rows(base: Path) -> list[Row]:
         memory = {name: sum(map(_memory, processes)) for name, processes in ours.items()}
     return [
         Row(
-            "idle session: CPU of supervisor, hub and provider together",
+            "idle session: CPU of supervisor, router and provider together",
             sum(shares.values()),
             "% of a core",
             least=3.0,
@@ -50,7 +50,7 @@ def rows(base: Path) -> list[Row]:
             aim=80.0,
             detail=f"proportional set size; yapapi's gftp beside it {memory['its gftp']:.0f} MB",
         ),
-        Row("memory: hub and providers", memory["hub and providers"], "MB", least=100.0, aim=60.0),
+        Row("memory: router and providers", memory["router and providers"], "MB", least=100.0, aim=60.0),
     ]
 
 

@@ -95,7 +95,7 @@ def _memory(supervisor: psutil.Process, network: psutil.Process) -> dict[str, fl
     return {
         "supervisor": _size([supervisor]),
         "its gftp": _size([one for one in supervisor.children(recursive=True) if "gftp" in _line(one)]),
-        "hub and providers": _size([network]),
+        "router and providers": _size([network]),
         "agents": _size(agents),
     }
 

@@ -83,7 +83,7 @@ def rows(base: Path) -> list[Row]:
             detail="as above",
         ),
         Row(
-            "CPU of our own processes meanwhile (supervisor, hub and providers)",
+            "CPU of our own processes meanwhile (supervisor, router and providers)",
             median(one.share for one in found["tunnel"]) * 100,
             "% of a core",
             least=40.0,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from golem_launcher.request.fields import NAMES, about, is_list, title
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.units import number
 
 if TYPE_CHECKING:

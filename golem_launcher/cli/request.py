@@ -15,7 +15,7 @@ import typer
 from golem_launcher.cli.completion import of_field
 from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import NAMES, about, is_list, numbers, option
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.text import clean_text
 from golem_launcher.units import number

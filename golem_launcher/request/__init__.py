@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from golem_launcher.request.errors import parse_request, request_errors
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 
 __all__ = ["LaunchRequest", "parse_request", "request_errors"]

@@ -9,7 +9,7 @@ from golem_launcher.request.errors import parse_request
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from golem_launcher.request.model import LaunchRequest
+    from golem_launcher.request.launch_request import LaunchRequest
 
 MOVABLE = (
     "cpus", "memory_gib", "disk_gib", "gpus", "gpu_model", "gpu_memory_gib",

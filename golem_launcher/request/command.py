@@ -11,7 +11,7 @@ from golem_launcher.request.yaml import changed
 from golem_launcher.units import number
 
 if TYPE_CHECKING:
-    from golem_launcher.request.model import LaunchRequest
+    from golem_launcher.request.launch_request import LaunchRequest
 
 
 def command(request: LaunchRequest) -> str:

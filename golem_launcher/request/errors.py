@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request.about import About
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
 
 

@@ -7,7 +7,7 @@ import typing
 from decimal import Decimal
 
 from golem_launcher.request.about import About
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 
 NAMES = tuple(LaunchRequest.model_fields)
 _NUMBERS: set[object] = {int, float, Decimal}

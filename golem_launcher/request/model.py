@@ -1,4 +1,4 @@
-"""``LaunchRequest``: the one definition of everything that a user can ask for."""
+"""All that a user can ask for, field by field: the one definition of each."""
 
 from __future__ import annotations
 
@@ -6,26 +6,23 @@ import secrets
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import kinds
 from golem_launcher.request.about import About
-from golem_launcher.request.checks import idle_seconds
-from golem_launcher.software import SMALLEST, SOFTWARE, USUAL
+from golem_launcher.software import SOFTWARE
 
 MOST_WORKERS = 15
 """Of one cluster."""
-_IDLE_SECONDS = 3600.0
-"""Where time is money, and nothing else is asked for."""
 
 
 def _new_name() -> str:
     return f"lab-{secrets.token_hex(3)}"
 
 
-class LaunchRequest(BaseModel):
-    """What a user asks of a session. Frozen; every limit and message about it lives here.
+class RequestFields(BaseModel):
+    """The fields of a :class:`~golem_launcher.request.launch_request.LaunchRequest`, which has all else about it.
 
     What a field's ``Field`` can't say, its :class:`About` does.
     """
@@ -449,90 +446,3 @@ class LaunchRequest(BaseModel):
         ),
         About("advanced"),
     ]
-
-    @field_validator("outbound_urls")
-    @classmethod
-    def _listed_are_named(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        if info.data.get("outbound") == "listed" and not value:
-            raise ValueError("'listed' needs at least one address it may reach")
-        return value
-
-    @field_validator("workers", "max_workers")
-    @classmethod
-    def _cluster_has_one_head(cls, value: int, info: ValidationInfo) -> int:
-        if value and info.data.get("machines", 1) > 1:
-            raise ValueError("workers are machines of their own: leave 'machines' at 1")
-        return value
-
-    @field_validator("standby")
-    @classmethod
-    def _standby_has_something_to_take_over(cls, value: int, info: ValidationInfo) -> int:
-        if value and not (info.data.get("save", True) and info.data.get("recover", True)):
-            raise ValueError("a standby goes on with what is saved when the first machine is lost: leave both on")
-        if value and (info.data.get("machines", 1) > 1 or info.data.get("workers") or info.data.get("max_workers")):
-            raise ValueError("a standby is for a session of one machine: leave 'machines' at 1, and no workers")
-        return value
-
-    @field_validator("workload")
-    @classmethod
-    def _cluster_is_of_notebooks(cls, value: str, info: ValidationInfo) -> str:
-        if value != "lab" and (info.data.get("workers") or info.data.get("max_workers")):
-            raise ValueError("a Dask cluster is for notebooks: take the workload 'lab', or no workers")
-        return value
-
-    @field_validator("idle")
-    @classmethod
-    def _idle_is_told(cls, value: str | None, info: ValidationInfo) -> str | None:
-        if value in {None, "none"}:
-            return value
-        if info.data.get("workload", "lab") != "lab":
-            raise ValueError("only of JupyterLab it is known whether anybody uses it: take the workload 'lab'")
-        if not info.data.get("save", True):
-            raise ValueError("what is stopped by itself must be saved first: leave 'save' on")
-        return value
-
-    @property
-    def idle_seconds(self) -> float | None:
-        """After how many seconds in which nothing happened it ends; ``None`` where it goes on all the same."""
-        if self.workload != "lab" or not self.save or self.idle == "none":
-            return None
-        if self.idle is None:
-            return _IDLE_SECONDS if NETWORKS[self.network].money != "none" else None
-        return idle_seconds(self.idle)
-
-    @property
-    def software_taken(self) -> str:
-        """The choice of software that was asked for, else the usual one where an image has it."""
-        if self.software is not None:
-            return self.software
-        return USUAL if self.workload == "lab" and not NETWORKS[self.network].image else SMALLEST
-
-    @property
-    def has_cluster(self) -> bool:
-        """Whether there is a Dask cluster beside its notebooks."""
-        return bool(self.workers or self.max_workers)
-
-    @property
-    def machines_wanted(self) -> int:
-        """How many machines it begins with, workers included."""
-        return self.machines + self.workers
-
-    @property
-    def machines_paid(self) -> int:
-        """How many machines the budget is for: those that it begins with, and a standby."""
-        return self.machines_wanted + self.standby
-
-    @property
-    def slots(self) -> int:
-        """How many machines it may ever work with at a time."""
-        return self.machines + (MOST_WORKERS if self.has_cluster else 0)
-
-    @property
-    def most_machines(self) -> int:
-        """How many machines it may ever have at a time, a standby included."""
-        return self.slots + self.standby
-
-    @property
-    def workspace(self) -> str:
-        """The name of the workspace that this session saves into: the resumed one's, else its own."""
-        return self.resume.partition("@")[0] if self.resume else self.name

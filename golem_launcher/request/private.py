@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golem_launcher.request.model import LaunchRequest
+    from golem_launcher.request.launch_request import LaunchRequest
 
 _USER = re.compile(r"[a-z][a-z0-9+.-]*://[^/\s@]*[^/\s@]@", re.IGNORECASE)
 _QUERY = re.compile(

@@ -15,7 +15,7 @@ import yaml
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request.errors import parse_request
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
 from golem_launcher.units import number
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from golem_launcher.errors import RequestError
-from golem_launcher.request.model import LaunchRequest
+from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
 from golem_launcher.waiting import wait_for
 

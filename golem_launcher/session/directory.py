@@ -112,12 +112,26 @@ class SessionDirectory:
             raise SessionNotFound(f"There is no session '{self.name}'.", "See `golem-launcher list`.") from None
 
     def _rebuilt_state(self) -> SessionState:
+        from golem_launcher.rental.payment import bills  # noqa: PLC0415 - more than a look at a session takes
+        from golem_launcher.rental.payment.journal import Journal  # noqa: PLC0415 - likewise
+
         created_at = datetime.fromtimestamp(self.path.stat().st_ctime, UTC)
         try:
             request = self.request()
         except SessionDamaged:
             request = None
-        return rebuilt(self.name, created_at, request, self.events()[0])
+        journal = Journal.read(self.path)
+        entries = journal.entries if journal is not None else None
+        state = rebuilt(self.name, created_at, request, self._all_events(), entries)
+        cost, at_most = bills.cost_of(self.path, state.cost)
+        return state.model_copy(update={"cost": cost, "owed_at_most": at_most})
+
+    def _all_events(self) -> Iterator[Event]:
+        offset, end = -1, 0
+        while end != offset:
+            offset = end
+            events, end = self.events(offset)
+            yield from events
 
     def written_state(self) -> SessionState | None:
         """The state as it was written; ``None`` when that can't be read."""
@@ -250,12 +264,12 @@ def _begun(path: Path) -> float:
     return 0.0
 
 
-def create_session_directory(request: LaunchRequest) -> SessionDirectory:
-    """Make the directory of a new session with its request and first state.
+def create_session_directory(request: LaunchRequest, place: Path | None = None) -> SessionDirectory:
+    """Make the directory of a new session with its request and first state; in that of all sessions, or at a ``place``.
 
-    Raises ``FileExistsError`` when the name is in use.
+    Raises ``FileExistsError`` when there is one of that name.
     """
-    directory = SessionDirectory(paths.sessions_directory() / request.name)
+    directory = SessionDirectory((place or paths.sessions_directory()) / request.name)
     directory.path.mkdir(mode=0o700)
     directory.write_state(
         SessionState(name=request.name, network=request.network, workload=request.workload, budget=request.budget)

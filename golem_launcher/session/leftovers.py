@@ -6,6 +6,7 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import files
@@ -133,13 +134,19 @@ async def _close_down(node: Node, journal: Journal) -> None:
         await wait_for(close_down(rest, journal, invoice_seconds=seconds), _SECONDS)
 
 
+def _owed(directory: SessionDirectory, budget: Decimal) -> Decimal:
+    """The most that a session can have cost by now: providers went on after it told that last. Within its budget."""
+    journal = Journal.read(directory.path)
+    return Decimal(0) if journal is None else min(journal.entries.owed, budget)
+
+
 def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed: bool, last_word: str = "") -> None:
     directory.sweep()
     from golem_launcher.rental.payment import bills  # noqa: PLC0415 - likewise
 
     state = directory.state()
-    cost, at_most = bills.cost_of(directory.path, state.cost)
-    state = state.model_copy(update={"cost": cost, "owed_at_most": at_most})
+    cost, at_most = bills.cost_of(directory.path, max(state.cost, _owed(directory, state.budget)))
+    state = state.model_copy(update={"cost": cost, "owed_at_most": at_most, "trouble": ""})
     if not state.stage.final:
         at, stage, reason = now(), death.stage, death.words + became
         before = parked.of(directory.path)

@@ -1,7 +1,8 @@
-"""The state of a session whose ``state.json`` is damaged, from what its other files tell: the events, the request."""
+"""The state of a session whose ``state.json`` is damaged, from what its other files tell: events, request, journal."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.events import CostChanged, ProviderChosen, StageChanged
@@ -12,21 +13,28 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.events import Event, Stage
+    from golem_launcher.rental.payment.journal import Entries
     from golem_launcher.request import LaunchRequest
 
+_OWES = " What it left at its node is not closed down yet."
 
-def rebuilt(name: str, created_at: datetime, request: LaunchRequest | None, events: Iterable[Event]) -> SessionState:
+
+def rebuilt(
+    name: str, created_at: datetime, request: LaunchRequest | None, events: Iterable[Event], entries: Entries | None
+) -> SessionState:
     """The state of the session ``name`` as far as it is known; its ``trouble`` says that it is rebuilt.
 
     Called by :meth:`golem_launcher.session.directory.SessionDirectory.state`. ``created_at``: when its directory was
-    made; ``request`` is ``None`` where that is damaged too.
+    made; ``request`` is ``None`` where that is damaged too, and ``entries``, of its journal, where there are none.
     """
     damaged = "state.json is" if request is not None else "state.json and request.json are"
+    owes = entries is not None and entries.owes
+    cost = Decimal(0)
     values: dict[str, Any] = {
         "name": name,
-        "network": "",
+        "network": "" if entries is None else entries.network,
         "created_at": created_at,
-        "trouble": f"Its {damaged} damaged: this is what its other files tell.",
+        "trouble": f"Its {damaged} damaged: this is what its other files tell.{_OWES if owes else ''}",
     }
     if request is not None:
         values |= {"network": request.network, "workload": request.workload, "budget": request.budget}
@@ -41,9 +49,11 @@ def rebuilt(name: str, created_at: datetime, request: LaunchRequest | None, even
             chosen = event.model_dump(include={"provider_id", "provider_name", "agreement_id"})
             machines[event.machine] = MachineState(number=event.machine, **chosen)
         elif isinstance(event, CostChanged):
-            values["cost"] = event.cost
+            cost = event.cost
     if stages:
         values["created_at"] = stages[0][1]
     numbers = range(1, max(machines, default=0) + 1)
     known = tuple(machines.get(number, MachineState(number=number)) for number in numbers)
-    return SessionState(**values, machines=known, stages=tuple(stages))
+    if entries is not None:  # it may have gone on for long after it told what it cost
+        cost = max(cost, entries.owed if request is None else min(entries.owed, request.budget))
+    return SessionState(**values, cost=cost, machines=known, stages=tuple(stages))

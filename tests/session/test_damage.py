@@ -1,6 +1,8 @@
 """A session with damaged files: it hides no other, is listed as such, and can still be ended."""
 
 import json
+from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from typer.testing import CliRunner
@@ -8,9 +10,11 @@ from typer.testing import CliRunner
 from golem_launcher import files, paths, processes
 from golem_launcher.cli import main
 from golem_launcher.errors import SessionDamaged
-from golem_launcher.events import CostChanged, ProviderChosen, Stage, StageChanged
+from golem_launcher.events import CostChanged, Message, ProviderChosen, Stage, StageChanged, now
+from golem_launcher.market.prices import DURATION, Price
 from golem_launcher.node.doctor_check import Verdict
-from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.rental.payment import bills
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import checkup, client, leftovers, liveness, trash
 from golem_launcher.session.directory import create_session_directory, session_directory
@@ -104,9 +108,46 @@ def test_a_living_session_is_listed_and_keeps_its_workspace_with_nothing_readabl
 def test_a_damaged_journal_is_no_journal_that_owes_nothing():
     directory = over("first", Stage.READY)
     Journal.create(directory.path).update(demanded=True)
+    directory.write_state(directory.state().model_copy(update={"cost": Decimal("0.25")}))
     (directory.path / "journal.json").write_bytes(b"{")
     assert checkup.sessions().message.endswith("first (journal.json).")
     assert leftovers.close(directory, start_node=False)
     state = directory.state()
     assert state.stage is Stage.FAILED
     assert "wallet --release" in state.reason
+    assert (state.cost, state.owed_at_most) == (Decimal("0.25"), True)
+
+
+def test_a_damaged_state_hides_nothing_of_what_is_owed():
+    directory = over("first")
+    agreement = {"agreement_id": "a1", "provider_id": "0x1", "provider_name": "attic"}
+    price = Price(Decimal(0), Decimal("0.0001"), Decimal(0), 1, (DURATION,))
+    journal = Journal.create(directory.path)
+    journal.update(demanded=True, network="elsewhere")
+    began = now() - timedelta(hours=1)
+    journal.add_agreement(AgreementEntry(**agreement, price=price, activity_id="b1", started_at=began))
+    (directory.path / "state.json").unlink()
+    assert not leftovers.close(directory, start_node=False)
+    state = directory.state()
+    assert Decimal("0.36") <= state.cost < Decimal("0.37"), "what it told last is an hour ago"
+    assert state.owed_at_most
+    assert "not closed down yet" in state.trouble
+    (directory.path / "request.json").unlink()
+    assert directory.state().network == "elsewhere"
+
+    billed = bills.AgreementBill(**agreement, invoiced=Decimal("0.3"), invoice_state="ACCEPTED")
+    bills.write(directory.path, [billed])
+    journal.update(closed=True)
+    state = client.stop("first")
+    assert (state.cost, state.owed_at_most, state.trouble) == (Decimal("0.3"), False, "")
+    assert directory.written_state() == state
+
+
+def test_the_last_of_very_many_events_counts():
+    directory = over("first", Stage.READY)
+    with (directory.path / "events.jsonl").open("ab") as events:
+        line = Message(text="x" * 1000).model_dump_json().encode() + b"\n"
+        events.writelines([line] * 5000)
+    directory.append_event(StageChanged(stage=Stage.ENDED, reason="Its time was over."))
+    (directory.path / "state.json").unlink()
+    assert directory.state().stage is Stage.ENDED

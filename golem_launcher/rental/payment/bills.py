@@ -135,11 +135,13 @@ def cost_of(directory: Path, reckoned: Decimal) -> tuple[Decimal, bool]:
     """What a session that has ended cost, and whether that is only the most that it can be.
 
     By its invoices; for an agreement without one by what was accepted of it, or may still be. Where nothing is kept of
-    its bills, it is what we ``reckoned``.
+    its bills, or it can't be read whose they are, it is what we ``reckoned``.
     """
-    known = {one.agreement_id: one for one in kept(directory)}
     journal = Journal.read(directory)
-    worked = [one for one in journal.entries.agreements if one.activity_id is not None] if journal else []
+    if journal is None:
+        return reckoned, reckoned > 0
+    known = {one.agreement_id: one for one in kept(directory)}
+    worked = [one for one in journal.entries.agreements if one.activity_id is not None]
     if not all(one.agreement_id in known for one in worked):
         return reckoned, bool(worked)
     found = [known[one.agreement_id] for one in worked]

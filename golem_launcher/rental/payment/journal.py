@@ -211,6 +211,11 @@ class Entries(BaseModel):
         return not self.closed and (self.awaits_until is not None or self.asks_until is not None)
 
     @property
+    def owed(self) -> Decimal:
+        """The most that all of its agreements together can have cost by now."""
+        return sum((entry.owed() for entry in self.agreements), Decimal(0))
+
+    @property
     def refusals(self) -> tuple[str, ...]:
         """Why invoices were not accepted, in words."""
         return tuple(entry.refused for entry in self.agreements if entry.refused)

@@ -32,8 +32,8 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     while not _stays_over(directory):
         death = _end(directory, seconds, force=force)
     leftovers.close(directory, start_node=True, death=death)
-    if directory.written_state() is None:
-        directory.write_state(directory.state())
+    if directory.written_state() is None and not leftovers.owes(directory):  # else that is told until it is closed
+        directory.write_state(directory.state().model_copy(update={"trouble": ""}))
     return directory.state()
 
 

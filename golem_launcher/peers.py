@@ -18,8 +18,6 @@ _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ADDRESS = 16
 _UID = struct.Struct("=I")
 _ROOT = 0
-_NOBODY = ("0.0.0.0", 0)  # noqa: S104 - nothing is bound there
-"""The other end of a socket that listens."""
 _UID_OFFSET = _HEADER.size + 64  # in inet_diag_msg, behind four bytes, the socket's identity and three numbers
 
 
@@ -52,14 +50,6 @@ def is_another_person(peer: tuple[str, int], mine: tuple[str, int]) -> bool:
         return owner(peer, mine) not in {os.geteuid(), _ROOT}
     except (OSError, AttributeError):
         return False
-
-
-def listens(place: tuple[str, int]) -> bool:
-    """Whether a program of this user's listens at ``place`` (IPv4). True where there is no kernel to ask."""
-    try:
-        return owner(place, _NOBODY) == os.geteuid()
-    except (OSError, AttributeError):
-        return not hasattr(socket, "AF_NETLINK")
 
 
 def refusal() -> bytes:

@@ -8,8 +8,10 @@ Linux has the whole of 127.0.0.0/8; other systems need an alias of the loopback 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
+import socket
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -28,6 +30,19 @@ def loopback_address(name: str) -> str:
     """Choose the loopback address ``127.x.y.z`` of the session ``name``: always the same unless it is in use."""
     taken = _listening()
     return next(address for address in _candidates(name) if address not in taken)
+
+
+@contextlib.contextmanager
+def reserved(place: tuple[str, int]) -> Iterator[None]:
+    """Keep a port of an address from other users' programs in a ``with`` block, whether one of ours listens or not.
+
+    So who listens there can hand it to the next of ours; both say that they share it (``SO_REUSEPORT``), which is for
+    programs of one user. Raises ``OSError`` where somebody else has it.
+    """
+    with socket.socket() as kept:  # it never listens, and is asked nothing
+        kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        kept.bind(place)
+        yield
 
 
 def _candidates(name: str) -> Iterator[str]:

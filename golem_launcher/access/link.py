@@ -92,9 +92,14 @@ async def listen_for_server(
     return await listen_for_user(host, upstream)
 
 
-async def listen(host: str, port: int, lab: RemoteLab, *, tls: ssl.SSLContext | None = None) -> Listener:
-    """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``."""
-    bound = await asyncio.to_thread(bind, host, port, tls)  # the host may be a name to look up
+async def listen(
+    host: str, port: int, lab: RemoteLab, *, tls: ssl.SSLContext | None = None, shared: bool = False
+) -> Listener:
+    """Open a link to JupyterLab at ``host:port``, with ``tls`` for browsers elsewhere. Raises ``AccessError``.
+
+    ``shared``: whether the port may be handed over.
+    """
+    bound = await asyncio.to_thread(bind, host, port, tls, shared=shared)  # the host may be a name to look up
     policy = OriginPolicy(frozenset({bound.address.lower()}), lab.secret, lab.base_url, extensions=lab.extensions)
     front = LabFrontend(
         lab.base_url,

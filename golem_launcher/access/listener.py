@@ -94,11 +94,14 @@ class BoundPort:
         return f"{'https' if self.tls else 'http'}://{host}:{self.number}"
 
 
-def bind(host: str, port: int, tls: ssl.SSLContext | None = None) -> BoundPort:
-    """Take a ``port`` of ``host``; 0 is any free one. Raises ``AccessError`` if it can't be had."""
+def bind(host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: bool = False) -> BoundPort:
+    """Take a ``port`` of ``host``; 0 is any free one. Raises ``AccessError`` if it can't be had.
+
+    ``shared``: it may be handed over, as :func:`golem_launcher.access.address.reserved` says.
+    """
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        return BoundPort(host, listen(address, family=family, backlog=_BACKLOG), tls)
+        return BoundPort(host, listen(address, family=family, backlog=_BACKLOG, shared=shared), tls)
     except OSError as error:
         number = error.errno or 0
         reason = os.strerror(number) if number > 0 else error.strerror or str(error)  # Python's is a long one

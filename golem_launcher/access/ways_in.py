@@ -145,7 +145,7 @@ class WaysIn:
         dial = functools.partial(self._dial, endpoint.port)
         if endpoint.protocol == "lab":
             lab = replace(self._remote_lab(dial), base_url=self.base_url, lead=self._pages.lead)
-            self._link = await listen(self._host, port, lab)
+            self._link = await listen(self._host, port, lab, shared=True)  # with who is there while it is suspended
         else:
             who = self._workload.title
             self._link = await listen_for_server(self._host, endpoint.port, dial, secret=self._secret, who=who)

@@ -165,13 +165,17 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
     Example: golem-launcher open my-lab
     """
-    from golem_launcher.session import client
+    from golem_launcher.session import client, parked
 
     directory = client.find(name)
     client.tidy()
     state, url = directory.state(), _answered_link(directory)
     if url is None and state.stage is Stage.SUSPENDED:
-        raise SessionError(f"Another program has the address of '{name}'.", f"Go on: golem-launcher wake {name}")
+        raise SessionError(
+            f"Another program has the address of '{name}'." if parked.is_squatted(directory.path)
+            else f"Nobody answers at the address of '{name}' yet.",
+            f"Go on: golem-launcher wake {name}",
+        )  # fmt: skip
     if url is None:
         workload = directory.workload()
         if state.started_at is not None and workload.link is None:
@@ -189,13 +193,14 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
 def _answered_link(directory: SessionDirectory) -> str | None:
     """A session's link; where it is suspended, once somebody of ours is at its address."""
-    from golem_launcher.session import client
+    from golem_launcher.session import client, parked
 
     end = time.monotonic() + _CARETAKER_SECONDS
     while True:
         state = directory.state()
         url = client.link(directory, state)
-        if url is not None or state.stage is not Stage.SUSPENDED or time.monotonic() > end:
+        may_come = state.stage is Stage.SUSPENDED and not parked.is_squatted(directory.path)
+        if url is not None or not may_come or time.monotonic() > end:
             return url
         time.sleep(_POLL_SECONDS)
 
@@ -309,7 +314,7 @@ def stop(
         print_json(summary(directory))
     else:
         say(f"Session '{name}' is {state.stage.value}. It cost {cost(state)}.")
-        if more := state.reason.removeprefix(STOPPED).strip():
+        if more := f"{state.reason.removeprefix(STOPPED)} {state.trouble}".strip():
             say(more)
         if state.saving is not None and state.saving.workspace != name:
             say(f"It is saved in the workspace '{state.saving.workspace}'; '{name}' leads there, too.")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-_LOCK, _PROCESS, _LOG = ".caretaker.lock", ".caretaker.json", ".caretaker.log"
+_LOCK, _LOG = ".caretaker.lock", ".caretaker.log"
 """In the directory of all sessions."""
 _LOCK_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
@@ -67,7 +67,7 @@ def begin(environment: Mapping[str, str]) -> None:
 
 def end() -> None:
     """End it. Whatever is parked is answered for again once another one begins."""
-    record = processes.ProcessRecord.from_json(files.read_json(paths.sessions_directory() / _PROCESS))
+    record = processes.ProcessRecord.from_json(files.read_json(paths.sessions_directory() / parked.CARETAKER))
     if record is not None:
         record.stop(grace=_END_SECONDS)
 
@@ -83,7 +83,7 @@ def _is_at_work(sessions: Path) -> bool:
 class _Address(ThreadingTCPServer):
     """The address of the session in ``directory``. ``handle_request`` when somebody comes there."""
 
-    allow_reuse_address = True
+    allow_reuse_address = allow_reuse_port = True  # the session's link is there before, and after
     daemon_threads = True
     timeout = 0
 
@@ -185,6 +185,8 @@ class _Round:
         self._desk = WakeDesk()
         self._coming = selectors.DefaultSelector()
         self._servers: dict[Path, _Address] = {}
+        self._written: dict[str, Any] = {}
+        """What others know of it."""
 
     def run(self) -> None:
         """Until nothing is parked any more."""
@@ -208,11 +210,24 @@ class _Round:
                 server.seen_at = time.monotonic()
             elif parked.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
                 self._let_go(directory)
+        kept_out = []
         for directory, place in places.items():
             if directory not in self._servers:
-                with contextlib.suppress(OSError):  # its supervisor has it for a moment yet, or another program
+                try:
                     self._take(directory, place)
+                except OSError:  # another program has it
+                    kept_out.append(directory.name)
+        self._write({"answers": sorted(one.name for one in self._servers), "kept_out": sorted(kept_out)})
         return bool(places or self._servers)
+
+    def _write(self, told: dict[str, Any]) -> None:
+        """Have others know where it answers, and where it can't."""
+        if told != self._written:
+            with contextlib.suppress(OSError):  # the disk takes nothing: at the next look again
+                files.write_json(
+                    self._sessions / parked.CARETAKER, processes.ProcessRecord.of(os.getpid()).to_json() | told
+                )
+                self._written = told
 
     def _take(self, directory: Path, place: tuple[str, int]) -> None:
         server = self._servers[directory] = _Address(directory, place, self._desk)
@@ -233,7 +248,6 @@ def main() -> int:
                 files.locked(sessions / _LOCK, deadline=_LOCK_SECONDS),
                 contextlib.closing(_Round(sessions)) as at_work,
             ):
-                files.write_json(sessions / _PROCESS, processes.ProcessRecord.of(os.getpid()).to_json())
                 at_work.run()
         except (TimeoutError, FileNotFoundError):  # another one is at work; or the launcher's directory is gone
             return 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.address import loopback_address, reserved
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
 from golem_launcher.session import parked
@@ -129,24 +130,26 @@ class SessionEndpoint:
         """
         if self.address is not None:
             return
-        parked.leave(self._directory.path)
-        loop_time = asyncio.get_running_loop().time
-        _, port = self._place
-        end = loop_time() + _PARKED_SECONDS
-        while True:
+        with contextlib.ExitStack() as kept:
+            _, port = self._place
             try:
-                await self._ways.open_link(port)
-            except AccessError:
-                if not port:
-                    raise
-                if loop_time() > end:
-                    self._recorder.message(
-                        "Another program has the session's address by now; it has a new one.", "warning"
-                    )
-                    port = 0
-                await asyncio.sleep(_AGAIN_SECONDS)
-            else:
+                if port:
+                    kept.enter_context(reserved(self._place))
+            except OSError:
+                self._recorder.message("Another program has the session's address by now; it has a new one.", "warning")
+                port = 0
+            parked.leave(self._directory.path)
+            await self._is_left()
+            await self._ways.open_link(port)
+
+    async def _is_left(self) -> None:
+        """Wait until the caretaker has left the address; not for one that stands still."""
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _PARKED_SECONDS
+        while loop_time() < end:
+            if not await asyncio.to_thread(parked.is_answered, self._directory.path):
                 return
+            await asyncio.sleep(_AGAIN_SECONDS)
 
     async def renew(self) -> None:
         """Listen again where the socket file that commands come in by was removed. Raises ``OSError``."""

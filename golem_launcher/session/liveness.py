@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
-from golem_launcher.session import timeouts, unattended
+from golem_launcher.events import Stage
+from golem_launcher.session import parked, timeouts, unattended
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session_state import SessionState
 
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 SUPERVISOR_FILE = "supervisor.json"
 """In a session's directory: the process that owns it."""
 SILENT = "Its supervisor on this computer does not answer."
+SQUATTED = (
+    "Another program has its address, so don't open its bookmark. By another address it goes on: "
+    "golem-launcher wake {name}"
+)
 
 
 def alive(directory: SessionDirectory) -> bool:
@@ -38,10 +43,12 @@ def state_of(directory: SessionDirectory) -> SessionState:
     """The state of a session as its supervisor tells it, whatever its file says; the file's where none answers.
 
     A supervisor that lives and does not answer is told as its ``trouble``, as is one that ends unless somebody goes on
-    with it. Raises as ``SessionDirectory.state`` does.
+    with it, and that another program has the address of a suspended one. Raises as ``SessionDirectory.state`` does.
     """
     if not alive(directory):
-        return directory.state()
+        state = directory.state()
+        is_squatted = state.stage is Stage.SUSPENDED and parked.is_squatted(directory.path)
+        return state.model_copy(update={"trouble": SQUATTED.format(name=state.name)}) if is_squatted else state
     try:
         state = SessionState.model_validate(control(directory, "state").get("state"))
     except SupervisorSilent:

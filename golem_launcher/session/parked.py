@@ -13,13 +13,15 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from golem_launcher import files, paths
+from golem_launcher import files, paths, processes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 _FILE = "parked.json"
+CARETAKER = ".caretaker.json"
+"""In the directory of all sessions: the caretaker's process, and the names of those at whose addresses it answers."""
 _FAREWELL_SECONDS = 3600.0
 LEAST_SECONDS = 300.0
 """With less time than that a session is not woken up, unless its user gives it more."""
@@ -95,6 +97,23 @@ def has_left_word(directory: Path) -> bool:
     Else it was moved aside, perhaps for a session that takes its place in a moment.
     """
     return (directory / _FILE).exists()
+
+
+def is_answered(directory: Path) -> bool:
+    """Whether the caretaker is at the address of the session in ``directory``."""
+    return directory.name in _of_caretaker(directory.parent, "answers")
+
+
+def is_squatted(directory: Path) -> bool:
+    """Whether it can't be there, as another program has that address."""
+    return directory.name in _of_caretaker(directory.parent, "kept_out")
+
+
+def _of_caretaker(sessions: Path, what: str) -> list[str]:
+    """What the caretaker wrote down; nothing where none lives."""
+    told = files.read_json(sessions / CARETAKER)
+    record = processes.ProcessRecord.from_json(told)
+    return told.get(what, []) if told is not None and record is not None and record.alive() else []
 
 
 def leave_ended() -> None:

@@ -13,6 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths, text
+from golem_launcher.access.address import reserved
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import caretaker, documents, late_providers, parked, preload, timeouts
@@ -34,6 +35,9 @@ _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
 _GROUND_SECONDS = 1.0
 _NO_ADDRESS = "Its address could not be kept on this computer's disk, so it is not suspended."
+_CARETAKER_SECONDS = 5.0
+"""So long it may take to be at a session's address."""
+_POLL_SECONDS = 0.02
 _LOOK_SECONDS = 0.5
 """How often a session whose end was put off is looked at."""
 
@@ -76,28 +80,32 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
         seen_at: str | None = None
-        try:
-            await control.start()
-            outcome, reason = await self._to_the_end()
-            stage = Stage.SUSPENDED if self._is_suspended(outcome) else outcome
-            if stage is Stage.SUSPENDED and is_suspended(self._directory):
-                reason = f"It could not be woken up. {reason}"
-            self._recorder.enter(Stage.STOPPING, reason)
-            self._run.say_ended(suspended=stage is Stage.SUSPENDED)
-            seen_at = self._run.seen_at
-            left_over = await self._run.close()
-            if stage is Stage.SUSPENDED and not self._is_suspended(outcome):  # as somebody asked meanwhile
-                stage, reason = Stage.ENDED, self._why
-            reason = " ".join(filter(None, (reason, left_over)))
-            if stage is Stage.SUSPENDED and not self._keeps_address(reason):
-                stage, reason = Stage.ENDED, f"{reason} {_NO_ADDRESS}"
-            self._recorder.enter(stage, reason)
-        finally:
-            await cancel_all(watching)
-            await control.aclose()
-            await self._recorder.flush()
-            self._recorder.close()
-            self._park(seen_at)
+        with contextlib.ExitStack() as address:
+            try:
+                await control.start()
+                outcome, reason = await self._to_the_end()
+                stage = Stage.SUSPENDED if self._is_suspended(outcome) else outcome
+                if stage is Stage.SUSPENDED and is_suspended(self._directory):
+                    reason = f"It could not be woken up. {reason}"
+                self._recorder.enter(Stage.STOPPING, reason)
+                self._run.say_ended(suspended=stage is Stage.SUSPENDED)
+                seen_at = self._run.seen_at
+                if stage is Stage.SUSPENDED:
+                    self._reserve(address)
+                left_over = await self._run.close()
+                if stage is Stage.SUSPENDED and not self._is_suspended(outcome):  # as somebody asked meanwhile
+                    stage, reason = Stage.ENDED, self._why
+                reason = " ".join(filter(None, (reason, left_over)))
+                if stage is Stage.SUSPENDED and not self._keeps_address(reason):
+                    stage, reason = Stage.ENDED, f"{reason} {_NO_ADDRESS}"
+                self._recorder.enter(stage, reason)
+            finally:
+                await cancel_all(watching)
+                await control.aclose()
+                await self._recorder.flush()
+                self._recorder.close()
+                self._park(seen_at)
+                await self._hand_over()
 
     def _is_suspended(self, stage: Stage) -> bool:
         """Whether a session whose work is over, with this last ``stage``, is so until somebody comes to its address."""
@@ -105,14 +113,30 @@ class Supervisor:
             return not self._is_unwanted
         return stage is Stage.ENDED and self._run.is_suspended and not self._stop.is_set()
 
+    def _reserve(self, address: contextlib.ExitStack) -> None:
+        """Let no other program have the ``address`` of a session that is suspended, until the caretaker has it."""
+        with contextlib.suppress(OSError):
+            address.enter_context(reserved(parked_of(self._recorder.state, parked.of(self._directory.path)).place))
+
+    async def _hand_over(self) -> None:
+        """Wait until the caretaker is at the address of a session that is suspended."""
+        loop_time = asyncio.get_running_loop().time
+        end = loop_time() + _CARETAKER_SECONDS
+        while self._recorder.state.stage is Stage.SUSPENDED and loop_time() < end:
+            if await asyncio.to_thread(parked.is_answered, self._directory.path):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
     def _keeps_address(self, reason: str) -> bool:
         """Park the address of a session that is suspended for this ``reason``; whether the disk took that."""
         state, path = self._recorder.state.model_copy(update={"reason": reason}), self._directory.path
         try:
-            parked.park(path, parked_of(state, parked.of(path)))
+            kept = parked_of(state, parked.of(path))
+            parked.park(path, kept)
         except OSError:
             _LOG.exception("its address could not be parked")
             return False
+        self._recorder.update(address=kept.address)  # of one that could not be woken up it is that of before
         return True
 
     def _park(self, seen_at: str | None) -> None:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import SessionState
 
 
+REPLACED = "Another session took its name."
+"""Why one is no longer suspended that was woken up, or whose name was taken."""
+
+
 def left_of(state: SessionState) -> Decimal:
     """What is left of a session's budget, in its network's coin."""
     return max(state.budget - state.cost, Decimal(0))
@@ -107,8 +111,11 @@ def heritage(directory: SessionDirectory, request: LaunchRequest) -> Heritage | 
     return Heritage(what, token) if resumed == saves_into(directory) else None
 
 
-def give_up(directory: SessionDirectory) -> None:
-    """End a suspended session for good: its address leads nowhere. Nothing happens to another one."""
+def give_up(directory: SessionDirectory, why: str = STOPPED) -> None:
+    """End a suspended session for good, ``why`` in a sentence: its address leads nowhere.
+
+    Nothing happens to another one.
+    """
     state = directory.state()
     if is_suspended(directory):
         parked.leave(directory.path)
@@ -116,5 +123,5 @@ def give_up(directory: SessionDirectory) -> None:
         return
     at = now()
     ended = {"stage": Stage.ENDED, "stages": (*state.stages, (Stage.ENDED, at)), "ended_at": at, "address": None}
-    directory.write_state(state.model_copy(update={**ended, "reason": STOPPED}))
-    directory.append_event(StageChanged(at=at, stage=Stage.ENDED, reason=STOPPED))
+    directory.write_state(state.model_copy(update={**ended, "reason": why}))
+    directory.append_event(StageChanged(at=at, stage=Stage.ENDED, reason=why))

@@ -68,6 +68,11 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
             "--resume WORKSPACE --name NAME",
         )
     leftovers.close(directory, start_node=True)  # what it cost may be known only then
+    if leftovers.owes(directory) and not leftovers.awaits(directory):
+        raise SessionError(
+            f"What '{name}' left at its node is not closed down yet, so it is not known what is left of its budget.",
+            "Try again once the node answers: golem-launcher doctor",
+        )
     state, request = directory.state(), directory.request()
     goes_on: dict[str, Any] = {**asked, "name": name, "resume": None}
     if "budget" not in asked:

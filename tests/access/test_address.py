@@ -1,10 +1,14 @@
 import ipaddress
 import socket
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.address import loopback_address, reserved
+from golem_launcher.access.listener import bind
+from golem_launcher.errors import AccessError
+from tests.access.squatter import squatter
 
 
 @given(st.text())
@@ -27,3 +31,29 @@ def test_it_is_the_same_each_time_until_somebody_listens_there():
 
 def test_names_get_different_addresses():
     assert len({loopback_address(f"session-{number}") for number in range(200)}) == 200
+
+
+def test_who_listens_hands_a_port_on_and_nobody_else_has_it_meanwhile():
+    first = bind("127.0.0.1", 0, shared=True)
+    place = (first.host, first.number)
+    with squatter(place) as took:
+        with reserved(place):
+            first.socket.close()
+            with pytest.raises(AccessError, match="already in use"):
+                bind(*place)
+            second = bind(*place, shared=True)
+        assert not took()
+    with (
+        socket.create_server((first.host, 0)) as other,
+        pytest.raises(OSError, match="already in use"),
+        reserved(other.getsockname()),
+    ):
+        pass
+    second.socket.close()
+    with squatter(place) as took:
+        while True:
+            try:
+                bind(*place).socket.close()
+            except AccessError:
+                break
+        assert took(), "free, it is anybody's: what was tried above could have succeeded"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import os
 import re
 import shutil
+import signal
+import socket
+import subprocess
 import sys
 import time
 import traceback
@@ -27,12 +31,13 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
-from golem_launcher.session import caretaker, client, liveness, parked, suspension, wake_desk, waking
-from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session import caretaker, client, liveness, parked, suspension, trash, wake_desk, waking
+from golem_launcher.session.directory import create_session_directory, session_directories, session_directory
 from golem_launcher.session.supervisor import Supervisor
 from golem_launcher.session.wake_desk import WakeDesk
 from golem_launcher.session_state import SessionState
-from tests.session.conftest import command, explain, wait_for
+from tests.access.squatter import squatter
+from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.test_caretaker import caretakers, free_address, wait
 
@@ -175,6 +180,16 @@ def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(hom
         waking.wake("mine")
 
 
+def test_it_is_not_woken_up_before_it_is_known_what_it_cost(home: Path) -> None:
+    del home
+    directory = suspended()
+    directory.write_state(directory.state().model_copy(update={"network": "a network that is away"}))
+    Journal.create(directory.path).update(demanded=True)
+    with pytest.raises(SessionError, match="not known what is left of its budget"):
+        waking.wake("mine")
+    assert suspension.is_suspended(directory)
+
+
 def wakes_up(name: str) -> SessionDirectory:
     """The session that takes the place of a suspended one, as its supervisor finds it."""
     before = suspended(name)
@@ -209,6 +224,9 @@ def test_a_signal_while_it_wakes_up_is_no_end_that_its_user_asked_for(home: Path
         supervisor._on_signal()
         assert supervisor._is_suspended(Stage.ENDED)
         assert supervisor._keeps_address("Its computer was shut down.")
+        what = parked.of(directory.path)
+        assert what is not None
+        assert supervisor._recorder.state.address == what.address, "it never answered, and is at that address"
         await supervisor._on_stop({})
         assert not supervisor._is_suspended(Stage.ENDED)
         (directory.path / "parked.json").unlink()
@@ -226,6 +244,31 @@ def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:
     assert (parked.of(directory.path), directory.token(), directory.state()) == before
     assert suspension.is_suspended(directory)
     assert not list(home.glob(".ended/*"))
+
+
+@pytest.mark.parametrize("last", ["Heritage.give", "client.starting.trash.put", "processes.spawn_detached"])
+def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last: str) -> None:
+    del home
+    directory = suspended(inputs=())
+    before = parked.of(directory.path)
+    killed = f"""
+import os
+from golem_launcher import processes
+from golem_launcher.session import client, waking
+from golem_launcher.session.suspension import Heritage
+{last} = staticmethod(lambda *_, **__: os.kill(os.getpid(), 9))
+waking.wake("mine")
+"""
+    died = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    client.close_dead()
+    assert directory.state().stage is Stage.SUSPENDED
+    again = parked.of(directory.path)
+    assert before is not None
+    assert again is not None
+    assert again.address == before.address == directory.state().address
+    assert waking.woken(directory, {}).budget == Decimal("1.5")
+    assert [one.name for one in session_directories()] == ["mine"]
 
 
 def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,6 +368,56 @@ def test_its_link_is_given_while_somebody_of_ours_is_at_its_address(
     assert client.describe(directory)["url"] is None
     assert command("open", "mine")[1].strip() == url  # as after a restart of the computer: nobody answered there
     assert client.describe(directory)["url"] == url
+
+
+def test_that_another_program_has_its_address_is_said(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert what is not None
+    with socket.create_server(what.place):
+        client.tidy()
+        end = time.monotonic() + 30
+        while not parked.is_squatted(directory.path) and time.monotonic() < end:
+            time.sleep(0.02)
+        told = client.describe(directory)
+        assert told["url"] is None
+        assert told["trouble"].startswith("Another program has its address")
+        code, _, said = command("open", "mine", check=False)
+        assert (code, "Another program has the address" in said) == (1, True)
+    wait(what.address, answers=True)
+    assert client.describe(directory)["trouble"] == ""
+
+
+def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert what is not None
+    client.tidy()
+    wait(what.address, answers=True)
+
+    async def wakes_up_and_is_suspended() -> None:
+        supervisor = Supervisor(directory, os.open(directory.lock, os.O_RDWR | os.O_CREAT))
+        endpoint, recorder = supervisor._run.session.endpoint, supervisor._recorder
+        await endpoint.open()
+        await endpoint.open_link()
+        assert endpoint.address == what.address
+        assert not parked.is_answered(directory.path)
+        recorder.update(address=endpoint.address, stage=Stage.READY)
+        with contextlib.ExitStack() as address:
+            supervisor._reserve(address)
+            await endpoint.aclose()
+            assert supervisor._keeps_address("Nobody used it.")
+            recorder.enter(Stage.SUSPENDED)
+            supervisor._park(None)
+            await supervisor._hand_over()
+        recorder.close()
+
+    with squatter(what.place) as took:
+        asyncio.run(wakes_up_and_is_suspended())
+        assert parked.is_answered(directory.path)
+        assert not took()
 
 
 def get(url: str, **headers: str) -> tuple[int, str]:
@@ -462,7 +555,8 @@ def test_a_visit_brings_everything_back_at_the_same_address(ready, node) -> None
 
 
 @pytest.mark.slow
-def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready) -> None:  # type: ignore[no-untyped-def]
+def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("BROWSER", "true")
     directory = ready(idle="10s", when_idle="suspend", save_seconds=1, hours=1)
     name, url = directory.name, directory.url()
     cell(directory, "open('note.txt', 'w').write('kept')")
@@ -475,8 +569,15 @@ def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready) -> No
     caretaker.end()  # as when the computer was started anew
     command("list")
     wait(str(state.address), answers=True)
-    command("start", "--resume", name, "--budget", "3", "--hours", "1", "--wait")
+    more = ("--budget", "3", "--hours", "1", "--wait")
+    code, _, said = command("start", "--resume", name, "--mem", "4000", *more, check=False)
+    assert (code, "No offer fits" in said) == (1, True)
+    assert session_directory(name).state().reason.startswith("It could not be woken up. ")
+    assert command("open", name)[1].strip() == url
+    command("start", "--resume", name, "--mem", str(HONEST), *more)
     assert session_directory(name).url() == url
+    replaced = [one.state() for one in trash.kept() if one.name.startswith(name)]
+    assert {(one.stage, one.reason) for one in replaced} == {(Stage.ENDED, suspension.REPLACED)}
     end = time.monotonic() + 10
     while time.monotonic() < end and get(url)[0] != 200:
         time.sleep(0.2)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import time
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from golem_launcher import files, paths, peers, processes
+from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.session import parked
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.liveness import SUPERVISOR_FILE, alive, state_of, strays
 
@@ -69,14 +69,11 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
 def link(directory: SessionDirectory, state: SessionState) -> str | None:
     """The link that opens a session's workload, with its token, for its user to see; ``None`` while there is none.
 
-    Of a suspended one only while the caretaker is at its address: another user's program could have taken that since,
-    and would be told the token.
+    Of a suspended one only while the caretaker is at its address: another program could have taken that since, and
+    would be told the token.
     """
     url = directory.url_in(state)
-    if url is None or state.stage is not Stage.SUSPENDED:
-        return url
-    parts = urlsplit(url)
-    return url if peers.listens((str(parts.hostname), parts.port or 0)) else None
+    return None if state.stage is Stage.SUSPENDED and not parked.is_answered(directory.path) else url
 
 
 def damaged(directory: SessionDirectory) -> list[str]:

@@ -12,7 +12,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session import parked, preflight, suspension, trash
+from golem_launcher.session import preflight, suspension, trash
 from golem_launcher.session.directory import (
     SessionDirectory,
     create_session_directory,
@@ -28,8 +28,9 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.suspension import Heritage
 
+_BEGUN = ".begun"
+"""In the directory of all sessions: one that is being made."""
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
@@ -55,12 +56,7 @@ def start(
     try:
         with sessions_locked():
             _check_workspace(request)
-            with _room_for(request) as inherited:
-                directory = create_session_directory(request)
-                if inherited is not None:
-                    inherited.give(directory)
-                if at_hub is not None:
-                    hub_settings.write(directory.path, at_hub)
+            with _in_place(request, at_hub) as directory:
                 record = processes.spawn_detached(
                     supervisor_command(request.name),
                     env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
@@ -77,32 +73,39 @@ def start(
 
 
 @contextlib.contextmanager
-def _room_for(request: LaunchRequest) -> Iterator[Heritage | None]:
-    """Move the directory aside that a session of this name has left; what the new one has of it that is made meanwhile.
+def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[SessionDirectory]:
+    """The directory of a new session; what one of its name has left is moved aside, and what it inherits is there.
 
-    Where no supervisor comes to run that, whatever the reason, all is as it was: a suspended one can be woken up.
+    It is whole before it has that place, so that who is killed meanwhile leaves a session that can be gone on with: the
+    old one, or the new. Where no supervisor comes to run it, whatever the reason, all is as it was.
     """
-    path = paths.sessions_directory() / request.name
-    if not path.exists():
-        yield None
-        return
-    directory = SessionDirectory(path)
-    if alive(directory):
+    place = paths.sessions_directory() / _BEGUN
+    shutil.rmtree(place, ignore_errors=True)  # of somebody who was killed
+    directory = SessionDirectory(paths.sessions_directory() / request.name)
+    before = directory.path.exists()
+    if before and alive(directory):
         raise SessionNameTaken(
             f"A session '{request.name}' is alive.",
             f"Choose another --name, or end it: golem-launcher stop {request.name}",
         )
-    inherited = suspension.heritage(directory, request)
-    aside = trash.put(directory)
+    new = create_session_directory(request, paths.private_directory(place))
+    if before and (inherited := suspension.heritage(directory, request)) is not None:
+        inherited.give(new)
+    if at_hub is not None:
+        hub_settings.write(new.path, at_hub)
+    aside = trash.put(directory) if before else None
     try:
-        yield inherited
+        new.path.rename(directory.path)
+        yield directory
     except BaseException:  # an interrupt too
         if not alive(directory):
-            shutil.rmtree(path, ignore_errors=True)
-            trash.bring_back(aside)
+            shutil.rmtree(directory.path, ignore_errors=True)
+            if aside is not None:
+                trash.bring_back(aside)
         raise
-    with contextlib.suppress(OSError):  # the new one runs
-        parked.leave(trash.kept_as(aside).path)  # brought back, it is no longer suspended
+    if aside is not None:
+        with contextlib.suppress(OSError):  # the new one runs
+            suspension.give_up(trash.kept_as(aside), suspension.REPLACED)  # brought back, it is no longer suspended
 
 
 def _check_workspace(request: LaunchRequest) -> None:

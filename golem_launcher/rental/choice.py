@@ -72,6 +72,8 @@ class Choice:
     """What each provider asks on the market, in all its offers."""
     offered: dict[str, OfferedMachine] = field(default_factory=dict)
     """What each of the suitable has on the market."""
+    places: dict[str, str] = field(default_factory=dict)
+    """The country that each provider says it is in, of those that say it."""
     scores: dict[str, float] = field(default_factory=dict)
     """What was said of the suitable last."""
     agreed_to: set[str] = field(default_factory=set)
@@ -126,6 +128,8 @@ class Choice:
             if not self._has_another(provider_id, answered=answered):
                 self.unfit[provider_id] = error.what
             return None
+        if machine.place:
+            self.places[provider_id] = machine.place
         if not self._takes(machine, answered=answered):
             return None
         if answered:

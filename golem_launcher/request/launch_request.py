@@ -40,8 +40,6 @@ class LaunchRequest(RequestFields):
     def _standby_has_something_to_take_over(cls, value: int, info: ValidationInfo) -> int:
         if value and not (info.data.get("save", True) and info.data.get("recover", True)):
             raise ValueError("a standby goes on with what is saved when the first machine is lost: leave both on")
-        if value and (info.data.get("machines", 1) > 1 or info.data.get("workers") or info.data.get("max_workers")):
-            raise ValueError("a standby is for a session of one machine: leave 'machines' at 1, and no workers")
         return value
 
     @field_validator("workload")

@@ -146,7 +146,11 @@ class Head:
         self._move, request = None, move.newcomer.session.request
         self._arrived.clear()
         gone_on = await self._go_on_at(move.newcomer)
-        await asyncio.to_thread(self._session.directory.change_request, request)
+        try:
+            await asyncio.to_thread(self._session.directory.change_request, request)
+        except OSError as error:  # it is there, and goes on
+            why = f"This computer's disk does not take it ({error.strerror})"
+            self._recorder.message(f"{why}: resumed, the session asks for such a machine as before.", "warning")
         move.done()
         self._left.append(left.rented.agreement_id)
         leaving = asyncio.create_task(_let_go(left))

@@ -145,7 +145,7 @@ class Monitor:
             followers.append(measure_once(self.client, self._recorder))
         if session.cluster is not None and self._slot.is_head:
             followers.append(session.cluster.lead(self.client, self._rented.ip))
-        elif session.cluster is not None:
+        elif session.cluster is not None and self._slot.workload is not session.workload:
             followers.append(session.cluster.join(self.client, self._recorder, self._rented.ip))
         if self._slot.is_head:
             followers.append(session.idle.watch(self.client, session.request))

@@ -49,7 +49,7 @@ class Newcomer:
     def __init__(self, session: Prepared, wanted: LaunchRequest, record: NewcomerRecord, place: str) -> None:
         """``session``: with which it goes on; ``wanted``: which machine it is to be.
 
-        ``place``: the name of its directory, in which there is one at a time.
+        ``place``: the name of its directory and of its log, of which there is one at a time.
         """
         self.session = session
         self.machine: Machine | None = None
@@ -62,7 +62,7 @@ class Newcomer:
             session.workload, lambda: self._way, lambda: session.endpoint.base_url, stands_by=True
         )
         self._files = NewcomerFiles(wanted, self.endpoint, session.saves, record)
-        recorder, log = NewcomerRecorder(record), directory.machine_log(HEAD + 1)
+        recorder, log = NewcomerRecorder(record), directory.path / f"workload.{place}.log"
         self.slot = MachineSlot(session.workload, self.endpoint, recorder, self._files, log)
         self._renting = Renting(replace(session, request=wanted), self.slot)
 

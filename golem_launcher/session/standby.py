@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
+from golem_launcher.session import standby_search
 from golem_launcher.session.monitor import Monitor
-from golem_launcher.session.newcomer import Newcomer
 from golem_launcher.session.newcomer_record import NewcomerRecord
 from golem_launcher.session_state import StandbyState
 from golem_launcher.waiting import cancel_all, first_of
@@ -22,6 +22,7 @@ from golem_launcher.waiting import cancel_all, first_of
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.session.context import Prepared
+    from golem_launcher.session.newcomer import Newcomer
     from golem_launcher.workspace.repository.manifest import Manifest
 
 _LOG = logging.getLogger(__name__)
@@ -78,8 +79,10 @@ class Standby:
         is lost and nothing is saved from there any more.
         """
         newcomer = self._ready
-        await self._stop()
-        if newcomer is not None:
+        if newcomer is None:
+            self._drop_search()
+        else:
+            await self._stop()
             try:
                 await self._lead(newcomer)
             except Exception as error:  # noqa: BLE001 - the session goes on elsewhere, whatever it was
@@ -117,6 +120,12 @@ class Standby:
         await cancel_all(*self._leaving)
         self._session.recorder.update(standby=None)
 
+    def _drop_search(self) -> None:
+        """Look for none any more; whoever waits for another machine does not wait for the end of that."""
+        if self._task is not None:
+            self._leaving.add(asyncio.create_task(_dropped(self._task)))
+            self._task = None
+
     async def _stop(self) -> None:
         if self._task is not None:
             await cancel_all(self._task)
@@ -151,7 +160,7 @@ class Standby:
         """Look for one, and where there is none, wait a while; why there is none. ``why`` there was none so far."""
         self._tell_none(why)
         try:
-            self._ready = await self._found()
+            self._ready = await standby_search.found(self._session, self._record, self._fits)
         except LauncherError as error:
             why = str(error)
         except Exception as error:  # noqa: BLE001 - the session goes on, whatever it was
@@ -191,19 +200,6 @@ class Standby:
         """End it in good order, while all else goes on."""
         self._leaving.add(asyncio.create_task(_ended(newcomer)))
 
-    async def _found(self) -> Newcomer:
-        """A machine of another owner than the head's, ready. Raises ``LauncherError``."""
-        request, head = self._session.request, self._session.recorder.state.head
-        owner = tuple(filter(None, (head.provider_id, head.wallet)))
-        wanted = request.model_copy(update={"deny": (*request.deny, *owner)})
-        newcomer = Newcomer(self._session, wanted, self._record, "standby")
-        try:
-            await newcomer.rent()
-        except BaseException:
-            await newcomer.aclose()
-            raise
-        return newcomer
-
     async def _watch(self, newcomer: Newcomer) -> ProviderError | None:
         """Keep it up behind the head until it is lost, and why; ``None`` where there is nothing to stand by for."""
         machine = newcomer.machine
@@ -241,6 +237,12 @@ class Standby:
     def _told(self, has: Manifest) -> None:
         """It was seen to have a save."""
         self._record.tell(generation=has.generation, saved_at=has.created_at, progress=None)
+
+
+async def _dropped(search: asyncio.Task[None]) -> list[str]:
+    """Wait for the end of a search that nobody waits for."""
+    await cancel_all(search)
+    return []
 
 
 async def _ended(newcomer: Newcomer) -> list[str]:

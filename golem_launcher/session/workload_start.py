@@ -46,7 +46,7 @@ class WorkloadStart:
 
     def spec(self) -> ActivitySpec:
         """What is put into the next activity, with secrets that are new; called by the hiring for each one."""
-        session = self._session
+        session, workload = self._session, self._slot.workload
         settings = {
             **self._slot.endpoint.begin_anew(),
             "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
@@ -54,9 +54,8 @@ class WorkloadStart:
             "hold": self._slot.files.hold,
             "index_url": session.outbound.index_url,
             "kernel_state": session.request.save and session.request.kernel_state,
-            "notebook_cluster": session.cluster is not None and self._slot.is_head,
+            "notebook_cluster": session.cluster is not None and workload is session.workload,
         }
-        workload = self._slot.workload
         return ActivitySpec(
             workload=workload.title,
             needs=workload.needs,

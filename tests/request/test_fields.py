@@ -87,11 +87,10 @@ def test_a_cluster_is_of_one_head_and_its_notebooks(fields):
         parse_request(fields)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"save": False}, {"recover": False}, {"machines": 2}, {"workers": 1}, {"max_workers": 2}]
-)
-def test_a_standby_is_for_one_machine_of_which_there_is_something_to_go_on_with(fields):
-    assert parse_request({"standby": 1}).standby == 1
+@pytest.mark.parametrize("fields", [{"save": False}, {"recover": False}])
+def test_a_standby_is_for_a_machine_of_which_there_is_something_to_go_on_with(fields):
+    assert parse_request({"standby": 1, "machines": 2}).standby == 1
+    assert parse_request({"standby": 1, "workers": 2}).machines_paid == 4
     with pytest.raises(RequestError, match="a standby"):
         parse_request({**fields, "standby": 1})
 

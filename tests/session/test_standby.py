@@ -53,6 +53,9 @@ def test_it_goes_on_with_everything_at_the_same_address(ready, lose, node):
     notebook(url, "x = list(range(1000)); same = x; open('typed.txt', 'w').write('everything')")
     saved = attach(directory.name).save()
     before = wait_for(directory, lambda state: has_all(state) and state.standby.generation >= saved, 60)
+    client.extend(directory.name, hours="0.1")
+    log = directory.path / "workload.standby.log"
+    wait_for(directory, lambda _: "the deadline is in" in log.read_text(), 20)
     shown = next(line for line in command("show", directory.name)[1].splitlines() if line.startswith("standby"))
     assert f"{before.standby.provider_name}, " in shown
     assert " s behind; " in shown
@@ -124,8 +127,6 @@ def test_what_can_have_none_says_so(ready):
         (["--standby", "2"], "at most 1"),
         (["--standby", "1", "--no-save"], "goes on with what is saved"),
         (["--standby", "1", "--no-recover"], "goes on with what is saved"),
-        (["--standby", "1", "--machines", "2"], "for a session of one machine"),
-        (["--standby", "1", "--workers", "2"], "for a session of one machine"),
     ):
         code, _, said = command("quote", *options, check=False)
         assert (code, words in said) == (2, True), said
@@ -133,6 +134,49 @@ def test_what_can_have_none_says_so(ready):
     state = wait_for(directory, lambda state: state.standby is not None and state.standby.reason, 90)
     assert state.standby.stage == "searching"
     assert state.stage is Stage.READY
+
+
+def test_who_serves_what_is_old_takes_nothing_over_and_the_others_of_several_go_on(ready, lose, network):
+    directory = ready(machines=2, standby=1, save_seconds=1)
+    url = directory.url()
+    notebook(url, "open('typed.txt', 'w').write('old')")
+    attach(directory.name).save()
+    notebook(url, "open('typed.txt', 'w').write('new')")
+    saved = attach(directory.name).save()
+    before = wait_for(
+        directory,
+        lambda state: has_all(state) and state.standby.generation >= saved and state.machines[1].stage is Stage.READY,
+        90,
+    )
+    entry = Journal.read(directory.path).agreement(before.standby.agreement_id)
+    (file,) = [one for one in network.directory.rglob("typed.txt") if entry.activity_id in one.parts]
+    file.write_text("old")
+    lose(directory)
+    after = wait_for(directory, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 90)
+    assert after.head.provider_id not in {before.standby.provider_id, before.head.provider_id}, explain(directory)
+    assert after.machines[1].agreement_id == before.machines[1].agreement_id
+    (printed,) = notebook(url, "print(open('typed.txt').read())")
+    assert printed.splitlines()[-1] == "new"
+    said = [event.line for event in directory.events()[0]]
+    assert any("not those of the save" in line and "does not take over" in line for line in said), said
+
+
+def test_it_stands_by_for_the_first_of_several_machines(ready, lose):
+    directory = ready(machines=2, standby=1, save_seconds=1)
+    url = directory.url()
+    notebook(url, "kept = 7; open('typed.txt', 'w').write('everything')")
+    saved = attach(directory.name).save()
+    before = wait_for(
+        directory,
+        lambda state: has_all(state) and state.standby.generation >= saved and state.machines[1].stage is Stage.READY,
+        90,
+    )
+    lose(directory)
+    after = wait_for(directory, lambda state: (state.stage, state.providers_lost) == (Stage.READY, 1), 60)
+    assert after.head.agreement_id == before.standby.agreement_id, explain(directory)
+    assert after.machines[1].agreement_id == before.machines[1].agreement_id
+    (printed,) = notebook(url, "print(kept, open('typed.txt').read())")
+    assert printed.splitlines()[-1] == "7 everything"
 
 
 def test_the_address_answers_all_the_time_that_a_page_would_wait(ready, lose):

@@ -30,7 +30,7 @@ SECONDS = {
     "kernel": 240,
     "kernel_state": 600,
     "tunnel": 260,
-    "copy": 400,
+    "copy": 500,
     "ways": 420,
     "idle": 120,
     "gftp": 120,

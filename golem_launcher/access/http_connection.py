@@ -70,6 +70,13 @@ class HttpConnection:
         while isinstance(await self.next(), h11.Data):
             pass
 
+    async def body(self) -> bytes:
+        """All of a request's body, of which the caller knows that it is short."""
+        parts = []
+        while isinstance(event := await self.next(), h11.Data):
+            parts.append(bytes(event.data))
+        return b"".join(parts)
+
     async def give(self, served: Served) -> None:
         """Send a complete answer that was made on this side."""
         headers = [*served.headers, (b"content-length", b"%d" % len(served.body))]

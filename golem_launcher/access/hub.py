@@ -83,4 +83,5 @@ class HubPort:
         front = LabFrontend(
             self.base_url, extensions=lab.extensions, compress=True, key=key(lab.secret), left_out=lab.left_out
         )
-        await Link(Upstream(policy, lab.dial, front, lab.attend, elsewhere, lab.use)).serve(reader, writer)
+        upstream = Upstream(policy, lab.dial, front, lab.attend, elsewhere, lab.use, lab.large)
+        await Link(upstream).serve(reader, writer)

@@ -40,7 +40,7 @@ class HubGate:
         policy = OriginPolicy(frozenset(), token, settings.prefix, extensions=shown, token=token, behind_hub=True)
         front = LabFrontend(settings.prefix, extensions=shown, compress=True, key=key(token), left_out=lab.left_out)
         self._link = Link(
-            Upstream(policy, lab.dial, front, lab.attend, elsewhere, use=lab.use, admit=self._login.admit)
+            Upstream(policy, lab.dial, front, lab.attend, elsewhere, lab.use, lab.large, admit=self._login.admit)
         )
         self._listener = Listener(bind(settings.host, 0), self._serve)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.access.lab_frontend import tell_nobody
 
@@ -11,10 +11,26 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.lab_frontend import Served
+    from golem_launcher.access.large_files import LargeFiles
     from golem_launcher.access.open_documents import OpenDocuments
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
+    from golem_launcher.access.provider_http import Dial
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.uploads import Sending
     from golem_launcher.access.use import Use
+
+
+class FilesBeside(Protocol):
+    """Moves large files between browsers and JupyterLab, past the tunnel. Both raise ``AccessError`` where it can't."""
+
+    async def connect(self, dial: Dial, /) -> Stream:
+        """A connection to JupyterLab for one question, whose answer may be long.
+
+        ``dial`` leads to the agent's server. Raises ``OSError`` as well.
+        """
+
+    async def begin_upload(self, headers: Headers, /) -> Sending:
+        """What has the parts of an upload asked with these headers."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +45,8 @@ class LabView:
     """Whether they are shown on a hub's origin too, where their scripts could do more."""
     left_out: Callable[[tuple[str, ...]], None] = tell_nobody
     """Called with the names of those that are not shown."""
+    files: FilesBeside | None = None
+    """How large ones go, where there is a faster way than the tunnel."""
 
 
 @dataclass(frozen=True)
@@ -50,3 +68,5 @@ class RemoteLab:
     """Where a browser is sent that goes to a page of another server in the session."""
     use: Use | None = None
     """Told when somebody does something there."""
+    large: LargeFiles | None = None
+    """How large files go, where there is a faster way than by ``dial``."""

@@ -113,7 +113,8 @@ async def listen(
         ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
         return tls is not None or not all(ends) or not is_another_person(*ends)
 
-    return await _serve(bound, Link(Upstream(policy, lab.dial, front, lab.attend, lab.lead, lab.use)), comes_in)
+    upstream = Upstream(policy, lab.dial, front, lab.attend, lab.lead, lab.use, lab.large)
+    return await _serve(bound, Link(upstream), comes_in)
 
 
 async def _serve(bound: BoundPort, link: Link, comes_in: Callable[[asyncio.StreamWriter], bool]) -> Listener:

@@ -1,23 +1,25 @@
 """The HTTP between a browser and a server of the session: a reverse proxy on h11, which :mod:`.link` runs.
 
 For each connection of a browser's there is one to the server, made when it is first needed. What can be answered from
-this side is; the rest is passed on as :mod:`.origin_policy` allows. Bodies stream both ways as they come, so uploads of
-any size and server-sent events pass; after an upgrade (websockets) the bytes are not looked at.
+this side is; the rest is passed on (:mod:`.exchange`) as :mod:`.origin_policy` allows, large files by a way of their
+own (:mod:`.large_files`).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import h11
 
-from golem_launcher.access import open_documents, origin_policy
-from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, html, moved, plain
-from golem_launcher.access.lab_frontend import LARGEST_PAGE, Served, page_headers
+from golem_launcher.access import byte_ranges, open_documents, origin_policy
+from golem_launcher.access.exchange import PACKED, Exchange
+from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, moved, plain
+from golem_launcher.access.lab_frontend import Served
 from golem_launcher.access.streams import join
+from golem_launcher.access.uploads import PLACE
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -25,14 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.lab_frontend import LabFrontend
+    from golem_launcher.access.large_files import LargeFiles
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
     from golem_launcher.access.streams import Stream
     from golem_launcher.access.use import Use
 
 _LONGEST_ANSWER_HEAD = 16 * 1024
 """Of the server's: a head is taken apart in one go."""
-_MOST_INFORMATION = 8
-"""Heads that come before the real one."""
 _PIECE = 64 * 1024
 _KEEP_SECONDS = 10.0
 """How long the server's connection is kept for a browser that asks nothing: a VPN may carry but a few hundred."""
@@ -53,8 +54,13 @@ _DOWNLOADS = "files/"
 """Below JupyterLab's base: what no page asks for by itself."""
 _LAYOUT = "lab/api/workspaces/"
 """Likewise: where a page that is open writes every ten seconds how it looks."""
-_BARE = {b"accept-encoding", b"if-none-match"}
-_OK, _SWITCHING = 200, 101
+_LONG = ("/files/", "/directories/")
+"""Likewise: files that somebody wants to have, and (by jupyter-archive) folders."""
+_IN_PAGES = {b"image", b"script", b"style", b"font", b"manifest", b"track"}
+"""What a browser fetches for a page that it shows: small, many at a time."""
+_LONG_SECONDS = 10.0
+"""How long a connection for a long answer may take to be made, until it comes like any other."""
+_FRAMING = {b"content-length", b"transfer-encoding"}
 
 
 @dataclass(frozen=True)
@@ -72,12 +78,29 @@ class Upstream:
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.proxied_servers`)."""
     use: Use | None = None
     """Told of requests that do more than look; ``None`` where all that goes there is noticed on its way."""
+    large: LargeFiles | None = None
+    """How large files go, where there is a faster way."""
     admit: Callable[[bytes, str, Headers], Awaitable[Served | None]] | None = None
     """Answers whoever may not come in (:mod:`golem_launcher.access.hub_login`); ``None`` lets a request pass."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE))
     """Of those who want a connection to it."""
     who: str = "JupyterLab"
     why_away: str = "The session's provider can't be reached just now."
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A request that is for the server over there."""
+
+    request: h11.Request
+    headers: Headers
+    """As it is asked: the browser's, or less."""
+    body: bytes
+    """What was read of it before: all, or nothing."""
+    makes_page: bool
+    """Whether JupyterLab's page is asked for, which :mod:`golem_launcher.access.lab_frontend` makes."""
+    navigates: bool
+    """Whether a person's browser asks for a page."""
 
 
 class Conversation:
@@ -138,7 +161,6 @@ class Conversation:
         if refused is not None:
             await self._browser.give_last(refused)
             return False
-        asked = dict(headers)
         if self._upstream.attend is not None and target.startswith(self._policy.base_url + origin_policy.OUR_PLACE):
             await self._join(self._upstream.attend, target, headers)
             return False
@@ -147,20 +169,76 @@ class Conversation:
             await self._browser.skip_body()
             await self._browser.give(served)
             return True
-        front = self._upstream.front
         if self._upstream.use is not None and self._is_use(request, target):
             self._upstream.use.seen()
+        body = await self._body_of_part(request, headers)
+        if body and (answer := await self._take_part(request, headers, body)) is not None:
+            await self._browser.give(answer)
+            return True
+        return await self._pass_on(self._question(request, target, headers, body))
+
+    def _question(self, request: h11.Request, target: str, headers: Headers, body: bytes) -> _Question:
+        front = self._upstream.front
         makes_page = request.method == b"GET" and front is not None and front.wants(target)
-        navigates = asked.get(b"sec-fetch-mode") == b"navigate"
+        navigates = dict(headers).get(b"sec-fetch-mode") == b"navigate"
+        return _Question(request, headers, body, makes_page=makes_page, navigates=navigates)
+
+    async def _pass_on(self, question: _Question) -> bool:
+        """Have it answered over there; whether the connection can be used again."""
         try:
-            for _ in range(_ATTEMPTS - 1 if request.method in _READS else 0):
-                with contextlib.suppress(NoAnswer):
-                    return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
+            try:
+                return await self._had_answered(question)
+            except byte_ranges.OfAnother:
                 self.close()
-            return await self._forward(request, headers, makes_page=makes_page, navigates=navigates)
+                return await self._had_answered(replace(question, headers=byte_ranges.without(question.headers)))
         except NoAnswer:
-            await self._browser.give_last(self._away(navigates=navigates))
+            await self._browser.give_last(self._away(navigates=question.navigates))
             return False
+
+    async def _had_answered(self, question: _Question) -> bool:
+        """As :meth:`_forward`, by the better way, and more than once where that does no harm."""
+        if self._may_be_long(question):
+            with contextlib.suppress(NoAnswer):
+                return await self._forward_for_long(question)
+        for _ in range(_ATTEMPTS - 1 if question.request.method in _READS else 0):
+            with contextlib.suppress(NoAnswer):
+                return await self._forward(question)
+            self.close()
+        return await self._forward(question)
+
+    async def _body_of_part(self, request: h11.Request, headers: Headers) -> bytes:
+        """What is asked, where that may be a part of an upload; else nothing is read of it."""
+        large, path = self._upstream.large, self._policy.inner(request.target.decode("ascii", "replace"))
+        if large is None or request.method in _READS or not path.startswith(PLACE):
+            return b""
+        path = path.partition("?")[0]
+        length = int(dict(headers).get(b"content-length", b"0"))
+        if request.method != b"PUT" or not large.uploads.may_be_part(path, length):
+            await large.uploads.settle(path)
+            return b""
+        if self._browser.http.they_are_waiting_for_100_continue:
+            await self._browser.send(h11.InformationalResponse(status_code=100, headers=[]))
+        return await self._browser.body()
+
+    async def _take_part(self, request: h11.Request, headers: Headers, body: bytes) -> Served | None:
+        """The answer to a part of an upload; ``None`` for anything else."""
+        assert self._upstream.large is not None
+        path = self._policy.inner(request.target.decode("ascii", "replace")).partition("?")[0]
+        target = self._policy.target(request.target).decode("ascii", "replace")
+        answer = await self._upstream.large.uploads.take(path, target, self._policy.request(headers), body)
+        if answer is None:
+            return None
+        passed = self._policy.response(request.target, answer.headers)
+        return Served(answer.status, [each for each in passed if each[0] not in _FRAMING], answer.body)
+
+    def _may_be_long(self, question: _Question) -> bool:
+        """Whether it is a file that somebody wants to have."""
+        return (
+            self._upstream.large is not None
+            and question.request.method == b"GET"
+            and self._policy.inner(question.request.target.decode("ascii", "replace")).startswith(_LONG)
+            and dict(question.headers).get(b"sec-fetch-dest") not in _IN_PAGES
+        )
 
     def _is_use(self, request: h11.Request, target: str) -> bool:
         """Whether somebody does something by this request, rather than a page that looks how things stand."""
@@ -211,23 +289,39 @@ class Conversation:
         finally:
             stream.close()
 
-    async def _forward(self, request: h11.Request, headers: Headers, *, makes_page: bool, navigates: bool) -> bool:
-        """Pass a request on and its answer back; whether the connection can be used again.
+    async def _forward(self, question: _Question) -> bool:
+        """Pass a question on and its answer back; whether the connection can be used again.
 
         Raises ``NoAnswer`` when the server's connection breaks before anything of the answer was passed back.
         """
         try:
-            server = await (self._connected(_SHOWN_SECONDS) if navigates else self._connected_in_turn())
+            server = await (self._connected(_SHOWN_SECONDS) if question.navigates else self._connected_in_turn())
         except (TimeoutError, OSError, AccessError):
             raise NoAnswer from None
-        exchange = Exchange(self._policy, self._upstream.front, self._browser, server, makes_page)
-        if not await exchange.run(request, headers):
+        front = self._upstream.front if question.makes_page else None
+        exchange = Exchange(self._policy, self._browser, server, front=front, body=question.body)
+        if not await exchange.run(question.request, question.headers):
             return False
         if server.http.our_state is h11.DONE and server.http.their_state is h11.DONE:
             server.http.start_next_cycle()
         else:
             self.close()
         return True
+
+    async def _forward_for_long(self, question: _Question) -> bool:
+        """As :meth:`_forward`, over a connection for this answer alone, as it is: what is packed comes no faster."""
+        assert self._upstream.large is not None
+        try:
+            stream = await wait_for(self._dialled(self._upstream.large.connect), _LONG_SECONDS)
+        except (TimeoutError, OSError, AccessError):
+            raise NoAnswer from None
+        try:
+            server = HttpConnection(h11.Connection(h11.CLIENT, _LONGEST_ANSWER_HEAD), stream)
+            exchange = Exchange(self._policy, self._browser, server, is_last=True)
+            bare = [(name, value) for name, value in question.headers if name not in PACKED]
+            return await exchange.run(question.request, bare)
+        finally:
+            stream.close()
 
     async def _connected_in_turn(self) -> HttpConnection:
         """As :meth:`_connected`, when it is its turn: in a crowd one waits for longer than for one that is away."""
@@ -243,13 +337,14 @@ class Conversation:
         """The connection to the server, made within so many seconds. Raises ``OSError``, ``AccessError``, time-outs."""
         if self._server is None:
             self._server = HttpConnection(
-                h11.Connection(h11.CLIENT, _LONGEST_ANSWER_HEAD), await wait_for(self._dialled(), seconds)
+                h11.Connection(h11.CLIENT, _LONGEST_ANSWER_HEAD),
+                await wait_for(self._dialled(self._upstream.dial), seconds),
             )
         return self._server
 
-    async def _dialled(self) -> Stream:
+    async def _dialled(self, dial: Callable[[], Awaitable[Stream]]) -> Stream:
         """A new connection to the server, unless the browser leaves first."""
-        dialling = asyncio.ensure_future(self._upstream.dial())
+        dialling = asyncio.ensure_future(dial())
         listening = asyncio.ensure_future(self._browser.stream.read(_PIECE))
         stays = False
         try:
@@ -265,103 +360,3 @@ class Conversation:
             await cancel_all(dialling, listening)
             if not stays and not dialling.cancelled() and dialling.exception() is None:
                 dialling.result().close()
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A browser and the server, for the time of one request."""
-
-    policy: OriginPolicy
-    front: LabFrontend | None
-    browser: HttpConnection
-    server: HttpConnection
-    makes_page: bool
-    """Whether JupyterLab's page is asked for, which :mod:`golem_launcher.access.lab_frontend` makes."""
-
-    async def run(self, request: h11.Request, headers: Headers) -> bool:
-        """The request, then its answer; whether it was a whole one, after which both may go on.
-
-        Raises ``NoAnswer`` when the server's connection breaks before anything of the answer was passed back.
-        """
-        onward = self.policy.request(headers)
-        if self.makes_page:
-            onward = [(name, value) for name, value in onward if name not in _BARE]
-        target = self.policy.target(request.target)
-        try:
-            await self.server.send(h11.Request(method=request.method, target=target, headers=onward))
-        except OSError:
-            raise NoAnswer from None
-        sending = asyncio.ensure_future(self._send_body())
-        try:
-            if not await self._pass_back(request.target) or not sending.done():
-                return False  # upgraded; or the server did not want to hear the rest
-            await sending
-        finally:
-            await cancel_all(sending)
-        return True
-
-    async def _send_body(self) -> None:
-        if self.browser.http.their_state is not h11.SEND_BODY:
-            await self.server.send(h11.EndOfMessage())  # all of it was read before, when another connection broke
-            return
-        while True:
-            event = await self.browser.next()
-            if isinstance(event, h11.Data | h11.EndOfMessage):
-                await self.server.send(event)
-            if not isinstance(event, h11.Data):
-                return
-
-    async def _pass_back(self, path: bytes) -> bool:
-        """The server's answer to the browser; whether it was a whole one with nothing after it."""
-        informed = 0
-        while isinstance(event := await self.server.head(), h11.InformationalResponse):
-            informed += 1
-            if informed > _MOST_INFORMATION:
-                raise NoAnswer
-            upgrade = event.status_code == _SWITCHING
-            await self._inform(path, event, upgrade=upgrade)
-            if upgrade:
-                await self._splice()
-                return False
-        headers: Headers = list(event.headers)
-        place = self.policy.leaves(event.status_code, headers)
-        if place is not None:
-            await self.browser.give_last(html(502, origin_policy.leaving_page(place)))
-            return False
-        passed = self.policy.response(path, headers)
-        if self.front is not None and self.makes_page and event.status_code == _OK:
-            return await self._make_page(self.front, passed)
-        await self.browser.send(h11.Response(status_code=event.status_code, headers=passed, reason=event.reason))
-        while isinstance(piece := await self.server.next(), h11.Data):
-            await self.browser.send(piece)
-        if not isinstance(piece, h11.EndOfMessage):
-            raise ConnectionResetError("the server left in the middle of its answer")
-        await self.browser.send(h11.EndOfMessage())
-        return True
-
-    async def _inform(self, path: bytes, event: h11.InformationalResponse, *, upgrade: bool) -> None:
-        headers = self.policy.response(path, list(event.headers), upgrade=upgrade)
-        passed = h11.InformationalResponse(status_code=event.status_code, headers=headers, reason=event.reason)
-        await self.browser.send(passed)
-
-    async def _make_page(self, front: LabFrontend, passed: Headers) -> bool:
-        """JupyterLab's page, made of the provider's."""
-        theirs = b""
-        while isinstance(event := await self.server.next(), h11.Data):
-            theirs += event.data
-            if len(theirs) > LARGEST_PAGE:
-                break
-        made = front.page(theirs)
-        if made is None:
-            await self.browser.give_last(
-                plain(502, "The provider answers with something that is not JupyterLab's page.")
-            )
-            return False
-        cookies = [(name, value) for name, value in passed if name == b"set-cookie"]
-        await self.browser.give(Served(200, [*page_headers(self.policy.content_security_policy()), *cookies], made))
-        return True
-
-    async def _splice(self) -> None:
-        """After an upgrade: bytes both ways until both have ended."""
-        browser, server = self.browser, self.server
-        await join(browser.stream, browser.http.trailing_data[0], server.stream, server.http.trailing_data[0])

@@ -14,12 +14,15 @@ from golem_launcher.access import hub, hub_settings
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.large_files import LargeFiles
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
+from golem_launcher.access.uploads import Uploads
 from golem_launcher.access.use import Use
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
@@ -60,6 +63,7 @@ class WaysIn:
     ) -> None:
         self._workload = workload
         self._lab = lab
+        self._large = self._large_files()
         self.use = Use()
         """When the session was last used by them."""
         self._directory = directory
@@ -116,7 +120,7 @@ class WaysIn:
             policy = OriginPolicy(
                 frozenset({origin}), f"{self._secret}:", self.base_url, token=self._secret, entry=entry
             )
-            return Upstream(policy, functools.partial(self._dial, port), use=self.use)
+            return Upstream(policy, functools.partial(self._dial, port), use=self.use, large=self._large)
 
         async with self._opening:
             if self._gateway is None:
@@ -172,7 +176,16 @@ class WaysIn:
             left_out=self._lab.left_out,
             attend=self._lab.documents.dial,
             use=self.use,
+            large=self._large,
         )
+
+    def _large_files(self) -> LargeFiles | None:
+        """How they go between browsers and JupyterLab, past the tunnel."""
+        files = self._lab.files
+        if files is None:
+            return None
+        dial = functools.partial(self._dial, AGENT_PORT)
+        return LargeFiles(functools.partial(files.connect, dial), Uploads(files.begin_upload))
 
     def _require_lab(self) -> int:
         """The port of JupyterLab over there. Raises ``AccessError`` where another workload runs."""

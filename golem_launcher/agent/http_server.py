@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PIECE = 256 * 1024
 _LARGEST_JSON = 16 * 1024 * 1024
 _SILENCE_SECONDS = 120.0
-_MOST_CONNECTIONS = 16
+_MOST_CONNECTIONS = 32
 
 
 class Mistake(ValueError):  # noqa: N818 - it is an answer

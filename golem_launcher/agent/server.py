@@ -35,6 +35,8 @@ can be put back first, and while that is being started anew.
     POST /write    {"name": "…", "sha256": "…", "segments": […]}   the same from a piece
     POST /fetch    {"name": "…"}                      the bytes of a piece
     POST /store?name=…  the bytes of a piece          {}
+    POST /replay   {"name": "…", "sha256": "…", "headers": […]}   what is asked in a piece, see replay.py
+    POST /relay    nothing                            the connection becomes one to the workload, see relay.py
 
 Programs of the session have a token of their own, for these alone:
 
@@ -55,6 +57,7 @@ from .control import Control, LogPiece
 from .http_server import Handler, Server
 from .log import OFFSET_HEADER
 from .program import TASKS
+from .relay import UPGRADE, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,8 +145,19 @@ class _Handler(Handler):
         """Send the answer: a piece of the log by its own header, else as the base class does."""
         if isinstance(found, LogPiece):
             self._give(found)
+        elif isinstance(found, Relay):
+            self._become(found)
         else:
             super().give(status, found)
+
+    def _become(self, relay: Relay) -> None:
+        self.close_connection = True
+        self.send_response(101)
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Upgrade", UPGRADE)
+        self.end_headers()
+        self.connection.settimeout(None)  # a browser may pause
+        relay.serve(self.rfile, self.wfile)
 
     def _give(self, piece: LogPiece) -> None:
         data, headers = piece.data, {"Content-Type": "application/octet-stream", OFFSET_HEADER: str(piece.following)}

@@ -11,6 +11,7 @@ from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
 from golem_launcher.session import parked
 from golem_launcher.session.lab_desk import LabDesk
+from golem_launcher.session.lab_files import LabFiles
 from golem_launcher.session.machine_endpoint import MachineEndpoint
 from golem_launcher.session.machine_slot import HEAD
 from golem_launcher.text import clean_name
@@ -52,6 +53,8 @@ class SessionEndpoint:
             workload, lambda: self._ways.machines[HEAD], lambda: self.base_url, session_token=token
         )
         """The machine that the link opens."""
+        self.files = LabFiles(directory, self.head)
+        """Large ones between its JupyterLab and browsers."""
         self.others = tuple(
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")
             for number in range(HEAD + 1, request.slots + 1)
@@ -118,6 +121,7 @@ class SessionEndpoint:
             # There a provider's scripts could do more than here: only those of an image that the user chose run.
             hub_extensions=request.lab_extensions and request.image is not None,
             left_out=self._tell_left_out,
+            files=self.files,
         )
         self._ways = WaysIn(directory, self._workload, machines, lab, secret=self.token, host=self._place[0])
         self._listening = True

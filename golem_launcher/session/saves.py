@@ -118,6 +118,7 @@ class Saves:
         head = self._endpoint.head
         agent = AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk)
         self._agent = await agent.__aenter__()
+        self._endpoint.files.attach(bulk)
         if not self.hold:
             return []
         return await provision(
@@ -189,6 +190,7 @@ class Saves:
         self._request = request
         head = self._endpoint.head
         self._agent = await AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk).__aenter__()
+        self._endpoint.files.attach(bulk)
 
     @property
     def store(self) -> Store:
@@ -274,6 +276,7 @@ class Saves:
         if self._saving is not None:
             await cancel_all(self._saving)
             self._saving = None
+        await self._endpoint.files.detach()
         if self._agent is not None:
             agent, self._agent = self._agent, None
             await agent.__aexit__(None, None, None)

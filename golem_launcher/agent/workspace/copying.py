@@ -76,6 +76,21 @@ class Copying:
         """``root`` is the workspace; ``piece`` has the path of one in transfer, by its name."""
         self._root = root
         self._piece = piece
+        self._held: set[str] = set()
+        """Pieces of who removes them himself, however late they are taken."""
+
+    def hold(self, name: Any) -> str:
+        """The path of a piece that stays until it is let go of."""
+        place = self._place_of(name)
+        self._held.add(name)
+        return place
+
+    def let_go(self, names: set[str]) -> None:
+        """Remove pieces that were held."""
+        for name in names:
+            with contextlib.suppress(OSError):
+                os.unlink(self._piece(name))
+        self._held -= names
 
     def entries(self, path: Any, *, below: bool = True) -> Iterator[Any]:
         """As :func:`entries`."""
@@ -106,25 +121,31 @@ class Copying:
         What is whole then gets its name. ``{"faults": […]}`` as :meth:`read` has them.
         Raises ``WireError`` for a piece that is not what was sent.
         """
+        faults: list[str | None] = []
+        with self.taken(name, sha256) as piece:
+            for part in (Part(*segment) for segment in segments):
+                begins = piece.tell()
+                try:
+                    self._put(piece, part)
+                    faults.append(None)
+                except OSError as error:
+                    faults.append(_reason(error))
+                piece.seek(begins + part.length)
+        return {"faults": faults}
+
+    @contextlib.contextmanager
+    def taken(self, name: Any, sha256: Any) -> Iterator[BinaryIO]:
+        """A piece, open; removed then. Raises ``WireError`` for one that is not what was sent."""
         self._sweep()
         place = self._place_of(name)
-        faults: list[str | None] = []
         try:
             with open(place, "rb") as piece:
                 if hash_of(piece) != sha256:
                     raise WireError("what arrived is not what was sent")
-                for part in (Part(*segment) for segment in segments):
-                    begins = piece.tell()
-                    try:
-                        self._put(piece, part)
-                        faults.append(None)
-                    except OSError as error:
-                        faults.append(_reason(error))
-                    piece.seek(begins + part.length)
+                yield piece
         finally:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(place)
-        return {"faults": faults}
 
     def fetch(self, name: Any) -> Iterator[bytes]:
         """The bytes of a piece, where no transfer takes it."""
@@ -177,7 +198,8 @@ class Copying:
         directory = os.path.dirname(self._piece(PREFIX))
         for each in os.scandir(directory):
             with contextlib.suppress(OSError):
-                if each.name.startswith(PREFIX) and each.stat().st_mtime < time.time() - _STALE_SECONDS:
+                stays = not each.name.startswith(PREFIX) or each.name in self._held
+                if not stays and each.stat().st_mtime < time.time() - _STALE_SECONDS:
                     os.unlink(each.path)
 
 

@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from ..http_server import PIECE  # noqa: TID252 - the archive has another name
+from ..relay import Relay  # noqa: TID252 - likewise
+from ..replay import replay  # noqa: TID252 - likewise
 from . import wire
 from .service import Service
 
@@ -22,6 +24,7 @@ class WorkspaceRoutes:
     """Made once in the agent's server, and used by several threads at once."""
 
     def __init__(self, config: Config) -> None:
+        self._config = config
         self._service = Service(config)
 
     def of(self, request: Handler) -> Routes:
@@ -47,7 +50,13 @@ class WorkspaceRoutes:
             "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
             "/fetch": with_body(lambda body: copying.fetch(body["name"])),
             "/store": lambda: copying.store(request.query("name").get("name"), request.body()),
+            "/replay": with_body(lambda body: self._replay(body["name"], body["sha256"], body["headers"])),
+            "/relay": lambda: Relay(self._config.hosts, self._config.port, copying),
         }
+
+    def _replay(self, name: Any, sha256: Any, headers: Any) -> dict[str, Any]:
+        with self._service.copying.taken(name, sha256) as piece:
+            return replay(self._config.hosts, self._config.port, headers, piece)
 
 
 def _entries(pieces: Iterator[bytes]) -> Iterator[Any]:

@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
+    from golem_launcher.workspace.transfer.throughput import Throughput
 
 MOST_SEGMENTS = 1000
 """Of one piece: their names and faults are a few hundred kilobytes."""
 SMALLEST, FIRST, LARGEST = 1_000_000, 8_000_000, 128_000_000
 """Bytes of a piece, where there is so much."""
-_QUICK, _LONG = 1.0, 3.0
-"""Seconds: a piece that takes less may be larger, one that takes more should be smaller."""
+_AT_ONCE, _QUICK, _LONG = 0.4, 1.0, 3.0
+"""Seconds: a piece that takes less may be much larger, or larger; one that takes more should be smaller."""
 _MOST_FAULTS = 1024 * 1024
+_MOST_ANSWERED = 512 * 1024
 _LONGEST_STAMP = 128
 _LATEST = 1 << 63
 
@@ -92,6 +94,15 @@ class FarFiles:
         self._scratch = scratch
         self.piece_size = FIRST
         """Bytes of the next piece."""
+
+    @property
+    def throughput(self) -> Throughput:
+        """The rates of the ways that pieces go."""
+        return self._agent.throughput
+
+    def prefers_transfer(self, size: int) -> bool:
+        """Whether a piece of that size goes by a transfer, as the faster way."""
+        return self._agent.bulk is not None and self.throughput.prefers_bulk(size)
 
     async def entries(self, path: str, *, below: bool = True) -> Listing | None:
         """What there is at a path, and ``below`` it where it is a directory; ``None`` where there is nothing."""
@@ -162,10 +173,15 @@ class FarFiles:
         body = json.dumps({"name": name, "sha256": sha256, "segments": parts}).encode()
         return _faults(await self._agent.ask_with("/write", body, WORK, most=_MOST_FAULTS), len(parts))
 
+    async def replay(self, name: str, sha256: str, headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
+        """Have asked what a piece that was sent holds (agent/replay.py); what came of it, not looked at yet."""
+        body = json.dumps({"name": name, "sha256": sha256, "headers": headers}).encode()
+        return await self._agent.ask_with("/replay", body, WORK, most=_MOST_ANSWERED)
+
     async def _by_transfer(self, size: int, transfer: Callable[[BulkTransfer], Awaitable[None]]) -> bool:
         """Move a piece by bulk transfer, where that is the faster way; whether it was."""
         agent = self._agent
-        if agent.bulk is None or not agent.throughput.prefers_bulk(size):
+        if agent.bulk is None or not self.prefers_transfer(size):
             return False
         began = time.monotonic()
         try:
@@ -189,7 +205,7 @@ class FarFiles:
 
     def _adapt(self, size: int, seconds: float) -> None:
         if seconds < _QUICK and size >= self.piece_size // 2:
-            self.piece_size = min(self.piece_size * 2, LARGEST)
+            self.piece_size = min(self.piece_size * (4 if seconds < _AT_ONCE else 2), LARGEST)
         elif seconds > _LONG:
             self.piece_size = max(self.piece_size // 2, SMALLEST)
 

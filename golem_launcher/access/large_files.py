@@ -1,0 +1,22 @@
+"""How large files go between browsers and a session's JupyterLab, where there is a faster way than the tunnel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.uploads import Uploads
+
+
+@dataclass(frozen=True)
+class LargeFiles:
+    """Of one session, for all who show its JupyterLab."""
+
+    connect: Callable[[], Awaitable[Stream]]
+    """Connects to JupyterLab for one question, whose answer may be long. Raises ``AccessError`` or ``OSError``."""
+    uploads: Uploads
+    """Takes the parts of files that pages send there."""

@@ -1,0 +1,238 @@
+"""Large files that a page of JupyterLab sends: in parts of a megabyte, each of which it has answered before the next.
+
+Through Golem's VPN that is slow on the fastest line. So parts are gathered on this side and asked over there many at a
+time, as the page asked them. JupyterLab itself answers the first part, each whose cookies or token are others than the
+ones before, and the last: only then the page takes the file for sent. A part in between is answered here when it is
+taken, by JupyterLab's answer to the first one; what JupyterLab refuses meanwhile is the answer to the next part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import binascii
+import contextlib
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from golem_launcher.errors import AccessError, LauncherError
+from golem_launcher.untrusted import json_value
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from golem_launcher.access.origin_policy import Headers
+
+PLACE = "/api/contents/"
+"""Below JupyterLab's base."""
+LARGEST = 4 * 1024 * 1024
+"""Bytes of a part as it is asked; a page's has 1.4 million."""
+_LEAST = 500_000
+"""Of the first: a file that is smaller is sent at once."""
+_MOST = 4
+"""Uploads at a time that are gathered."""
+_GOOD = range(200, 300)
+_OF_ONE_PART = {b"content-length", b"transfer-encoding", b"expect", b"accept-encoding"}
+_LAST = -1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What JupyterLab said to a part."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    @property
+    def good(self) -> bool:
+        """Whether it took the part."""
+        return self.status in _GOOD
+
+
+class Refused(Exception):  # noqa: N818 - it is an answer
+    """JupyterLab did not take a part."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+class Sending(Protocol):
+    """What has the parts of an upload asked over there. All but ``aclose`` raise ``Refused`` and ``LauncherError``."""
+
+    async def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
+        """Ask this as well, soon: ``content`` is that of the ``model``, raw. Waits for room."""
+
+    async def answer(self) -> Answer:
+        """What was said to the last part, once all are answered."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of it is taken."""
+
+    async def aclose(self) -> None:
+        """Let go of it; what is not asked yet is not."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One question of a page."""
+
+    number: int
+    """From 1 on; the last is -1."""
+    model: dict[str, Any]
+    """All of it but the content."""
+    content: bytes
+
+
+@dataclass
+class _Upload:
+    """One that is under way."""
+
+    sending: Sending
+    headers: Headers
+    number: int = 0
+    """Of the part that was taken last."""
+    size: int = 0
+    model: dict[str, Any] = field(default_factory=dict)
+    """What JupyterLab said of the file at first."""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def so_far(self) -> Answer:
+        """What JupyterLab would say once it had all that was taken."""
+        body = json.dumps({**self.model, "size": self.size}).encode()
+        return Answer(200, [(b"content-type", b"application/json")], body)
+
+    async def settle(self) -> None:
+        """Wait until all that was taken is answered, or can't be."""
+        with contextlib.suppress(Refused, LauncherError, OSError):
+            await self.sending.answer()
+
+
+class Uploads:
+    """Of one session, by their paths below JupyterLab's base."""
+
+    def __init__(self, begin: Callable[[Headers], Awaitable[Sending]]) -> None:
+        """``begin`` makes what has parts asked with these headers. Raises ``AccessError`` where there is no way."""
+        self._begin = begin
+        self._under_way: dict[str, _Upload] = {}
+
+    def may_be_part(self, path: str, length: int) -> bool:
+        """Whether what a page puts at ``path``, of so many bytes, may be part of an upload."""
+        return 0 < length <= LARGEST and (length >= _LEAST or path in self._under_way)
+
+    async def take(self, path: str, target: str, headers: Headers, body: bytes) -> Answer | None:
+        """The answer to a part; ``None`` for what JupyterLab is to be asked as usual, once this returns.
+
+        ``target`` and ``headers`` are those with which it is asked.
+        """
+        part = await asyncio.to_thread(_part, body)
+        shown = [(name, value) for name, value in headers if name not in _OF_ONE_PART]
+        before = self._under_way.get(path)
+        if part is None:
+            await self.settle(path)
+            return None
+        if part.number == 1 and before is not None:  # the page begins anew
+            await self._end(path)
+            before = None
+        if before is None:
+            return await self._first(path, target, shown, part) if part.number == 1 else None
+        async with before.turn:
+            return await self._next(path, target, shown, part)
+
+    async def settle(self, path: str) -> None:
+        """Wait until nothing is on its way to what is at ``path``, below it or above."""
+        for other, upload in list(self._under_way.items()):
+            if f"{other}/".startswith(f"{path}/") or f"{path}/".startswith(f"{other}/"):
+                await upload.settle()
+
+    async def _first(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+        for other in [other for other, each in self._under_way.items() if each.sending.over]:
+            await self._end(other)
+        if len(self._under_way) >= _MOST:
+            return None
+        try:
+            upload = _Upload(await self._begin(headers), headers)
+        except (AccessError, OSError):
+            return None
+        self._under_way[path] = upload
+        async with upload.turn:
+            try:
+                return await self._asked(path, upload, target, part)
+            except (LauncherError, OSError):  # asked once more it begins the file anew
+                await self._end(path)
+                return None
+
+    async def _next(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+        upload = self._under_way.get(path)
+        if upload is None or part.number not in {upload.number + 1, _LAST}:
+            await self._end(path)
+            return None
+        try:
+            if headers != upload.headers:
+                await upload.sending.answer()
+                sending = await self._begin(headers)
+                await upload.sending.aclose()
+                upload.sending, upload.headers = sending, headers
+                return await self._asked(path, upload, target, part)
+            if part.number == _LAST:
+                return await self._asked(path, upload, target, part)
+            await self._add(upload, target, part)
+        except Refused as refused:
+            await self._end(path)
+            return refused.answer
+        except (LauncherError, OSError):
+            await self._end(path)
+            return Answer(
+                502, [(b"content-type", b"text/plain")], b"The upload broke off: the session was not reached.\n"
+            )
+        return upload.so_far()
+
+    async def _asked(self, path: str, upload: _Upload, target: str, part: _Part) -> Answer:
+        """JupyterLab's own answer to a part."""
+        try:
+            await self._add(upload, target, part)
+            answer = await upload.sending.answer()
+        except Refused as refused:
+            answer = refused.answer
+        upload.model = _model(answer)
+        if part.number == _LAST or not answer.good:
+            await self._end(path)
+        return answer
+
+    async def _add(self, upload: _Upload, target: str, part: _Part) -> None:
+        await upload.sending.add(target, part.model, part.content)
+        upload.number = part.number
+        upload.size += len(part.content)
+
+    async def _end(self, path: str) -> None:
+        upload = self._under_way.pop(path, None)
+        if upload is not None:
+            await upload.settle()
+            await upload.sending.aclose()
+
+
+def _part(body: bytes) -> _Part | None:
+    """The part of an upload that is asked by this ``body``; ``None`` for anything else."""
+    try:
+        model = json_value(body, most=LARGEST)
+    except ValueError:
+        return None
+    if not isinstance(model, dict) or model.get("type") != "file" or model.get("format") != "base64":
+        return None
+    number, packed = model.get("chunk"), model.pop("content", None)
+    if isinstance(number, bool) or not isinstance(number, int) or not isinstance(packed, str):
+        return None
+    try:
+        return _Part(number, model, binascii.a2b_base64(packed, strict_mode=True))
+    except ValueError:
+        return None
+
+
+def _model(answer: Answer) -> dict[str, Any]:
+    try:
+        model = json_value(answer.body, most=len(answer.body))
+    except ValueError:
+        return {}
+    return model if isinstance(model, dict) else {}

@@ -1,0 +1,169 @@
+"""Parts of an upload to a session's JupyterLab, gathered here and asked over there (agent/replay.py).
+
+Whoever has one part waits for nothing but room: what has come is a piece as soon as the one before is on its way, so
+pieces grow as fast as the parts come. While one is gathered, the next is sent and the one before that is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.access.uploads import Answer, Refused
+from golem_launcher.agent.replay import question
+from golem_launcher.errors import LauncherError
+from golem_launcher.waiting import cancel_all
+from golem_launcher.workspace.transfer.copy_queue import assembly_line
+from golem_launcher.workspace.transfer.responses import are_pairs, nonsense
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from golem_launcher.workspace.transfer.far_files import FarFiles
+
+_STATUSES = range(200, 600)
+_LARGEST = 32_000_000
+"""Bytes of a piece: its page waits at the end for as much as three of them."""
+_IDLE_SECONDS = 300.0
+"""An upload of which nothing more comes is over: its page was closed."""
+
+
+@dataclass
+class _Gathered:
+    """A piece that grows."""
+
+    path: Path
+    size: int = 0
+    parts: int = 0
+
+    def __post_init__(self) -> None:
+        self.hasher = hashlib.sha256()
+
+    def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
+        """Blocking."""
+        part = question(target, model, content)
+        with self.path.open("ab") as file:
+            file.write(part)
+        self.hasher.update(part)
+        self.size += len(part)
+        self.parts += 1
+
+
+class Replayed:
+    """The parts of one upload, in their order. ``aclose`` it once."""
+
+    def __init__(self, far: FarFiles, headers: Sequence[tuple[str, str]]) -> None:
+        """Each part is asked with these ``headers``."""
+        self._far = far
+        self._headers = headers
+        self._gathered = _Gathered(far.new_piece())
+        self._added = self._answered = 0
+        self._answer: Answer | None = None
+        """To the last part that was asked."""
+        self._fault: Exception | None = None
+        """Why nothing more is asked."""
+        self._news = asyncio.Event()
+        """Set when something has changed that somebody may wait for."""
+        self.closed = asyncio.Event()
+        """Set once nobody adds to it any more."""
+        self._writing = asyncio.Lock()
+        """Held while the piece that grows is written to, or taken."""
+        self._line = asyncio.create_task(self._carry())
+
+    async def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
+        """Ask this as well; waits for room. Raises ``Refused`` when one before was, ``LauncherError`` when it broke."""
+        await self._until(lambda: self._gathered.size < min(self._far.piece_size, _LARGEST))
+        async with self._writing:
+            await asyncio.to_thread(self._gathered.add, target, model, content)
+        self._added += 1
+        self._news.set()
+
+    async def answer(self) -> Answer:
+        """What was said to the last part, once all are answered. Raises as :meth:`add` does."""
+        await self._until(lambda: self._answered == self._added)
+        assert self._answer is not None
+        return self._answer
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more of it is taken."""
+        return self._line.done() or self._fault is not None
+
+    async def aclose(self) -> None:
+        """Let go of it; what is not asked yet is not."""
+        self.closed.set()
+        await cancel_all(self._line)
+
+    async def _until(self, holds: Callable[[], bool]) -> None:
+        while True:
+            if self._fault is not None:
+                raise self._fault
+            if self._line.done():
+                if not self._line.cancelled():
+                    self._line.result()
+                raise LauncherError("Nothing more of this upload is taken.")
+            if holds():
+                return
+            self._news.clear()
+            await self._news.wait()
+
+    async def _carry(self) -> None:
+        try:
+            await assembly_line(self._make, self._send, self._ask)
+        finally:
+            self._news.set()
+
+    async def _make(self) -> _Gathered | None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_IDLE_SECONDS):
+                while not self._gathered.parts:
+                    self._news.clear()
+                    await self._news.wait()
+        async with self._writing:
+            if not self._gathered.parts:
+                return None
+            made, self._gathered = self._gathered, _Gathered(self._far.new_piece())
+        self._news.set()
+        return made
+
+    async def _send(self, made: _Gathered) -> _Gathered:
+        try:
+            await self._far.send(made.path, made.size)
+        finally:
+            await asyncio.to_thread(made.path.unlink, missing_ok=True)
+        return made
+
+    async def _ask(self, made: _Gathered) -> None:
+        """Have a piece asked. The line learns of a fault with the piece after the next, its user at once."""
+        try:
+            self._answer = await self._answer_to(made)
+        except (LauncherError, OSError, Refused) as fault:
+            self._fault = fault
+            raise
+        finally:
+            self._answered += made.parts
+            self._news.set()
+
+    async def _answer_to(self, made: _Gathered) -> Answer:
+        told = await self._far.replay(made.path.name, made.hasher.hexdigest(), self._headers)
+        answer = _answer(told)
+        if not answer.good:
+            raise Refused(answer)
+        if told.get("count") != made.parts:
+            raise nonsense("another number of answers than of questions")
+        return answer
+
+
+def _answer(told: dict[str, Any]) -> Answer:
+    status, headers, body = told.get("status"), told.get("headers"), told.get("body")
+    if not isinstance(status, int) or status not in _STATUSES or not are_pairs(headers) or not isinstance(body, str):
+        raise nonsense("no answer of JupyterLab's")
+    try:
+        pairs = [(str(name).encode("ascii").lower(), str(value).encode("latin-1")) for name, value in headers]
+        return Answer(status, pairs, body.encode("latin-1"))
+    except UnicodeEncodeError:
+        raise nonsense("headers that are none") from None

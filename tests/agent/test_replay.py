@@ -1,0 +1,79 @@
+"""Parts of an upload asked of a real JupyterLab by the agent: the file is whole, or the Lab's refusal is told."""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from golem_launcher.access.uploads import Refused
+from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+from golem_launcher.workspace.transfer.far_files import FarFiles
+from golem_launcher.workspace.transfer.replayed import Replayed
+from tests.agent.conftest import TOKEN
+
+_HEADERS = (("host", "127.0.0.1"), ("authorization", f"token {TOKEN}"), ("content-type", "application/json"))
+_PART = os.urandom(1_000_003)
+
+
+class _Bulk:
+    """What an exe-unit's transfer does, on one machine."""
+
+    def __init__(self, lab):
+        self._run = lab.run
+        self.into = 0
+
+    async def transfer_in(self, local_path, container_path):
+        self.into += 1
+        shutil.copyfile(local_path, self._run / "agent.packs" / Path(container_path).name)
+
+
+def _sent(lab, path, *numbers, bulk=None, headers=_HEADERS):
+    """The Lab's answer to the last of these parts."""
+
+    async def scene():
+        scratch = Path(tempfile.mkdtemp(dir=lab.run))
+        async with AgentWorkspace(lambda: lab.dial(lab.port + 3), TOKEN, bulk) as agent:
+            if bulk is not None:
+                agent.throughput.tunnel_took(1_000_000, 1000.0)
+            sending = Replayed(FarFiles(agent, scratch), headers)
+            try:
+                for number in numbers:
+                    model = {"type": "file", "format": "base64", "chunk": number}
+                    await sending.add(f"/api/contents/{path}", model, _PART)
+                return await sending.answer()
+            finally:
+                await sending.aclose()
+
+    return asyncio.run(asyncio.wait_for(scene(), 60))
+
+
+@pytest.mark.parametrize("transfers", [True, False])
+def test_a_file_is_whole(lab, transfers):
+    bulk = _Bulk(lab) if transfers else None
+    (lab.work / "whole.bin").write_bytes(b"what was there before" * 100_000)
+    answer = _sent(lab, "whole.bin", *range(1, 20), -1, bulk=bulk)
+    assert answer.status == 200
+    assert b'"size": 20000060' in answer.body
+    assert (lab.work / "whole.bin").read_bytes() == _PART * 20
+    assert bulk is None or bulk.into
+    assert not list((lab.run / "agent.packs").glob("cp-*"))
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (".hidden/a.bin", _HEADERS, 400),
+        ("none/a.bin", _HEADERS, 500),
+        ("a.bin", _HEADERS[:1], 403),
+        ("%2e%2e/outside.bin", _HEADERS, 404),
+    ],
+)
+def test_what_the_lab_refuses_is_told_and_nothing_more_asked(lab, path, headers, status):
+    with pytest.raises(Refused) as refused:
+        _sent(lab, path, 1, 2, 3, headers=headers)
+    assert refused.value.answer.status == status
+    assert not (lab.work / "a.bin").exists()
+    assert not (lab.work.parent / "outside.bin").exists()

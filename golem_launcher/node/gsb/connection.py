@@ -219,7 +219,11 @@ class FrameConnection(asyncio.BufferedProtocol):
     def _make_room(self) -> None:
         """Move the started frame to the front; double the buffer while the frame is bigger and data really comes."""
         waiting = self._end - self._start
-        size = len(self._buffer) if self._start else min(2 * len(self._buffer), frames.LARGEST_FRAME + _BUFFER)
-        fresh = bytearray(size)
-        fresh[:waiting] = memoryview(self._buffer)[self._start : self._end]
-        self._buffer, self._start, self._end = fresh, 0, waiting
+        if self._start:
+            with memoryview(self._buffer) as view:  # where it is: a new buffer's pages are the system's to clear
+                view[:waiting] = view[self._start : self._end]
+        else:
+            fresh = bytearray(min(2 * len(self._buffer), frames.LARGEST_FRAME + _BUFFER))
+            fresh[:waiting] = self._buffer
+            self._buffer = fresh
+        self._start, self._end = 0, waiting

@@ -13,6 +13,8 @@ from golem_launcher import errors
 if TYPE_CHECKING:
     from typing import Any
 
+__version__ = "0.1.0"
+
 _PLACES = {
     "Executor": "tasks.executor",
     "Offers": "api.market",

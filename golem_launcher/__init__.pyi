@@ -85,6 +85,8 @@ __all__ = [
     "WorkspaceError",
 ]
 
+__version__: str
+
 class Session(_Session):
     """A session: JupyterLab, or another program, at a provider.
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HOME_VARIABLE = "GOLEM_LAUNCHER_HOME"
 SHARED_VARIABLE = "GOLEM_LAUNCHER_SHARED_HOME"
 
+NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
+"""What sessions, workspaces and jobs may be called: it is a directory's name, and one word to every shell."""
+
 LONGEST_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 """Bytes that fit a unix socket's address before its closing NUL (unix(7))."""
 

@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator, Mapping, Sequence
@@ -65,6 +63,8 @@ class ProcessRecord:
     @classmethod
     def named(cls, arguments: Sequence[str], variable: str, value: str) -> dict[str, ProcessRecord]:
         """Processes of ours with these ``arguments`` and one more, by that one, in whose environment this stands."""
+        import psutil  # noqa: PLC0415 - few ask, and it takes longer to load than most commands take
+
         found = {}
         for process in psutil.process_iter(["cmdline"]):
             *given, name = (process.info["cmdline"] or ["", ""])[1:] or [""]
@@ -135,6 +135,8 @@ class ProcessRecord:
         leader = _look(self.pid)
         if leader is not None and not self._is(leader):
             return  # the pid has been reused: our session ended before
+        import psutil  # noqa: PLC0415 - as above
+
         for pid in psutil.pids():
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 if pid != self.pid and os.getsid(pid) != self.pid:
@@ -212,6 +214,8 @@ def _look_in_proc(pid: int) -> _Seen | None:
 
 
 def _look_with_psutil(pid: int) -> _Seen | None:
+    import psutil  # noqa: PLC0415 - as above
+
     try:
         process = psutil.Process(pid)
         return _Seen(process.create_time(), process.status() == psutil.STATUS_ZOMBIE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
-from golem_launcher.cli.sessions import Name, progress
+from golem_launcher.cli.output import Json, print_json, progress, reports_errors, say
+from golem_launcher.cli.sessions import Name  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:
     import typer

@@ -7,23 +7,31 @@ is completed only where it is a word that means nothing to any shell.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
+from golem_launcher.session.place import session_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 _LARGEST_STATE = 1024 * 1024
+_MOST_STAGES = 50
 _WORD = re.compile(r"\w[\w.@+-]*")
 
 
 def session_names(incomplete: str) -> list[tuple[str, str]]:
-    """Sessions, each with its stage."""
-    return _fitting(incomplete, ((path.name, _stage(path)) for path in _folders("sessions")))
+    """Sessions, the newest with their stages: of all others the files are not read."""
+    with contextlib.suppress(Exception):
+        fitting = [path for path in session_paths() if path.name.startswith(incomplete)]
+        stages = [_stage(path) for path in fitting[:_MOST_STAGES]]
+        found = itertools.zip_longest((path.name for path in fitting), stages, fillvalue="")
+        return _fitting(incomplete, found)
+    return []
 
 
 def workspace_names(incomplete: str) -> list[tuple[str, str]]:

@@ -8,8 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.cli.output import Json, print_json, reports_errors
-from golem_launcher.cli.sessions import progress
+from golem_launcher.cli.output import Json, print_json, progress, reports_errors
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.units import coins, duration

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.networks import token_of
-from golem_launcher.session.documents import count
 from golem_launcher.units import coins, counted, data_size, with_coin
 from golem_launcher.workload.lab import LAB
 
@@ -18,12 +17,23 @@ if TYPE_CHECKING:
 _HOUR = 3600
 
 
+class Costing(Protocol):
+    """A session, as far as its cost goes: its state, or what a list says of it."""
+
+    @property
+    def network(self) -> str: ...  # noqa: D102 - as of a state
+    @property
+    def cost(self) -> Decimal: ...  # noqa: D102
+    @property
+    def owed_at_most(self) -> bool: ...  # noqa: D102
+
+
 def moment(at: datetime | None) -> str:
     """A moment by the clock of this computer, with its zone."""
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}" if at else "no fixed time"
 
 
-def cost(state: SessionState) -> str:
+def cost(state: Costing) -> str:
     """What a session costs, in its network's coin; at most, when its invoice is missing."""
     return f"{_amount(state)} {token_of(state.network)}"
 
@@ -33,19 +43,14 @@ def budget(state: SessionState) -> str:
     return f"{coins(state.budget)} {token_of(state.network)}"
 
 
-def _amount(state: SessionState) -> str:
+def _amount(state: Costing) -> str:
     return f"at most {coins(state.cost)}" if state.owed_at_most else coins(state.cost)
-
-
-def providers(state: SessionState) -> str:
-    """At whom a session runs, in a few words: the head's provider, and how many others there are."""
-    count = len(state.machines_in_use)
-    others = f" +{count - 1}" if count > 1 else ""
-    return f"{state.head.provider_name or '-'}{others}"
 
 
 def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
     """What ``show`` prints of a session: titles and words, in order."""
+    from golem_launcher.session.documents import count
+
     lines = [
         ("name", state.name),
         ("stage", state.stage.value),

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import functools
 import importlib
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from golem_launcher.cli.saying import quiet_libraries
+
 _HELP = ["-h", "--help"]
 SUBJECTS = {
     "start": ("start", "wake"),
-    "sessions": ("list", "show", "logs", "open", "save", "extend", "keep-running", "stop", "remove"),
+    "session_list": ("list",),
+    "sessions": ("show", "logs", "open", "save", "extend", "keep-running", "stop", "remove"),
     "move": ("move",),
     "run": ("run",),
     "sweep": ("sweep",),
@@ -134,7 +135,6 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line. What libraries log and warn of is not for the eyes of who typed a command."""
-    logging.getLogger().addHandler(logging.NullHandler())
-    warnings.simplefilter("ignore", FutureWarning)
+    """Run the command line."""
+    quiet_libraries()
     app()

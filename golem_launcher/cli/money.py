@@ -159,10 +159,8 @@ def restore(
 def _on_our_node() -> list[str]:
     """The sessions that live on a node of the user's: all but those of the local network."""
     from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
 
-    living = [one for one in session_directories() if liveness.alive(one)]
-    networks = {one.name: NETWORKS.get(liveness.state_of(one).network) for one in living}
+    networks = {one.name: NETWORKS.get(liveness.state_of(one).network) for one in liveness.living()}
     return sorted(name for name, network in networks.items() if network is None or network.host == "node")
 
 
@@ -170,9 +168,9 @@ def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
     from golem_launcher.rental.payment.journal import Journal
     from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
+    from golem_launcher.session.directory import unsettled_directories
 
-    found = list(session_directories())
+    found = list(unsettled_directories())
     journals = [Journal.read(directory.path) for directory in found]
     kept = {one.entries.allocation_id for one in journals if one is not None and one.entries.owes}
     kept |= {liveness.state_of(directory).allocation_id for directory in found if liveness.alive(directory)}

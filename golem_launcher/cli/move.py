@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.cli.output import FAILED, Json, print_json, progress, reports_errors, say
 from golem_launcher.cli.request import takes_request
-from golem_launcher.cli.sessions import Name, progress, summary
+from golem_launcher.cli.sessions import Name, summary
 from golem_launcher.errors import SessionError
 from golem_launcher.request.another_machine import MOVABLE
 from golem_launcher.request.fields import NAMES

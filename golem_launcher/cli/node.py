@@ -195,11 +195,10 @@ def _keep_servers(_: list[str]) -> None:
     from golem_launcher.errors import SessionNotEnded
     from golem_launcher.hub_spawner import users
     from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
 
     for user in users.known():
         with paths.home_of(user.home):
-            if any(liveness.alive(directory) for directory in session_directories()):
+            if any(liveness.living()):
                 raise SessionNotEnded(
                     f"A server of the hub's user '{user.name}' runs, and needs the node.",
                     "Stop all servers on the hub's admin page first; --force stops the node under them.",
@@ -209,22 +208,21 @@ def _keep_servers(_: list[str]) -> None:
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionNotEnded
-    from golem_launcher.session import client, liveness, parked, timeouts
-    from golem_launcher.session.directory import session_directories
+    from golem_launcher.session import liveness, parked, timeouts, upkeep
 
-    for name, process in client.recall().items():
+    for name, process in upkeep.recall().items():
         if process.stop(grace=timeouts.WAIT_FOR_END):
             stopped.append(f"session {name}")
-    client.end_caretaker()
+    upkeep.end_caretaker()
     ended: set[str] = set()
     kept: dict[str, str] = {}
-    while living := [each for each in session_directories() if each.name not in kept and liveness.alive(each)]:
+    while living := [each for each in liveness.living() if each.name not in kept]:
         kept |= _end_sessions(living, force=force)
         ended |= {directory.name for directory in living} - set(kept)
-        client.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
+        upkeep.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
     stopped += [f"session {name}" for name in sorted(ended)]
     parked.leave_ended()
-    stopped += [f"what session {name} left" for name in client.close_dead() if name not in {*ended, *kept}]
+    stopped += [f"what session {name} left" for name in upkeep.close_dead() if name not in {*ended, *kept}]
     if kept:
         raise SessionNotEnded(" ".join(kept.values()))
 

@@ -1,22 +1,41 @@
-"""Output of the commands: tables or one JSON value on stdout, errors on stderr, exit codes 0, 1 and 2."""
+"""What commands have in common: the options for programs, what is said while one waits, and how one ends."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import functools
-import json
-import sys
 import threading
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
-from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.text import clean_text
+from golem_launcher.cli.saying import (
+    BAD_USAGE,
+    FAILED,
+    print_json,
+    print_json_line,
+    progress,
+    say,
+    tell_error,
+)
+from golem_launcher.errors import LauncherError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+__all__ = [
+    "BAD_USAGE",
+    "FAILED",
+    "Json",
+    "JsonLines",
+    "print_json",
+    "print_json_line",
+    "progress",
+    "reports_errors",
+    "say",
+    "waiting_for",
+]
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -25,23 +44,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 """The option of commands that programs read."""
 JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines: one value a line.")]
 """The same of commands that go on printing."""
-FAILED = 1
-BAD_USAGE = 2
-
-
-def say(text: str) -> None:
-    """Print text for a person, cleaned."""
-    typer.echo(clean_text(text))
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON value to stdout, indented; Decimals and times as text."""
-    typer.echo(json.dumps(value, indent=2, default=str))
-
-
-def print_json_line(value: Any) -> None:
-    """Print one JSON value as a line of its own, at once."""
-    typer.echo(json.dumps(value, default=str))
 
 
 @contextlib.contextmanager
@@ -68,23 +70,17 @@ def waiting_for(words: Callable[[], str] | str, *, every: float = 3.0) -> Iterat
 
 
 def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Turn a ``LauncherError`` of a command into its message on stderr and the right exit code.
-
-    An ``OSError`` that nobody foresaw (a full disk, a directory that may not be written) is told with the file's name.
-    """
+    """Turn a ``LauncherError`` of a command, or an ``OSError``, into its message on stderr and the right exit code."""
 
     @functools.wraps(command)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             return command(*args, **kwargs)
         except LauncherError as error:
-            sys.stderr.write(f"Error: {clean_text(str(error))}\n")
-            raise typer.Exit(BAD_USAGE if isinstance(error, RequestError) else FAILED) from None
+            raise typer.Exit(tell_error(error)) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # nobody reads what we print: typer ends the command
                 raise
-            where = f" ({error.filename})" if error.filename is not None else ""
-            sys.stderr.write(f"Error: {clean_text(f'The system refused: {error.strerror or error}{where}.')}\n")
-            raise typer.Exit(FAILED) from None
+            raise typer.Exit(tell_error(error)) from None
 
     return wrapper

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
+from golem_launcher import __version__
 
 
 def own_version() -> str:
     """The program and its version, as one line."""
-    return f"golem-launcher {version('golem-launcher')}"
+    return f"golem-launcher {__version__}"

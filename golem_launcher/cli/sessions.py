@@ -1,9 +1,7 @@
-"""The commands for existing sessions: list, show, logs, open, save, extend, keep-running, stop, remove."""
+"""The commands for existing sessions: show, logs, open, save, extend, keep-running, stop, remove."""
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import time
 import webbrowser
 from datetime import datetime
@@ -13,7 +11,7 @@ import typer
 
 from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.formatting import budget as most
-from golem_launcher.cli.formatting import cost, moment, providers, session_lines
+from golem_launcher.cli.formatting import cost, moment, session_lines
 from golem_launcher.cli.machine import Which, number_of
 from golem_launcher.cli.output import (
     FAILED,
@@ -21,15 +19,14 @@ from golem_launcher.cli.output import (
     JsonLines,
     print_json,
     print_json_line,
+    progress,
     reports_errors,
     say,
     waiting_for,
 )
-from golem_launcher.cli.table import show_table
-from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.errors import SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.session_state import SessionState
 from golem_launcher.units import counted, duration
 
 if TYPE_CHECKING:
@@ -50,40 +47,14 @@ Name = Annotated[
     str, typer.Argument(help="The session's name; see `golem-launcher list`.", autocompletion=session_names)
 ]
 
-_NAMED_OTHERWISE = {"list_sessions": "list", "open_session": "open", "keep_running": "keep-running"}
+_NAMED_OTHERWISE = {"open_session": "open", "keep_running": "keep-running"}
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
-    for command in (list_sessions, show, logs, open_session, save, extend, keep_running, stop, remove):
+    for command in (show, logs, open_session, save, extend, keep_running, stop, remove):
         name = _NAMED_OTHERWISE.get(command.__name__, command.__name__)
         app.command(name)(reports_errors(command))
-
-
-def list_sessions(*, as_json: Json = False) -> None:
-    """List the sessions, the newest first.
-
-    Examples:
-    golem-launcher list
-    golem-launcher list --json
-    """
-    from golem_launcher.session import client
-    from golem_launcher.session.directory import session_directories
-
-    lost = client.recall()
-    client.tidy()
-    found = []
-    for directory in session_directories():
-        with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            found.append(client.describe(directory))
-    if as_json:
-        print_json(found)
-    elif not found:
-        say("There are no sessions. Start one: golem-launcher start --wait")
-    else:
-        print_sessions(found)
-    for name, process in lost.items():
-        progress(f"'{name}' runs without a directory, which can't be made again. End it: kill {process.pid}")
 
 
 def show(name: Name, *, as_json: Json = False) -> None:
@@ -93,10 +64,10 @@ def show(name: Name, *, as_json: Json = False) -> None:
     golem-launcher show my-lab
     golem-launcher show my-lab --json
     """
-    from golem_launcher.session import client, liveness
+    from golem_launcher.session import client, liveness, upkeep
 
     directory = client.find(name)
-    client.tidy()
+    upkeep.tidy()
     if as_json:
         print_json(client.describe(directory))
         return
@@ -165,10 +136,10 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
     Example: golem-launcher open my-lab
     """
-    from golem_launcher.session import client, parked
+    from golem_launcher.session import client, parked, upkeep
 
     directory = client.find(name)
-    client.tidy()
+    upkeep.tidy()
     state, url = directory.state(), _answered_link(directory)
     if url is None and state.stage is Stage.SUSPENDED:
         raise SessionError(
@@ -340,34 +311,3 @@ def summary(directory: SessionDirectory) -> dict[str, Any]:
 
     value = client.describe(directory)
     return {key: value.get(key) for key in ("name", "stage", "reason", "url", "token", "provider", "network")}
-
-
-_COLOURS = {
-    "ready": "green", "failed": "red", "ended": "bright_black", "suspended": "cyan", "recovering": "yellow",
-}  # fmt: skip
-_HEAD = ("NAME", "STAGE", "NETWORK", "PROVIDER", "COST", "DEADLINE")
-
-
-def print_sessions(found: list[dict[str, Any]]) -> None:
-    """A table of sessions, as ``client.describe`` tells of each."""
-    rows = []
-    for value in found:
-        state = SessionState.model_validate(value)
-        mark = " (damaged)" if value["damaged"] else ""
-        deadline = moment(state.deadline) if state.deadline else "-"
-        rows.append((
-            state.name, state.stage.value + mark, state.network or "-", providers(state)[:24], cost(state), deadline,
-        ))  # fmt: skip
-    show_table(_HEAD, rows, give_way=("PROVIDER", "NAME", "COST"), colours=_COLOURS)
-    for value in found:
-        if value["workspace"] not in {None, value["name"]}:
-            say(f"{value['name']} is saved in the workspace '{value['workspace']}'.")
-    for value in found:
-        if value["trouble"]:
-            say(f"{value['name']}: {value['trouble']}")
-
-
-def progress(text: str) -> None:
-    """Say what happens meanwhile, apart from the result."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, progress, reports_errors, say
 from golem_launcher.cli.request import takes_request
-from golem_launcher.cli.sessions import Name, progress, summary
+from golem_launcher.cli.sessions import Name, summary
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.request.typed_numbers import with_point
 
@@ -97,11 +97,11 @@ def wake(
 
 def _begun(name: str, begin: Callable[[], SessionDirectory], *, wait: bool) -> SessionDirectory:
     """The session that ``begin`` starts, once it answers, or it is known to begin. Raises ``LauncherError``."""
-    from golem_launcher.session import client
+    from golem_launcher.session import upkeep
 
     try:
         directory = begin()
-        client.tidy()
+        upkeep.tidy()
         if wait:
             _wait_until_ready(directory)
         else:

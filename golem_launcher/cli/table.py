@@ -8,14 +8,16 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
-import typer
-
+from golem_launcher.cli.saying import print_line
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _BETWEEN = "  "
+_BOLD = 1
+_COLOURS = {"red": 31, "green": 32, "yellow": 33, "cyan": 36, "bright_black": 90}
+"""As terminals know them (ECMA-48)."""
 _LEAST = 8
 """Characters that a column keeps, however narrow the terminal is."""
 
@@ -49,7 +51,7 @@ def show_table(
             shown[-1] = shown[-1].rstrip()
         if coloured:
             shown = [_coloured(cell, number == 0, colours or {}) for cell in shown]
-        typer.echo(_BETWEEN.join(shown), color=coloured or None)
+        print_line(_BETWEEN.join(shown))
 
 
 def _narrow(widths: list[int], columns: Sequence[int], most: int) -> None:
@@ -69,10 +71,14 @@ def _aligned(cell: str, width: int, *, right: bool) -> str:
 
 def _coloured(cell: str, head: bool, colours: Mapping[str, str]) -> str:  # noqa: FBT001 - of this module
     if head:
-        return typer.style(cell, bold=True)
+        return _styled(cell, _BOLD)
     words = cell.split()
     colour = colours.get(words[0]) if words else None
-    return typer.style(cell, fg=colour) if colour else cell
+    return _styled(cell, _COLOURS[colour]) if colour else cell
+
+
+def _styled(cell: str, code: int) -> str:
+    return f"\x1b[{code}m{cell}\x1b[0m"
 
 
 def _width(text: str) -> int:

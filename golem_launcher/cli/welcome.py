@@ -18,16 +18,17 @@ Where to start:
 @reports_errors
 def welcome() -> None:
     """Say it. Nothing is started."""
-    from golem_launcher.cli.sessions import print_sessions
+    from golem_launcher.cli.session_table import print_sessions
     from golem_launcher.errors import SessionNotFound
-    from golem_launcher.session import client, liveness
-    from golem_launcher.session.directory import session_directories
+    from golem_launcher.session.glance import glance
+    from golem_launcher.session.liveness import alive
+    from golem_launcher.session.place import SessionPlace, session_paths
 
     found = []
-    for directory in session_directories():
+    for place in map(SessionPlace, session_paths()):
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            if liveness.alive(directory):
-                found.append(client.describe(directory))
+            if not place.is_settled and alive(place):
+                found.append(glance(place))
     if found:
         print_sessions(found)
         say("\nOpen one: golem-launcher open NAME. End it: golem-launcher stop NAME. All: golem-launcher list\n")

@@ -294,9 +294,8 @@ def _forget_what_is_over() -> None:
     """Of notebooks that were killed, whose sessions are over by now."""
     from golem_launcher.kernel.record import Record
     from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
 
-    Record.sweep({one.name for one in session_directories() if liveness.alive(one)})
+    Record.sweep({one.name for one in liveness.living()})
 
 
 def _ask_to_stop(directory: SessionDirectory) -> None:

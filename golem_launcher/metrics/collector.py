@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from importlib.metadata import version
 from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.registry import Collector
 
+from golem_launcher import __version__
 from golem_launcher.events import Stage
 from golem_launcher.metrics.jobs import JobReader
 from golem_launcher.metrics.reading import Reader
@@ -137,7 +137,7 @@ def _family(prefix: str, series: Series[_T], labels: Sequence[str], of: Sequence
 
 
 def _build() -> Metric:
-    return InfoMetricFamily(f"{_PREFIX}build", "The launcher.", value={"version": version("golem-launcher")})
+    return InfoMetricFamily(f"{_PREFIX}build", "The launcher.", value={"version": __version__})
 
 
 def _fleet(found: list[Reading]) -> Iterator[Metric]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from golem_launcher.paths import NAME_PATTERN
 from golem_launcher.request.checks import (
     idle_time,
     known_network,
@@ -18,7 +19,6 @@ from golem_launcher.request.checks import (
     requirement_lines,
 )
 
-NAME_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 _GENERATION = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?(@[1-9][0-9]{0,8})?$"
 _IMAGE = (
     r"^([A-Za-z0-9][\w.-]*/[\w.-]+(:[\w.-]+)?|[0-9a-f]{56}|[a-z0-9][a-z0-9-]{0,39}"

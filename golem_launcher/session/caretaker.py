@@ -20,11 +20,12 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, paths, processes
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.access.visit import Visit, judged
 from golem_launcher.peers import is_another_person
 from golem_launcher.session import parked
+from golem_launcher.session.caretaking import LOCK
 from golem_launcher.session.wake_desk import WakeDesk
 from golem_launcher.session.waking_page import told_to_it, waking_page
 
@@ -33,51 +34,18 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-_LOCK, _LOG = ".caretaker.lock", ".caretaker.log"
-"""In the directory of all sessions."""
 _LOCK_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 _SLOWEST_SECONDS = 10.0
 """A browser that asks nothing for so long is let go."""
 _GONE_SECONDS = 2.0
 """So long the directory of a session may be away that makes room for another one of its name."""
-_END_SECONDS = 2.0
 _DESK = f"/{OUR_PLACE}desk/"
 """Where a page of a suspended session is told and heard; its number follows."""
 _LONGEST_BODY = 16
 _HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
 _PLAIN = {**_HEADERS, "Content-Type": "text/plain"}
 _HTML = {**_HEADERS, "Content-Type": "text/html; charset=utf-8"}
-
-
-def begin(environment: Mapping[str, str]) -> None:
-    """Have a caretaker at work, unless one is. Called once an address is parked.
-
-    ``environment``: its own, which knows of no session's node.
-    """
-    sessions = paths.sessions_directory()
-    if any(parked.everywhere(sessions)) and not _is_at_work(sessions):
-        processes.spawn_detached(
-            modules.command(__name__),
-            env={**environment, **paths.variables()},
-            log=sessions / _LOG,
-            cwd=sessions,
-        )
-
-
-def end() -> None:
-    """End it. Whatever is parked is answered for again once another one begins."""
-    record = processes.ProcessRecord.from_json(files.read_json(paths.sessions_directory() / parked.CARETAKER))
-    if record is not None:
-        record.stop(grace=_END_SECONDS)
-
-
-def _is_at_work(sessions: Path) -> bool:
-    try:
-        with files.locked(sessions / _LOCK, deadline=0):
-            return False
-    except TimeoutError:
-        return True
 
 
 class _Address(ThreadingTCPServer):
@@ -245,7 +213,7 @@ def main() -> int:
     while True:
         try:
             with (
-                files.locked(sessions / _LOCK, deadline=_LOCK_SECONDS),
+                files.locked(sessions / LOCK, deadline=_LOCK_SECONDS),
                 contextlib.closing(_Round(sessions)) as at_work,
             ):
                 at_work.run()

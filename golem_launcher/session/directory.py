@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-import shutil
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,7 +19,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event
 from golem_launcher.request import LaunchRequest
-from golem_launcher.request.kinds import NAME_PATTERN
+from golem_launcher.session.place import REQUEST, SessionPlace, begun, is_name, is_session, session_paths
 from golem_launcher.session.state_rebuilding import rebuilt
 from golem_launcher.session_state import SessionState
 from golem_launcher.suggestions import did_you_mean
@@ -35,68 +32,23 @@ if TYPE_CHECKING:
     from golem_launcher.workload.base import Workload
 
 _READ_AT_MOST = 4 * 1024 * 1024
-_LOCK_SECONDS = 20.0
-_REQUEST, _STATE = "request.json", "state.json"
-_FILES = (_REQUEST, _STATE, "supervisor.json", "journal.json")
-"""A directory with one of these is a session's, whatever became of the others."""
-_SOCKETS = ("control.sock", "door.sock")
 
 
-@dataclass(frozen=True)
-class SessionDirectory:
+class SessionDirectory(SessionPlace):
     """The files of one session."""
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The session's name, which is the directory's."""
-        return self.path.name
-
-    @property
-    def state_file(self) -> Path:
-        """Where the state is written; it is replaced with each change."""
-        return self.path / _STATE
 
     @property
     def workload_log(self) -> Path:
         """What workload and agent in the provider printed (cleaned line by line); of several machines, the first."""
         return self.path / "workload.log"
 
-    @property
-    def supervisor_log(self) -> Path:
-        """The log of the supervisor itself, for whoever looks for a fault of ours."""
-        return self.path / "supervisor.log"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the supervisor while it lives, and by whoever closes down what a dead one left."""
-        return self.path / "lock"
-
-    @property
-    def control_socket(self) -> Path:
-        """The socket at which the supervisor takes commands (:mod:`golem_launcher.session.control`)."""
-        return paths.socket_path(self.path, "control.sock")
-
-    @property
-    def scratch(self) -> Path:
-        """Temporary files of the supervisor: what it sends and fetches."""
-        return self.path / "scratch"
-
-    def sweep(self) -> None:
-        """Remove what only a living supervisor needs. Blocking; whoever calls holds the lock."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for name in _SOCKETS:
-            with contextlib.suppress(OSError):
-                paths.socket_path(self.path, name).unlink(missing_ok=True)
-
     def request(self) -> LaunchRequest:
         """The request that the session was made from. Raises ``SessionDamaged``."""
         try:
-            return LaunchRequest.model_validate_json((self.path / _REQUEST).read_bytes())
+            return LaunchRequest.model_validate_json((self.path / REQUEST).read_bytes())
         except (OSError, ValidationError):
             raise SessionDamaged(
-                f"What was asked for in the session '{self.name}' can't be read any more ({self.path / _REQUEST}).",
+                f"What was asked for in the session '{self.name}' can't be read any more ({self.path / REQUEST}).",
                 "What it saved is listed by: golem-launcher workspaces",
             ) from None
 
@@ -146,13 +98,13 @@ class SessionDirectory:
 
     def write_request(self, request: LaunchRequest) -> None:
         """Write down the request, when the directory is made. Raises ``OSError``."""
-        files.write_atomic(self.path / _REQUEST, request.model_dump_json(indent=1).encode())
+        files.write_atomic(self.path / REQUEST, request.model_dump_json(indent=1).encode())
 
     def change_request(self, request: LaunchRequest) -> None:
         """The session goes on at another machine than it began with: what it asks for now. Raises ``OSError``."""
-        began = _begun(self.path)
+        began = begun(self.path)
         self.write_request(request)
-        os.utime(self.path / _REQUEST, (began, began))
+        os.utime(self.path / REQUEST, (began, began))
 
     def left_out(self) -> list[dict[str, str]]:
         """What of the workspace is not saved, or not as it is, as of the last save: path and reason of each."""
@@ -223,45 +175,21 @@ def _token_file(machine: int) -> str:
 def session_directory(name: str) -> SessionDirectory:
     """The directory of the session ``name``; ``SessionNotFound`` when there is none."""
     path = paths.sessions_directory() / name
-    if not _is_name(name) or not is_session(path):
-        known = [one.name for one in paths.sessions_directory().iterdir() if is_session(one)]
+    if not is_name(name) or not is_session(path):
+        known = [one.name for one in session_paths()]
         remedy = f"{did_you_mean(name, known)} See `golem-launcher list`.".strip()
         raise SessionNotFound(f"There is no session '{name}'.", remedy)
     return SessionDirectory(path)
 
 
-def is_session(path: Path) -> bool:
-    """Whether a session's files are there, at least some of them."""
-    return any((path / name).is_file() for name in _FILES)
-
-
-@contextlib.contextmanager
-def sessions_locked() -> Iterator[None]:
-    """Hold the sessions' directory alone: nobody starts, wakes up or removes one meanwhile. Blocking.
-
-    Raises ``TimeoutError``.
-    """
-    with files.locked(paths.sessions_directory() / ".lock", deadline=_LOCK_SECONDS):
-        yield
-
-
 def session_directories() -> Iterator[SessionDirectory]:
     """Every session's directory, the newest first."""
-    found = [path for path in paths.sessions_directory().iterdir() if _is_name(path.name) and is_session(path)]
-    for path in sorted(found, key=_begun, reverse=True):
-        yield SessionDirectory(path)
+    return map(SessionDirectory, session_paths())
 
 
-def _is_name(name: str) -> bool:
-    return re.fullmatch(NAME_PATTERN, name) is not None
-
-
-def _begun(path: Path) -> float:
-    """When a session began: its request keeps the time."""
-    for file in (path / _REQUEST, path):
-        with contextlib.suppress(OSError):
-            return file.stat().st_mtime
-    return 0.0
+def unsettled_directories() -> Iterator[SessionDirectory]:
+    """The same, but for those that are over with nothing left to be done: of what may run, or may be owed."""
+    return (directory for directory in session_directories() if not directory.is_settled)
 
 
 def create_session_directory(request: LaunchRequest, place: Path | None = None) -> SessionDirectory:

@@ -59,6 +59,11 @@ def owes(directory: SessionDirectory) -> bool:
     return journal is not None and journal.entries.owes
 
 
+def settled(directory: SessionDirectory) -> bool:
+    """Whether a session without a supervisor is over, and nothing is left to be done for it."""
+    return directory.state().stage.final and not owes(directory)
+
+
 def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED) -> bool:
     """Close down a session whose supervisor is dead; whether there was something to do. Blocking.
 

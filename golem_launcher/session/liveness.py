@@ -1,6 +1,7 @@
 """Which sessions have a supervisor that lives, what it answers, and which workspaces are theirs. Everything blocks.
 
-Whoever looks at sessions from outside asks here: commands, pages, and a supervisor about the others.
+Whoever looks at sessions from outside asks here: commands, pages, and a supervisor about the others. The models of what
+a session tells are loaded where they are needed: who only asks whether one lives has an answer sooner.
 """
 
 from __future__ import annotations
@@ -12,20 +13,21 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
-from golem_launcher.events import Stage
 from golem_launcher.session import parked, timeouts, unattended
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session_state import SessionState
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.place import SessionPlace
+    from golem_launcher.session_state import SessionState
 
 SUPERVISOR_FILE = "supervisor.json"
 """In a session's directory: the process that owns it."""
+SUSPENDED = "suspended"
+"""The stage, where its class is not loaded."""
 SILENT = "Its supervisor on this computer does not answer."
 SQUATTED = (
     "Another program has its address, so don't open its bookmark. By another address it goes on: "
@@ -33,10 +35,17 @@ SQUATTED = (
 )
 
 
-def alive(directory: SessionDirectory) -> bool:
+def alive(directory: SessionPlace) -> bool:
     """Whether the session's supervisor lives, by its process. Blocking, for a moment."""
     record = supervisor(directory)
     return record is not None and record.alive()
+
+
+def living() -> Iterator[SessionDirectory]:
+    """The sessions whose supervisors live, the newest first. What is settled is not looked at."""
+    from golem_launcher.session.directory import unsettled_directories  # noqa: PLC0415 - see above
+
+    return filter(alive, unsettled_directories())
 
 
 def state_of(directory: SessionDirectory) -> SessionState:
@@ -45,9 +54,13 @@ def state_of(directory: SessionDirectory) -> SessionState:
     A supervisor that lives and does not answer is told as its ``trouble``, as is one that ends unless somebody goes on
     with it, and that another program has the address of a suspended one. Raises as ``SessionDirectory.state`` does.
     """
+    from pydantic import ValidationError  # noqa: PLC0415 - see above
+
+    from golem_launcher.session_state import SessionState  # noqa: PLC0415 - likewise
+
     if not alive(directory):
         state = directory.state()
-        is_squatted = state.stage is Stage.SUSPENDED and parked.is_squatted(directory.path)
+        is_squatted = state.stage == SUSPENDED and parked.is_squatted(directory.path)
         return state.model_copy(update={"trouble": SQUATTED.format(name=state.name)}) if is_squatted else state
     try:
         state = SessionState.model_validate(control(directory, "state").get("state"))
@@ -59,7 +72,7 @@ def state_of(directory: SessionDirectory) -> SessionState:
 
 
 def control(
-    directory: SessionDirectory, command: str, *, deadline: float = timeouts.ANSWER, **arguments: Any
+    directory: SessionPlace, command: str, *, deadline: float = timeouts.ANSWER, **arguments: Any
 ) -> dict[str, Any]:
     """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
 
@@ -93,9 +106,7 @@ def claimed(store: str | None) -> dict[str, str]:
     """The workspaces of a store into which living sessions save, or are about to, and the names of those sessions."""
     found = {}
     place = place_of(store)
-    for directory in session_directories():
-        if not alive(directory):
-            continue
+    for directory in living():
         state = state_of(directory)
         if state.stage.final:
             continue
@@ -111,7 +122,7 @@ def claimed(store: str | None) -> dict[str, str]:
     return found
 
 
-def supervisor(directory: SessionDirectory) -> processes.ProcessRecord | None:
+def supervisor(directory: SessionPlace) -> processes.ProcessRecord | None:
     """Its process; looked for among all where what was written down of it can't be read."""
     record = processes.ProcessRecord.from_json(files.read_json(directory.path / SUPERVISOR_FILE))
     return record or _supervisors().get(directory.name)

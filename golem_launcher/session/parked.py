@@ -8,12 +8,14 @@ again. Everything here blocks for a moment.
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golem_launcher import files, paths, processes
+from golem_launcher.session.place import SessionPlace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,12 +126,19 @@ def leave_ended() -> None:
 
 
 def everywhere(sessions: Path) -> Iterator[tuple[Path, Parked]]:
-    """All that is parked of sessions in the directory ``sessions``, each with its own directory."""
-    for file in sessions.glob(f"*/{_FILE}"):
+    """All that is parked of sessions in the directory ``sessions``, each with its own directory.
+
+    What is long over is forgotten: it is not read again.
+    """
+    for name in os.listdir(sessions):  # noqa: PTH208 - a Path for each takes longer than all else
+        if not os.path.exists(f"{sessions}/{name}/{_FILE}"):  # noqa: PTH110 - likewise
+            continue
         with contextlib.suppress(OSError):
-            parked = of(file.parent)
+            parked = of(sessions / name)
             if parked is not None:
-                yield file.parent, parked
+                yield sessions / name, parked
+            elif SessionPlace(sessions / name).is_settled:  # nobody parks anything there any more
+                (sessions / name / _FILE).unlink(missing_ok=True)
 
 
 def _read(value: Any) -> Parked | None:

@@ -16,7 +16,7 @@ from golem_launcher import files, paths, text
 from golem_launcher.access.address import reserved
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
-from golem_launcher.session import caretaker, documents, late_providers, parked, preload, timeouts
+from golem_launcher.session import caretaking, documents, late_providers, parked, preload, timeouts
 from golem_launcher.session.control import ControlServer
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.directory_guard import DirectoryGuard
@@ -147,7 +147,7 @@ class Supervisor:
                 parked.park(path, parked.farewell(seen_at, documents.farewell(state)))
             elif state.stage is not Stage.SUSPENDED:
                 parked.leave(path)
-            caretaker.begin(self._environment)
+            caretaking.begin(self._environment)
         except OSError:
             _LOG.exception("nobody answers at its address")
 

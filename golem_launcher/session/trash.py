@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
 from golem_launcher.session import ledger, leftovers
-from golem_launcher.session.directory import SessionDirectory, is_session
+from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.place import ASIDE, STAMP_LENGTH, is_session, paths_aside
 
-_ASIDE = ".ended"
 _KEEP = 20
-_STAMP_LENGTH = len("20260101-000000-000000")
 
 
 def put(directory: SessionDirectory) -> str:
@@ -25,7 +24,7 @@ def put(directory: SessionDirectory) -> str:
     Those beyond the last 20 are deleted, unless they still owe something; their bills stay in the ledger.
     """
     leftovers.close(directory, start_node=True)
-    place = paths.private_directory(paths.sessions_directory() / _ASIDE)
+    place = paths.private_directory(paths.sessions_directory() / ASIDE)
     here = place / f"{directory.name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
     for old in kept()[_KEEP - 1 :]:
         if not leftovers.owes(old):
@@ -40,7 +39,7 @@ def bring_back(removed: str) -> SessionDirectory:
     place = kept_as(removed).path
     if os.sep in removed or removed.startswith(".") or not is_session(place):
         raise SessionNotFound("This session can't be brought back: its files are gone.")
-    directory = SessionDirectory(paths.sessions_directory() / removed[: -_STAMP_LENGTH - 1])
+    directory = SessionDirectory(paths.sessions_directory() / removed[: -STAMP_LENGTH - 1])
     if directory.path.exists():
         raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
     place.rename(directory.path)
@@ -49,10 +48,9 @@ def bring_back(removed: str) -> SessionDirectory:
 
 def kept_as(removed: str) -> SessionDirectory:
     """The session that :func:`put` put aside, by its word."""
-    return SessionDirectory(paths.sessions_directory() / _ASIDE / removed)
+    return SessionDirectory(paths.sessions_directory() / ASIDE / removed)
 
 
 def kept() -> list[SessionDirectory]:
     """What was put aside, the newest first."""
-    found = (paths.sessions_directory() / _ASIDE).glob("*")
-    return [SessionDirectory(path) for path in sorted(found, key=lambda old: old.name[-_STAMP_LENGTH:], reverse=True)]
+    return [SessionDirectory(path) for path in paths_aside()]

@@ -16,10 +16,10 @@ from golem_launcher.processes import ProcessRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.place import SessionPlace
 
 
-def note(directory: SessionDirectory, until: datetime) -> None:
+def note(directory: SessionPlace, until: datetime) -> None:
     """Note that this process ends the session at ``until`` unless somebody joins it.
 
     ``OSError`` when the disk is full.
@@ -28,13 +28,13 @@ def note(directory: SessionDirectory, until: datetime) -> None:
     files.write_json(_path(directory), {"until": until.timestamp(), "process": process.to_json()})
 
 
-def withdraw(directory: SessionDirectory) -> None:
+def withdraw(directory: SessionPlace) -> None:
     """Remove the note: the session goes on, or has ended."""
     with contextlib.suppress(OSError):
         _path(directory).unlink()
 
 
-def until(directory: SessionDirectory) -> datetime | None:
+def until(directory: SessionPlace) -> datetime | None:
     """When the session ends unless somebody joins it; ``None`` when no end is planned."""
     found = None
     with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ def until(directory: SessionDirectory) -> datetime | None:
     return datetime.fromtimestamp(found["until"], UTC) if process is not None and process.alive() else None
 
 
-def words(directory: SessionDirectory) -> str:
+def words(directory: SessionPlace) -> str:
     """The same as a sentence for people; empty when no end is planned."""
     ends = until(directory)
     if ends is None:
@@ -56,5 +56,5 @@ def words(directory: SessionDirectory) -> str:
     )
 
 
-def _path(directory: SessionDirectory) -> Path:
+def _path(directory: SessionPlace) -> Path:
     return directory.path / "unattended.json"

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
-from golem_launcher.request.kinds import NAME_PATTERN
 from golem_launcher.session.directory import read_lines
 from golem_launcher.tasks.labels import labels_of, labels_of_sets
 from golem_launcher.tasks.syncing import Syncing
@@ -248,7 +247,7 @@ def create(name: str, description: Any) -> JobDirectory:
 def find(name: str) -> JobDirectory:
     """The job of that name. Raises ``SessionError`` when there is none."""
     path = jobs_directory() / name
-    if re.fullmatch(NAME_PATTERN, name) is None or not (path / _JOB).is_file():
+    if re.fullmatch(paths.NAME_PATTERN, name) is None or not (path / _JOB).is_file():
         known = ", ".join(sorted(one.name for one in jobs_directory().iterdir())[:20]) or "none"
         raise SessionError(f"There is no job '{name}'.", f"There are: {known}.")
     return JobDirectory(path)

@@ -11,7 +11,7 @@ import ipywidgets
 
 from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import client
+from golem_launcher.session import client, upkeep
 from golem_launcher.ui.cards.sessions import SessionCards
 from golem_launcher.ui.common.background import Background
 from golem_launcher.ui.common.problems import problem
@@ -179,7 +179,7 @@ class Launcher(ipywidgets.VBox):
 
     async def _tidy(self) -> None:
         await self._loaded()
-        await asyncio.to_thread(client.tidy)
+        await asyncio.to_thread(upkeep.tidy)
         await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:

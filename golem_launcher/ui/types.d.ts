@@ -374,7 +374,15 @@ export type SweepTold =
 // ---- The sessions: `ui/cards`
 
 export type SessionsModel = Model<
-  { live: Session[]; past: Session[]; clock: string; remote: boolean; kinds: string[] },
+  {
+    live: Session[];
+    past: Session[];
+    past_count: number;
+    looked_for: string;
+    clock: string;
+    remote: boolean;
+    kinds: string[];
+  },
   SessionsTold
 >;
 

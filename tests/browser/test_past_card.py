@@ -1,4 +1,4 @@
-"""What a past session's card says of the workspace that it shares with others."""
+"""Past sessions: what a card says of a workspace that others share, and how the older ones of very many are found."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher.events import Stage, now
+from golem_launcher.session import upkeep
 from golem_launcher.session_state import Saving
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, make_session
@@ -45,3 +46,22 @@ def test_a_past_session_says_where_it_is_saved_and_who_saved_there_since(page: P
     # The workspace is not there: the refusal is said on the card, and nothing is started.
     first.get_by_role("button", name="Go on from its own last save").click()
     first.get_by_text("there is no saved workspace 'draft'").wait_for()
+
+
+def test_of_very_many_past_sessions_the_older_ones_are_found_by_search(page: Page) -> None:
+    for number in range(1, 56):
+        make_session(f"thesis-{number}", OVER, alive=False, age=90000.0 - number)
+    upkeep.tidy()
+    past = page.get_by_role("region", name="Past sessions (55)")
+    rows = past.get_by_role("article")
+    expect(rows).to_have_count(3)
+    past.get_by_role("button", name="Show the last 50; Search finds the others").click()
+    expect(rows).to_have_count(50)
+    search = past.get_by_label("Search", exact=True)
+    search.fill("thesis-3")  # among the oldest, and among those that are here
+    expect(past.get_by_role("article", name="thesis-3", exact=True)).to_be_visible()
+    expect(past.get_by_role("article", name="thesis-35", exact=True)).to_be_visible()
+    search.fill("nothing like it")
+    past.get_by_text("None of them matches.").wait_for()
+    past.get_by_role("button", name="Clear", exact=True).click()
+    past.get_by_text("Take all 55 off this list?").wait_for()

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher import paths
-from golem_launcher.session import caretaker, parked
+from golem_launcher.session import caretaking, parked
 from tests.session.test_caretaker import wait
 from tests.session.test_suspension import suspended
 
@@ -30,10 +30,10 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     """A suspended session whose page asks for how long it is to be woken up."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = suspended(hours_left=-1)
-    caretaker.begin(os.environ)
+    caretaking.begin(os.environ)
     wait(str(directory.state().address), answers=True)
     yield directory
-    caretaker.end()
+    caretaking.end()
 
 
 def test_it_takes_an_attentive_press_and_tells_when_nobody_is_there(

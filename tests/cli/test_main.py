@@ -42,6 +42,23 @@ def test_what_takes_long_to_load_is_left_out(words: str, tmp_path: Path) -> None
     assert ran.stderr.splitlines()[-1] == "set()"
 
 
+@pytest.mark.parametrize(("words", "also"), [("--version", {"json", "subprocess"}), ("list", set())])
+def test_what_is_asked_for_most_is_there_without_the_parser_and_the_models(
+    words: str, also: set[str], tmp_path: Path
+) -> None:
+    code = (
+        "import atexit, sys; from golem_launcher.cli.entry import main\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "main()"
+    )
+    environment = {**os.environ, paths.HOME_VARIABLE: str(tmp_path)}
+    ran = subprocess.run(
+        [sys.executable, "-c", code, words], env=environment, capture_output=True, text=True, check=True
+    )
+    loaded = {name.partition(".")[0] for name in ran.stderr.split()}
+    assert not loaded & {"asyncio", "email", "importlib_metadata", "pydantic", "rich", "typer", *also, *_HEAVY}
+
+
 def test_the_version_in_one_line() -> None:
     ran = subprocess.run(
         [sys.executable, "-m", "golem_launcher.cli", "--version"], capture_output=True, text=True, check=True

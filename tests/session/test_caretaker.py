@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.session import caretaker, parked
+from golem_launcher.session import caretaking, parked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory = paths.sessions_directory()
     yield directory
     parked.leave_ended()
-    caretaker.end()
+    caretaking.end()
 
 
 def free_address() -> str:
@@ -45,7 +45,7 @@ def park(sessions: Path, name: str, *, address: str = "") -> str:
     address = address or free_address()
     (sessions / name).mkdir(exist_ok=True)
     parked.park(sessions / name, parked.farewell(address, _TEXT))
-    caretaker.begin(os.environ)
+    caretaking.begin(os.environ)
     return address
 
 
@@ -76,7 +76,7 @@ def wait(url: str, *, answers: bool) -> None:
 
 def caretakers(sessions: Path) -> list[int]:
     """Those that are at work for these sessions."""
-    own = (caretaker.__name__, str(sessions))
+    own = (caretaking.PROGRAM, str(sessions))
     running = psutil.process_iter(["cmdline", "cwd"])
     return [one.pid for one in running if ((one.info["cmdline"] or [""])[-1], one.info["cwd"]) == own]
 

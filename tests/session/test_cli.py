@@ -18,7 +18,7 @@ from golem_launcher.cli.main import app
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
-from golem_launcher.session import client
+from golem_launcher.session import client, upkeep
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.workspace.repository.manifest import Environment
@@ -121,7 +121,7 @@ def started(monkeypatch, *arguments):
         return directory
 
     monkeypatch.setattr(client, "start", begin)
-    monkeypatch.setattr(client, "tidy", list)  # nobody looks after what is not started
+    monkeypatch.setattr(upkeep, "tidy", list)  # nobody looks after what is not started
     result = run("start", *arguments)
     assert result.exit_code == 0, result.stderr
     return requests[0]

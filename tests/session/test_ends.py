@@ -14,7 +14,7 @@ from golem_launcher import paths
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client, liveness, upkeep
 from golem_launcher.session.directory import session_directory
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
@@ -110,7 +110,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     node.holds_nothing_of(entries)
     (agreement,) = entries.agreements
     assert Decimal(value["cost"]) == Decimal(node.invoice(agreement.agreement_id)["amount"]) > 0
-    assert client.tidy() == []
+    assert upkeep.tidy() == []
     assert left_over(directory) == []
 
 
@@ -125,7 +125,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert wait_for_end(directory, 5)
-    client.tidy()
+    upkeep.tidy()
     assert journal(directory).closed
     node.holds_nothing_of(journal(directory))
 
@@ -136,7 +136,7 @@ def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
     assert wait_for_end(directory, 5)
     whole = journal(directory)
     Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
-    client.tidy()
+    upkeep.tidy()
     found = journal(directory)
     assert found.allocation_id == whole.allocation_id
     assert found.network_id == whole.network_id

@@ -21,7 +21,7 @@ from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client, liveness, upkeep
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for
@@ -137,7 +137,7 @@ def kill_supervisor(directory, ready, target):
     killed_at = time.time()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert wait_for_end(directory, 10)
-    client.tidy()
+    upkeep.tidy()
     hashes, at = saved(workspace(directory), target)
     resumed = ready(save_seconds=SAVE_SECONDS, resume=workspace(directory))
     assert json.loads(run(resumed, _HASHES)) == hashes

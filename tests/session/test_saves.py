@@ -11,7 +11,7 @@ import pytest
 from golem_launcher import attach
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client, liveness, upkeep
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
 from tests.session.ending import wait_for_end
@@ -103,7 +103,7 @@ def test_a_killed_supervisor_loses_at_most_what_was_not_saved(ready):
     number = attach(directory.name).save()
     os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
     assert wait_for_end(directory, 5)
-    client.tidy()
+    upkeep.tidy()
     store = open_store()
     assert store.verify(directory.name).damaged == ()
     assert {entry.path for entry in store.manifest(directory.name, number).entries} >= {"a.txt"}

@@ -31,7 +31,17 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
-from golem_launcher.session import caretaker, client, liveness, parked, suspension, trash, wake_desk, waking
+from golem_launcher.session import (
+    caretaking,
+    client,
+    liveness,
+    parked,
+    suspension,
+    trash,
+    upkeep,
+    wake_desk,
+    waking,
+)
 from golem_launcher.session.directory import create_session_directory, session_directories, session_directory
 from golem_launcher.session.supervisor import Supervisor
 from golem_launcher.session.wake_desk import WakeDesk
@@ -61,7 +71,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A launcher's directory of its own; no caretaker is left there."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     yield paths.sessions_directory()
-    caretaker.end()
+    caretaking.end()
 
 
 def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", **fields: Any) -> SessionDirectory:
@@ -261,7 +271,7 @@ waking.wake("mine")
 """
     died = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    client.close_dead()
+    upkeep.close_dead()
     assert directory.state().stage is Stage.SUSPENDED
     again = parked.of(directory.path)
     assert before is not None
@@ -351,7 +361,7 @@ def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -
 
 def test_all_brought_down_nobody_is_left_who_could_wake_it_up(home: Path) -> None:
     directory = suspended()
-    client.tidy()
+    upkeep.tidy()
     wait(str(directory.state().address), answers=True)
     command("down")
     assert caretakers(home) == []
@@ -376,7 +386,7 @@ def test_that_another_program_has_its_address_is_said(home: Path) -> None:
     what = parked.of(directory.path)
     assert what is not None
     with socket.create_server(what.place):
-        client.tidy()
+        upkeep.tidy()
         end = time.monotonic() + 30
         while not parked.is_squatted(directory.path) and time.monotonic() < end:
             time.sleep(0.02)
@@ -394,7 +404,7 @@ def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Pa
     directory = suspended()
     what = parked.of(directory.path)
     assert what is not None
-    client.tidy()
+    upkeep.tidy()
     wait(what.address, answers=True)
 
     async def wakes_up_and_is_suspended() -> None:
@@ -447,7 +457,7 @@ def desk_in(page: str) -> str | None:
 def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
     del home
     directory = suspended()
-    caretaker.begin(os.environ)
+    caretaking.begin(os.environ)
     state = directory.state()
     address, token = str(state.address), directory.token()
     wait(address, answers=True)
@@ -566,7 +576,7 @@ def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready, monke
     assert code == 1
     assert f"golem-launcher wake {name}" in said
 
-    caretaker.end()  # as when the computer was started anew
+    caretaking.end()  # as when the computer was started anew
     command("list")
     wait(str(state.address), answers=True)
     more = ("--budget", "3", "--hours", "1", "--wait")

@@ -73,9 +73,8 @@ def _kernel(word: str) -> str:
 def _living() -> list[SessionState]:
     """Those with kernels. What looks after a session outlives it, until the bill is settled."""
     from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directories
 
-    states = (liveness.state_of(one) for one in session_directories() if liveness.alive(one))
+    states = map(liveness.state_of, liveness.living())
     return [one for one in states if one.workload == LAB.name and not one.stage.final]
 
 

@@ -1,7 +1,6 @@
 """What page, commands and Python do with sessions. Everything here blocks: call it from a thread where a loop runs.
 
-Nobody here holds a session: its supervisor does. These functions start supervisors, talk to them, and close down
-what dead ones left behind.
+Nobody here holds a session: its supervisor does. These functions start supervisors and talk to them.
 """
 
 from golem_launcher.session.client.asking import (
@@ -16,9 +15,9 @@ from golem_launcher.session.client.asking import (
     save,
 )
 from golem_launcher.session.client.ending import ask_to_stop, await_end, stop
-from golem_launcher.session.client.finding import damaged, describe, find, followed, link, recall, saving_of, wait_for
+from golem_launcher.session.client.finding import damaged, describe, find, followed, link, saving_of, wait_for
 from golem_launcher.session.client.starting import FRUGAL, check_name, check_unused, ending_before, settled, start
-from golem_launcher.session.client.tidying import bring_back, close_dead, end_caretaker, remove, remove_past, tidy
+from golem_launcher.session.client.tidying import bring_back, remove, remove_past
 
 __all__ = [
     "FRUGAL",
@@ -30,11 +29,9 @@ __all__ = [
     "bring_back",
     "check_name",
     "check_unused",
-    "close_dead",
     "cluster",
     "damaged",
     "describe",
-    "end_caretaker",
     "ending_before",
     "extend",
     "find",
@@ -43,7 +40,6 @@ __all__ = [
     "link",
     "move",
     "quote_of_move",
-    "recall",
     "remove",
     "remove_past",
     "save",
@@ -51,6 +47,5 @@ __all__ = [
     "settled",
     "start",
     "stop",
-    "tidy",
     "wait_for",
 ]

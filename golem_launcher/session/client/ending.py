@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import SessionError, SessionNotEnded
 from golem_launcher.session import leftovers, suspension, timeouts
 from golem_launcher.session.client.finding import find
-from golem_launcher.session.directory import sessions_locked
 from golem_launcher.session.liveness import alive, control, supervisor
+from golem_launcher.session.place import sessions_locked
 
 if TYPE_CHECKING:
     from golem_launcher.session.directory import SessionDirectory

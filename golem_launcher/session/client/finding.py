@@ -13,6 +13,7 @@ from golem_launcher.rental.payment.journal import FILE, Journal
 from golem_launcher.session import parked
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.liveness import SUPERVISOR_FILE, alive, state_of, strays
+from golem_launcher.session.upkeep import RECALL_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,9 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import Saving, SessionState
 
 _POLL_SECONDS = 0.05
-_RECALL_SECONDS = 10.0
 
 
-def find(name: str, seconds: float = _RECALL_SECONDS) -> SessionDirectory:
+def find(name: str, seconds: float = RECALL_SECONDS) -> SessionDirectory:
     """The session ``name``, also when its directory was taken from under its supervisor, which makes it again then.
 
     Raises ``SessionNotFound``, and ``SessionError`` when that does not come within ``seconds``.
@@ -41,14 +41,6 @@ def find(name: str, seconds: float = _RECALL_SECONDS) -> SessionDirectory:
             )
         time.sleep(_POLL_SECONDS)
     return session_directory(name)
-
-
-def recall(seconds: float = _RECALL_SECONDS) -> dict[str, processes.ProcessRecord]:
-    """Wait until supervisors whose directories were deleted have made them again; those that have not, by name."""
-    end = time.monotonic() + seconds
-    while (left := strays()) and time.monotonic() < end:
-        time.sleep(_POLL_SECONDS)
-    return left
 
 
 def describe(directory: SessionDirectory) -> dict[str, Any]:

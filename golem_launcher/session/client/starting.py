@@ -13,14 +13,16 @@ from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session import preflight, suspension, trash
-from golem_launcher.session.directory import (
-    SessionDirectory,
-    create_session_directory,
-    session_directory,
-    sessions_locked,
-)
+from golem_launcher.session.directory import SessionDirectory, create_session_directory, session_directory
 from golem_launcher.session.inputs import absolute
-from golem_launcher.session.liveness import SUPERVISOR_FILE, alive, claimed, state_of, supervisor_command
+from golem_launcher.session.liveness import (
+    SUPERVISOR_FILE,
+    alive,
+    claimed,
+    state_of,
+    supervisor_command,
+)
+from golem_launcher.session.place import sessions_locked
 from golem_launcher.session.saved_work import saves_into
 
 if TYPE_CHECKING:

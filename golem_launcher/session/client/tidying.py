@@ -1,46 +1,14 @@
-"""Takes sessions off the list and brings them back, and closes down what dead supervisors left behind."""
+"""Takes sessions off the list, and brings them back."""
 
 from __future__ import annotations
 
 import contextlib
-import os
 
-from golem_launcher.errors import LauncherError, SessionError, SessionNotFound
-from golem_launcher.session import caretaker, leftovers, suspension, trash
-from golem_launcher.session.directory import SessionDirectory, session_directories, session_directory, sessions_locked
+from golem_launcher.errors import LauncherError, SessionError
+from golem_launcher.session import suspension, trash
+from golem_launcher.session.directory import SessionDirectory, session_directories, session_directory
 from golem_launcher.session.liveness import alive
-
-
-def tidy() -> list[str]:
-    """Have all as it is to be between commands: :func:`close_dead`, and a caretaker where addresses are parked.
-
-    Called by every command and page that shows or starts sessions: this computer may have been started since.
-    """
-    with contextlib.suppress(OSError):
-        caretaker.begin(os.environ)
-    return close_dead()
-
-
-def close_dead() -> list[str]:
-    """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
-
-    Starts nothing.
-    """
-    with sessions_locked():  # none is half started now
-        dead = [directory for directory in session_directories() if not alive(directory)]
-        dead += [directory for directory in trash.kept() if leftovers.owes(directory)]
-    closed = []
-    for directory in dead:
-        with contextlib.suppress(SessionNotFound, OSError):  # removed meanwhile, or can't be written: the others count
-            if leftovers.close(directory, start_node=False):
-                closed.append(directory.state().name)
-    return closed
-
-
-def end_caretaker() -> None:
-    """Have nobody answer at parked addresses, nor wake a session up there, until :func:`tidy`; none is half begun."""
-    with sessions_locked():
-        caretaker.end()
+from golem_launcher.session.place import sessions_locked
 
 
 def remove(name: str) -> str:

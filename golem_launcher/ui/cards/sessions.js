@@ -25,7 +25,11 @@ function renderSessions({ model, el }) {
   let reader = /** @type {string | null} */ (null); // the session in which the keyboard's place is
   const met = /** @type {Set<string>} */ (new Set()); // sessions that were seen alive here: their end is news
   const live = h("div", { class: "gl-live" });
-  const past = new PastList({ clear: () => tools.send({ kind: "clear" }), changed: showSoon });
+  const past = new PastList({
+    clear: () => tools.send({ kind: "clear" }),
+    changed: showSoon,
+    find: (text) => tools.send({ kind: "find", text }),
+  });
   const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
   const toasts = new Toasts();
   const title = h("h2", { hidden: true }, "Sessions");
@@ -56,7 +60,9 @@ function renderSessions({ model, el }) {
     for (const session of sessions) if (session.live) met.add(keyOf(session));
     // Whoever saw a session run sees how it ended in the same place: reason and results must not go out of sight.
     const here = sessions.filter((session) => met.has(keyOf(session)));
-    const over = past.choose(sessions.filter((session) => !met.has(keyOf(session))));
+    const count = model.get("past_count") - here.filter((session) => !session.live).length;
+    const elsewhere = sessions.filter((session) => !met.has(keyOf(session)));
+    const over = past.choose(elsewhere, count, model.get("looked_for"));
     const shown = [...here, ...over];
     const names = new Set(shown.map((session) => session.name));
     for (const [name, card] of cards) {
@@ -243,7 +249,7 @@ function renderSessions({ model, el }) {
     else placing = setTimeout(settle, UNPLACED_MS);
   }
   document.addEventListener("gl-started", onStarted);
-  model.on("change:live change:past", showSoon);
+  model.on("change:live change:past change:past_count change:looked_for", showSoon);
   model.on("msg:custom", onMessage);
   showAll();
   settle();
@@ -257,7 +263,7 @@ function renderSessions({ model, el }) {
     document.removeEventListener("gl-started", onStarted);
     toasts.dispose();
     downloads.dispose();
-    model.off("change:live change:past", showSoon);
+    model.off("change:live change:past change:past_count change:looked_for", showSoon);
     model.off("msg:custom", onMessage);
   };
 }

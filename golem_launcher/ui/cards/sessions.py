@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import traitlets
 
 from golem_launcher.events import now
-from golem_launcher.session import client
+from golem_launcher.session import upkeep
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
@@ -65,7 +65,13 @@ class SessionCards(Present):
 
     live = traitlets.List().tag(sync=True)
     past = traitlets.List().tag(sync=True)
-    """Sessions that are over; apart, because ``live`` changes every few seconds."""
+    """Sessions that are over, the last and those that were looked for; apart, as ``live`` changes every few seconds."""
+
+    past_count = traitlets.Int().tag(sync=True)
+    """How many there are that are over."""
+
+    looked_for = traitlets.Unicode().tag(sync=True)
+    """What was looked for among all that are over; ``past`` has what was found."""
 
     clock = traitlets.Unicode().tag(sync=True)
     """The kernel's time when the sessions changed: the browser's may differ."""
@@ -95,6 +101,7 @@ class SessionCards(Present):
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "here": self.here,
             "search": self._search,
+            "find": self._find,
             "fetch": self.downloads.fetch,
             "part": self.downloads.part,
             "release": self.downloads.release,
@@ -119,10 +126,12 @@ class SessionCards(Present):
         ]
         self._heartbeat.look(self._directories[view["name"]] for view in live if view["alive"])
         past = [view for view in sessions if not view["live"]]
-        if (live, past) != (self.live, self.past):
+        many = self._session_views.past_count, self._session_views.looked_for
+        if (live, past, *many) != (self.live, self.past, self.past_count, self.looked_for):
             with self.hold_sync():
                 self.clock = now().isoformat()
                 self.live, self.past = live, past
+                self.past_count, self.looked_for = many
         self._feeds = {name: feed for name, feed in self._feeds.items() if name in self._directories}
         await self._tell_links()
         await self._tell_pulses()
@@ -168,6 +177,10 @@ class SessionCards(Present):
             directory = self._directories[name]
             lines = await asyncio.to_thread(search, directory, text, [str(source) for source in sources])
             self.send({"kind": "found", "name": name, "text": text, "lines": lines})
+
+    async def _find(self, content: dict[str, Any]) -> None:
+        """Look through all sessions that are over; the next refresh shows what is found."""
+        await asyncio.to_thread(self._session_views.find, str(content.get("text", "")))
 
     async def _tell_logs(self) -> None:
         for name, feed in tuple(self._feeds.items()):
@@ -227,4 +240,4 @@ class SessionCards(Present):
         unattended = any(not view["alive"] for view in self.live)
         if unattended and time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = time.monotonic()
-            self._threads.submit(client.tidy)
+            self._threads.submit(upkeep.tidy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from golem_launcher.request.command import command
 from golem_launcher.request.model import MOST_WORKERS
 from golem_launcher.request.private import without_secrets
 from golem_launcher.session import liveness
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.place import Lookout
 from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins, counted
@@ -21,33 +23,72 @@ from golem_launcher.workload.tasks import TASKS
 
 if TYPE_CHECKING:
     from datetime import datetime
+    from pathlib import Path
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
 
 PAST_AT_MOST = 50
-"""How many sessions that are over the page lists, the newest first."""
+"""How many settled sessions the page lists, the last that were; and how many older ones that were looked for."""
 
 PLANNED = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)
 """The way of a good start; shown ahead."""
 
 _GIB = 2**30
+_SEARCHED = ("workload", "network", "provider", "reason", "stage")
 
 
 class SessionViews:
-    """Reads sessions; keeps what did not change since (its files' times and sizes), so that reading often is cheap."""
+    """Reads sessions; keeps what did not change since (its files' times and sizes), so that reading often is cheap.
+
+    Of those that are settled it reads the ones that are shown: how many more there are costs nothing.
+    """
 
     def __init__(self) -> None:
+        self._lookout = Lookout()
+        self._paths: list[Path] = []
+        self._directories: dict[str, SessionDirectory] = {}
+        self._settled: dict[str, float] = {}
+        """When each was settled that is known to be."""
+        self._found: frozenset[str] = frozenset()
         self._known: dict[str, tuple[object, dict[str, Any]]] = {}
+        self.past_count = 0
+        """How many are over, as of the last :meth:`read`."""
+        self.looked_for = ""
+        """For what :meth:`find` looked last."""
 
     def read(self) -> tuple[list[dict[str, Any]], dict[str, SessionDirectory]]:
         """The sessions as the page's script takes them, running ones first, and their directories. Blocking."""
-        directories = {directory.name: directory for directory in session_directories()}
-        views = _newer_told([self._view(directory) for directory in directories.values()])
-        self._known = {name: known for name, known in self._known.items() if name in directories}
-        live = [view for view in views if view["live"]]
-        past = [view for view in views if not view["live"]][:PAST_AT_MOST]
-        return live + past, directories
+        paths = self._lookout.look()
+        if paths is not self._paths:
+            self._paths, self._settled = paths, {}
+            self._directories = {path.name: SessionDirectory(path) for path in paths}
+        for directory in self._directories.values():
+            if directory.name not in self._settled and (at := directory.settled_at) is not None:
+                self._settled[directory.name] = at
+        last = sorted(self._settled, key=lambda name: self._settled[name], reverse=True)[:PAST_AT_MOST]
+        shown = self._found.union(last, self._directories.keys() - self._settled.keys())
+        views = {name: self._view(one) for name, one in self._directories.items() if name in shown}
+        self._known = {name: self._known[name] for name in views}
+        live = [view for view in views.values() if view["live"]]
+        past = [view for view in views.values() if not view["live"]]
+        self.past_count = len(self._directories) - len(live)
+        return _newer_told(live + past), self._directories
+
+    def find(self, text: str) -> None:
+        """Have the next :meth:`read` show sessions that are over and say ``text`` too, however old. Blocking.
+
+        Every file is read for that: it takes a moment for each thousand.
+        """
+        words = text.strip().lower()
+        found: list[str] = []
+        for directory in tuple(self._directories.values()) if words else ():
+            with contextlib.suppress(SessionNotFound):
+                state = directory.state()
+                if state.stage.final and words in _text_of(session_view(state, alive=False)):
+                    found.append(directory.name)
+            if len(found) == 2 * PAST_AT_MOST:  # the newest of them are there anyway
+                break
+        self._found, self.looked_for = frozenset(found), text
 
     def _view(self, directory: SessionDirectory) -> dict[str, Any]:
         mark = _mark(directory)
@@ -66,6 +107,12 @@ class SessionViews:
                 view = session_view(state, alive=alive) | _asked(directory)
         self._known[directory.name] = (mark, view)
         return view
+
+
+def _text_of(view: dict[str, Any]) -> str:
+    """What a search looks through, as the page's script does (``textOf`` of past.js)."""
+    words = (view["name"], "job" if view["job"] else "", *(view[key] or "" for key in _SEARCHED))
+    return "\n".join(words).lower()
 
 
 def _newer_told(views: list[dict[str, Any]]) -> list[dict[str, Any]]:

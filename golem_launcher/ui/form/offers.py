@@ -11,7 +11,7 @@ from golem_launcher.market import history
 from golem_launcher.market.gpu_models import gpu_models
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.directory import unsettled_directories
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -123,7 +123,7 @@ _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the mark
 def _own_sessions(network: str) -> list[str]:
     """The user's sessions that have machines of a network. Blocking."""
     found = []
-    for directory in session_directories():
+    for directory in unsettled_directories():
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
             state = directory.state()
             if state.network == network and not state.stage.final:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable
 
-__all__ = ["cancel_all", "first_of", "together", "wait_for"]
+__all__ = ["cancel_all", "each_alone", "first_of", "together", "wait_for"]
+
+_LOG = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _U = TypeVar("_U")
@@ -36,6 +39,17 @@ async def together(*awaitables: Awaitable[Any]) -> list[Any]:
         return await asyncio.gather(*tasks)
     finally:
         await cancel_all(*tasks)
+
+
+async def each_alone(*awaitables: Awaitable[_T]) -> list[_T]:
+    """The results of those that succeed. One that fails is logged and holds up no other: for what is given back."""
+    found: list[_T] = []
+    for result in await asyncio.gather(*awaitables, return_exceptions=True):
+        if isinstance(result, BaseException):
+            _LOG.error("could not give something back in good order", exc_info=result)
+        else:
+            found.append(result)
+    return found
 
 
 @contextlib.asynccontextmanager

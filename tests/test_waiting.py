@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from golem_launcher.waiting import first_of, wait_for
+from golem_launcher.waiting import each_alone, first_of, wait_for
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -73,3 +73,21 @@ def test_of_two_the_first_ends_the_wait_and_the_other_is_cancelled():
         assert len(ended) == 4
 
     asyncio.run(scenario())
+
+
+def test_what_is_given_back_is_given_back_though_something_else_could_not_be(caplog):
+    async def scenario():
+        async def broken():
+            raise ZeroDivisionError
+
+        async def slow():
+            for _ in range(3):
+                await asyncio.sleep(0)
+            return "given back"
+
+        gone = asyncio.create_task(asyncio.Event().wait())
+        gone.cancel()
+        assert await each_alone(broken(), slow(), gone) == ["given back"]
+
+    asyncio.run(scenario())
+    assert "ZeroDivisionError" in caplog.text

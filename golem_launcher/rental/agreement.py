@@ -47,6 +47,6 @@ class SignedAgreement:
         """It is about to be ended: the invoice that counts comes after this."""
         self._invoiced.clear()
 
-    def note_end(self) -> None:
-        """It was ended. Raises ``OSError`` when the journal can't be written."""
-        self._journal.update_agreement(self.id, ended_at=clock.now())
+    def note_end(self, *, heard: bool) -> None:
+        """It is given up now; ``heard``: whether its provider knows that. Where it does not, the closing tells it."""
+        self._journal.note(self.id, ended_at=clock.now(), unheard=not heard)

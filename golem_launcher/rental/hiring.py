@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import ProviderError
@@ -139,7 +140,10 @@ class Hiring:
         await self.release()
 
     async def release(self) -> None:
-        """End the activity and the agreement in good order, bounded in time."""
+        """End the activity and the agreement in good order, bounded in time.
+
+        Where the node does not answer, no time is paid for from now on, and the session's closing ends it.
+        """
         if self._signed is not None:
             self._signed.expect_invoice()
         self._batches.leave()
@@ -149,9 +153,12 @@ class Hiring:
         if self._signed is None:
             return
         reason = {"message": "The session ended", "golem.requestor.code": "Success"}
-        with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(self._demand.job.end(self._signed.id, reason), _REST_SECONDS)
-        self._signed.note_end()
+        heard = False
+        try:
+            with contextlib.suppress(asyncio.TimeoutError, aiohttp.ClientError):
+                heard = await wait_for(self._demand.job.end(self._signed.id, reason), _REST_SECONDS)
+        finally:
+            self._signed.note_end(heard=heard)
 
     async def aclose(self) -> None:
         """End all tasks here without asking the provider: it is gone, or let go of. Safe to call at any moment."""

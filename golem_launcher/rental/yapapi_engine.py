@@ -154,11 +154,18 @@ class YapapiJob(Job):
         held = self.agreements_pool._agreements.get(agreement_id)
         return held is not None and held.worker_task is None
 
-    async def end(self, agreement_id: str, reason: dict[str, str]) -> None:
-        """End one of its agreements, whoever works under it; nothing where it has ended."""
+    async def end(self, agreement_id: str, reason: dict[str, str]) -> bool:
+        """End one of its agreements, whoever works under it; whether its provider knows. Nothing where it has ended.
+
+        Raises ``aiohttp.ClientError`` for a connection to the node that breaks: yapapi catches the most of them.
+        """
         async with self.agreements_pool._lock:
-            if agreement_id in self.agreements_pool._agreements:
-                await self.agreements_pool._terminate_agreement(agreement_id, reason)
+            known = self.agreements_pool._agreements.get(agreement_id)
+            if known is None:
+                return True
+            await self.agreements_pool._terminate_agreement(agreement_id, reason)
+            # One that is for a single activity ends with that.
+            return bool(known.agreement.terminated or not known.has_multi_activity)
 
 
 class _Pool(AgreementsPool):

@@ -18,7 +18,7 @@ from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.moving import Move
 from golem_launcher.session.renting import Renting
 from golem_launcher.session.standby import Standby
-from golem_launcher.waiting import cancel_all, first_of, together
+from golem_launcher.waiting import cancel_all, each_alone, first_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,10 +50,8 @@ class Head:
         """The last one to another machine."""
         self._arrived = asyncio.Event()
         """Set while the machine of a move is ready and not the head yet."""
-        self._left: list[str] = []
-        """Agreements of machines that were moved away from."""
-        self._leaving: set[asyncio.Task[None]] = set()
-        """The ends of those machines."""
+        self._leaving: set[asyncio.Task[list[str]]] = set()
+        """The ends of machines that were moved away from; each tells the agreement."""
         self.borrowed_gpu = BorrowedGpu(self, session.recorder)
         """What cells that need a GPU asked for."""
 
@@ -152,7 +150,6 @@ class Head:
             why = f"This computer's disk does not take it ({error.strerror})"
             self._recorder.message(f"{why}: resumed, the session asks for such a machine as before.", "warning")
         move.done()
-        self._left.append(left.rented.agreement_id)
         leaving = asyncio.create_task(_let_go(left))
         self._leaving.add(leaving)
         return gone_on
@@ -229,8 +226,8 @@ class Head:
     async def release(self) -> list[str]:
         """Let go of it, of the standby and of those that were left, in good order and bounded in time; agreements."""
         of_standby = [self._standby.release()] if self._standby is not None else []
-        _, own, *others = await together(asyncio.gather(*self._leaving), self._release_own(), *of_standby)
-        return [*own, *(agreement for some in others for agreement in some), *self._left]
+        released = await each_alone(self._release_own(), *of_standby, *self._leaving)
+        return [agreement for some in released for agreement in some]
 
     async def _release_own(self) -> list[str]:
         if self._renting is None or self.machine is None:
@@ -250,10 +247,13 @@ async def _nobody() -> int:
     return 0
 
 
-async def _let_go(machine: Machine) -> None:
-    """End a machine that was moved away from, in good order."""
-    await machine.hiring.release()
-    await machine.hiring.aclose()
+async def _let_go(machine: Machine) -> list[str]:
+    """End a machine that was moved away from, in good order; its agreement."""
+    try:
+        await machine.hiring.release()
+    finally:
+        await machine.hiring.aclose()
+    return [machine.rented.agreement_id]
 
 
 def _check_movable(request: LaunchRequest) -> None:

@@ -120,6 +120,7 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
         node = network_hosts.enter(network).node if start_node else network_hosts.present(network)
         if node is None:
             return False
+        journal.strict = False
         with ThreadPoolExecutor(max_workers=1) as thread:  # the caller's thread may have a loop of its own
             thread.submit(asyncio.run, _close_down(node, journal)).result()
     except LauncherError as error:

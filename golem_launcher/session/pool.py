@@ -16,7 +16,7 @@ from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeE
 from golem_launcher.events import Stage
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.renting import Renting
-from golem_launcher.waiting import cancel_all, first_of, wait_for
+from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,7 +137,7 @@ class Pool:
         emptying = [member.task for member in self._members if member.task is not None and member.emptying]
         await self._rent_no_more(spared=emptying)
         ready = [(member, member.machine) for member in self._members if member.machine is not None]
-        await asyncio.gather(*emptying, *(member.renting.release(machine) for member, machine in ready))
+        await each_alone(*emptying, *(member.renting.release(machine) for member, machine in ready))
         return [*self._gone, *(machine.rented.agreement_id for _, machine in ready)]
 
     async def aclose(self) -> None:

@@ -30,7 +30,7 @@ from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.last_save import Unsaved, not_ended_words
 from golem_launcher.session.pool import Pool
 from golem_launcher.session.renting import Renting
-from golem_launcher.waiting import cancel_all, together
+from golem_launcher.waiting import cancel_all, each_alone, together
 
 if TYPE_CHECKING:
     from golem_launcher.rental.payment.money import Reserved
@@ -231,8 +231,9 @@ class Run:
         session = self.session
         session.journal.strict = False
         try:
-            await self.head.close_move()
-            await session.saves.detach()  # nobody asks a machine for its files while it is being let go
+            # Whatever fails of this, the journal has what is left.
+            await each_alone(self.head.close_move())
+            await each_alone(session.saves.detach())  # nobody asks a machine for its files while it is being let go
             if self._prepared is not None:
                 await self._let_go(self._prepared)
             if self.entered is not None:
@@ -255,10 +256,10 @@ class Run:
         """Let go of all machines, in good order unless there is a ``hurry``."""
         if not self.hurry:
             of_pool = [self.pool.release()] if self.pool is not None else []
-            agreements = [one for some in await together(self.head.release(), *of_pool) for one in some]
+            agreements = [one for some in await each_alone(self.head.release(), *of_pool) for one in some]
             await session.engine.invoices_came(agreements, _INVOICE_SECONDS)
-        await self.head.aclose()
+        await each_alone(self.head.aclose())
         if self.pool is not None:
-            await self.pool.aclose()
+            await each_alone(self.pool.aclose())
         await session.engine.stop()
         await session.terminations.cancel()

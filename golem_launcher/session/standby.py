@@ -17,7 +17,7 @@ from golem_launcher.session import standby_search
 from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.newcomer_record import NewcomerRecord
 from golem_launcher.session_state import StandbyState
-from golem_launcher.waiting import cancel_all, first_of
+from golem_launcher.waiting import cancel_all, each_alone, first_of
 
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
@@ -109,7 +109,7 @@ class Standby:
         await self._stop()
         if newcomer is not None:
             self._let_go(newcomer)
-        return [agreement for gone in await asyncio.gather(*self._leaving) for agreement in gone]
+        return [agreement for gone in await each_alone(*self._leaving) for agreement in gone]
 
     async def aclose(self) -> None:
         """Stop watching and looking; a machine that stands by is closed down by the journal. Nothing more is told."""

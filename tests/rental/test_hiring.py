@@ -1,16 +1,19 @@
-"""What becomes of an activity whose deploy stands still. yapapi's engine stands in, without a node."""
+"""A deploy that stands still, and an end that the node lets nobody see. yapapi's engine stands in, without a node."""
 
 import asyncio
 from types import SimpleNamespace
 
+import aiohttp
 import pytest
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.session import preload
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
+from golem_launcher.rental.agreement import SignedAgreement  # noqa: E402
 from golem_launcher.rental.deploy_progress import DeployLimits  # noqa: E402
 from golem_launcher.rental.hiring import Hiring  # noqa: E402
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal  # noqa: E402
 
 
 class Engine:
@@ -71,3 +74,31 @@ def test_once_the_package_runs_the_batches_go_on():
     asyncio.run(run())
     assert engine.ended
     assert closed == [True]
+
+
+@pytest.mark.parametrize("fails", [aiohttp.ServerDisconnectedError(), RuntimeError("a fault of ours"), None])
+def test_what_is_let_go_of_is_given_up_then_whatever_the_node_says(tmp_path, fails):
+    """Else the time until somebody closes it down is judged as worked for us."""
+    journal = Journal.create(tmp_path)
+    journal.add_agreement(AgreementEntry(agreement_id="a1", provider_id="0x1", provider_name="p", price=None))
+
+    async def end(_agreement_id, _reason):
+        if fails is not None:
+            raise fails
+        return True
+
+    async def let_go():
+        made = hiring(Engine())
+        made._demand.job.end = end
+        choice = SimpleNamespace(backoff=SimpleNamespace(busy=set()))
+        made._signed = SignedAgreement("a1", journal, choice, asyncio.Event())
+        await made.release()
+
+    if isinstance(fails, RuntimeError):
+        with pytest.raises(RuntimeError):
+            asyncio.run(let_go())
+    else:
+        asyncio.run(let_go())
+    entry = Journal.read(tmp_path).agreement("a1")
+    assert entry.ended_at is not None
+    assert entry.unheard is (fails is not None)

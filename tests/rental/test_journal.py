@@ -1,5 +1,8 @@
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+
+import pytest
 
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.rental.payment.journal import FILE, AgreementEntry, Journal
@@ -46,3 +49,21 @@ def test_nothing_is_acceptable_from_an_agreement_that_never_came_to_work():
     assert entry.acceptable() == 0
     begun = entry.model_copy(update={"started_at": datetime.now(UTC) - timedelta(seconds=100)})
     assert PRICE.at_most(100) < begun.acceptable() < 2 * PRICE.at_most(100)
+
+
+def test_an_end_counts_though_the_disk_does_not_take_it_and_is_written_when_it_does(tmp_path):
+    (tmp_path / "session").mkdir()
+    journal = Journal.create(tmp_path / "session")
+    began = datetime.now(UTC) - timedelta(seconds=1000)
+    journal.add_agreement(
+        AgreementEntry(agreement_id="a1", provider_id="0x1", provider_name="p", price=PRICE, started_at=began)
+    )
+    shutil.rmtree(tmp_path / "session")
+    with pytest.raises(OSError, match="No such file"):
+        journal.update_agreement("a1", activity_id="never asked for")
+    journal.note("a1", ended_at=began + timedelta(seconds=10))
+    most = journal.agreement("a1").acceptable()
+    assert most < PRICE.at_most(200)
+    (tmp_path / "session").mkdir()
+    journal.update()
+    assert Journal.read(tmp_path / "session").agreement("a1").acceptable() == most

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from golem_launcher import clock, paths
-from golem_launcher.errors import NodeRefused
+from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.market import history
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.rental.choice import Choice
@@ -338,6 +338,31 @@ def test_an_agreement_that_could_not_be_ended_is_ended_later():
     assert node.asked == ["one", "two", "three", "two"]
     assert (again.entries.closed, again.entries.lingers) == (True, False)
     assert not leftovers.awaits(business.directory)
+
+
+def test_an_agreement_is_given_up_when_that_is_tried_first_though_the_node_is_away_then():
+    business, node = Business(["one", "two"]), SlowNode()
+    business.journal.update(demanded=True)
+    terminate = node.terminate_agreement
+
+    async def away(agreement_id, message):
+        if agreement_id == "one":
+            raise NodeUnreachable("The node is away.")
+        await asyncio.sleep(0.05)
+        await terminate(agreement_id, message)
+
+    node.terminate_agreement = away
+    with pytest.raises(NodeUnreachable):
+        asyncio.run(closing.close_down(node, business.journal))
+    given_up = [entry.ended_at for entry in Journal.read(business.directory.path).entries.agreements]
+    assert None not in given_up
+    node.terminate_agreement = terminate
+    again = Journal.read(business.directory.path)
+    assert [entry.over for entry in again.entries.agreements] == [False, True], "one that fails holds up no other"
+    asyncio.run(closing.close_down(node, again))
+    assert [entry.ended_at for entry in again.entries.agreements] == given_up, "hours may lie between"
+    assert [entry.unheard for entry in again.entries.agreements] == [True, False]
+    assert again.entries.closed
 
 
 def test_a_provider_that_never_answers_is_not_asked_for_ever(monkeypatch):

@@ -50,7 +50,10 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
         return
     untold = [] if journal.entries.lingers else await _find_forgotten(rest, journal)
     living = [entry for entry in journal.entries.agreements if not entry.over]
-    await asyncio.gather(*(end_agreement(rest, journal, entry) for entry in living))
+    ends = (end_agreement(rest, journal, entry) for entry in living)
+    failures = [one for one in await asyncio.gather(*ends, return_exceptions=True) if one is not None]
+    if failures:
+        raise failures[0]
     if journal.entries.network_id is not None and not journal.entries.lingers:
         await rest.remove_network(journal.entries.network_id)
     late = False
@@ -175,18 +178,21 @@ async def end_agreement(rest: YagnaRest, journal: Journal, entry: AgreementEntry
     """End one agreement and its activity, whether the provider is still there or not. Raises ``NodeUnreachable``.
 
     A node ends an agreement once the provider has answered, and not before: until then the journal has it as not
-    ``over``.
+    ``over``. Given up it is in any case: what is worked after the first attempt is not paid.
     """
-    if entry.activity_id is None:  # the provider may not have signed it yet
-        await _ask_provider(rest.cancel_agreement(entry.agreement_id, "The session ended"), "cancel the agreement")
-    calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
-    if entry.activity_id is not None:
-        calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
-    heard = await asyncio.gather(*calls)
-    over = await _is_over(rest, entry.agreement_id)
-    entry = journal.agreement(entry.agreement_id) or entry
-    unheard = entry.unheard or not any(heard)
-    journal.update_agreement(entry.agreement_id, ended_at=entry.ended_at or clock.now(), unheard=unheard, over=over)
+    heard, over = [False], False
+    try:
+        if entry.activity_id is None:  # the provider may not have signed it yet
+            await _ask_provider(rest.cancel_agreement(entry.agreement_id, "The session ended"), "cancel the agreement")
+        calls = [_ask_provider(rest.terminate_agreement(entry.agreement_id, "The session ended"), "end the agreement")]
+        if entry.activity_id is not None:
+            calls.append(_ask_provider(rest.destroy_activity(entry.activity_id), "destroy the activity"))
+        heard = await asyncio.gather(*calls)
+        over = await _is_over(rest, entry.agreement_id)
+    finally:
+        entry = journal.agreement(entry.agreement_id) or entry
+        unheard = entry.unheard or not any(heard)
+        journal.note(entry.agreement_id, ended_at=entry.ended_at or clock.now(), unheard=unheard, over=over)
 
 
 async def _is_over(rest: YagnaRest, agreement_id: str) -> bool:

@@ -7,6 +7,7 @@ microsecond), the ``tag`` property of the demand, the address of the private net
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import secrets
 from datetime import UTC, datetime
@@ -257,11 +258,10 @@ class Journal:
         """Write the entries with ``changes``. Raises ``OSError``, and they stay as they were, while ``strict``."""
         entries = changed(self.entries, changes)
         try:
-            files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
+            self._write(entries)
         except OSError:
             if self.strict:
                 raise
-            _LOG.exception("could not write")
         self.entries = entries
 
     def add_agreement(self, entry: AgreementEntry) -> None:
@@ -272,6 +272,15 @@ class Journal:
     def update_agreement(self, agreement_id: str, **changes: object) -> None:
         """Change what is known about one agreement."""
         self.update(agreements=self._with_agreement(agreement_id, changes).agreements)
+
+    def note(self, agreement_id: str, **facts: object) -> None:
+        """Know what has come of an agreement, also where the disk does not take it: the next write has it.
+
+        Never raises: that no time is paid for after an end must not depend on a disk that is full.
+        """
+        self.entries = self._with_agreement(agreement_id, facts)
+        with contextlib.suppress(OSError):
+            self._write(self.entries)
 
     def remember_usage(self, agreement_id: str, usage: tuple[float, ...]) -> None:
         """Know the last reported usage, in memory alone: without it, a bill is judged by the clock.
@@ -299,6 +308,13 @@ class Journal:
     def agreement(self, agreement_id: str) -> AgreementEntry | None:
         """What is known about an agreement."""
         return next((entry for entry in self.entries.agreements if entry.agreement_id == agreement_id), None)
+
+    def _write(self, entries: Entries) -> None:
+        try:
+            files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
+        except OSError:
+            _LOG.exception("could not write")
+            raise
 
     def _with_agreement(self, agreement_id: str, changes: dict[str, object]) -> Entries:
         agreements = tuple(

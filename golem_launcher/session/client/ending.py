@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError, SessionNotEnded
-from golem_launcher.session import leftovers, suspension, timeouts
+from golem_launcher.session import late_providers, leftovers, suspension, timeouts
 from golem_launcher.session.client.finding import find
 from golem_launcher.session.liveness import alive, control, supervisor
 from golem_launcher.session.place import sessions_locked
@@ -32,6 +32,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     while not _stays_over(directory):
         death = _end(directory, seconds, force=force)
     leftovers.close(directory, start_node=True, death=death)
+    late_providers.begin(directory)
     if directory.written_state() is None and not leftovers.owes(directory):  # else that is told until it is closed
         directory.write_state(directory.state().model_copy(update={"trouble": ""}))
     return directory.state()

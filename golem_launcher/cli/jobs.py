@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.owner import Owner
-    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import Payload
@@ -78,7 +78,7 @@ class Work:
 
     directory: JobDirectory
     job: Job
-    owner: Callable[[Record, Told, Callable[[], None]], Owner]
+    owner: Callable[[JobRecord, Told, Callable[[], None]], Owner]
     """Makes the owner of its tasks, with whom to tell what happens, and how it stops the job in order."""
     setup: Payload | None = None
 
@@ -103,7 +103,7 @@ async def carry_out(work: Work) -> dict[str, Any]:
     from golem_launcher.cli.job_view import JobView
     from golem_launcher.tasks import placing
     from golem_launcher.tasks.attempts import AttemptLines
-    from golem_launcher.tasks.record import Record
+    from golem_launcher.tasks.record import JobRecord
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
 
@@ -116,7 +116,7 @@ async def carry_out(work: Work) -> dict[str, Any]:
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
         spent = _spent(directory)
         if missing:
-            with contextlib.closing(Record(directory)) as record:
+            with contextlib.closing(JobRecord(directory)) as record:
                 request = _affordable(job, spent, len(missing))
                 view.cap = request.budget
                 tell_all = _both(AttemptLines(record).told, view.told)
@@ -144,7 +144,7 @@ def _spent(directory: JobDirectory) -> Decimal:
     from golem_launcher.errors import SessionNotFound
     from golem_launcher.session import liveness
     from golem_launcher.session.directory import session_directory
-    from golem_launcher.tasks.record import Line, Record
+    from golem_launcher.tasks.record import JobRecord, Line
 
     costs = {line.session: Decimal(line.cost) for line in directory.lines() if line.kind == "cost"}
     with contextlib.suppress(SessionNotFound):
@@ -152,7 +152,7 @@ def _spent(directory: JobDirectory) -> Decimal:
         state = session.state()
         known = costs.get(state.created_at.isoformat())
         if state.workload == "tasks" and not liveness.alive(session) and known != state.cost:
-            with contextlib.closing(Record(directory)) as record:
+            with contextlib.closing(JobRecord(directory)) as record:
                 line = Line(kind="cost", session=state.created_at.isoformat(), cost=str(state.cost))
                 record.add(line, sure=True)
             costs[line.session] = state.cost

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.cli.jobs import Told
     from golem_launcher.tasks.job import CommandTasks, Job
-    from golem_launcher.tasks.record import Record
+    from golem_launcher.tasks.record import JobRecord
 
 _OF_FILE = (
     "command", "map", "workers", "setup", "files", "output", "collect", "timeout", "attempts", "verify", "check",
@@ -171,7 +171,7 @@ def _check_changeable(own: dict[str, Any]) -> None:
         )
 
 
-def _owner(job: Job, record: Record, told: Told, _stop: Callable[[], None]) -> CommandTasks:
+def _owner(job: Job, record: JobRecord, told: Told, _stop: Callable[[], None]) -> CommandTasks:
     from golem_launcher.tasks.job import CommandTasks
 
     return CommandTasks(job, record, told)

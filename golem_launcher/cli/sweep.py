@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.cli.jobs import Told
-    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.sweep import Sweep, SweepTasks
 
 
@@ -101,7 +101,9 @@ def sweep(
         raise typer.Exit(FAILED)
 
 
-def _owner(sweep: Sweep, directory: JobDirectory, record: Record, told: Told, stop: Callable[[], None]) -> SweepTasks:
+def _owner(
+    sweep: Sweep, directory: JobDirectory, record: JobRecord, told: Told, stop: Callable[[], None]
+) -> SweepTasks:
     from golem_launcher.tasks.sweep import SweepTasks
 
     return SweepTasks(sweep, directory, record, told, stop)

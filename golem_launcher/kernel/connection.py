@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.kernel.messages import Message
-    from golem_launcher.kernel.record import Record
+    from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
@@ -58,7 +58,7 @@ class Connection:
     """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once, the latter perhaps after ``part``."""
 
     def __init__(
-        self, directory: SessionDirectory, record: Record, owner: Owner, *, ends_session: bool, notebook: str = ""
+        self, directory: SessionDirectory, record: KernelRecord, owner: Owner, *, ends_session: bool, notebook: str = ""
     ) -> None:
         self.directory = directory
         self.ends_session = ends_session

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.connection import Connection, Owner
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
-    from golem_launcher.kernel.record import Attachment, Record
+    from golem_launcher.kernel.record import Attachment, KernelRecord
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
@@ -44,7 +44,7 @@ class Notebook:
     def __init__(
         self,
         owner: Owner,
-        record: Record,
+        record: KernelRecord,
         *,
         request: dict[str, Any] | None = None,
         on_shutdown: OnShutdown = "disconnect",
@@ -292,10 +292,10 @@ def _refuse_real_money(request: LaunchRequest) -> None:
 
 def _forget_what_is_over() -> None:
     """Of notebooks that were killed, whose sessions are over by now."""
-    from golem_launcher.kernel.record import Record
+    from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.session import liveness
 
-    Record.sweep({one.name for one in liveness.living()})
+    KernelRecord.sweep({one.name for one in liveness.living()})
 
 
 def _ask_to_stop(directory: SessionDirectory) -> None:

@@ -53,7 +53,7 @@ class Attachment:
         return self.offered_until is None and self.alive
 
 
-class Record:
+class KernelRecord:
     """The file of one kernel, which is known by its connection file: that stays the same over restarts."""
 
     def __init__(self, connection_file: Path) -> None:

@@ -16,7 +16,7 @@ from golem_launcher.kernel.front import Front
 from golem_launcher.kernel.notebook import Notebook, OnShutdown
 from golem_launcher.kernel.orphan import until_orphaned
 from golem_launcher.kernel.proxy import Proxy
-from golem_launcher.kernel.record import Record
+from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -36,14 +36,14 @@ def serve(connection_file: Path, request: Path | None, on_shutdown: OnShutdown) 
             fields = yaml.read(request)
             parse_request(fields)
             fields.pop("name", None)  # each session has its own
-        asyncio.run(_serve(connection_file, Record(connection_file), fields, on_shutdown))
+        asyncio.run(_serve(connection_file, KernelRecord(connection_file), fields, on_shutdown))
     except LauncherError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 1
     return 0
 
 
-async def _serve(file: Path, record: Record, fields: dict[str, object] | None, on_shutdown: OnShutdown) -> None:
+async def _serve(file: Path, record: KernelRecord, fields: dict[str, object] | None, on_shutdown: OnShutdown) -> None:
     front = Front(file)
     proxy = Proxy(
         front,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.connection import Connection
     from golem_launcher.kernel.output import Output, Place, Shown
-    from golem_launcher.kernel.record import Record
+    from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.kernel.sync.rounds import Sync
     from golem_launcher.kernel.sync.steps import Outcome
     from golem_launcher.session.directory import SessionDirectory
@@ -32,7 +32,7 @@ _TELL_SECONDS = 0.3
 class SyncedFolder:
     """Of one notebook. Its methods are called by commands and at the kernel's end, one at a time."""
 
-    def __init__(self, record: Record, connected: Callable[[], Connection]) -> None:
+    def __init__(self, record: KernelRecord, connected: Callable[[], Connection]) -> None:
         """``connected`` gives the notebook's connection, or raises ``NotConnected``."""
         self._record = record
         self._connected = connected

@@ -41,7 +41,7 @@ class Origin(Protocol):
         """Take a reply that the router makes itself."""
 
 
-class Routes(Protocol):
+class Routing(Protocol):
     """What a peer's frames are routed by: the router."""
 
     dropped: int
@@ -80,7 +80,7 @@ class Peer(FrameConnection):
     it is dropped. So memory stays bounded and nobody is held up for long.
     """
 
-    def __init__(self, router: Routes) -> None:
+    def __init__(self, router: Routing) -> None:
         super().__init__()
         self._router = router
         self.services: set[str] = set()

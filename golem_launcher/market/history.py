@@ -33,7 +33,7 @@ _MOST_PROVIDERS = 5000
 _LONGEST_REASON = 200
 
 
-class Record(BaseModel):
+class ProviderRecord(BaseModel):
     """What is remembered of one provider."""
 
     model_config = ConfigDict(frozen=True)
@@ -68,7 +68,7 @@ class Record(BaseModel):
         return (self.agreements - min(self.failures, self.agreements) + 1) / (self.agreements + 2)
 
 
-def read() -> dict[str, Record]:
+def read() -> dict[str, ProviderRecord]:
     """Read what is remembered of all providers, by provider id. Called when a session starts and to list offers."""
     value = None
     with contextlib.suppress(OSError):
@@ -76,7 +76,7 @@ def read() -> dict[str, Record]:
     found = {}
     for provider_id, record in (value if isinstance(value, dict) else {}).items():
         with contextlib.suppress(ValidationError):
-            found[str(provider_id)] = Record.model_validate(record)
+            found[str(provider_id)] = ProviderRecord.model_validate(record)
     return found
 
 
@@ -110,7 +110,7 @@ def note_benchmark(provider_id: str, name: str, found: Benchmark) -> None:
     _change(provider_id, name, lambda _: {"benchmark": found})
 
 
-def put_back(provider_ids: Iterable[str], before: Mapping[str, Record]) -> None:
+def put_back(provider_ids: Iterable[str], before: Mapping[str, ProviderRecord]) -> None:
     """Remember of these providers what was remembered ``before``, and no more. Called by the demo, which kills one."""
     try:
         with _alone():
@@ -136,11 +136,11 @@ def _is_meant(word: str | None, known: str) -> bool:
     return word is None or word.casefold() == known.casefold()
 
 
-def _change(provider_id: str, name: str, change: Callable[[Record], dict[str, object]]) -> None:
+def _change(provider_id: str, name: str, change: Callable[[ProviderRecord], dict[str, object]]) -> None:
     try:
         with _alone():
             records = read()
-            known = records.pop(provider_id, Record())
+            known = records.pop(provider_id, ProviderRecord())
             now = datetime.now(UTC)
             records[provider_id] = known.model_copy(update={"name": clean_name(name), "seen_at": now, **change(known)})
             _write(dict(list(records.items())[-_MOST_PROVIDERS:]))
@@ -148,7 +148,7 @@ def _change(provider_id: str, name: str, change: Callable[[Record], dict[str, ob
         _LOG.warning("what happened with a provider is not remembered: %s", error)
 
 
-def _write(records: dict[str, Record]) -> None:
+def _write(records: dict[str, ProviderRecord]) -> None:
     files.write_json(_path(), {key: record.model_dump(mode="json") for key, record in records.items()})
 
 

@@ -9,7 +9,7 @@ from golem_launcher.market.limits import gpus_wanted
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
-    from golem_launcher.market.history import Record
+    from golem_launcher.market.history import ProviderRecord
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
@@ -28,7 +28,7 @@ _AFTER_FAILURE = 0.1
 def worth(
     request: LaunchRequest,
     machine: OfferedMachine,
-    record: Record | None,
+    record: ProviderRecord | None,
     *,
     luck: float = 0.0,
     reputation: float = UNKNOWN_REPUTATION,
@@ -48,13 +48,13 @@ def cost(request: LaunchRequest, machine: OfferedMachine) -> Decimal:
     return machine.price.at_most(float(request.hours) * SECONDS_PER_HOUR)
 
 
-def core_speed(record: Record | None) -> float | None:
+def core_speed(record: ProviderRecord | None) -> float | None:
     """How fast one core of a provider's machine was when it was measured last, with a usual one as 1."""
     known = record.benchmark if record is not None else None
     return None if known is None else known.core_rate / USUAL_CORE
 
 
-def speed(request: LaunchRequest, machine: OfferedMachine, record: Record | None) -> float:
+def speed(request: LaunchRequest, machine: OfferedMachine, record: ProviderRecord | None) -> float:
     """How fast a machine is: in cores, as they usually are; where a GPU is wanted, those whose GPU is known come first.
 
     Of one that was not measured each thread of its offer counts as such a core.
@@ -67,7 +67,7 @@ def speed(request: LaunchRequest, machine: OfferedMachine, record: Record | None
 
 
 def _worth(
-    request: LaunchRequest, machine: OfferedMachine, record: Record | None, luck: float, reputation: float
+    request: LaunchRequest, machine: OfferedMachine, record: ProviderRecord | None, luck: float, reputation: float
 ) -> float:
     if request.choose == "random":
         return luck

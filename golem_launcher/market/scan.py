@@ -68,7 +68,9 @@ async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds
     return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.read())
 
 
-def judged(request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.Record]) -> Offers:
+def judged(
+    request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.ProviderRecord]
+) -> Offers:
     """Tell machines that fit a request from others, with reasons; ``known`` is what we remember of providers."""
     found = list(found)
     offers = sorted(
@@ -96,7 +98,7 @@ async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any
         return found
 
 
-def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Record | None) -> Offer:
+def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.ProviderRecord | None) -> Offer:
     price = machine.price
     pinned = any(map(machine.has_id, request.allow))  # by its id: its past is forgiven, as sessions do
     past = record.avoided() if record and not pinned else ""

@@ -60,7 +60,7 @@ class Choice:
     unwanted: set[str] = field(default_factory=set)
     """Those of the unfit whom the user does not want by name."""
     seen: set[str] = field(default_factory=set)
-    known: Mapping[str, history.Record] = field(default_factory=history.read)
+    known: Mapping[str, history.ProviderRecord] = field(default_factory=history.read)
     """What earlier sessions learned of providers."""
     reputation: Mapping[str, float] = field(default_factory=dict)
     """What others say of providers, 0 to 1."""

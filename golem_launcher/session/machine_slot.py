@@ -40,7 +40,7 @@ class MachineFiles(Protocol):
         """What became of the files of one whose provider is gone, in words."""
 
 
-class Record(Protocol):
+class SessionRecorder(Protocol):
     """Where a :class:`MachineRecorder` writes: the session's recorder, or what tells of a machine that is to be."""
 
     @property
@@ -79,7 +79,7 @@ class MachineRecorder:
     named by their number.
     """
 
-    def __init__(self, recorder: Record, number: int) -> None:
+    def __init__(self, recorder: SessionRecorder, number: int) -> None:
         self._recorder = recorder
         self.number = number
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _LOCK_SECONDS = 5.0
 _LONGEST_RECORD = 8000
-_GROUND_SECONDS = 1.0
+_GUARD_SECONDS = 1.0
 _NO_ADDRESS = "Its address could not be kept on this computer's disk, so it is not suspended."
 _CARETAKER_SECONDS = 5.0
 """So long it may take to be at a session's address."""
@@ -54,7 +54,7 @@ class Supervisor:
 
         self._run = Run(directory, self._recorder)
         self._commands = Commands(self._run)
-        self._ground = DirectoryGuard(directory, directory.request(), lock)
+        self._guard = DirectoryGuard(directory, directory.request(), lock)
         self._why = STOPPED
         """Why it ends before its time."""
         self._stop = asyncio.Event()
@@ -75,7 +75,7 @@ class Supervisor:
             **self._commands.by_name,
         }
         control = ControlServer(self._directory.control_socket, commands)
-        watching = asyncio.create_task(self._watch_ground(control))
+        watching = asyncio.create_task(self._watch_directory(control))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._on_signal)
@@ -205,12 +205,12 @@ class Supervisor:
                 self._stop.set()
         self._recorder.update(not_ended="")
 
-    async def _watch_ground(self, control: ControlServer) -> None:
+    async def _watch_directory(self, control: ControlServer) -> None:
         """End the session in order when its directory is taken from under it, and make that again."""
         while True:
-            await asyncio.sleep(_GROUND_SECONDS)
-            gone = self._ground.gone
-            if not gone and not self._ground.shut:
+            await asyncio.sleep(_GUARD_SECONDS)
+            gone = self._guard.gone
+            if not gone and not self._guard.shut:
                 continue
             if self._why == STOPPED:
                 what = "was deleted" if gone else "can't be written to any more"
@@ -220,7 +220,7 @@ class Supervisor:
                 self._stop.set()
             if gone:  # again and again: whoever deletes may not be done
                 try:
-                    await asyncio.to_thread(self._ground.make_again)
+                    await asyncio.to_thread(self._guard.make_again)
                     await control.renew()
                     await self._run.refill_directory()
                 except OSError:

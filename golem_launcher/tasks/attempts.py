@@ -11,13 +11,13 @@ from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.events import JobEvent
-    from golem_launcher.tasks.record import Record
+    from golem_launcher.tasks.record import JobRecord
 
 
 class AttemptLines:
     """Of one run of a job; ``told`` is for its runner. Nothing depends on these lines: they may be lost."""
 
-    def __init__(self, record: Record) -> None:
+    def __init__(self, record: JobRecord) -> None:
         self._record = record
         self._names: dict[str, str] = {}
         self._write(Line(kind="begun", at=time.time()))

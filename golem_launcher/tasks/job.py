@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.events import JobEvent
-    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer
 
@@ -167,7 +167,7 @@ def job_in(directory: JobDirectory) -> Job:
 class CommandTasks:
     """The tasks of a job of commands; a runner's owner."""
 
-    def __init__(self, job: Job, record: Record, told: Callable[[JobEvent], None]) -> None:
+    def __init__(self, job: Job, record: JobRecord, told: Callable[[JobEvent], None]) -> None:
         self._job = job
         self._record = record
         self.told = told

@@ -183,7 +183,7 @@ class JobDirectory:
             os.close(descriptor)
 
 
-class Record:
+class JobRecord:
     """Appends to a job's record. Blocking; ``with`` it. Every method may be called by any thread."""
 
     def __init__(self, directory: JobDirectory) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.events import JobEvent
-    from golem_launcher.tasks.record import JobDirectory, Record
+    from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer, Output, Payload
 
@@ -141,7 +141,7 @@ class SweepTasks:
         self,
         sweep: Sweep,
         directory: JobDirectory,
-        record: Record,
+        record: JobRecord,
         told: Callable[[JobEvent], None],
         stop: Callable[[], None],
     ) -> None:

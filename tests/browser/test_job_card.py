@@ -15,7 +15,7 @@ from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import Job
-from golem_launcher.tasks.record import Line, Record
+from golem_launcher.tasks.record import JobRecord, Line
 from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session
@@ -51,7 +51,7 @@ def _lines(tasks: int) -> list[Line]:
 
 
 def _write(directory: record.JobDirectory, *lines: Line) -> None:
-    with contextlib.closing(Record(directory)) as written:
+    with contextlib.closing(JobRecord(directory)) as written:
         for line in lines:
             written.add(line, sure=False)
 

@@ -14,7 +14,7 @@ from golem_launcher.cli.main import app
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import Job
-from golem_launcher.tasks.record import Line, Record
+from golem_launcher.tasks.record import JobRecord, Line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> record.JobDirecto
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
     asked = Job(command=("true",), items=("a", "b", "c"), output="/made", request=LaunchRequest(network="polygon"))
     directory = record.create("frames", asked.model_dump(mode="json"))
-    with contextlib.closing(Record(directory)) as written:
+    with contextlib.closing(JobRecord(directory)) as written:
         for line in LINES:
             written.add(line, sure=True)
     (record.create("broken", {}).path / "job.json").write_text("{")

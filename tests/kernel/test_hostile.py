@@ -25,7 +25,7 @@ from golem_launcher.kernel.far_kernel import FarKernel, LabClient
 from golem_launcher.kernel.front import Front
 from golem_launcher.kernel.notebook import Notebook
 from golem_launcher.kernel.proxy import Proxy
-from golem_launcher.kernel.record import Record
+from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.request import parse_request
 from golem_launcher.session.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
@@ -336,7 +336,7 @@ _IDLE = ("iopub", "status", {"execution_state": "idle"})
 async def _connected_notebook(tmp_path):
     """A client of a kernel here that is connected to the one over there, and the port where output is published."""
     file, described = write_connection_file(str(tmp_path / "kernel.json"), key=b"secret")
-    record = Record(Path(file))
+    record = KernelRecord(Path(file))
     front = Front(Path(file))
     proxy = Proxy(front, lambda owner: Notebook(owner, record))
     connection = Connection(session_directory("hostile"), record, proxy.notebook.owner, ends_session=False)
@@ -505,7 +505,7 @@ def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
         return web.Response(status=204)
 
     async def talk(_lab):
-        record = Record(tmp_path / "kernel.json")
+        record = KernelRecord(tmp_path / "kernel.json")
         connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
         await connection.open()
         assert await connection.leave()
@@ -536,7 +536,7 @@ def test_a_kernel_that_jupyter_starts_no_more_is_replaced(there, tmp_path):
         return socket
 
     async def talk(_lab):
-        record = Record(tmp_path / "kernel.json")
+        record = KernelRecord(tmp_path / "kernel.json")
         connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
         await connection.open()
         await again.wait()

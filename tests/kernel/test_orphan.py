@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from golem_launcher import paths
 from golem_launcher.cli.main import app
 from golem_launcher.events import Stage
-from golem_launcher.kernel.record import Record
+from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directory
 
@@ -129,7 +129,7 @@ def test_a_notebook_takes_the_session_of_a_killed_jupyter_with_its_variables(kil
 @pytest.mark.slow
 def test_a_kept_session_goes_on_without_its_jupyter(killed_jupyter, open_notebook):
     directory = killed_jupyter(0, "--on-shutdown", "leave-running")
-    for kernel in Record(Path("another")).others(directory.name):
+    for kernel in KernelRecord(Path("another")).others(directory.name):
         with contextlib.suppress(psutil.NoSuchProcess):
             psutil.Process(kernel.process.pid).wait(_SECONDS)
     notebook = open_notebook()

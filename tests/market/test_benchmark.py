@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.market import benchmark, history
 from golem_launcher.market.benchmark import Benchmark
-from golem_launcher.market.history import Record
+from golem_launcher.market.history import ProviderRecord
 from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
@@ -74,8 +74,8 @@ def _order(request, found, known):
 def test_the_fastest_that_is_known_is_taken_first():
     found = [machine(name, price) for name, price in (("slow", 0.1), ("unknown", 0.2), ("fast", 9))]
     known = {
-        "0xslow": Record(benchmark=Benchmark(core_rate=1e6, cores_rate=3e6)),
-        "0xfast": Record(benchmark=Benchmark(core_rate=USUAL_CORE * 2, cores_rate=USUAL_CORE * 8)),
+        "0xslow": ProviderRecord(benchmark=Benchmark(core_rate=1e6, cores_rate=3e6)),
+        "0xfast": ProviderRecord(benchmark=Benchmark(core_rate=USUAL_CORE * 2, cores_rate=USUAL_CORE * 8)),
     }
     assert _order({"choose": "speed"}, found, known) == ["fast", "unknown", "slow"]
     assert _order({"choose": "price"}, found, known) == ["slow", "unknown", "fast"]
@@ -87,7 +87,7 @@ def test_the_fastest_that_is_known_is_taken_first():
 def test_of_machines_with_a_gpu_the_one_whose_gpu_is_known_to_be_fast_is_first():
     found = [machine(name, 1, gpus=1, model="L4") for name in ("weak", "unknown", "strong")]
     known = {
-        f"0x{name}": Record(benchmark=Benchmark(core_rate=USUAL_CORE, cores_rate=USUAL_CORE, gpu_tflops=tflops))
+        f"0x{name}": ProviderRecord(benchmark=Benchmark(core_rate=USUAL_CORE, cores_rate=USUAL_CORE, gpu_tflops=tflops))
         for name, tflops in (("weak", 20), ("strong", 80))
     }
     assert _order({"choose": "speed", "gpus": 1}, found, known) == ["strong", "weak", "unknown"]

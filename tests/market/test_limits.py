@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.errors import RequestError
 from golem_launcher.market.constraint import condition, subnet
-from golem_launcher.market.history import Record
+from golem_launcher.market.history import ProviderRecord
 from golem_launcher.market.limits import loosen, misses, why_not
 from golem_launcher.market.offered_machine import OFFERED, machines
 from golem_launcher.market.requirements import constraints
@@ -99,7 +99,7 @@ def test_offers_come_with_their_whole_price_and_what_is_avoided():
     offers = judged(
         parse_request({"hours": 2, "budget": 100}),
         found,
-        {"0xcheap": Record(overbilled=1, overbilling="it billed 9 GLM")},
+        {"0xcheap": ProviderRecord(overbilled=1, overbilling="it billed 9 GLM")},
     )
     (dear_one,) = offers.fitting
     assert (dear_one.start, round(dear_one.whole, 6)) == (Decimal("0.25"), Decimal("6.25"))

@@ -10,7 +10,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session_state import MachineState, ProvidersSeen, Saving, SessionState
 from golem_launcher.tasks import record
-from golem_launcher.tasks.record import Line, Record
+from golem_launcher.tasks.record import JobRecord, Line
 
 BEGAN = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HOSTILE = '"} 1\nevil{a="<script>'
@@ -51,7 +51,7 @@ def make_job(name, *, tasks, done=(), failed=()):
 
 
 def add_lines(directory, *, done=(), failed=()):
-    with contextlib.closing(Record(directory)) as written:
+    with contextlib.closing(JobRecord(directory)) as written:
         for task in failed:
             written.add(Line(kind="failed", task=task, reason=HOSTILE), sure=False)
         for task in done:

@@ -7,7 +7,7 @@ import pytest
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, MarketError
 from golem_launcher.market import history
-from golem_launcher.market.history import Record
+from golem_launcher.market.history import ProviderRecord
 from golem_launcher.market.offered_machine import machines
 from golem_launcher.market.quote import quote
 from golem_launcher.market.scan import judged
@@ -124,7 +124,10 @@ def test_machines_that_cost_nearly_the_same_take_turns():
 
 def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
     now = datetime.now(UTC)
-    known = {"bad": Record(overbilled=1), "weak": Record(failures=1, failed_at=now, last_failure="it hung")}
+    known = {
+        "bad": ProviderRecord(overbilled=1),
+        "weak": ProviderRecord(failures=1, failed_at=now, last_failure="it hung"),
+    }
     choice = Choice(request(budget=1000), known=known)
     assert choice.score("bad", offer()) is None
     assert "once billed too much" in choice.failure().what
@@ -240,8 +243,8 @@ def rates(second):
 def test_what_is_told_beforehand_is_the_order_in_which_machines_are_taken(fields):
     """The estimate, the table, `quote` and `offers` go by it, and sessions by their scores."""
     asked = request(budget=10**5, **fields)
-    failed = Record(agreements=4, failures=1, failed_at=datetime.now(UTC), last_failure="killed")
-    known = {"a": failed, "c": Record(agreements=9), "e": failed}
+    failed = ProviderRecord(agreements=4, failures=1, failed_at=datetime.now(UTC), last_failure="killed")
+    known = {"a": failed, "c": ProviderRecord(agreements=9), "e": failed}
     offers = {name: offer(name, **rates(0.001 * 1.5**place)) for place, name in enumerate("abcdefgh")}
     choice = Choice(asked, known=known)
     taken = sorted(offers, key=lambda name: choice.score(name, offers[name]), reverse=True)
@@ -253,7 +256,7 @@ def test_what_is_told_beforehand_is_the_order_in_which_machines_are_taken(fields
 
 
 def test_why_a_dearer_one_was_taken_is_said():
-    known = {"failed": Record(failed_at=datetime.now(UTC), last_failure="Its sandbox was killed.")}
+    known = {"failed": ProviderRecord(failed_at=datetime.now(UTC), last_failure="Its sandbox was killed.")}
     choice = Choice(request(budget=10**5), known=known)
     asks = {
         name: 0.001 * 1.3**place for place, name in enumerate(("failed", "refused", "slow", "silent", "taken", "dear"))

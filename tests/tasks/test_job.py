@@ -124,7 +124,7 @@ def test_what_a_task_printed_may_be_shown_on_a_terminal(tmp_path, monkeypatch):
         assert tasks.fault(Attempt(1, 1, worker), failed) is not None
         await tasks.give_up(1, "exit code 1")
 
-    with contextlib.closing(record.Record(directory)) as written:
+    with contextlib.closing(record.JobRecord(directory)) as written:
         asyncio.run(work(CommandTasks(asked, written, lambda _: None)))
     shown = "one\ntwo\ufffd \\u202eknil\n" + "x" * 10_000 + "\n"
     assert (tmp_path / "out" / "a" / "log.txt").read_text() == shown
@@ -154,7 +154,7 @@ def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypat
         synced.append(os.fstat(descriptor).st_ino)
 
     monkeypatch.setattr(os, "fsync", sync)
-    with contextlib.closing(record.Record(directory)) as written:
+    with contextlib.closing(record.JobRecord(directory)) as written:
         answer = Answer(exit=0, timed_out=False, seconds=1.0, log=b"said", outputs=outputs)
         asyncio.run(owner(str(out), directory, written).keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
     line = (directory.path / "record.jsonl").stat().st_ino

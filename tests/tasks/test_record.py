@@ -11,7 +11,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.errors import SessionError, SessionNameTaken
 from golem_launcher.tasks import record
-from golem_launcher.tasks.record import Line, Record
+from golem_launcher.tasks.record import JobRecord, Line
 from tests.agent.conftest import eventually
 
 
@@ -22,7 +22,7 @@ def directory(tmp_path, monkeypatch):
 
 
 def add(directory, *tasks):
-    with contextlib.closing(Record(directory)) as written:
+    with contextlib.closing(JobRecord(directory)) as written:
         for task in tasks:
             written.add(Line(kind="done", task=task, provider="0x1"), sure=True)
 
@@ -55,7 +55,7 @@ def test_lines_of_several_threads_go_to_the_disk_together_and_none_is_sure_befor
         lines = file.read_bytes()[: sure[-1]].splitlines()
         return any(json.loads(line)["task"] == task for line in lines)
 
-    with contextlib.closing(Record(directory)) as written, ThreadPoolExecutor(count) as threads:
+    with contextlib.closing(JobRecord(directory)) as written, ThreadPoolExecutor(count) as threads:
         writing = [threads.submit(write, task) for task in range(count)]
         eventually(lambda: file.read_bytes().count(b"\n") == count)
         others_wait.set()

@@ -99,7 +99,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     value = json.dumps({"error": "", "scraps": scraps}).encode()
     value = value.replace(b'"n": 0.5', b'"n": 0.5, "endless": 1e999')
     outputs = (Output("value.json", len(value), "", value), Output("0/a.ipynb", 2, "", b"{}"))
-    written = record.Record(directory)
+    written = record.JobRecord(directory)
     tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
     asyncio.run(tasks.keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))

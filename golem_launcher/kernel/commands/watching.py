@@ -69,7 +69,7 @@ async def _provider(notebook: Notebook, call: Call, output: Output) -> None:
         return
     if call.words:
         raise RequestError(f"'{call.words}' can't be done with a provider.", "Like: %provider avoid")
-    known = (await asyncio.to_thread(history.read)).get(head.provider_id, history.Record())
+    known = (await asyncio.to_thread(history.read)).get(head.provider_id, history.ProviderRecord())
     price = f"{coins(state.price_per_hour)} {NETWORKS[state.network].token} an hour at full load"
     rows = [
         ("id", head.provider_id),

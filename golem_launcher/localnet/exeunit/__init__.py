@@ -4,7 +4,7 @@ script    the commands of a script, read from the bus
 ring      the 4 KiB between a program and us
 capture   output kept as a command's capture asks for
 batch     one script being carried out: results, events, those who wait
-worker    carrying out one command
+command_runner    carrying out one command
 transfer, archive, fetch   the transfer command
 network   the activity's ends of VPNs
 reports   state and usage, told to yagna

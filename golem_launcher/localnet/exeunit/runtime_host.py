@@ -8,9 +8,9 @@ from ipaddress import IPv4Interface
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BusError, LocalNetError
+from golem_launcher.localnet.exeunit.command_runner import CommandRunner
 from golem_launcher.localnet.exeunit.failures import RuntimeFailed, StateError
 from golem_launcher.localnet.exeunit.network import VpnLink, mac_of
-from golem_launcher.localnet.exeunit.worker import Worker
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class RuntimeHost:
         self._lost = lost
         self._watch: asyncio.Task[None] | None = None
         self._transfers = transfers
-        self._worker: Worker | None = None
+        self._runner: CommandRunner | None = None
         self._links: list[VpnLink] = []
         self._deployments = 0
         self._started = False
@@ -77,25 +77,25 @@ class RuntimeHost:
     async def _execute(self, command: Command, batch: Batch) -> None:
         if command.name == "deploy":
             await self._deploy(command, batch)
-        elif self._worker is None:
+        elif self._runner is None:
             raise RuntimeFailed(f"{command.name}: the deployment failed")
         elif command.name == "start":
-            await self._worker.execute(command, batch)
+            await self._runner.execute(command, batch)
             self._started = True
         elif self._started:
-            await self._worker.execute(command, batch)
+            await self._runner.execute(command, batch)
         else:
             raise RuntimeFailed("START command not run")
 
     async def _deploy(self, command: Command, batch: Batch) -> None:
         runtime = self._new_runtime()
-        worker = self._worker = Worker(
+        runner = self._runner = CommandRunner(
             runtime, self._transfers, self._assignment.image, self._assignment.misbehaviour, self._connect
         )
         try:
-            await worker.execute(command, batch)
+            await runner.execute(command, batch)
         except BaseException:
-            if self._worker is worker:  # else it was dropped while it deployed
+            if self._runner is runner:  # else it was dropped while it deployed
                 await self.drop()
             raise
         self._watch = asyncio.create_task(self._until_lost(runtime))
@@ -109,7 +109,7 @@ class RuntimeHost:
         for link in links:
             with contextlib.suppress(BusError):
                 await link.aclose(detach=not silent)
-        runtime, self.runtime, self._worker, self._started = self.runtime, None, None, False
+        runtime, self.runtime, self._runner, self._started = self.runtime, None, None, False
         if runtime is not None:
             await self._reports.measure_last()
             await runtime.stop()

@@ -78,7 +78,7 @@ class _Account:
         return sum((most for key, most in self.promised.items() if key != without), Decimal(0))
 
 
-class Record(Protocol):
+class CostRecorder(Protocol):
     """What :class:`Money` writes down for people; a session's recorder does it."""
 
     state: SessionState
@@ -96,7 +96,7 @@ class Record(Protocol):
 class Money:
     """Keeps one session within its budget. Amounts are in the network's coin."""
 
-    def __init__(self, budget: Decimal, journal: Journal, recorder: Record) -> None:
+    def __init__(self, budget: Decimal, journal: Journal, recorder: CostRecorder) -> None:
         self.budget = budget
         self._journal = journal
         self._recorder = recorder

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from decimal import Decimal
 
-    from golem_launcher.market.history import Record
+    from golem_launcher.market.history import ProviderRecord
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
@@ -32,7 +32,7 @@ _NAMED = 3
 def estimate(
     request: LaunchRequest,
     found: Sequence[OfferedMachine],
-    known: Mapping[str, Record] | None = None,
+    known: Mapping[str, ProviderRecord] | None = None,
     own: Sequence[str] = (),
     scores: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.history import Record
+from golem_launcher.market.history import ProviderRecord
 from golem_launcher.units import coins_at_a_glance, counted, number
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ ROWS_AT_MOST = 200
 def machine_rows(
     request: LaunchRequest,
     found: Sequence[OfferedMachine],
-    known: Mapping[str, Record],
+    known: Mapping[str, ProviderRecord],
     scores: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The machines that fit whatever ``request`` says of allowed providers, in the order in which they are taken.
@@ -37,12 +37,17 @@ def machine_rows(
     others = request.model_copy(update={"allow": ()})
     fitting = judged(others, found, known).fitting[:ROWS_AT_MOST]
     return [
-        _row(request, offer, known.get(offer.machine.provider_id, Record()), scores.get(offer.machine.provider_id))
+        _row(
+            request,
+            offer,
+            known.get(offer.machine.provider_id, ProviderRecord()),
+            scores.get(offer.machine.provider_id),
+        )
         for offer in fitting
     ]
 
 
-def _row(request: LaunchRequest, offer: Offer, record: Record, score: float | None) -> dict[str, Any]:
+def _row(request: LaunchRequest, offer: Offer, record: ProviderRecord, score: float | None) -> dict[str, Any]:
     machine = offer.machine
     return {
         "id": machine.provider_id,
@@ -75,7 +80,7 @@ def _gpu(machine: OfferedMachine) -> str:
     return f"{machine.gpus} of {model}" if machine.gpus > 1 else model
 
 
-def _record(record: Record) -> str:
+def _record(record: ProviderRecord) -> str:
     if not record.agreements:
         return "not tried yet"
     well = record.agreements - min(record.failures, record.agreements)

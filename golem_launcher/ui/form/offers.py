@@ -42,7 +42,7 @@ class Offers:
         self._network: str | None = None
         self._machines: list[OfferedMachine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
-        self._known: dict[str, history.Record] = {}
+        self._known: dict[str, history.ProviderRecord] = {}
         self._own: list[str] = []
         self._scores: dict[str, float] = {}
         self._scored: tuple[str, float] | None = None

@@ -12,7 +12,7 @@ from golem_launcher.errors import SessionError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import Job
-from golem_launcher.tasks.record import Line, Record
+from golem_launcher.tasks.record import JobRecord, Line
 from golem_launcher.tasks.sweep import Sweep
 from golem_launcher.ui.cards.job_results import write_made
 from golem_launcher.ui.cards.jobs import MOST_CELLS, JobViews
@@ -31,7 +31,7 @@ def make_job(name: str, tasks: int, output: str = "/made") -> JobDirectory:
 
 
 def write(directory: JobDirectory, *lines: Line) -> None:
-    with contextlib.closing(Record(directory)) as written:
+    with contextlib.closing(JobRecord(directory)) as written:
         for line in lines:
             written.add(line, sure=False)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.events import now
 from golem_launcher.market.benchmark import Benchmark
-from golem_launcher.market.history import Record
+from golem_launcher.market.history import ProviderRecord
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.request import parse_request
@@ -99,8 +99,8 @@ def test_what_fits_what_it_asks_and_how_long_the_budget_lasts() -> None:
 
 
 def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_known_of_them() -> None:
-    failed = Record(agreements=3, failures=1, last_failure="no answer", failed_at=now(), seen_at=now())
-    known = {"0xsmall": failed, _MARKET[2].provider_id: Record(overbilled=1)}
+    failed = ProviderRecord(agreements=3, failures=1, last_failure="no answer", failed_at=now(), seen_at=now())
+    known = {"0xsmall": failed, _MARKET[2].provider_id: ProviderRecord(overbilled=1)}
     view = estimate(parse_request({"hours": 2, "budget": 1, "allow": ["SMALL"]}), _MARKET, known)
     assert view["headline"] == "1 machine picked"
     standard, small = view["machines"]  # in the order in which they are taken; and none that billed too much
@@ -109,7 +109,7 @@ def test_machines_to_choose_from_have_what_they_cost_what_they_have_and_what_is_
     assert (standard["record"], standard["sizes"], standard["seen"]) == ("not tried yet", ["4", "8", "20"], None)
     assert (standard["place"], standard["speed"]) == ("", None)
     market = [replace(_MARKET[0], place="CH")]
-    measured = Record(benchmark=Benchmark(core_rate=1.4 * USUAL_CORE, cores_rate=USUAL_CORE))
+    measured = ProviderRecord(benchmark=Benchmark(core_rate=1.4 * USUAL_CORE, cores_rate=USUAL_CORE))
     (row,) = estimate(parse_request({}), market, {market[0].provider_id: measured})["machines"]
     assert (row["place"], row["speed"], row["score"]) == ("CH", 1.4, None)
     (row,) = estimate(parse_request({}), market, scores={market[0].provider_id: 0.9})["machines"]
@@ -125,16 +125,16 @@ def test_who_takes_the_id_of_the_one_that_is_pinned_for_a_name_is_not_ticked() -
 
 
 def test_the_price_is_that_of_the_machine_that_is_taken_and_a_cheaper_one_that_failed_is_named() -> None:
-    known = {"0xsmall": Record(agreements=1, failures=1, last_failure="killed", failed_at=now())}
+    known = {"0xsmall": ProviderRecord(agreements=1, failures=1, last_failure="killed", failed_at=now())}
     view = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET, known)
     assert view["rows"][0] == ["2 h at standard", "0.1 tGLM"]
     assert view["best"] == ["standard"]
     assert view["hint"] == "small is cheaper and failed lately: it is left for last."
     assert [(row["id"], row["beyond"]) for row in view["machines"][:2]] == [("0xstandard", False), ("0xsmall", False)]
     assert view["machines"][2]["beyond"], "it costs more than the budget"
-    free = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET, {"0xsmall": Record(overbilled=1)})
+    free = estimate(parse_request({"hours": 2, "budget": 1}), _MARKET, {"0xsmall": ProviderRecord(overbilled=1)})
     assert (free["headline"], free["rows"][0][1]) == ("2 machines fit", "0.1 tGLM"), "who billed too much is not taken"
-    forgiven = estimate(parse_request({"allow": ["0xsmall"]}), _MARKET, {"0xsmall": Record(overbilled=1)})
+    forgiven = estimate(parse_request({"allow": ["0xsmall"]}), _MARKET, {"0xsmall": ProviderRecord(overbilled=1)})
     assert forgiven["best"] == ["small"], "but when it is allowed by its id"
     only = parse_request({"hours": 2, "budget": 1, "deny": ["standard", "0x" + "large"]})
     assert estimate(only, _MARKET, known)["rows"][0] == ["2 h at the best price", "0.04 tGLM"]

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _CLAIMED_STATUS = 3
 
 
-class Worker:
+class CommandRunner:
     """Carries out the commands of one runtime, as badly as the provider's misbehaviour says."""
 
     def __init__(

@@ -101,7 +101,7 @@ def changed(
 async def carry_out(work: Work) -> dict[str, Any]:
     """Do what is missing; what is to be told of it."""
     from golem_launcher.cli.job_view import JobView
-    from golem_launcher.tasks import placing
+    from golem_launcher.tasks import placing, spending
     from golem_launcher.tasks.attempts import AttemptLines
     from golem_launcher.tasks.record import JobRecord
     from golem_launcher.tasks.runner import Runner
@@ -114,8 +114,8 @@ async def carry_out(work: Work) -> dict[str, Any]:
         missing = [task for task in range(len(job.labels)) if task not in done]
         view = JobView(list(job.labels), token_of(job.request.network), done=len(done))
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
-        spent = _spent(directory)
         if missing:
+            spent = await asyncio.to_thread(spending.spent, directory)
             with contextlib.closing(JobRecord(directory)) as record:
                 request = _affordable(job, spent, len(missing))
                 view.cap = request.budget
@@ -124,7 +124,7 @@ async def carry_out(work: Work) -> dict[str, Any]:
                 runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
                 with view:
                     reason = await _until_stopped(runner, view, directory)
-        return _outcome(directory, job, scheduler, view, reason)
+        return await asyncio.to_thread(_outcome, directory, job, scheduler, view, reason)
 
 
 def _affordable(job: Job, spent: Decimal, missing: int) -> LaunchRequest:
@@ -137,26 +137,6 @@ def _affordable(job: Job, spent: Decimal, missing: int) -> LaunchRequest:
         )
     machines = min(job.request.machines, missing * job.verify)
     return job.request.model_copy(update={"budget": left, "machines": machines})
-
-
-def _spent(directory: JobDirectory) -> Decimal:
-    """What the job's sessions have cost that are over."""
-    from golem_launcher.errors import SessionNotFound
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directory
-    from golem_launcher.tasks.record import JobRecord, Line
-
-    costs = {line.session: Decimal(line.cost) for line in directory.lines() if line.kind == "cost"}
-    with contextlib.suppress(SessionNotFound):
-        session = session_directory(directory.name)
-        state = session.state()
-        known = costs.get(state.created_at.isoformat())
-        if state.workload == "tasks" and not liveness.alive(session) and known != state.cost:
-            with contextlib.closing(JobRecord(directory)) as record:
-                line = Line(kind="cost", session=state.created_at.isoformat(), cost=str(state.cost))
-                record.add(line, sure=True)
-            costs[line.session] = state.cost
-    return sum(costs.values(), Decimal(0))
 
 
 def _both(first: Told, second: Told) -> Told:
@@ -200,7 +180,9 @@ async def _until_stopped(runner: Runner, view: JobView, directory: JobDirectory)
 
 
 def _outcome(directory: JobDirectory, job: Job, scheduler: Scheduler, view: JobView, reason: str) -> dict[str, Any]:
-    """What became of a job, for people and programs."""
+    """What became of a job, for people and programs. Blocking."""
+    from golem_launcher.tasks import spending
+
     done = {line.task for line in directory.lines() if line.kind == "done"}
     labels = job.labels
     return {
@@ -211,7 +193,7 @@ def _outcome(directory: JobDirectory, job: Job, scheduler: Scheduler, view: JobV
         "failed": {labels[task]: why for task, why in sorted(scheduler.failed.items()) if task not in done},
         "missing": [labels[task] for task in range(len(job.labels)) if task not in done],
         "reason": reason if len(done) < len(job.labels) else "",
-        "cost": str(_spent(directory)),
+        "cost": str(spending.spent(directory)),
         "coin": token_of(job.request.network),
         "providers": [
             {"id": provider, "name": one.provider, "done": one.done, "failed": one.failed,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.session import trash
+from golem_launcher.session import leftovers, trash
 from golem_launcher.session.bill import bill_of
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.ledger import noted
@@ -54,7 +54,7 @@ def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
 
 def _with_session(total: Account, directory: SessionDirectory, token: str, month: datetime) -> Account:
     state = directory.state()
-    if state.stage.final and not alive(directory):
+    if state.stage.final and not alive(directory) and not leftovers.may_cost_more(directory):
         return _with_bill(total, bill_of(directory), token, month)
     request = directory.request()
     bill = bill_of(directory)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, SessionNotFound
 from golem_launcher.networks import token_of
-from golem_launcher.session import client
+from golem_launcher.session import client, leftovers
 from golem_launcher.session.directory import session_directory
 from golem_launcher.session.liveness import alive
 from golem_launcher.units import coins, counted
@@ -179,14 +179,14 @@ def _directory(entry: _Entry) -> SessionDirectory | None:
 
 
 def _settled(entry: _Entry) -> _Entry:
-    """With its cost, once it has ended; one that was removed before anybody looked counts as its budget."""
+    """With its cost, once it has ended and is closed down; one that was removed before anybody looked: its budget."""
     if entry.cost:
         return entry
     directory = _directory(entry)
     if directory is None:
         return replace(entry, cost=entry.budget)
     state = directory.state()
-    ended = state.stage.final and not alive(directory)
+    ended = state.stage.final and not alive(directory) and not leftovers.may_cost_more(directory)
     return replace(entry, cost=str(state.cost)) if ended else entry
 
 

@@ -101,6 +101,14 @@ def awaits(directory: SessionDirectory) -> bool:
     return journal is not None and journal.entries.lingers
 
 
+def may_cost_more(directory: SessionDirectory) -> bool:
+    """Whether a session without a supervisor may come to cost more than is known: it is not closed down.
+
+    It can cost its whole budget until then. A provider that is late changes nothing: the most it is owed is known.
+    """
+    return owes(directory) and not awaits(directory)
+
+
 def _last_word(journal: Journal | None) -> str:
     """What is told once nothing is left of a session that was over before."""
     if journal is None:

@@ -68,7 +68,7 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
             "--resume WORKSPACE --name NAME",
         )
     leftovers.close(directory, start_node=True)  # what it cost may be known only then
-    if leftovers.owes(directory) and not leftovers.awaits(directory):
+    if leftovers.may_cost_more(directory):
         raise SessionError(
             f"What '{name}' left at its node is not closed down yet, so it is not known what is left of its budget.",
             "Try again once the node answers: golem-launcher doctor",

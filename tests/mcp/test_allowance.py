@@ -8,8 +8,10 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.events import Stage
 from golem_launcher.mcp import allowance as module
 from golem_launcher.mcp.allowance import Allowance, Caps
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
 
@@ -50,3 +52,18 @@ def test_a_session_whose_start_failed_half_way_counts_while_it_lives(home, monke
         if living:
             assert Allowance("local", CAPS).account().reserved == reserved
     assert [one["name"] for one in json.loads((home / "mcp" / "local.json").read_text())] == ["half-true"]
+
+
+def test_a_session_that_is_not_closed_down_keeps_its_budget_set_aside(home):
+    del home
+    directory = create_session_directory(LaunchRequest(name="mine", budget=2))
+    state = directory.state().model_copy(update={"stage": Stage.ENDED, "cost": Decimal("0.1")})
+    directory.write_state(state)
+    allowance = Allowance("local", CAPS)
+    entry = {"name": "mine", "created_at": state.created_at.isoformat(), "budget": "2", "asked_at": "2026-01-01"}
+    (paths.private_directory(paths.home() / "mcp") / "local.json").write_text(json.dumps([entry]))
+    journal = Journal.create(directory.path)
+    journal.update(demanded=True)
+    assert (allowance.account().left, allowance.account().spent) == (1, 0)
+    journal.update(closed=True)
+    assert (allowance.account().left, allowance.account().spent) == (Decimal("2.9"), Decimal("0.1"))

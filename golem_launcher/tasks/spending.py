@@ -1,0 +1,58 @@
+"""What the sessions of a job cost, wherever they lie by now: its budget is for all of them together."""
+
+from __future__ import annotations
+
+import contextlib
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import SessionNotFound
+from golem_launcher.session import ledger, leftovers, liveness, trash
+from golem_launcher.session.directory import session_directories
+from golem_launcher.session.place import sessions_locked
+from golem_launcher.tasks.record import JobRecord, Line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.tasks.record import JobDirectory
+
+
+def spent(job: JobDirectory) -> Decimal:
+    """What the job's sessions that are over cost, at most; written into its record. Called before and after its work.
+
+    What such a session left at its node is closed down first. Blocking; raises ``OSError``.
+    """
+    lines = list(job.lines())
+    known = {line.session: Decimal(line.cost) for line in lines if line.kind == "cost"}
+    since = min((line.at for line in lines if line.kind == "begun"), default=0.0)  # before, the name was another job's
+    found = dict(_found(job.name, since))
+    with contextlib.closing(JobRecord(job)) as record:
+        for session, cost in found.items():
+            if known.get(session) != cost:
+                record.add(Line(kind="cost", session=session, cost=str(cost)), sure=True)
+    return sum((known | found).values(), Decimal(0))
+
+
+def _found(name: str, since: float) -> Iterator[tuple[str, Decimal]]:
+    """The sessions of that name that are over, by when they were created, and what each cost."""
+    with sessions_locked():
+        directories = [*trash.kept(), *session_directories()]
+        bills = ledger.noted()
+    for bill in bills:
+        if bill.session == name and bill.created_at.timestamp() >= since:
+            yield bill.created_at.isoformat(), bill.cost
+    for directory in directories:
+        with contextlib.suppress(SessionNotFound):  # removed meanwhile
+            state = directory.state()
+            is_its_own = state.name == name and state.workload == "tasks" and state.created_at.timestamp() >= since
+            if is_its_own and not liveness.alive(directory):
+                yield state.created_at.isoformat(), _cost(directory)
+
+
+def _cost(directory: SessionDirectory) -> Decimal:
+    """Of a session whose supervisor is dead: all of its budget where something may go on at its node."""
+    leftovers.close(directory, start_node=True)
+    state = directory.state()
+    return state.budget if leftovers.may_cost_more(directory) else state.cost

@@ -1,0 +1,73 @@
+"""A job's budget is one for all of its sessions, wherever their records are by now."""
+
+import contextlib
+import shutil
+import time
+from decimal import Decimal
+
+import pytest
+
+from golem_launcher import paths
+from golem_launcher.events import Stage
+from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.request import LaunchRequest
+from golem_launcher.session import ledger, trash
+from golem_launcher.session.directory import create_session_directory
+from golem_launcher.tasks import record, spending
+from golem_launcher.tasks.attempts import AttemptLines
+from golem_launcher.tasks.record import JobRecord
+
+
+@pytest.fixture
+def job(tmp_path, monkeypatch):
+    """A job that was begun a moment ago."""
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    created = record.create("mine", {})
+    with contextlib.closing(JobRecord(created)) as written:
+        AttemptLines(written)
+    return created
+
+
+def ended(cost, name="mine", workload="tasks", **fields):
+    directory = create_session_directory(LaunchRequest(name=name, budget=5))
+    changes = {"stage": Stage.ENDED, "cost": Decimal(cost), "workload": workload, **fields}
+    directory.write_state(directory.state().model_copy(update=changes))
+    return directory
+
+
+def test_sessions_that_are_off_the_list_count_and_each_of_them_once(job):
+    ended("7", name="other")
+    ended("9", name="mine-20")
+    for cost in ("1", "2"):
+        trash.put(ended(cost))
+    assert spending.spent(job) == 3
+    ended("0.5")
+    assert [spending.spent(job) for _ in range(2)] == [Decimal("3.5"), Decimal("3.5")]
+    assert len([line for line in job.lines() if line.kind == "cost"]) == 3
+
+
+def test_a_session_whose_files_are_deleted_counts(job):
+    directory = ended("4.5")
+    ledger.note(directory)
+    shutil.rmtree(directory.path)
+    assert spending.spent(job) == Decimal("4.5")
+
+
+def test_what_had_the_jobs_name_before_and_what_is_no_job_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    trash.put(ended("1"))
+    time.sleep(0.001)
+    job = record.create("mine", {})
+    with contextlib.closing(JobRecord(job)) as written:
+        AttemptLines(written)
+    trash.put(ended("2", workload="lab"))
+    assert spending.spent(job) == 0
+
+
+def test_one_that_could_not_be_closed_down_may_cost_all_of_its_budget_until_it_is(job):
+    directory = ended("0.1", network="one that is no more")
+    journal = Journal.create(directory.path)
+    journal.update(demanded=True)
+    assert spending.spent(job) == 5
+    journal.update(closed=True)
+    assert spending.spent(job) == Decimal("0.1")

@@ -1,9 +1,10 @@
 """Machines are lost at random moments of a session with a standby, either or both: what was saved is there each time.
 
-``make soak`` tries fifty, the suite one; ``GOLEM_LAUNCHER_STANDBY_KILLS`` and ``GOLEM_LAUNCHER_SEED`` choose how many
-and which.
+``python -m tests.soak`` tries fifty, the suite one; ``GOLEM_LAUNCHER_STANDBY_KILLS`` and ``GOLEM_LAUNCHER_SEED`` choose
+how many and which.
 """
 
+import asyncio
 import os
 import random
 import sys
@@ -11,7 +12,6 @@ import time
 
 import pytest
 
-from golem_launcher import attach
 from golem_launcher.events import Stage
 from golem_launcher.session import client
 from tests.session import providers
@@ -26,7 +26,7 @@ MOST_LOSSES = 2
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 120 * KILLS)]
 
 _NEXT = "number = globals().get('number', 0) + 1; open('number', 'w').write(str(number)); print(number)"
-_LOOK = "print(open('number').read())"
+_LOOK = "print(open('number').read(), number)"
 
 
 def _number(printed):
@@ -45,7 +45,7 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
 
         async def work(run, *, directory=directory, moment=moment):
             safe = _number(await run(_NEXT))
-            attach(directory.name).save()
+            await asyncio.to_thread(client.save, directory.name)
             end = time.monotonic() + moment
             last = safe
             while time.monotonic() < end:
@@ -67,13 +67,15 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
             120,
         )
         took = time.monotonic() - began
-        back = _number(talk(directory, lambda run: run(_LOOK)))
+        *_, values = talk(directory, lambda run: run(_LOOK)).splitlines()
+        back, variable = map(int, values.split())
         with capsys.disabled():
             sys.stdout.write(
                 f"\nkill {kill + 1}, {who} at {moment:.2f} s: ready {took:.1f} s later; "
                 f"{last} cells, {safe} saved, {back} came back, the standby had {'all' if had else 'less'}"
             )
         assert safe <= back <= last, explain(directory)
+        assert safe <= variable <= last, explain(directory)
         if kill + 1 < KILLS and (losses or who != "head") and (kill + 1) % MOST_LOSSES == 0:
             assert client.stop(directory.name).stage is Stage.ENDED
             directory, losses = ready(standby=1, save_seconds=1), 0

@@ -314,13 +314,13 @@ class Index:
         self, parent: int, name: str, path: str, before: Entry | None, until: float | None = None
     ) -> Entry | None:
         """What is in a file; nothing yet when it is later than ``until``."""
-        copy = self._copies.take(parent, name, path)
+        copy = self._copies.take(parent, name, path, before.size if before is not None else 0)
         cuts = before.cuts if before is not None else None
         if copy is not None:
             known, after, steady = cut_file(copy.file.read, copy.status.st_size, cuts), copy.status, copy.whole
         else:
             begun = self._begun.pop(path, None)
-            known, after, steady, whole = _cut(parent, name, cuts, begun, until)
+            known, after, steady, whole = self._cut(parent, name, cuts, begun, until)
             if not whole and until is not None and time.monotonic() >= until:
                 self._note("large", path)
                 if steady:
@@ -328,6 +328,9 @@ class Index:
                 return None
         if not steady:
             self._note("busy", path)
+            if before is not None and cuts is not None and cuts.size and not known.size:  # it is being written anew
+                before.seen = self.version
+                return before
         # A stamp of this very moment says nothing of what is written in the next.
         sure = steady and time.time_ns() - max(after.st_mtime_ns, after.st_ctime_ns) > _RACE_NS
         same = (
@@ -343,6 +346,29 @@ class Index:
             entry.stamp = (*entry.stamp[:2], 0)  # of no file: it is read again next time
         self._remember(path, known)
         return entry
+
+    def _cut(
+        self, parent: int, name: str, known: Cuts | None, begun: tuple[Stamp, Cuts] | None, until: float | None
+    ) -> tuple[Cuts, os.stat_result, bool, bool]:
+        """A file's chunks, where it stood while it was read, whether it stood still, and whether that is all of it.
+
+        ``known``: how it was cut before. ``begun``: its beginning, and where it stood then.
+        """
+        had = known.size if known is not None else 0
+        descriptor = os.open(name, _FILE, dir_fd=parent)
+        try:
+            for _ in range(_ATTEMPTS):
+                status = os.fstat(descriptor)
+                done = begun[1] if begun is not None and begun[0] == stamp_of(status) else None
+                cuts, whole = cut_open(descriptor, status.st_size, known, done, until)
+                after = os.fstat(descriptor)
+                steady = stamp_of(status) == stamp_of(after) and self._copies.stands(descriptor, after, had)
+                if steady or (until is not None and time.monotonic() >= until):
+                    break
+                known = cuts
+        finally:
+            os.close(descriptor)
+        return cuts, after, steady, whole
 
     def _remember(self, path: str, cuts: Cuts) -> None:
         for offset, chunk, size in cuts.places():
@@ -373,29 +399,6 @@ class Index:
         if len(self.notes) < _MOST_NOTES and self._noted < _MOST_NOTED:
             self.notes.append([kind, path])
             self._noted += len(path)
-
-
-def _cut(
-    parent: int, name: str, known: Cuts | None, begun: tuple[Stamp, Cuts] | None, until: float | None
-) -> tuple[Cuts, os.stat_result, bool, bool]:
-    """A file's chunks, where it stood while it was read, whether it stood still, and whether that is all of it.
-
-    ``begun``: its beginning, and where it stood then.
-    """
-    descriptor = os.open(name, _FILE, dir_fd=parent)
-    try:
-        for _ in range(_ATTEMPTS):
-            status = os.fstat(descriptor)
-            done = begun[1] if begun is not None and begun[0] == stamp_of(status) else None
-            cuts, whole = cut_open(descriptor, status.st_size, known, done, until)
-            after = os.fstat(descriptor)
-            steady = stamp_of(status) == stamp_of(after)
-            if steady or (until is not None and time.monotonic() >= until):
-                break
-            known = cuts
-    finally:
-        os.close(descriptor)
-    return cuts, after, steady, whole
 
 
 def _there(name: str, directory: int) -> bool:

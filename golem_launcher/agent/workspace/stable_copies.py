@@ -56,8 +56,26 @@ class Copies:
             return os.pread(self._files[path].fileno(), size, offset)
         return b""
 
-    def take(self, parent: int, name: str, path: str) -> Copy | None:
+    def stands(self, descriptor: int, status: os.stat_result, had: int) -> bool:
+        """Whether an open file that had ``had`` bytes, and now is as in ``status``, is nobody's half-written one.
+
+        Who writes a file anew empties it first, and for a moment, or longer where the disk is busy, its times are
+        those of what was in it before. So one that is shorter is looked at for a while, as long as there is patience.
+        """
+        quiet = 0
+        while status.st_size < had and quiet < _QUIET_NS and self._patience > 0:
+            time.sleep(_POLL_SECONDS)
+            self._patience -= _POLL_SECONDS
+            quiet += int(_POLL_SECONDS * 1e9)
+            now = os.fstat(descriptor)
+            if (now.st_mtime_ns, now.st_size) != (status.st_mtime_ns, status.st_size):
+                return False
+        return True
+
+    def take(self, parent: int, name: str, path: str, had: int = 0) -> Copy | None:
         """A new copy of the file ``name`` in an open directory; ``None`` when it needs none or there is no room.
+
+        ``had``: as for :meth:`stands`.
 
         Raises ``OSError`` when the file can't be read.
         """
@@ -75,6 +93,7 @@ class Copies:
                     copied = self._copied(source, status.st_size)
                     after = os.fstat(source)
                     same = (after.st_mtime_ns, after.st_size) == (status.st_mtime_ns, status.st_size)
+                    same = same and self.stands(source, status, had)
                     if copied is None or self._patience <= 0 or same:
                         break
                     copied.close()

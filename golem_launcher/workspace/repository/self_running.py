@@ -6,6 +6,7 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 from golem_launcher.units import counted
+from golem_launcher.workspace.repository.lab_layout import is_lab_layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,8 +20,6 @@ _RUNS = (
 )  # fmt: skip
 _RUNS_BELOW = (".ipython", ".vscode", ".idea", ".git", ".jupyter", ".github", ".husky", ".devcontainer", "binder")
 """Directories whose files programs read and obey."""
-_LAYOUT = "*/.jupyter/lab/workspaces/*.jupyterlab-workspace"
-"""Which tabs are open, as JupyterLab writes it in every session: nothing runs it."""
 
 LOOK_FIRST = "Look at these before you open the folder with anything: some programs run such files by themselves."
 """What people are told before files that could run."""
@@ -28,7 +27,7 @@ LOOK_FIRST = "Look at these before you open the folder with anything: some progr
 
 def could_run(path: str) -> bool:
     """Whether some program may run a file of this name without being told to, when its directory is opened."""
-    if fnmatch.fnmatchcase(f"/{path}", _LAYOUT):
+    if is_lab_layout(path):
         return False
     *directories, name = path.lower().split("/")
     return any(fnmatch.fnmatchcase(name, pattern) for pattern in _RUNS) or any(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.units import counted, data_size_of
 from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries
+from golem_launcher.workspace.repository.lab_layout import is_lab_layout
 from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.omissions import MOST_NAMES, Omissions, size_of
 from golem_launcher.workspace.transfer.plan import MOST_CHUNKS, TOO_LARGE, TOO_MANY, refused
@@ -106,10 +107,10 @@ def _merged(old: Records, changes: Records, *, keep: bool) -> tuple[Records, boo
 
 
 def digest(entries: Entries) -> bytes:
-    """A hash that is the same for the same files, whatever their dates are."""
+    """A hash that is the same for the same files, whatever their dates are and whichever are open in the Lab."""
     state = hashlib.blake2b(digest_size=16)
     for each in entries.records:
-        if not record.is_directory(each):
+        if not record.is_directory(each) and not is_lab_layout(record.path(each)):
             for part in record.content(each):
                 state.update(part)
     return state.digest()

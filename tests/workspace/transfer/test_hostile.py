@@ -260,18 +260,26 @@ def test_an_emptied_workspace_is_told_and_the_one_before_stays(liar, store):
 
 
 def test_old_files_that_come_back_are_told(liar, store):
-    async def scenario():
-        async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
-            saver = Saver(agent, store, "work")
-            for text in (b"first", b"second", b"first"):
-                liar.lists(file("a", text))
-                liar.has(sound(text))
-                generation = await saver.save_now()
-            return generation, saver.saving
-
-    generation, saving = asyncio.run(scenario())
+    generation, saving = asyncio.run(_saved_in_turn(liar, store, "a", (b"first", b"second", b"first")))
     assert generation.flags == ("The files are again those of generation 1.",)
     assert "again those of generation 1" in saving.problem
+
+
+def test_tabs_that_are_open_again_are_no_old_files(liar, store):
+    layout = ".jupyter/lab/workspaces/default-37a8.jupyterlab-workspace"
+    generation, saving = asyncio.run(_saved_in_turn(liar, store, layout, (b"one tab", b"two tabs", b"one tab")))
+    assert (generation.number, generation.flags, saving.problem) == (3, (), "")
+
+
+async def _saved_in_turn(liar, store, path, texts):
+    """The last of a save each of a file with these contents, and how saving stands."""
+    async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
+        saver = Saver(agent, store, "work")
+        for text in texts:
+            liar.lists(file(path, text))
+            liar.has(sound(text))
+            generation = await saver.save_now()
+        return generation, saver.saving
 
 
 def test_the_words_of_a_provider_are_shown_harmless(liar, store):

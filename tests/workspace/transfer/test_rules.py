@@ -3,6 +3,7 @@
 import os
 import random
 import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -219,3 +220,32 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
     (again,) = list(index.walk(index.version))  # it is read again, although nobody writes any more
     assert again[4] == target.stat().st_size > line[4]
     assert index.notes == []
+
+
+_WRITES_ANEW = """
+import os, sys
+while os.getppid() == int(sys.argv[2]):
+    with open(sys.argv[1], "w") as file:
+        file.write("x" * 1000)
+"""
+
+
+def test_a_file_that_is_written_anew_is_not_found_empty(tmp_path):
+    """Who writes it empties it first; its times then say for a while that nothing has happened."""
+    path, index = tmp_path / "layout", Index(str(tmp_path))
+    path.write_text("x" * 1000)
+    list(index.walk(0))
+    with subprocess.Popen([sys.executable, "-c", _WRITES_ANEW, path, str(os.getpid())]) as writer:
+        try:
+            sizes = {line[4] for _ in range(100) for line in index.walk(0) if line[:2] == ["f", "layout"]}
+        finally:
+            writer.kill()
+    assert sizes == {1000}
+
+
+def test_a_file_that_was_emptied_is_empty(tmp_path):
+    path, index = tmp_path / "log", Index(str(tmp_path))
+    path.write_text("x" * 1000)
+    assert [line[4] for line in index.walk(0)] == [1000]
+    path.write_text("")
+    assert [line[4] for line in index.walk(0)] == [0]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeError, ProviderError
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.machine_slot import MachineSlot
     from golem_launcher.session.renting import Machine
+
+_LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 12
 """So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
@@ -153,7 +156,14 @@ class Pool:
 
     async def _keep(self, member: _Member, published: Demand | asyncio.Task[Demand]) -> None:
         """Have a machine in one slot, and another when it is lost, until it is not wanted or the session is over."""
-        await self._fill(member, published)
+        try:
+            await self._fill(member, published)
+        except Exception as error:  # noqa: BLE001 - a machine must not go on unwatched and paid, whatever it was
+            _LOG.exception("the machine in slot %s", member.number)
+            await self._abandon(member)
+            why = f"Something unexpected happened ({type(error).__name__}): it is done without. See supervisor.log."
+            member.slot.recorder.enter(Stage.FAILED)
+            member.slot.recorder.message(why, "error")
         if member.leaving.is_set():
             await self._empty(member)
 
@@ -192,6 +202,14 @@ class Pool:
                 if reason is not None and not self.over.done():
                     self.over.set_result(reason)
                 return
+
+    async def _abandon(self, member: _Member) -> None:
+        """Let go of whatever there is in a slot."""
+        machine, member.machine = member.machine, None
+        if machine is not None:
+            await each_alone(machine.hiring.release())
+            await each_alone(machine.hiring.aclose())
+        await each_alone(member.renting.abandon())
 
     async def _wait_for_the_market(self, member: _Member, why: LauncherError) -> None:
         """Say that a machine has no provider, and why, until it is looked for again, or is not wanted any more."""

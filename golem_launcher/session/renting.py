@@ -135,19 +135,20 @@ class Renting:
         session = self.session
         rented = lost.rented
         disputed = session.money.dispute(rented.agreement_id) is not None
-        session.journal.update_agreement(rented.agreement_id, lost_at=clock.now())
-        words = self._write_down(rented, error, overbilled=disputed)
-        if disputed:  # it is still there: nothing need be lost
-            if self._slot.is_head:
-                with contextlib.suppress(LauncherError):
-                    await session.saves.save_all(_LAST_SAVE_SECONDS)
-            await self.release(lost)
-        await self._slot.files.detach()  # a generation that is being written counts
-        loss = Loss(words, self._slot.files.saved_last())
-        self._slot.endpoint.point_nowhere()
-        await lost.hiring.aclose()  # nothing is asked of it
-        session.terminations.begin(session.rest, session.journal, rented.agreement_id)
-        return loss
+        session.journal.note(rented.agreement_id, lost_at=clock.now())
+        try:
+            words = self._write_down(rented, error, overbilled=disputed)
+            if disputed:  # it is still there: nothing need be lost
+                if self._slot.is_head:
+                    with contextlib.suppress(LauncherError):
+                        await session.saves.save_all(_LAST_SAVE_SECONDS)
+                await self.release(lost)
+            await self._slot.files.detach()  # a generation that is being written counts
+            return Loss(words, self._slot.files.saved_last())
+        finally:  # also where no other is to be asked: nobody is to pay for one that is not watched
+            self._slot.endpoint.point_nowhere()
+            await lost.hiring.aclose()  # nothing is asked of it
+            session.terminations.begin(session.rest, session.journal, rented.agreement_id)
 
     async def make_good(self, loss: Loss) -> Machine:
         """Another machine after a ``loss``. Raises ``LauncherError`` when there is none."""

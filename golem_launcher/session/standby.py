@@ -229,6 +229,8 @@ class Standby:
         except ProviderError as error:
             self._tell_none(error.remedy or error.what)
             return False
+        except Exception:  # noqa: BLE001 - another one can be had all the same, and one is to be kept
+            _LOG.exception("the standby was not given up in good order")
         finally:
             await newcomer.aclose()
         self._record.message(f"It was lost: {lost.what} Another one is looked for.", "warning")

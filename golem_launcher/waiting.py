@@ -13,9 +13,9 @@ import logging
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
-__all__ = ["cancel_all", "each_alone", "first_of", "together", "wait_for"]
+__all__ = ["begun_in_thread", "cancel_all", "each_alone", "first_of", "together", "wait_for"]
 
 _LOG = logging.getLogger(__name__)
 
@@ -50,6 +50,31 @@ async def each_alone(*awaitables: Awaitable[_T]) -> list[_T]:
         else:
             found.append(result)
     return found
+
+
+async def begun_in_thread(begin: Callable[[], _T], undo: Callable[[_T], object]) -> _T:
+    """What ``begin`` returns, called in a thread. Cancelled meanwhile, it calls ``undo`` with that, and raises then.
+
+    A thread can't be cancelled: what it begins would be there, and known to nobody. Further cancellations change
+    nothing, so both must be bounded in time.
+    """
+
+    async def undone() -> None:
+        try:
+            begun = await beginning
+        except Exception:  # noqa: BLE001 - then nothing was begun
+            return
+        await asyncio.to_thread(undo, begun)
+
+    beginning = asyncio.ensure_future(asyncio.to_thread(begin))
+    try:
+        return await asyncio.shield(beginning)
+    except asyncio.CancelledError:
+        undoing = asyncio.ensure_future(undone())
+        while not undoing.done():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(undoing)
+        raise
 
 
 @contextlib.asynccontextmanager

@@ -1,10 +1,11 @@
 """Waiting with a limit: a cancellation is never lost."""
 
 import asyncio
+import threading
 
 import pytest
 
-from golem_launcher.waiting import each_alone, first_of, wait_for
+from golem_launcher.waiting import begun_in_thread, each_alone, first_of, wait_for
 
 
 @pytest.mark.parametrize("turns", range(5))
@@ -91,3 +92,38 @@ def test_what_is_given_back_is_given_back_though_something_else_could_not_be(cap
 
     asyncio.run(scenario())
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_what_a_thread_began_is_undone_though_whoever_waits_is_interrupted_twice(works):
+    begins, may_end, undone = threading.Event(), threading.Event(), []
+
+    def begin():
+        begins.set()
+        assert may_end.wait(10)
+        if not works:
+            raise ValueError
+        return "a session"
+
+    async def scenario():
+        waiting = asyncio.create_task(begun_in_thread(begin, undone.append))
+        await asyncio.to_thread(begins.wait, 10)
+        for _ in range(2):
+            waiting.cancel()
+            await asyncio.wait({waiting}, timeout=0.01)
+        assert not waiting.done()
+        may_end.set()
+        await asyncio.wait({waiting})
+        assert waiting.cancelled()
+
+    asyncio.run(scenario())
+    assert undone == ["a session"][: int(works)]
+
+
+def test_what_a_thread_begins_is_there_then_and_its_failure_is_raised():
+    def fail():
+        raise ValueError
+
+    assert asyncio.run(begun_in_thread(lambda: 1, pytest.fail)) == 1
+    with pytest.raises(ValueError):  # noqa: PT011 - it is that one
+        asyncio.run(begun_in_thread(fail, pytest.fail))

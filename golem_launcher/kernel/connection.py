@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from golem_launcher.errors import AccessError, LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, free_name, start_kernel_of
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import begun_in_thread, cancel_all, wait_for
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
@@ -315,16 +315,16 @@ async def begin(
     """
     from golem_launcher.session import client
 
-    directory = await asyncio.to_thread(client.start, request)
+    directory = await begun_in_thread(lambda: client.start(request), _end_at_once)
     try:
         state = await wait_for(_until_ready(directory, told), seconds)
     except TimeoutError:
-        await _abort(directory)
+        await asyncio.to_thread(_end_at_once, directory)
         raise SessionError(
             f"No provider was ready within {seconds:.0f} s.", "Allow more with timeout=10m, or ask for less."
         ) from None
     except BaseException:
-        await asyncio.shield(_abort(directory))
+        await asyncio.shield(asyncio.to_thread(_end_at_once, directory))
         raise
     if state.stage is not Stage.READY:
         raise SessionError(state.reason or f"The session '{request.name}' did not become ready.")
@@ -342,11 +342,11 @@ async def _until_ready(directory: SessionDirectory, told: Callable[[SessionState
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _abort(directory: SessionDirectory) -> None:
+def _end_at_once(directory: SessionDirectory) -> None:
     from golem_launcher.session import client
 
     with contextlib.suppress(LauncherError):
-        await asyncio.to_thread(client.stop, directory.name, force=True)
+        client.stop(directory.name, force=True)
 
 
 async def end(directory: SessionDirectory, told: Callable[[SessionState], Awaitable[None]]) -> SessionState:

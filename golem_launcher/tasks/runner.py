@@ -21,7 +21,7 @@ from golem_launcher.tasks.events import MachineLost, MachineReady, SessionStarte
 from golem_launcher.tasks.scheduler import Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.tasks.worker_driver import WorkerDriver, tell_failed
-from golem_launcher.waiting import cancel_all
+from golem_launcher.waiting import begun_in_thread, cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ class Runner:
 
         The session is ended then, in order; at once when this is cancelled. Raises ``LauncherError``, ``OSError``.
         """
-        directory = self.directory = await asyncio.to_thread(self._session)
+        directory = await begun_in_thread(self._session, lambda begun: _end(begun.name, force=True))
+        self.directory = directory
         self._owner.told(SessionStarted(directory.name))
         try:
             reason = await self._work(directory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ from golem_launcher import clock
 
 _AGREEMENT_MARGIN = timedelta(minutes=5)
 """The agreement outlives every deadline by this: the last save and the last bills need it; real providers want it."""
+_LOOK_SECONDS = 5.0
+"""How soon a deadline that was moved forward is known to who waits for it."""
 _LEAST_RESERVE = timedelta(hours=3)
 _MOST_RESERVE = timedelta(hours=24)
 _ALLOCATION_MARGIN = timedelta(hours=2)
@@ -43,6 +46,11 @@ class Deadline:
     def left(self) -> float:
         """Seconds until the deadline; negative after it."""
         return (self.at - clock.now()).total_seconds()
+
+    async def passed(self) -> None:
+        """Wait until it is over, wherever it is moved meanwhile."""
+        while self.left > 0:  # noqa: ASYNC110 - the clock sets no event
+            await asyncio.sleep(min(self.left, _LOOK_SECONDS))
 
     @property
     def hours_left(self) -> Decimal:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher import clock
 from golem_launcher.errors import NodeError, ProviderError, SessionError
@@ -21,7 +21,7 @@ from golem_launcher.session.standby import Standby
 from golem_launcher.waiting import cancel_all, each_alone, first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.context import Context, Prepared
     from golem_launcher.session.newcomer import Newcomer
     from golem_launcher.session.renting import Machine
+
+_T = TypeVar("_T")
 
 
 class Head:
@@ -74,7 +76,7 @@ class Head:
         self._renting = renting
         if renting.session.request.standby:
             self._standby = Standby(renting.session)
-        machine = await renting.rent(demand)
+        machine = await self._in_time(renting.rent(demand))
         while True:
             try:
                 reason = await self._be_ready(renting.session, machine)
@@ -82,12 +84,22 @@ class Head:
                 if self._ending():
                     raise
                 if self._move is None or not await self._move.settled():
-                    renting, machine = await self._recover(renting, machine, error)
+                    renting, machine = await self._in_time(self._recover(renting, machine, error))
                     continue
                 reason = None
             if reason is not None:
                 return reason
             renting, machine = await self._move_in(machine)
+
+    async def _in_time(self, making: Awaitable[_T]) -> _T:
+        """What comes of making a machine ready. Raises ``SessionError`` once the session's time is over.
+
+        What watches that at a machine is there once the machine is ready.
+        """
+        async with first_of(making, self._session.deadline.passed()) as (made, _):
+            if made.done():
+                return made.result()
+        raise SessionError("Its time was over before a machine was ready.", "Give the next one more: --hours 2")
 
     async def _be_ready(self, session: Prepared, machine: Machine) -> str | None:
         """Until the session is over by its own terms, and the reason; or it goes on at another machine, as asked.

@@ -50,6 +50,14 @@ class Answer:
         return self.status in _GOOD
 
 
+_BROKEN = Answer(
+    502,
+    [(b"content-type", b"application/json")],
+    b'{"message": "The way to the session broke, and the file is not whole there. Send it again.", "reason": null}',
+)
+"""What a page is told when nobody knows what became of a part: it shows the message."""
+
+
 class Refused(Exception):  # noqa: N818 - it is an answer
     """JupyterLab did not take a part."""
 
@@ -184,9 +192,7 @@ class Uploads:
             return refused.answer
         except (LauncherError, OSError):
             await self._end(path)
-            return Answer(
-                502, [(b"content-type", b"text/plain")], b"The upload broke off: the session was not reached.\n"
-            )
+            return _BROKEN
         return upload.so_far()
 
     async def _asked(self, path: str, upload: _Upload, target: str, part: _Part) -> Answer:

@@ -39,6 +39,7 @@ SMALLEST, FIRST, LARGEST = 1_000_000, 8_000_000, 128_000_000
 """Bytes of a piece, where there is so much."""
 _AT_ONCE, _QUICK, _LONG = 0.4, 1.0, 3.0
 """Seconds: a piece that takes less may be much larger, or larger; one that takes more should be smaller."""
+_TRIAL = 1.0
 _MOST_FAULTS = 1024 * 1024
 _MOST_ANSWERED = 512 * 1024
 _LONGEST_STAMP = 128
@@ -103,6 +104,10 @@ class FarFiles:
     def prefers_transfer(self, size: int) -> bool:
         """Whether a piece of that size goes by a transfer, as the faster way."""
         return self._agent.bulk is not None and self.throughput.prefers_bulk(size)
+
+    def begin_small(self) -> None:
+        """Begin with pieces that the tunnel would carry in a second: on a slow line transfers are slow as well."""
+        self.piece_size = max(min(FIRST, int(self.throughput.bytes_by_tunnel(_TRIAL))), SMALLEST)
 
     async def entries(self, path: str, *, below: bool = True) -> Listing | None:
         """What there is at a path, and ``below`` it where it is a directory; ``None`` where there is nothing."""

@@ -20,7 +20,7 @@ from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
 from golem_launcher.workspace.transfer.copy_queue import assembly_line
-from golem_launcher.workspace.transfer.far_files import FIRST, SMALLEST, Piece
+from golem_launcher.workspace.transfer.far_files import Piece
 from golem_launcher.workspace.transfer.responses import as_object, nonsense
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ _HEAD = 64 * 1024
 """Bytes that come over the tunnel in any case, and show how fast it is; most answers are no longer."""
 _SOON, _LATER = 0.15, 4.0
 """Seconds of the tunnel: what it carries in so long comes by it before a transfer is thought of, and again then."""
-_FIRST_PIECE = 1.0
-"""The same for the first piece: where the line is slow, it is small."""
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
 _HEAD_SECONDS = 15.0
@@ -115,7 +113,7 @@ class Relayed:
         """The parts of it, by turns over the tunnel and in pieces; either may give none."""
         yield self._passed(_HEAD)
         yield self._passed(self._in_tunnel(_SOON))
-        self._far.piece_size = max(min(FIRST, self._in_tunnel(_FIRST_PIECE)), SMALLEST)
+        self._far.begin_small()
         while True:
             yield self._by_pieces()
             yield self._passed(self._in_tunnel(_LATER))

@@ -145,6 +145,8 @@ class Replayed:
             self._fault = fault
             raise
         finally:
+            if not self._answered:
+                self._far.begin_small()
             self._answered += made.parts
             self._news.set()
 

@@ -30,8 +30,6 @@ _QUESTION = b"what is it?\n"
 def _small_pieces(monkeypatch):
     for name in ("FIRST", "SMALLEST", "LARGEST"):
         monkeypatch.setattr(far_files, name, _SMALL)
-    monkeypatch.setattr(relayed, "FIRST", _SMALL)
-    monkeypatch.setattr(relayed, "SMALLEST", _SMALL)
     monkeypatch.setattr(relayed, "_SOON", 0.0)
     monkeypatch.setattr(throughput, "_BULK_SECONDS", 1e-6)  # transfers are the faster way here, whatever is seen
     monkeypatch.setattr(throughput, "_WEIGHT", 0.0)

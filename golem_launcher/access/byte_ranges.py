@@ -6,12 +6,16 @@ file, where that has changed meanwhile.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from golem_launcher.access.origin_policy import Headers
 
 _PARTIAL = 206
+_SHORT = 1_000_000
+"""Bytes."""
+_ONE = re.compile(rb"bytes=([0-9]{1,18})-([0-9]{1,18})")
 _OF_PARTS = {b"range", b"if-range"}
 
 
@@ -27,6 +31,12 @@ def check(asked: Headers, status: int, answered: Headers) -> None:
     told = dict(answered)
     if wanted not in {told.get(b"last-modified"), told.get(b"etag")}:
         raise OfAnother
+
+
+def is_short(asked: Headers) -> bool:
+    """Whether a short part is asked for, of which programs that look around in a file want many."""
+    found = _ONE.fullmatch(dict(asked).get(b"range", b""))
+    return found is not None and int(found[2]) - int(found[1]) < _SHORT
 
 
 def without(asked: Headers) -> Headers:

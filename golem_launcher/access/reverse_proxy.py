@@ -238,6 +238,7 @@ class Conversation:
             and question.request.method == b"GET"
             and self._policy.inner(question.request.target.decode("ascii", "replace")).startswith(_LONG)
             and dict(question.headers).get(b"sec-fetch-dest") not in _IN_PAGES
+            and not byte_ranges.is_short(question.headers)
         )
 
     def _is_use(self, request: h11.Request, target: str) -> bool:

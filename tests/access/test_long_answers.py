@@ -58,17 +58,22 @@ def _serving(way, asked):
         ("/files/film.mp4", "video", True),
         ("/directories/data?archiveFormat=zip", "document", True),
         ("/files/picture.png", "image", False),
+        ("/files/data.bin#bytes=0-65535", "empty", False),
+        ("/files/data.bin#bytes=65536-", "empty", True),
+        ("/files/data.bin#bytes=0-9999999", "empty", True),
         ("/api/contents/data.bin", "empty", False),
     ],
 )
 def test_what_somebody_wants_to_have_has_a_connection_of_its_own(path, dest, of_its_own):
     way, asked = _Way(), []
+    place, _, part = path.partition("#")
 
     async def scene():
         headers = {"Accept-Encoding": "gzip"} | ({"Sec-Fetch-Dest": dest} if dest else {})
+        headers |= {"Range": part} if part else {}
         async with lab(_serving(way, asked), large=_large(way.connect)) as there:
             await (await there.get("/api/status")).read()  # by which the way knows the port
-            assert await (await there.get(path, headers=headers)).read() == _DATA
+            assert await (await there.get(place, headers=headers)).read() == _DATA
             assert await (await there.head("/files/data.bin")).read() == b""
 
     run(scene())

@@ -69,7 +69,7 @@ class Replayed:
         self._news = asyncio.Event()
         """Set when something has changed that somebody may wait for."""
         self.closed = asyncio.Event()
-        """Set once nobody adds to it any more."""
+        """Set once nothing more is taken, or added."""
         self._writing = asyncio.Lock()
         """Held while the piece that grows is written to, or taken."""
         self._line = asyncio.create_task(self._carry())
@@ -116,6 +116,7 @@ class Replayed:
             await assembly_line(self._make, self._send, self._ask)
         finally:
             self._news.set()
+            self.closed.set()
 
     async def _make(self) -> _Gathered | None:
         with contextlib.suppress(TimeoutError):

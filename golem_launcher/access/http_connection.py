@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a browser's request line and headers, with its cookies."""
-_PIECE = 64 * 1024
+_PIECE = 256 * 1024
 _NOT_MODIFIED = 304
 _HTML = (b"content-type", b"text/html; charset=utf-8")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")

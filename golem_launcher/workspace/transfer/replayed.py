@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.access.uploads import Answer, Refused
 from golem_launcher.agent.replay import question
 from golem_launcher.errors import LauncherError
-from golem_launcher.waiting import cancel_all
+from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.transfer.copy_queue import assembly_line
 from golem_launcher.workspace.transfer.responses import are_pairs, nonsense
 
@@ -61,7 +61,10 @@ class Replayed:
         self._far = far
         self._headers = headers
         self._gathered = _Gathered(far.new_piece())
-        self._added = self._answered = 0
+        self._added = self._unwritten = self._answered = 0
+        """Parts; of those that were added, one at most is on its way to the disk."""
+        self._taking = False
+        """Whether the piece that grows is about to be sent."""
         self._answer: Answer | None = None
         """To the last part that was asked."""
         self._fault: Exception | None = None
@@ -70,17 +73,17 @@ class Replayed:
         """Set when something has changed that somebody may wait for."""
         self.closed = asyncio.Event()
         """Set once nothing more is taken, or added."""
-        self._writing = asyncio.Lock()
-        """Held while the piece that grows is written to, or taken."""
+        self._writing: asyncio.Task[None] | None = None
+        """The last part, on its way to the disk while its page makes the next one."""
         self._line = asyncio.create_task(self._carry())
 
     async def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
         """Ask this as well; waits for room. Raises ``Refused`` when one before was, ``LauncherError`` when it broke."""
-        await self._until(lambda: self._gathered.size < min(self._far.piece_size, _LARGEST))
-        async with self._writing:
-            await asyncio.to_thread(self._gathered.add, target, model, content)
+        await self._until(lambda: not self._unwritten and not self._taking and self._has_room)
         self._added += 1
+        self._unwritten = 1
         self._news.set()
+        self._writing = asyncio.create_task(self._write(target, model, content))
 
     async def answer(self) -> Answer:
         """What was said to the last part, once all are answered. Raises as :meth:`add` does."""
@@ -96,7 +99,20 @@ class Replayed:
     async def aclose(self) -> None:
         """Let go of it; what is not asked yet is not."""
         self.closed.set()
-        await cancel_all(self._line)
+        await cancel_all(self._line, *([self._writing] if self._writing is not None else []))
+
+    @property
+    def _has_room(self) -> bool:
+        return self._gathered.size < min(self._far.piece_size, _LARGEST)
+
+    async def _write(self, target: str, model: dict[str, Any], content: bytes) -> None:
+        try:
+            await asyncio.to_thread(self._gathered.add, target, model, content)
+            self._unwritten = 0
+        except OSError as fault:
+            self._fault = fault
+        finally:
+            self._news.set()
 
     async def _until(self, holds: Callable[[], bool]) -> None:
         while True:
@@ -108,8 +124,16 @@ class Replayed:
                 raise LauncherError("Nothing more of this upload is taken.")
             if holds():
                 return
-            self._news.clear()
-            await self._news.wait()
+            await self._something()
+
+    async def _come_true(self, holds: Callable[[], bool]) -> None:
+        while not holds() and self._fault is None:
+            await self._something()
+
+    async def _something(self) -> None:
+        """Wait until anything has changed."""
+        self._news.clear()
+        await self._news.wait()
 
     async def _carry(self) -> None:
         try:
@@ -119,17 +143,15 @@ class Replayed:
             self.closed.set()
 
     async def _make(self) -> _Gathered | None:
+        """The piece that has grown meanwhile; ``None`` when there came nothing for long."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_IDLE_SECONDS):
-                while not self._gathered.parts:
-                    self._news.clear()
-                    await self._news.wait()
-        async with self._writing:
-            if not self._gathered.parts:
-                return None
-            made, self._gathered = self._gathered, _Gathered(self._far.new_piece())
+            await wait_for(self._come_true(lambda: self._gathered.parts + self._unwritten > 0), _IDLE_SECONDS)
+        self._taking = True
+        await self._come_true(lambda: not self._unwritten)
+        made, self._gathered = self._gathered, _Gathered(self._far.new_piece())
+        self._taking = False
         self._news.set()
-        return made
+        return made if made.parts else None
 
     async def _send(self, made: _Gathered) -> _Gathered:
         try:

@@ -74,7 +74,7 @@ class HttpConnection:
         """All of a request's body, of which the caller knows that it is short."""
         parts = []
         while isinstance(event := await self.next(), h11.Data):
-            parts.append(bytes(event.data))
+            parts.append(event.data)
         return b"".join(parts)
 
     async def give(self, served: Served) -> None:

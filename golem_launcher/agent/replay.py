@@ -62,9 +62,9 @@ def replay(hosts: Iterable[str], port: int, headers: Iterable[tuple[str, str]], 
     return answer
 
 
-def question(target: str, model: dict[str, Any], content: bytes) -> bytes:
-    """One as it lies in a piece: the launcher's side makes them."""
-    return json.dumps({"target": target, "model": model, "bytes": len(content)}).encode() + b"\n" + content
+def head(target: str, model: dict[str, Any], content: bytes) -> bytes:
+    """What lies in a piece before the ``content`` of a question: the launcher's side makes them."""
+    return json.dumps({"target": target, "model": model, "bytes": len(content)}).encode() + b"\n"
 
 
 def _questions(piece: BinaryIO) -> Iterator[tuple[str, bytes]]:
@@ -74,7 +74,7 @@ def _questions(piece: BinaryIO) -> Iterator[tuple[str, bytes]]:
         if len(content) != told["bytes"]:
             raise WireError("a question that is not whole")
         model = json.dumps(told["model"]).encode()
-        yield told["target"], model[:-1] + b', "content": "' + base64.b64encode(content) + b'"}'
+        yield told["target"], b"".join((model[:-1], b', "content": "', base64.b64encode(content), b'"}'))
 
 
 def _connected(hosts: Iterable[str], port: int) -> http.client.HTTPConnection:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.uploads import Answer, Refused
-from golem_launcher.agent.replay import question
+from golem_launcher.agent.replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.transfer.copy_queue import assembly_line
@@ -45,11 +45,11 @@ class _Gathered:
 
     def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
         """Blocking."""
-        part = question(target, model, content)
         with self.path.open("ab") as file:
-            file.write(part)
-        self.hasher.update(part)
-        self.size += len(part)
+            for part in (head(target, model, content), content):
+                file.write(part)
+                self.hasher.update(part)
+                self.size += len(part)
         self.parts += 1
 
 

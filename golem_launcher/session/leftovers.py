@@ -60,8 +60,9 @@ def owes(directory: SessionDirectory) -> bool:
 
 
 def settled(directory: SessionDirectory) -> bool:
-    """Whether a session without a supervisor is over, and nothing is left to be done for it."""
-    return directory.state().stage.final and not owes(directory)
+    """Whether a session without a supervisor is over, and nothing is left to be done for it: it can't be woken up."""
+    stage = directory.state().stage
+    return stage.final and stage is not Stage.SUSPENDED and not owes(directory)
 
 
 def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED) -> bool:

@@ -118,6 +118,19 @@ def test_the_list_has_the_newest_of_what_is_over_and_all_that_is_not(home: Path)
         assert len(json.loads(ran.stdout)) == count
 
 
+def test_a_suspended_session_is_there_however_old() -> None:
+    sleeps = create_session_directory(LaunchRequest(name="sleeps"))
+    sleeps.write_state(sleeps.state().model_copy(update={"stage": Stage.SUSPENDED}))
+    long_ago = (datetime.now(UTC) - timedelta(days=90)).timestamp()
+    for file in sleeps.path.iterdir():
+        os.utime(file, (long_ago, long_ago))
+    make_past(PAST_AT_MOST + 10)
+    upkeep.tidy()
+    ran = subprocess.run([sys.executable, "-m", "golem_launcher.cli", "list"], capture_output=True, check=True)
+    assert b"\nsleeps " in ran.stdout
+    assert "sleeps" in [view["name"] for view in SessionViews().read()[0]]
+
+
 def test_the_page_has_the_newest_and_what_is_looked_for_among_all_others() -> None:
     make_past(PAST_AT_MOST + 10)
     upkeep.tidy()

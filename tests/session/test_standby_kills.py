@@ -25,7 +25,10 @@ MOST_LOSSES = 2
 """There are four providers, of which two are in use, and one that was lost is let alone for a while."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 120 * KILLS)]
 
-_NEXT = "number = globals().get('number', 0) + 1; open('number', 'w').write(str(number)); print(number)"
+_NEXT = (
+    "number = globals().get('number', 0) + 1; "
+    "open('new', 'w').write(str(number)); __import__('os').replace('new', 'number'); print(number)"
+)
 _LOOK = "print(open('number').read(), number)"
 
 

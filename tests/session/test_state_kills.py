@@ -19,7 +19,7 @@ import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client, liveness, upkeep
 from tests.session.conftest import explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 90 * KILLS)]
 _FIRST = "number, data, shared = 0, bytearray(3_000_000), []\ndef twice(n): return 2 * n\nboth = {'shared': shared}"
 _NEXT = (
     "number += 1; data[number] = number % 256; shared.append(twice(number)); "
-    "open('number.txt', 'w').write(str(number)); print(number)"
+    "open('new', 'w').write(str(number)); __import__('os').replace('new', 'number.txt'); print(number)"
 )
 _LOOK = (
     "print(open('number.txt').read(), "
@@ -135,7 +135,7 @@ def kill(victim, directory, generation, *, ready, lose, node):
     if victim == "supervisor":
         os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
         assert wait_for_end(directory, 10)
-        client.tidy()
+        upkeep.tidy()
         node.holds_nothing_of(Journal.read(directory.path).entries)
         return resumed(directory, ready)
     kill_inside(directory, victim)

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.localnet.keystore import new_keystore
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -27,7 +29,7 @@ async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[Account], bo
     """The first ``count`` provider accounts of a yagna, and whether some are new.
 
     A new identity is known to the network only after the daemon started again. The first provider is the daemon's own
-    identity: each further one costs a fifth of a second of CPU at every start, to open its key.
+    identity.
     """
     infos = await bus.call("/local/identity/List", {})
     own = next(info["nodeId"] for info in infos if info["isDefault"])
@@ -37,7 +39,7 @@ async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[Account], bo
         node_id = known.get(alias)
         if node_id is None:
             new = True
-            made = await bus.call("/local/identity/CreateGenerated", {"alias": alias, "fromKeystore": None})
+            made = await bus.call("/local/identity/CreateGenerated", {"alias": alias, "fromKeystore": new_keystore()})
             node_id = made["nodeId"]
         # Asking again for a key of the same name gives the same key.
         key = {"name": alias, "role": "manager", "identity": node_id, "allowOrigins": []}

@@ -48,7 +48,7 @@ _RETRY_SECONDS = 0.5
 _START_SECONDS = 30.0
 _OFFER_SECONDS = 15.0
 _MORE_SECONDS = 3.0
-"""For each provider: its key is opened and its offer made by one daemon, on a machine that may be busy."""
+"""For each provider: one daemon does all that they ask at once, on a machine that may be busy."""
 
 
 class Server:
@@ -237,7 +237,7 @@ class Server:
                 spec=spec,
                 network=self._spec,
                 node_id=account.node_id,
-                rest=NodeRest(Node(daemon.api_url, account.app_key), session, seconds=_ANSWER_SECONDS),
+                rest=NodeRest(Node(daemon.api_url, account.app_key), session, seconds=self._patience(_ANSWER_SECONDS)),
                 units=units.make,
                 changed=self._dirty.set,
             )

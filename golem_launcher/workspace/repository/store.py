@@ -179,7 +179,7 @@ class Store:
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
         with self._lock:
-            newest = [found[-1] for workspace in self._names() if (found := self._generations(workspace))]
+            newest = [found for workspace in self._names() if (found := self._newest(workspace)) is not None]
             return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
 
     def unreadable(self) -> dict[str, list[int]]:
@@ -327,6 +327,13 @@ class Store:
             with contextlib.suppress(WorkspaceError, FileNotFoundError):
                 found.append(self._head(workspace, number))
         return found
+
+    def _newest(self, workspace: str) -> Generation | None:
+        """The newest generation that can be read; of thousands, the others are not looked at."""
+        for number in reversed(self._numbers(workspace)):
+            with contextlib.suppress(WorkspaceError, FileNotFoundError):
+                return self._head(workspace, number)
+        return None
 
     def _numbers(self, workspace: str) -> list[int]:
         if not _NAME.fullmatch(workspace):

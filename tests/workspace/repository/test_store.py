@@ -55,6 +55,22 @@ FILES = {"a/": b"", "a/notebook.ipynb": b"{}" * 3000, "data.bin": random.Random(
 WHOLE = {path: data for path, data in FILES.items() if not path.endswith("/")}
 
 
+def test_of_each_workspace_the_newest_generation_alone_is_read_for_a_list(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "store"))
+    for workspace in ("one", "two"):
+        for number in range(5):
+            save(store, {"data": b"%d" % number}, workspace)
+    damaged = tmp_path / "store" / "workspaces" / "two" / "00000005"
+    damaged.write_bytes(b"\0nonsense")
+    read = []
+    before = DirectoryLocation.read
+    monkeypatch.setattr(
+        DirectoryLocation, "read", lambda self, name, *span: read.append(name) or before(self, name, *span)
+    )
+    assert sorted((each.workspace, each.number) for each in store.workspaces()) == [("one", 5), ("two", 4)]
+    assert set(read) == {f"workspaces/{each}" for each in ("one/00000005", "two/00000005", "two/00000004")}
+
+
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_generations_stay_as_they_were(encrypt):
     store = open_store(encrypt=encrypt)

@@ -206,7 +206,7 @@ class Head:
         )
         if last is not None:
             await last.aclose()
-        self._session.endpoint.desk.answered()
+        self._session.endpoint.desk.agreed("move", "gpu")
         await self._recorder.flush()
         return number
 

@@ -9,6 +9,7 @@ session that would be stopped because nobody uses it, within the time and the mo
 from __future__ import annotations
 
 import asyncio
+import math
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.networks import token_of
 from golem_launcher.session.burn_rate import BurnRate
+from golem_launcher.text import clean_line
 from golem_launcher.units import coins_at_a_glance, counted, data_size, data_size_of, with_coin
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ _ASKED_SECONDS = 600.0
 """What nobody says yes or no to is forgotten then."""
 _AGAIN_SECONDS = 60.0
 """After a no, and between two questions: a page must not be able to keep asking its user."""
+_MOVED_SECONDS = 300.0
+"""So long it is told how a move was over."""
 _GIB = 2**30
 _MOST_MACHINES = 32
 _RUNNING = {Stage.READY, Stage.RECOVERING}
@@ -49,6 +53,8 @@ class LabDesk:
         self._coin = token_of(request.network)
         self._burn_rate = BurnRate()
         self._saved_at = self._asked_at = float("-inf")
+        self._answer = ""
+        """What became of what was asked for last, in a sentence without its end; empty while it waits."""
         self.save_wanted = asyncio.Event()
         """Set when a page has asked for a save; whoever sees to it clears it."""
 
@@ -60,7 +66,9 @@ class LabDesk:
         state = self._recorder.state
         self._burn_rate.add(clock.since_boot(), float(state.cost))
         if state.asked is not None and clock.since_boot() - self._asked_at > _ASKED_SECONDS:
-            self._recorder.update(asked=None)
+            self._settle("Nobody said yes or no")
+        if state.asked is None and self._again_in <= 0:
+            self._answer = ""
 
     def look(self) -> dict[str, Any]:
         """The session as its pages show it: figures in words, and moments as seconds from now."""
@@ -75,6 +83,7 @@ class LabDesk:
             "begun": state.created_at.isoformat(),
             "stage": state.stage.value,
             "trouble": " ".join(filter(None, (state.trouble, state.stalled, state.not_ended))),
+            "doing": clean_line(_doing(state, now)),
             "left": None if ends is None else round((ends - now).total_seconds(), 1),
             "ends": "" if ends is None else f"{why} at {ends.astimezone():%H:%M %Z}",
             "spent": spent,
@@ -89,8 +98,10 @@ class LabDesk:
                 f"{one.name}: {one.trouble or one.stage.value}" for one in state.machines_in_use[:_MOST_MACHINES]
             ],
             "extend": [self._choice(state, hours) for hours in HOURS],
+            "room": _room(state.extendable_until),
             "idle": "" if state.idle_ends_at is None else state.idle,
             "asked": "" if state.asked is None else self._waits(state.asked),
+            "answer": f"{self._answer}." if self._answer else "",
         }
 
     def hear(self, asked: object) -> str:
@@ -116,18 +127,33 @@ class LabDesk:
 
     def _put(self, question: LabAsks, state: SessionState) -> str:
         """Have the user asked, unless that was done a moment ago."""
-        now = clock.since_boot()
-        if now - self._asked_at < _AGAIN_SECONDS:
-            return self._waits(state.asked) if state.asked else "It was asked for a moment ago. Try again in a minute."
-        self._asked_at = now
+        if self._again_in > 0:
+            again = f"{self._answer} a moment ago; ask again in {math.ceil(self._again_in)} s."
+            return again if state.asked is None else self._waits(state.asked)
+        self._asked_at, self._answer = clock.since_boot(), ""
         self._recorder.update(asked=question)
         self._recorder.event(question)
         return self._waits(question)
 
-    def answered(self) -> None:
-        """The user has said yes or no to what is asked for."""
+    def agreed(self, *kinds: str) -> None:
+        """The user has done what of one of these ``kinds`` was asked for, be it on the page or by a command."""
+        asked = self._recorder.state.asked
+        if asked is not None and asked.what in kinds:
+            self._settle("You said yes")
+
+    def declined(self) -> None:
+        """The user has said no to what is asked for."""
         if self._recorder.state.asked is not None:
-            self._recorder.update(asked=None)
+            self._settle("You said no")
+
+    def _settle(self, answer: str) -> None:
+        self._answer = answer
+        self._recorder.update(asked=None)
+
+    @property
+    def _again_in(self) -> float:
+        """Seconds until something else may be asked for."""
+        return self._asked_at + _AGAIN_SECONDS - clock.since_boot()
 
     def _waits(self, question: LabAsks) -> str:
         return f"Say yes to {question.words} on the launcher's page, or by: {question.yes(self._request.name)}"
@@ -151,6 +177,28 @@ class LabDesk:
             memory = "" if usage.gpu_memory_bytes is None else f", {data_size(usage.gpu_memory_bytes)} of its memory"
             found.append(("GPU", f"{usage.gpu_percent:.0f} %{memory}"))
         return found
+
+
+def _doing(state: SessionState, now: datetime) -> str:
+    """What happens to the session's machine, in a sentence: a loss, a move, or how that was over a moment ago."""
+    move = state.move
+    if move is not None and not move.over:
+        return move.words
+    if state.stage is Stage.RECOVERING:
+        return state.reason
+    if move is None or move.over_at is None or (now - move.over_at).total_seconds() > _MOVED_SECONDS:
+        return ""
+    if move.stage == "failed":
+        return move.words
+    if move.agreement_id != state.head.agreement_id:  # it has gone on elsewhere since
+        return ""
+    back = "; variables come back with your next cell" if state.variables else ""
+    return f"Now at {move.provider_name}{back}."
+
+
+def _room(until: datetime | None) -> str:
+    """Why there may be less time to ask for than somebody wants; empty where there is no such end."""
+    return "" if until is None else f"This provider can be kept until {until.astimezone():%H:%M %Z}."
 
 
 def _question(asked: object) -> LabAsks | None:

@@ -11,6 +11,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from golem_launcher import clock
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.session.departure import Departure
 from golem_launcher.session.newcomer import Newcomer
@@ -93,7 +94,7 @@ class Move:
 
     def done(self) -> None:
         """The session goes on at the other machine."""
-        self._record.tell(stage="done", progress=None)
+        self._record.tell(stage="done", progress=None, over_at=clock.told(clock.now()))
 
     async def aclose(self) -> None:
         """End it, and the way to the other machine, to which the head's leads by now."""
@@ -134,5 +135,5 @@ class Move:
         await self.newcomer.release()
 
     def _tell_failure(self, why: str) -> None:
-        self._record.tell(stage="failed", reason=why, progress=None)
+        self._record.tell(stage="failed", reason=why, progress=None, over_at=clock.told(clock.now()))
         self._recorder.message(f"The session did not move: {why}", "warning")

@@ -34,7 +34,7 @@ _DOING = {
     "negotiating": "Looking for a provider",
     "deploying": "The provider makes the machine ready",
     "starting": "Bringing files, packages and variables back",
-    "recovering": "The provider was lost; looking for another one",
+    "recovering": "Looking for another provider",
     "stopping": "It did not work",
 }
 

@@ -38,6 +38,8 @@ class MoveState(NewcomerState):
     """``waiting``: the machine is ready, and a cell runs at the old one; ``switching``: nobody can work meanwhile."""
     reason: str = ""
     """Why it failed, in a sentence; empty otherwise."""
+    over_at: datetime | None = None
+    """When it was done or had failed."""
 
     @property
     def over(self) -> bool:

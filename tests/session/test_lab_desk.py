@@ -12,7 +12,7 @@ from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage, Usage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lab_desk import HOURS, LabDesk
-from golem_launcher.session_state import MachineState, Saving, SessionState
+from golem_launcher.session_state import KeptVariables, MachineState, MoveState, Saving, SessionState
 
 
 @dataclass
@@ -76,6 +76,7 @@ def test_a_page_is_told_time_money_saves_and_the_machine(desk: LabDesk) -> None:
     assert told["saved"] == pytest.approx(5, abs=2)
     assert told["files"] == "2 files, 2 KiB"
     assert told["used"][0] == ("CPU", "150 % of 2 cores")
+    assert told["room"].startswith("This provider can be kept until ")
     assert [(choice["cost"], choice["possible"]) for choice in told["extend"]] == [
         ("at most 0.3 tGLM", True),
         ("at most 0.6 tGLM", True),
@@ -115,8 +116,10 @@ def test_what_costs_or_ends_something_waits_for_the_user(
     assert recorder.state.asked is not None
     assert recorder.state.model_copy(update={"asked": None}) == before  # nothing else happened
     assert desk.look()["asked"].endswith(yes)
-    desk.answered()
+    desk.declined()
     assert recorder.state.asked is None
+    assert desk.look()["asked"] == ""
+    assert desk.look()["answer"] == "You said no."
 
 
 def test_a_page_is_told_before_it_is_stopped_for_want_of_use_and_may_keep_it(
@@ -135,9 +138,10 @@ def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: li
     for hours in HOURS:
         desk.hear({"what": "extend", "hours": hours})
     assert [event.what for event in recorder.events if isinstance(event, LabAsks)] == ["end"]
-    desk.answered()  # no
-    time[0] += 30
-    assert "a moment ago" in desk.hear({"what": "end"})
+    desk.declined()
+    time[0] += 20
+    assert desk.hear({"what": "gpu"}) == "You said no a moment ago; ask again in 40 s."
+    time[0] += 10
     assert recorder.state.asked is None
     time[0] += 31
     desk.hear({"what": "extend", "hours": 1})
@@ -145,6 +149,44 @@ def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: li
     time[0] += 601
     desk.follow()
     assert recorder.state.asked is None  # it waited for too long
+
+
+def test_what_becomes_of_what_was_asked_for_is_told_and_forgotten(
+    desk: LabDesk, recorder: _Recorder, time: list[float]
+) -> None:
+    desk.hear({"what": "gpu"})
+    desk.agreed("extend")  # by a command: nobody asked for that
+    assert recorder.state.asked is not None
+    desk.agreed("move", "gpu")
+    assert desk.look()["answer"] == "You said yes."
+    time[0] += 61
+    desk.follow()
+    assert desk.look()["answer"] == ""
+
+
+def test_a_move_is_told_from_its_begin_to_a_while_after_its_end(desk: LabDesk, recorder: _Recorder) -> None:
+    def told(stage: str, **more: object) -> str:
+        recorder.update(move=MoveState(stage=stage, provider_name="large", agreement_id="two", **more))
+        return str(desk.look()["doing"])
+
+    assert desk.look()["doing"] == ""
+    assert told("waiting") == "large is ready, and takes over as soon as no cell runs."
+    recorder.update(stage=Stage.RECOVERING, reason="Whatever.")
+    assert told("switching") == "The session goes over to large."
+    now = clock.told(clock.now())
+    recorder.update(stage=Stage.READY, machines=(MachineState(agreement_id="two"),))
+    assert told("done", over_at=now) == "Now at large."
+    recorder.update(variables=(KeptVariables(notebook="a.ipynb"),))
+    assert told("done", over_at=now) == "Now at large; variables come back with your next cell."
+    assert told("done", over_at=now - timedelta(minutes=6)) == ""
+    assert told("failed", reason="No offer fits.", over_at=now).endswith("goes on where it is: No offer fits.")
+    recorder.update(machines=(MachineState(agreement_id="three"),))
+    assert told("done", over_at=now) == ""  # that one was lost since
+
+
+def test_a_loss_is_told_in_its_own_words(desk: LabDesk, recorder: _Recorder) -> None:
+    recorder.update(stage=Stage.RECOVERING, reason="somebody was lost. Looking for another provider.")
+    assert desk.look()["doing"] == "somebody was lost. Looking for another provider."
 
 
 def test_a_save_is_asked_for_now_and_then_only(desk: LabDesk, time: list[float]) -> None:

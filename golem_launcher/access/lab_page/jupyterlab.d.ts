@@ -135,6 +135,8 @@ export interface Session {
   begun: string;
   stage: string;
   trouble: string;
+  /** What happens to its machine: it is lost, a move is under way or was over a moment ago. */
+  doing: string;
   left: number | null;
   ends: string;
   spent: string;
@@ -147,7 +149,12 @@ export interface Session {
   used: [label: string, words: string][];
   machines: string[];
   extend: { hours: number; cost: string; possible: boolean }[];
+  /** Until when the provider can be kept, in a sentence; empty where that is not bounded. */
+  room: string;
+  /** What waits for the user's yes, and how to say it. */
   asked: string;
+  /** What became of that a moment ago. */
+  answer: string;
   /** That nobody seems to use it, and when it is stopped for that; empty otherwise. */
   idle: string;
 }

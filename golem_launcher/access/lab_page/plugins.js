@@ -143,7 +143,8 @@ export async function plugins(jupyter) {
     activate: () => async () => {
       if (ended) return;
       if (supervisor?.there) {
-        const text = "The session's provider does not answer. The launcher waits for it, or takes another one.";
+        const text =
+          view.doing || "The session's provider does not answer. The launcher waits for it, or takes another one.";
         apputils.Notification.warning(text, { autoClose: 10000 });
       } else if (!(await supervisor?.hearFarewell())) {
         say(

@@ -6,7 +6,7 @@ const WARNED = [600, 120]; // seconds before the end
 const SEEN = "golem-launcher:warnings";
 const WORDS = /** @type {Record<string, string>} */ ({
   ready: "Ready",
-  recovering: "Its provider was lost: the launcher takes another one",
+  recovering: "The launcher brings it back",
   saving: "Saving before the end",
   stopping: "Ending",
 });
@@ -110,6 +110,8 @@ export class SessionView {
     /** Shows the panel. */
     this.reveal = () => {};
     this._session = /** @type {Session | null} */ (null);
+    /** What happens to the session's machine, in a sentence; empty where that is nothing. */
+    this.doing = "";
     this._at = 0;
     this._there = false;
     this._over = false;
@@ -128,7 +130,9 @@ export class SessionView {
     this._machines = h("ul", {});
     this._machinesBox = h("section", {}, h("h3", {}, "Machines"), this._machines);
     this._machinesBox.hidden = true;
+    this._told = ""; // of what was asked for
     this._chips = h("div", { class: "golem-buttons", role: "group", "aria-label": "Ask for more time" });
+    this._room = h("small", { hidden: "" });
     this._save = this._button("Save now", { what: "save" });
     this._move = this._button("Another machine …", { what: "move" });
     this._gpu = this._button("A GPU …", { what: "gpu" });
@@ -139,6 +143,7 @@ export class SessionView {
       {},
       h("h3", {}, "More time"),
       this._chips,
+      this._room,
       h("h3", {}, "This session"),
       h("div", { class: "golem-buttons" }, this._save, this._move, this._gpu, this._end),
       this._answer,
@@ -168,6 +173,7 @@ export class SessionView {
     this._seen ??= new Seen(session);
     this._at = Date.now();
     this._there = true;
+    this.doing = session.doing;
     setText(this._title, `Golem session ${session.name}`);
     for (const [label, row] of this._used) {
       row.set(session.used.find(([name]) => name === label)?.[1] ?? "");
@@ -179,7 +185,9 @@ export class SessionView {
       this._machines.replaceChildren(...machines);
     this._showChoices(session);
     this._save.disabled = !session.saves;
-    if (session.asked) setText(this._answer, session.asked);
+    const told = session.asked || session.answer;
+    if (told !== this._told) setText(this._answer, told); // once: what else was answered since stays
+    this._told = told;
     this._tick();
   }
 
@@ -222,7 +230,7 @@ export class SessionView {
   }
 
   /** @param {Session} session */
-  _showChoices({ extend }) {
+  _showChoices({ extend, room }) {
     if (this._chips.childElementCount !== extend.length) {
       this._chips.replaceChildren(...extend.map(({ hours }) => this._button("", { what: "extend", hours })));
     }
@@ -231,6 +239,8 @@ export class SessionView {
       setText(chip, [`+${hours} h`, cost].filter(Boolean).join(" · "));
       chip.disabled = !possible;
     });
+    setText(this._room, room);
+    this._room.hidden = extend.every(({ possible }) => possible);
   }
 
   /** What changes with time alone. */
@@ -247,7 +257,8 @@ export class SessionView {
     const below = session.problem || [session.files, open].filter(Boolean).join(", ");
     this._saved.set(session.saves ? saved : "", below, session.problem !== "");
     const trouble = session.trouble || (session.stage === "ready" ? "" : (WORDS[session.stage] ?? session.stage));
-    setText(this._stage, this._there ? trouble || WORDS.ready : "The launcher does not answer on your computer.");
+    const doing = session.trouble || session.doing || trouble || WORDS.ready;
+    setText(this._stage, this._there ? doing : "The launcher does not answer on your computer.");
     const parts = this._there
       ? [time && `${time} left`, session.spent, session.saves && `saved ${saved}`, open]
       : ["not answering"];

@@ -14,7 +14,7 @@ export const STAGE_WORDS = {
   deploying: ["Deploying", "The provider prepares the machine."],
   starting: ["Starting", "{} starts on the provider."],
   ready: ["Ready", "{} answers."],
-  recovering: ["Recovering", "The provider was lost; looking for another one."],
+  recovering: ["Recovering", "{} does not answer for a while; the session goes on by itself."],
   saving: ["Saving", "Fetching your files."],
   stopping: ["Stopping", "Ending the session and settling the bill."],
   ended: ["Ended", ""],

@@ -14,6 +14,7 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import MOVABLE, on_another_machine
+from golem_launcher.units import duration
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from golem_launcher.session.recorder import Recorder
 
 _LOOK_SECONDS = 1.0
-_AGAIN_SECONDS = 60.0
-"""After a way back that failed."""
+_AGAIN_SECONDS, _SELDOM_SECONDS = 60.0, 3600.0
+"""After a way back that failed: first, and in the end, as each may cost what a provider takes for a start."""
+_BUSY_SECONDS = 300.0
+"""After so long in which cells run beyond its time the user is told: whether they run is the provider's word."""
 _LONGEST_SECONDS = 86400.0
+_STILL_THERE = "The session is still at the machine with a GPU, and pays for it:"
 
 
 class Movable(Protocol):
@@ -57,6 +61,10 @@ class BorrowedGpu:
         self._lent: _Lent | None = None
         self._until = 0.0
         """When it goes back, by :func:`clock.since_boot`; each cell that needs the GPU moves it on."""
+        self._pause = _AGAIN_SECONDS
+        """How long it is waited after the next way back that fails."""
+        self._told_busy = False
+        """Whether its user knows that it stays because cells run."""
 
     async def borrow(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Have the session at a machine with a GPU, as ``changes`` say, until ``seconds`` after the last such call.
@@ -71,7 +79,7 @@ class BorrowedGpu:
             raise SessionError("The session is not ready; it can move while it is.", "Try again then.")
         wanted = on_another_machine(present, {"gpus": 1, **changes})
         if present.gpus and all(getattr(wanted, name) == getattr(present, name) for name in changes):
-            self._until = clock.since_boot() + seconds
+            self._lasts(seconds)
             return {"number": None}
         here, there, lent = _machine_of(present), _machine_of(wanted), self._lent
         number_of_move = await self._head.move(there)
@@ -79,8 +87,13 @@ class BorrowedGpu:
             self._lent = _Lent(lent.before, (*lent.there, there))
         else:
             self._lent = _Lent(here, (there,))
-        self._until = clock.since_boot() + seconds
+        self._lasts(seconds)
         return {"number": number_of_move}
+
+    def _lasts(self, seconds: float) -> None:
+        """It is asked for now: it stays for so long from now on."""
+        self._until = clock.since_boot() + seconds
+        self._pause, self._told_busy = _AGAIN_SECONDS, False
 
     async def watch(self) -> None:
         """Go back when it is time and no cell runs, as often as it takes; until cancelled."""
@@ -91,16 +104,33 @@ class BorrowedGpu:
                 continue
             if _machine_of(present) not in lent.there:  # it is back, never came there, or its user moved it elsewhere
                 self._lent = None
-            elif clock.since_boot() >= self._until and not await self._head.busy():
-                self._until = clock.since_boot() + _AGAIN_SECONDS
-                try:
-                    await self._head.move(lent.before)
-                except LauncherError as error:
-                    self._recorder.message(
-                        f"The session is still at the machine with a GPU, and pays for it: {error.what} "
-                        f"It is tried again in {_AGAIN_SECONDS:.0f} s.",
-                        "warning",
-                    )
+            elif (late := clock.since_boot() - self._until) >= 0:
+                if await self._head.busy():
+                    self._tell_busy(late)
+                else:
+                    await self._go_back(lent)
+
+    async def _go_back(self, lent: _Lent) -> None:
+        """Begin to; whether it came to that is seen by where the session is, when its time comes again."""
+        pause, self._pause = self._pause, min(2 * self._pause, _SELDOM_SECONDS)
+        self._until = clock.since_boot() + pause
+        try:
+            await self._head.move(lent.before)
+        except LauncherError as error:
+            again = f"It is tried again in {duration(pause)}."
+            self._recorder.message(f"{_STILL_THERE} {error.what} {again}", "warning")
+
+    def _tell_busy(self, late: float) -> None:
+        """Say once that it stays, which is ``late`` by so many seconds, and what its user can do."""
+        if late >= _BUSY_SECONDS and not self._told_busy:
+            self._told_busy = True
+            words = (
+                f"{_STILL_THERE} Its machine says that cells run, for {duration(_BUSY_SECONDS)} beyond its time. "
+                f"It goes back when they are done; at once, which ends them: "
+                f"golem-launcher move {self._recorder.state.name} --gpus 0 --now"
+            )
+            self._recorder.update(notices=(*self._recorder.state.notices, words))
+            self._recorder.message(words, "warning")
 
     def _is_settled(self) -> bool:
         state = self._recorder.state

@@ -23,7 +23,10 @@ _LOOK_SECONDS = 1.0
 
 
 class Departure:
-    """Of one move. ``begin`` when the other machine is ready but for what is saved now, ``undo`` when it fails then."""
+    """Of one move. ``check`` before another machine is sought, ``begin`` when that is ready but for what is saved now.
+
+    ``undo`` when it fails then.
+    """
 
     def __init__(
         self,
@@ -43,6 +46,15 @@ class Departure:
         self.has_begun = False
         """Whether nobody can work at the machine any more: all that was done there is saved."""
 
+    async def check(self) -> None:
+        """See that what is there can be saved, before another machine is paid for. Raises ``LauncherError`` where not.
+
+        While cells run that is not known yet: what they write now may be whole when they are done.
+        """
+        if not await self._busy():
+            await self._save_all()
+            self._see_all_saved()
+
     async def begin(self) -> int | None:
         """Leave: the generation that has everything, ``None`` where nothing was ever saved.
 
@@ -50,17 +62,22 @@ class Departure:
         """
         await self._idle()
         self._told("switching")
-        # First with users at work, as it may take long; what they do meanwhile is little.
-        _, missing = await self._saves.save_all(timeouts.SAVE)
-        if missing:
-            raise SessionError(f"Not everything that is open is saved. {missing}", "Save it, and move again.")
+        await self._save_all()  # first with users at work, as it may take long; what they do meanwhile is little
         self._endpoint.hold()
         self.has_begun = True
         self._recorder.enter(Stage.RECOVERING, "It goes over to another machine, with all that there is.")
         generation = await self._saves.save_and_stop(timeouts.LAST_SAVE)
+        self._see_all_saved()
+        return generation
+
+    async def _save_all(self) -> None:
+        _, missing = await self._saves.save_all(timeouts.SAVE)
+        if missing:
+            raise SessionError(f"Not everything that is open is saved. {missing}", "Save it, and move again.")
+
+    def _see_all_saved(self) -> None:
         if self._saves.at_stake:
             raise SessionError(f"Something can't be saved, and would be lost: {self._saves.problem}")
-        return generation
 
     def undo(self) -> None:
         """All goes on at the machine that was to be left."""

@@ -121,6 +121,7 @@ class Move:
 
     async def _prepare(self) -> None:
         """Make the other machine ready, then leave the present one: what was done there last is brought as well."""
+        await self._departure.check()
         await self._begins()
         await self.newcomer.rent()
         await self._departure.begin()

@@ -38,6 +38,9 @@ class Session:
     def message(self, text, _level):
         self.messages.append(text)
 
+    def update(self, **changes):
+        self.state = self.state.model_copy(update=changes)
+
     def arrive(self):
         self.present = on_another_machine(self.present, self.moves[-1])
         self._told("done")
@@ -79,7 +82,7 @@ def test_it_goes_back_when_its_time_is_over_and_no_cell_runs(borrowed):
         await passes(59)
         assert await borrow() == {"number": None}, "it is there"
         session.cells = 1
-        await passes(1000)
+        await passes(100)
         assert len(session.moves) == 1
         session.cells = 0
         await passes(1)
@@ -102,23 +105,49 @@ def test_it_goes_back_though_whoever_asked_was_gone_before_it_was_there(borrowed
     borrowed(story)
 
 
-def test_a_way_back_that_fails_is_tried_until_it_works(borrowed):
+def test_a_way_back_that_fails_is_tried_more_and_more_seldom_until_it_works(borrowed):
+    """Each time may cost what a provider takes for a start."""
+
     async def story(session, borrow, passes):
         await borrow()
         session.arrive()
-        for _ in range(5):
-            await passes(61)
+        await passes(60)
+        for pause in (60, 120, 240, 480, 960, 1920, 3600):
+            tried = len(session.moves)
             session.fail()
+            await passes(pause - 1)
+            assert len(session.moves) == tried
+            await passes(1)
+            assert len(session.moves) == tried + 1
+        session.fail()
         session.refuses = True
-        await passes(61)
+        await passes(3600)
         (told,) = session.messages
-        assert told.startswith(
-            "The session is still at the machine with a GPU, and pays for it: No other machine fits."
+        assert told == (
+            "The session is still at the machine with a GPU, and pays for it: No other machine fits. "
+            "It is tried again in 1 h."
         )
         session.refuses = False
-        await passes(61)
+        await passes(3600)
         session.arrive()
         assert session.present.gpus == 0
+
+    borrowed(story)
+
+
+def test_its_user_hears_once_that_it_stays_because_cells_are_said_to_run(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        session.arrive()
+        session.cells = 1
+        await passes(60 + 299)
+        assert session.messages == []
+        for _ in range(3):
+            await passes(60)
+        (told,) = session.messages
+        assert "cells run, for 5 min beyond its time" in told
+        assert told.endswith("golem-launcher move a --gpus 0 --now")
+        assert session.state.notices == (told,)
 
     borrowed(story)
 

@@ -7,10 +7,12 @@ paying for a GPU.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import contextlib
+import logging
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from golem_launcher import clock
+from golem_launcher import clock, files
 from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import MOVABLE, on_another_machine
@@ -18,9 +20,15 @@ from golem_launcher.units import duration
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.directory import SessionDirectory
     from golem_launcher.session.recorder import Recorder
 
+_LOG = logging.getLogger(__name__)
+_FILE = "borrowed_gpu.json"
+"""In the session's directory: which machine it had before, and those that were asked for since."""
 _LOOK_SECONDS = 1.0
 _AGAIN_SECONDS, _SELDOM_SECONDS = 60.0, 3600.0
 """After a way back that failed: first, and in the end, as each may cost what a provider takes for a start."""
@@ -55,9 +63,11 @@ class _Lent:
 class BorrowedGpu:
     """Of one session. ``watch`` from when it is ready to its end."""
 
-    def __init__(self, head: Movable, recorder: Recorder) -> None:
+    def __init__(self, head: Movable, recorder: Recorder, directory: Path) -> None:
+        """``directory``: the session's."""
         self._head = head
         self._recorder = recorder
+        self._file = directory / _FILE
         self._lent: _Lent | None = None
         self._until = 0.0
         """When it goes back, by :func:`clock.since_boot`; each cell that needs the GPU moves it on."""
@@ -83,12 +93,18 @@ class BorrowedGpu:
             return {"number": None}
         here, there, lent = _machine_of(present), _machine_of(wanted), self._lent
         number_of_move = await self._head.move(there)
-        if lent is not None and here in lent.there:
-            self._lent = _Lent(lent.before, (*lent.there, there))
-        else:
-            self._lent = _Lent(here, (there,))
+        goes_on = lent is not None and here in lent.there
+        await self._note(_Lent(lent.before, (*lent.there, there)) if lent and goes_on else _Lent(here, (there,)))
         self._lasts(seconds)
         return {"number": number_of_move}
+
+    async def _note(self, lent: _Lent | None) -> None:
+        """What is borrowed now; on disk as well, for :func:`give_back`."""
+        self._lent = lent
+        try:
+            await asyncio.to_thread(files.write_json, self._file, None if lent is None else asdict(lent))
+        except OSError:  # a full disk must not keep it from going back
+            _LOG.exception("could not write")
 
     def _lasts(self, seconds: float) -> None:
         """It is asked for now: it stays for so long from now on."""
@@ -103,7 +119,7 @@ class BorrowedGpu:
             if lent is None or present is None or not self._is_settled():
                 continue
             if _machine_of(present) not in lent.there:  # it is back, never came there, or its user moved it elsewhere
-                self._lent = None
+                await self._note(None)
             elif (late := clock.since_boot() - self._until) >= 0:
                 if await self._head.busy():
                     self._tell_busy(late)
@@ -135,6 +151,19 @@ class BorrowedGpu:
     def _is_settled(self) -> bool:
         state = self._recorder.state
         return state.stage is Stage.READY and (state.move is None or state.move.over)
+
+
+def give_back(directory: SessionDirectory) -> None:
+    """Have whoever goes on with a session that is over begin at a machine as it was before a GPU was borrowed.
+
+    Called once nobody moves it any more. Blocking; raises ``OSError``.
+    """
+    match files.read_json(directory.path / _FILE):
+        case {"before": dict(before), "there": list(there)}:
+            with contextlib.suppress(LauncherError):  # a damaged request is told elsewhere
+                request = directory.request()
+                if _machine_of(request) in there:
+                    directory.change_request(on_another_machine(request, before))
 
 
 def _machine_of(request: LaunchRequest) -> dict[str, Any]:

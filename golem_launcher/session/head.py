@@ -54,7 +54,7 @@ class Head:
         """Set while the machine of a move is ready and not the head yet."""
         self._leaving: set[asyncio.Task[list[str]]] = set()
         """The ends of machines that were moved away from; each tells the agreement."""
-        self.borrowed_gpu = BorrowedGpu(self, session.recorder)
+        self.borrowed_gpu = BorrowedGpu(self, session.recorder, session.directory.path)
         """What cells that need a GPU asked for."""
 
     @property

@@ -14,7 +14,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.payment.journal import FILE, Journal
-from golem_launcher.session import parked, suspension
+from golem_launcher.session import borrowed_gpu, parked, suspension
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed
     cost, at_most = bills.cost_of(directory.path, max(state.cost, _owed(directory, state.budget)))
     state = state.model_copy(update={"cost": cost, "owed_at_most": at_most, "trouble": ""})
     if not state.stage.final:
+        borrowed_gpu.give_back(directory)
         at, stage, reason = now(), death.stage, death.words + became
         before = parked.of(directory.path)
         if before is not None and before.suspended is not None and death is DIED:  # while it woke up, and it still can

@@ -23,7 +23,7 @@ from golem_launcher.rental.payment.funds import Funds
 from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
-from golem_launcher.session import documents, last_save, network_hosts, preload
+from golem_launcher.session import borrowed_gpu, documents, last_save, network_hosts, preload
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.head import Head
 from golem_launcher.session.image_and_packages import image_and_packages
@@ -233,6 +233,7 @@ class Run:
         try:
             # Whatever fails of this, the journal has what is left.
             await each_alone(self.head.close_move())
+            await each_alone(asyncio.to_thread(borrowed_gpu.give_back, session.directory))
             await each_alone(session.saves.detach())  # nobody asks a machine for its files while it is being let go
             if self._prepared is not None:
                 await self._let_go(self._prepared)

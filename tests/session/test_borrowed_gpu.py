@@ -10,7 +10,8 @@ from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import borrowed_gpu
-from golem_launcher.session.borrowed_gpu import BorrowedGpu
+from golem_launcher.session.borrowed_gpu import BorrowedGpu, give_back
+from golem_launcher.session.directory import SessionDirectory
 from golem_launcher.session_state import MoveState, SessionState
 
 
@@ -53,7 +54,7 @@ class Session:
 
 
 @pytest.fixture
-def borrowed(monkeypatch):
+def borrowed(monkeypatch, tmp_path):
     """Run a story with a session, the GPU that it borrows, and a function that lets seconds pass."""
     time = [0.0]
     monkeypatch.setattr(borrowed_gpu, "clock", SimpleNamespace(since_boot=lambda: time[0]))
@@ -63,10 +64,13 @@ def borrowed(monkeypatch):
         time[0] += seconds
         for _ in range(10):
             await asyncio.sleep(0)
+        await asyncio.to_thread(lambda: None)
+        for _ in range(10):
+            await asyncio.sleep(0)
 
     async def tell(story):
         session = Session()
-        lent = BorrowedGpu(session, session)
+        lent = BorrowedGpu(session, session, tmp_path)
         watching = asyncio.create_task(lent.watch())
         await story(session, lambda **changes: lent.borrow({"changes": changes, "seconds": 60}), passes)
         assert not watching.done(), "it watches whatever happened"
@@ -182,9 +186,9 @@ def test_where_its_user_moves_it_it_stays(borrowed):
     borrowed(story)
 
 
-def test_what_makes_no_sense_is_refused(borrowed):
+def test_what_makes_no_sense_is_refused(borrowed, tmp_path):
     async def story(session, _borrow, _passes):
-        lent = BorrowedGpu(session, session)
+        lent = BorrowedGpu(session, session, tmp_path)
         for arguments in ({}, {"seconds": 0, "changes": {}}, {"seconds": "5", "changes": {}}, {"seconds": 5}):
             with pytest.raises(RequestError):
                 await lent.borrow(arguments)
@@ -195,3 +199,23 @@ def test_what_makes_no_sense_is_refused(borrowed):
             await lent.borrow({"seconds": 5, "changes": {}})
 
     borrowed(story)
+
+
+@pytest.mark.parametrize("moved_on", [False, True])
+def test_a_session_that_ends_there_goes_on_without_the_gpu_unless_its_user_moved_it(borrowed, tmp_path, moved_on):
+    directory = SessionDirectory(tmp_path)
+
+    async def story(session, borrow, passes):
+        directory.write_request(session.present)
+        await borrow()
+        session.arrive()
+        directory.change_request(session.present)
+        await passes(10)
+        if moved_on:
+            await session.move({"gpus": 2})
+            session.arrive()
+            directory.change_request(session.present)
+
+    borrowed(story)
+    give_back(directory)
+    assert (directory.request().gpus, directory.request().cpus) == ((2, 2) if moved_on else (0, 2))

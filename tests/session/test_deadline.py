@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -39,7 +40,8 @@ class Renting:
 
 
 async def work(renting, deadline):
-    head = Head(SimpleNamespace(deadline=deadline, recorder=SimpleNamespace()), lambda: False)
+    directory = SimpleNamespace(path=Path())
+    head = Head(SimpleNamespace(deadline=deadline, recorder=SimpleNamespace(), directory=directory), lambda: False)
 
     async def lost_at_once(*_):
         raise ProviderError("It is silent.")

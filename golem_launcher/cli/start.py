@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, progress, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, progress, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.sessions import Name, summary
 from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.networks import NETWORKS
 from golem_launcher.request.typed_numbers import with_point
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import SessionState
 
 _LONGEST_START_SECONDS = 3600.0
-_BEGIN_SECONDS = 4.0
+_BEGIN_SECONDS = 60.0
+"""So long a provider is looked for until the command returns without one."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -61,6 +64,9 @@ def start(
             "A standby is rented beside the first machine and paid likewise: about twice the price, within one budget. "
             "What it would be now: golem-launcher quote --standby 1"
         )
+    network = NETWORKS[request.network]
+    real = ", which is real money" if network.money == "real" else ""
+    progress(f"It costs {with_coin(request.budget, network.token)} at most{real}.")
     directory = _begun(request.name, lambda: client.start(request), wait=wait)
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
@@ -141,12 +147,16 @@ def _say_what_goes_on(name: str) -> None:
 
 
 def _look_whether_it_begins(directory: SessionDirectory) -> None:
-    """Wait a moment for the supervisor's checks: what it refuses, the node say, is told by this command then."""
+    """Wait until a provider is found: what comes before that, the node or that no offer fits say, is told here then."""
     from golem_launcher.events import Stage
     from golem_launcher.session import client
 
-    begins = {Stage.CHECKING, Stage.STOPPING}  # one that can't go on stops before it has failed
-    client.wait_for(directory, lambda state: state.stage not in begins or state.progress is not None, _BEGIN_SECONDS)
+    # One that can't go on stops before it has failed.
+    begins = {Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.STOPPING}
+    with waiting_for("A provider is looked for"):
+        client.wait_for(
+            directory, lambda state: state.stage not in begins or state.progress is not None, _BEGIN_SECONDS
+        )
     state = directory.state()
     if state.stage in {Stage.FAILED, Stage.SUSPENDED}:
         raise _failed(state)

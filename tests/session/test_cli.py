@@ -4,6 +4,7 @@ import os
 import re
 import shlex
 import struct
+import threading
 import time
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +13,6 @@ import pytest
 from typer.testing import CliRunner
 
 from golem_launcher import files, paths, processes
-from golem_launcher.cli import start
 from golem_launcher.cli.formatting import session_lines
 from golem_launcher.cli.main import app
 from golem_launcher.events import STOPPED, Stage
@@ -23,6 +23,7 @@ from golem_launcher.session.directory import create_session_directory
 from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
+from tests.ui.made import GOOD_START, change, make_session
 
 
 @pytest.fixture(autouse=True)
@@ -95,11 +96,25 @@ def test_what_a_supervisor_finds_out_at_once_is_told_by_start(monkeypatch):
     """Here it is the node's address, at which nobody answers."""
     monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("YAGNA_APPKEY", "key")
-    monkeypatch.setattr(start, "_BEGIN_SECONDS", 60.0)
     result = run("start", "--name", "none", "--network", "hoodi")
     assert result.exit_code == 1
     assert "The session 'none' failed." in result.stderr
     assert "127.0.0.1:1" in result.stderr
+
+
+def test_that_nobody_offers_what_is_asked_for_is_told_by_start(monkeypatch):
+    def begin(request):
+        directory = make_session(request.name, GOOD_START[:3])
+        threading.Timer(0.2, change, (directory,), {"stage": Stage.FAILED, "reason": "No offer fits."}).start()
+        return directory
+
+    monkeypatch.setattr(client, "start", begin)
+    monkeypatch.setattr(upkeep, "tidy", list)
+    result = run("start", "--name", "none", "--network", "polygon", "--budget", "2")
+    assert result.exit_code == 1
+    assert "It costs 2 GLM at most, which is real money." in result.stderr
+    assert "The session 'none' failed. No offer fits." in result.stderr
+    assert "is starting" not in result.stdout
 
 
 @pytest.mark.parametrize("command", ["show", "logs", "open", "extend", "stop"])
@@ -117,7 +132,7 @@ def started(monkeypatch, *arguments):
     def begin(request):
         requests.append(request)
         directory = create_session_directory(request)
-        directory.write_state(directory.state().model_copy(update={"stage": Stage.NEGOTIATING}))
+        directory.write_state(directory.state().model_copy(update={"stage": Stage.DEPLOYING}))
         return directory
 
     monkeypatch.setattr(client, "start", begin)
@@ -260,5 +275,5 @@ def test_an_interrupt_at_the_very_start_says_what_runs(monkeypatch, begun):
     monkeypatch.setattr(client, "start", interrupted)
     result = run("start", "--name", "mine")
     assert result.exit_code == 1
-    assert len(result.stderr.splitlines()) == 1
+    assert len(result.stderr.splitlines()) == 2  # what it costs, and that
     assert ("End it: golem-launcher stop mine" in result.stderr) is begun

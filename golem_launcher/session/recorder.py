@@ -90,7 +90,9 @@ class Recorder:
         if stage.final:
             began = self.state.ready_since_boot
             ran = None if began is None else clock.since_boot() - began
-            changes |= {"ended_at": at, "ran_seconds": ran, "trouble": "", "idle": "", "idle_ends_at": None}
+            changes |= {"ended_at": at, "ran_seconds": ran, "trouble": ""}
+        if stage.final or stage in {Stage.SAVING, Stage.STOPPING}:  # nothing keeps it running any more
+            changes |= {"idle": "", "idle_ends_at": None}
         if stage in {Stage.ENDED, Stage.FAILED}:
             changes["address"] = None
         self.update(**changes)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.events import now
+from golem_launcher.events import LabAsks, now
 from golem_launcher.session_state import KeptVariables, MoveState, Saving, StandbyState
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session
@@ -66,3 +66,30 @@ def test_a_standby_is_shown_with_how_far_it_is_behind_and_its_price(page: Page) 
         card.screenshot(path=os.environ["GOLEM_LAUNCHER_LOOK"])
     change(directory, standby=StandbyState(reason="Nobody else fits."))
     card.get_by_text("Standby: none at present. Nobody else fits.", exact=True).wait_for()
+
+
+def test_a_toast_goes_with_its_cause(page: Page) -> None:
+    asks = LabAsks(what="gpu")
+    directory = make_session("asking", GOOD_START)
+    page.get_by_role("article", name="asking").wait_for()
+    toasts = page.locator(".gl-toast", has_text="asking")
+    for asked in (LabAsks(what="end"), asks):
+        change(directory, asked=asked)
+        directory.append_event(asked)
+        toasts.filter(has_text=asked.line).wait_for()
+    assert toasts.count() == 1  # the later one stands in the place of the other
+    change(directory, asked=None)
+    toasts.wait_for(state="detached")
+
+
+def test_more_hours_than_the_provider_can_be_kept_are_not_promised(page: Page) -> None:
+    ends = now() + timedelta(hours=1)
+    make_session("longer", GOOD_START, deadline=ends, extendable_until=ends + timedelta(hours=3))
+    card = page.get_by_role("article", name="longer")
+    card.get_by_role("button", name="Extend", exact=True).click()
+    card.get_by_label("Hours more").fill("9")
+    card.get_by_text("That is longer than this provider can be kept.").wait_for()
+    assert card.locator(".gl-extend-send").is_disabled()
+    card.get_by_label("Hours more").fill("2")
+    card.get_by_text("It ends at").wait_for()
+    assert card.locator(".gl-extend-send").is_enabled()

@@ -8,7 +8,7 @@ import signal
 import pytest
 
 from golem_launcher.cli.formatting import session_lines
-from golem_launcher.events import Stage
+from golem_launcher.events import Stage, now
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, liveness
 from golem_launcher.session.directory import create_session_directory
@@ -31,6 +31,16 @@ def test_what_the_disk_does_not_take_is_told_all_the_same(tmp_path, monkeypatch)
     asyncio.run(recorder.flush())
     recorder.close()
     assert recorder.told().trouble == ""
+
+
+def test_a_session_that_is_being_ended_is_not_told_any_more_that_it_will_be(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path))
+    recorder = Recorder(create_session_directory(LaunchRequest(name="unused")))
+    recorder.enter(Stage.READY)
+    recorder.update(idle="Nothing has happened here for 60 s.", idle_ends_at=now())
+    recorder.enter(Stage.SAVING)
+    recorder.close()
+    assert (recorder.state.idle, recorder.state.idle_ends_at) == ("", None)
 
 
 @pytest.mark.slow

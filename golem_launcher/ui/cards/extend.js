@@ -31,6 +31,7 @@ export class ExtendForm {
     }));
     this.result = h("p", { class: "gl-extend-result", role: "status" });
     for (const { input } of [this.hours, this.budget]) input.addEventListener("input", () => this.tell());
+    this.asking = false;
     this.send = h("button", { type: "submit", class: "gl-button gl-small gl-extend-send" }, "Extend");
     this.answer = h("p", { class: "gl-answer", role: "status" });
     this.hint = h("p", { class: "gl-hint" });
@@ -110,9 +111,12 @@ export class ExtendForm {
     if (!session) return;
     const hours = numberOf(this.hours.input.value);
     const budget = numberOf(this.budget.input.value);
+    const ends = hours > 0 && session.deadline ? Date.parse(session.deadline) + hours * HOUR_MS : null;
+    const late = ends !== null && isLater(ends, session);
+    this.send.disabled = late || this.asking;
+    if (late) return setText(this.result, "That is longer than this provider can be kept.");
     const parts = [];
-    if (hours > 0 && session.deadline)
-      parts.push(`It ends at ${formatClock(new Date(Date.parse(session.deadline) + hours * HOUR_MS).toISOString())}`);
+    if (ends !== null) parts.push(`It ends at ${formatClock(new Date(ends).toISOString())}`);
     if (hours > 0 && session.price)
       parts.push(`costs at most ${formatAmount(Number(session.price) * hours)} ${session.token} more`);
     if (budget > 0) parts.push(`may cost ${formatAmount(Number(session.budget) + budget)} ${session.token} in all`);
@@ -136,8 +140,7 @@ export class ExtendForm {
     for (const { hours, button } of this.chips) {
       const cost = session.price ? ` · ${formatAmount(Number(session.price) * hours)} ${session.token}` : "";
       setText(button, `+${hours} h${cost}`);
-      const end = Date.parse(session.deadline ?? "") + hours * HOUR_MS;
-      button.disabled = session.extendable !== null && end > Date.parse(session.extendable);
+      button.disabled = isLater(Date.parse(session.deadline ?? "") + hours * HOUR_MS, session);
     }
     if (!this.form.hidden) this.tell();
     setText(this.unit, session.token);
@@ -151,7 +154,7 @@ export class ExtendForm {
   /** @param {SubmitEvent} event */
   submit(event) {
     event.preventDefault();
-    this.send.disabled = true;
+    this.asking = this.send.disabled = true;
     this.answer.classList.remove("gl-error-text");
     setText(this.answer, "Asking …");
     this.tools.send({
@@ -164,12 +167,20 @@ export class ExtendForm {
 
   /** @param {Answer} answer */
   answered({ ok, text }) {
-    this.send.disabled = false;
+    this.asking = this.send.disabled = false;
     if (ok) this.open(false);
     this.answer.classList.toggle("gl-error-text", !ok);
     setText(this.answer, text ?? "");
   }
 }
+
+/**
+ * Whether the session's provider can't be kept for so long.
+ *
+ * @param {number} end
+ * @param {Session} session
+ */
+const isLater = (end, { extendable }) => extendable !== null && end > Date.parse(extendable);
 
 /**
  * A number as people type it.

@@ -86,6 +86,7 @@ function renderSessions({ model, el }) {
     place(past.list, over);
     show(title, here.length > 0);
     announce(sessions);
+    toasts.settle(new Map(sessions.map((session) => [session.name, session])));
     if (started) follow();
     keepPlace();
   }
@@ -159,7 +160,8 @@ function renderSessions({ model, el }) {
       case "found":
         return cards.get(content.name)?.log.found(content.text, content.lines);
       case "alerts":
-        for (const alert of content.alerts) toasts.alert(alert, () => cards.get(alert.name)?.title.focus());
+        for (const alert of content.alerts)
+          toasts.alert(alert, cards.get(alert.name)?.session, () => cards.get(alert.name)?.title.focus());
         return;
       case "answer":
         return onAnswer(content);

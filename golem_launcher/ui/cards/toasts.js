@@ -1,29 +1,39 @@
 import { h, setText, show } from "../common/dom.js";
 
-/** @import { Alert } from "../types" */
-/** @typedef {{ title: string, mood: string, stay: boolean }} AlertWords */
+/** @import { Alert, Session } from "../types" */
+/** @typedef {{ topic: string, title: string, mood: string, stay: boolean }} AlertWords one toast of a topic at a time */
+/** @typedef {{ element: HTMLElement, name: string, topic: string, held: boolean }} ToastOfAlert */
 
 const TOAST_MS = 12_000;
 /** @type {Partial<Record<string, AlertWords>>} */
 const ALERT_WORDS = {
-  ready: { title: "Ready", mood: "good", stay: false },
-  lost: { title: "Provider lost", mood: "bad", stay: true },
-  failed: { title: "Failed", mood: "bad", stay: true },
-  ended: { title: "Ended", mood: "plain", stay: false },
-  suspended: { title: "Suspended", mood: "plain", stay: true },
-  asks: { title: "The Lab asks", mood: "warn", stay: true },
-  "left-out": { title: "Not everything is saved", mood: "warn", stay: true },
-  stalled: { title: "Not saved", mood: "bad", stay: true },
-  idle: { title: "Unused", mood: "warn", stay: true },
-  gpu: { title: "GPU handed back", mood: "warn", stay: true },
-  "ends-10": { title: "10 minutes left", mood: "warn", stay: true },
-  "ends-2": { title: "2 minutes left", mood: "bad", stay: true },
+  ready: { topic: "stage", title: "Ready", mood: "good", stay: false },
+  lost: { topic: "stage", title: "Provider lost", mood: "bad", stay: true },
+  failed: { topic: "stage", title: "Failed", mood: "bad", stay: true },
+  ended: { topic: "stage", title: "Ended", mood: "plain", stay: false },
+  suspended: { topic: "stage", title: "Suspended", mood: "plain", stay: false },
+  asks: { topic: "asks", title: "The Lab asks", mood: "warn", stay: true },
+  "left-out": { topic: "left-out", title: "Not everything is saved", mood: "warn", stay: true },
+  stalled: { topic: "stalled", title: "Not saved", mood: "bad", stay: true },
+  idle: { topic: "idle", title: "Unused", mood: "warn", stay: true },
+  gpu: { topic: "gpu", title: "GPU handed back", mood: "warn", stay: true },
+  "ends-10": { topic: "ends", title: "10 minutes left", mood: "warn", stay: true },
+  "ends-2": { topic: "ends", title: "2 minutes left", mood: "bad", stay: true },
+};
+
+const OVER = ["failed", "ended", "suspended"]; // after which nothing else of a session is news
+
+/** @type {Partial<Record<string, (session: Session) => boolean>>} whether what a toast is of still is so */
+const HOLDS = {
+  asks: ({ asked }) => asked !== null,
+  idle: ({ idle }) => idle !== "",
 };
 
 /** Toasts in a corner of the window, and notifications of the browser for those who said yes to them. */
 export class Toasts {
   constructor() {
     this.box = h("section", { class: "gl gl-toasts", "aria-label": "News" });
+    this.alerts = /** @type {ToastOfAlert[]} */ ([]);
     document.body.append(this.box); // in the page's own boxes, "fixed" may mean fixed to one of them
     this.ask = h("button", {
       type: "button",
@@ -43,6 +53,7 @@ export class Toasts {
    * @param {string} title
    * @param {string} text
    * @param {{ mood?: string, stay?: boolean, action?: [label: string, act: () => void] | null }} options
+   * @returns {HTMLElement}
    */
   add(title, text, { mood = "plain", stay = false, action = null } = {}) {
     const gone = () => element.remove();
@@ -81,17 +92,22 @@ export class Toasts {
       element.addEventListener("focusin", () => clearTimeout(timer));
       element.addEventListener("pointerleave", () => (timer = setTimeout(gone, TOAST_MS)));
     }
+    return element;
   }
 
   /**
-   * What the kernel says a person should hear at once.
+   * What the kernel says a person should hear at once. It stands in the place of what was said of that before.
    *
    * @param {Alert} alert
+   * @param {Session | undefined} session
    * @param {() => void} onClick
    */
-  alert({ name, what, text }, onClick) {
-    const words = ALERT_WORDS[what] ?? { title: "News", mood: "plain", stay: false };
-    this.add(`${name}: ${words.title}`, text, words);
+  alert({ name, what, text }, session, onClick) {
+    const words = ALERT_WORDS[what] ?? { topic: what, title: "News", mood: "plain", stay: false };
+    const { topic } = words;
+    this.drop((toast) => toast.name === name && (toast.topic === topic || OVER.includes(what)));
+    const element = this.add(`${name}: ${words.title}`, text, words);
+    this.alerts.push({ element, name, topic, held: Boolean(session && HOLDS[topic]?.(session)) });
     if (what === "ended" || typeof Notification === "undefined" || Notification.permission !== "granted") return;
     try {
       // The same tag in a second tab replaces this one instead of standing beside it.
@@ -104,6 +120,30 @@ export class Toasts {
     } catch {
       // Some browsers only let service workers notify: the toast has to do.
     }
+  }
+
+  /**
+   * Take away what is no longer so. A session is seen as it was before, for a moment, when a toast comes.
+   *
+   * @param {Map<string, Session>} sessions by name
+   */
+  settle(sessions) {
+    this.drop((toast) => {
+      const session = sessions.get(toast.name);
+      const holds = Boolean(session && HOLDS[toast.topic]?.(session));
+      const gone = toast.held && !holds;
+      toast.held = holds;
+      return gone;
+    });
+  }
+
+  /** @param {(toast: ToastOfAlert) => boolean} which */
+  drop(which) {
+    this.alerts = this.alerts.filter((toast) => {
+      const gone = which(toast);
+      if (gone) toast.element.remove();
+      return !gone && toast.element.isConnected;
+    });
   }
 
   async askPermission() {

@@ -140,6 +140,10 @@ def _saved_at(view: dict[str, Any]) -> str:
     return str(saving["saved_at"]) if saving.get("generation") is not None and saving.get("saved_at") else ""
 
 
+_AFTER_A_FAILURE = {Stage.SAVING, Stage.STOPPING, Stage.FAILED}
+"""What a session that has failed goes through: it was none of these that did."""
+
+
 def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
     """One session as the page's script takes it. Every string in it is cleaned; there is no secret in it."""
     return {
@@ -267,12 +271,13 @@ def _asked(directory: SessionDirectory) -> dict[str, Any]:
 def _steps(state: SessionState) -> list[dict[str, Any]]:
     """The stages entered, each with its time, then those of a good start that are still ahead."""
     steps: list[dict[str, Any]] = []
-    for number, (stage, at) in enumerate(state.stages):
-        last = number == len(state.stages) - 1
-        if not last:
-            until, status = state.stages[number + 1][1].isoformat(), "done"
-            if state.stages[number + 1][0] == Stage.FAILED:
-                status = "failed"
+    failed = state.stage is Stage.FAILED
+    work = [number for number, (stage, _) in enumerate(state.stages) if not (failed and stage in _AFTER_A_FAILURE)]
+    for number in work:
+        stage, at = state.stages[number]
+        if number < len(state.stages) - 1:
+            until = state.stages[number + 1][1].isoformat()
+            status = "failed" if failed and number == work[-1] else "done"
         else:
             until, status = None, "current"
         if steps and steps[-1]["stage"] == stage.value:  # another try at the same

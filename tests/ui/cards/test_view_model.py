@@ -35,6 +35,12 @@ def test_the_stage_that_failed_is_marked_and_nothing_is_ahead() -> None:
     assert view["reason"] == "No offer."
 
 
+def test_the_stage_that_failed_is_the_one_before_the_session_was_closed_down() -> None:
+    make_session("mine", (Stage.CHECKING, Stage.STOPPING, Stage.FAILED), alive=False)
+    steps = SessionViews().read()[0][0]["steps"]
+    assert [(step["stage"], step["status"]) for step in steps] == [("checking", "failed")]
+
+
 def test_tries_one_after_the_other_are_one_step() -> None:
     make_session("mine", (*GOOD_START, *[Stage.RECOVERING] * 4))
     steps = SessionViews().read()[0][0]["steps"]

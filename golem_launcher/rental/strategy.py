@@ -12,7 +12,7 @@ from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 from golem_launcher import clock
 from golem_launcher.market.constraint import condition
 from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
-from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE, Refusal
+from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE, Refusal, beyond_budget
 from golem_launcher.rental.payment.journal import TAG_PROPERTY
 from golem_launcher.rental.payment_terms import EXPIRATION, terms
 from golem_launcher.units import with_coin
@@ -106,7 +106,5 @@ class LaunchStrategy(MarketStrategy):
             return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why, dishonest=False)
         room = money.room(agreement_id, activity_id)
         if refusal is None and amount > room:
-            left = f"the {with_coin(room, coin)} that the budget leaves"
-            why = f"{what.capitalize()} of {with_coin(amount, coin)} is more than {left}."
-            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, most=room, why=why, dishonest=False)
+            return beyond_budget(what, amount, room, coin)
         return refusal

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher import clock, paths
-from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.errors import BudgetError, NodeRefused, NodeUnreachable
 from golem_launcher.events import EndsSoon, Stage
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.networks import NETWORKS
@@ -353,3 +354,32 @@ def test_the_wallet_is_blamed_for_what_it_lacks_alone(session, said, details, re
     with pytest.raises(BudgetError) as caught:
         asyncio.run(money.reserve(rest, NETWORKS["local"], "0x1", datetime.now(UTC)))
     assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("lost", ["answer", "patience", "disk"])
+def test_an_extension_of_which_nobody_knows_whether_it_was_made_is_taken_back(session, lost):
+    directory, journal, recorder = session
+    money = Money(Decimal(2), journal, recorder)
+    before = datetime.now(UTC) + timedelta(hours=1)
+    journal.update(allocation_id="kept", allocation_timeout=before, budget=money.budget)
+    reserved = []
+
+    async def amend(_allocation_id, *, amount, timeout):
+        reserved.append((amount, timeout))
+        if len(reserved) > 1:
+            return
+        if lost == "answer":
+            raise NodeUnreachable("The node hung up.")
+        if lost == "patience":
+            await asyncio.Event().wait()
+        shutil.rmtree(directory.path)
+
+    async def extend():
+        async with asyncio.timeout(0.1):
+            await money.extend(SimpleNamespace(amend_allocation=amend), Decimal(5), before + timedelta(hours=1))
+
+    with pytest.raises((NodeUnreachable, TimeoutError, OSError)):
+        asyncio.run(extend())
+    assert [amount for amount, _ in reserved] == [5, 2]
+    assert reserved[-1] == (2, before)
+    assert (money.budget, journal.entries.budget) == (2, 2)

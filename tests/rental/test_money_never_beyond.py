@@ -324,6 +324,32 @@ class SlowNode(Rest):
         self.released.append(allocation_id)
 
 
+@pytest.mark.parametrize(("budget", "paid"), [("0.5", ["of two"]), ("0.61", ["of one", "of two"])])
+def test_what_closes_down_keeps_to_the_budget_though_the_node_has_reserved_more(budget, paid):
+    business, node = Business(["one", "two"]), SlowNode()
+    node.issued = [
+        {"agreementId": name, "invoiceId": f"of {name}", "amount": "0.3", "status": "RECEIVED", "timestamp": "2026"}
+        for name in ("one", "two")
+    ]
+    node.notes = [{**note("activity of two", "0.25"), "agreementId": "two"}]
+    accepted = []
+
+    async def accept_invoice(invoice_id, *, amount, allocation_id):
+        assert (amount, allocation_id) == ("0.3", "kept")
+        accepted.append(invoice_id)
+
+    node.accept_invoice = accept_invoice
+    for name in ("one", "two"):
+        business.begin(name, f"activity of {name}")
+        business.worked(name, 1000)
+    business.journal.update(demanded=True, allocation_id="kept", budget=Decimal(budget))
+    asyncio.run(closing.close_down(node, business.journal))
+    assert accepted == paid
+    refused = business.journal.agreement("one").refused
+    assert ("more than the 0.25 " in refused) is (len(paid) == 1)
+    assert not history.read(), "it is nobody's fault"
+
+
 def test_an_agreement_that_could_not_be_ended_is_ended_later():
     business, node = Business(), SlowNode(deaf=["two"])
     business.journal.update(demanded=True, allocation_id="kept")

@@ -75,6 +75,11 @@ class AgreementBill(BaseModel):
         return self.invoiced is not None and self.invoice_state in _COUNT
 
     @property
+    def committed(self) -> Decimal:
+        """What was accepted of it; an invoice below its debit notes gives nothing back."""
+        return max(self.accepted, (self.invoiced or Decimal(0)) if self.settled else Decimal(0))
+
+    @property
     def cost(self) -> Decimal:
         """What was or will be paid for it; before its invoice is there, at most."""
         if self.settled:

@@ -13,7 +13,7 @@ from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import history
 from golem_launcher.rental.payment import bills
-from golem_launcher.rental.payment.evidence import INVOICE
+from golem_launcher.rental.payment.evidence import INVOICE, beyond_budget
 from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
 
@@ -109,7 +109,7 @@ async def _await_late(rest: YagnaRest, journal: Journal) -> bool:
     most = sum((one.cost for one in await bills.collect(rest, journal)), Decimal(0))
     for allocation in await rest.allocations():
         if allocation.get("allocationId") == journal.entries.allocation_id:  # the user's word, whatever may be owed
-            most = min(most, Decimal(str(allocation["totalAmount"])))
+            most = min(most, Decimal(str(allocation["totalAmount"])), journal.entries.budget or most)
     try:
         await rest.amend_allocation(
             str(journal.entries.allocation_id), amount=most, timeout=clock.told(until + _MARGIN)
@@ -237,7 +237,9 @@ async def _settle(rest: YagnaRest, invoices: list[dict[str, Any]], entry: Agreem
         return True
     for invoice in sorted(invoices, key=lambda one: str(one.get("timestamp", "")), reverse=True):
         amount = str(invoice["amount"])
-        refusal = entry.objection(INVOICE, Decimal(amount))
+        refusal = entry.objection(INVOICE, Decimal(amount)) or await _beyond_budget(
+            rest, journal, entry, Decimal(amount)
+        )
         if refusal is not None:
             _refuse(journal, entry, refusal)
             return True
@@ -249,6 +251,15 @@ async def _settle(rest: YagnaRest, invoices: list[dict[str, Any]], entry: Agreem
         else:
             return True
     return False
+
+
+async def _beyond_budget(rest: YagnaRest, journal: Journal, entry: AgreementEntry, amount: Decimal) -> Refusal | None:
+    """Why an invoice is more than what the user gave: the node may have reserved more, where an answer was lost."""
+    if journal.entries.budget is None:
+        return None
+    others = (one for one in await bills.collect(rest, journal) if one.agreement_id != entry.agreement_id)
+    room = max(journal.entries.budget - sum((one.committed for one in others), Decimal(0)), Decimal(0))
+    return beyond_budget(INVOICE, amount, room, journal.entries.coin) if amount > room else None
 
 
 def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:

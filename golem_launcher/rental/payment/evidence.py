@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
+from golem_launcher import clock
 from golem_launcher.networks import GOLEMS_COIN
 from golem_launcher.units import with_coin
 
@@ -48,3 +49,10 @@ class Refusal(BaseModel):
             numbers = ", ".join(f"{value:.1f}" for value in self.usage)
             reported = f"its last report, {self.report_age or 0.0:.0f} s old, was {numbers}"
         return f"{with_coin(self.amount, self.coin)} billed after {self.seconds:.0f} s; {reported}"
+
+
+def beyond_budget(bill: str, amount: Decimal, room: Decimal, coin: str) -> Refusal:
+    """Of a bill that is right and more than what the budget leaves; nobody is to blame."""
+    left = f"the {with_coin(room, coin)} that the budget leaves"
+    why = f"{bill.capitalize()} of {with_coin(amount, coin)} is more than {left}."
+    return Refusal(at=clock.now(), bill=bill, amount=amount, coin=coin, most=room, why=why, dishonest=False)

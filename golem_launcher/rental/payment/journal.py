@@ -182,6 +182,8 @@ class Entries(BaseModel):
     """The node that everything below is on."""
     settles: bool = False
     """Whether the local network paid bills when the session began; the others always do."""
+    budget: Decimal | None = None
+    """What its user gives for all of it: no more is accepted, whatever the node has reserved. ``None`` before that."""
     allocation_timeout: datetime | None = None
     allocation_id: str | None = None
     network_address: str | None = None

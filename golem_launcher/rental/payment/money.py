@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,8 +12,9 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher import clock
-from golem_launcher.errors import BudgetError, NodeRefused
+from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.units import with_coin
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.payment.journal import AgreementEntry, Journal
     from golem_launcher.session_state import SessionState
 
+_AS_BEFORE_SECONDS = 5.0
 _TELL_SECONDS = 10.0
 _PAST = "in the past"
 _RATE_SECONDS = 120.0
@@ -121,7 +124,7 @@ class Money:
     async def reserve(self, rest: YagnaRest, network: Network, identity: str, expires: datetime) -> Reserved:
         """Reserve the budget at the node until ``expires``. Raises ``BudgetError`` if it is not there."""
         timeout = clock.told(expires)
-        self._journal.update(allocation_timeout=timeout)
+        self._journal.update(allocation_timeout=timeout, budget=self.budget)
         try:
             allocation_id = await rest.create_allocation(
                 amount=self.budget, platform=network.platform, address=identity, timeout=timeout
@@ -134,18 +137,32 @@ class Money:
         return Reserved(allocation_id, self.budget, network.platform, identity, expires)
 
     async def extend(self, rest: YagnaRest, budget: Decimal, expires: datetime) -> None:
-        """Change the budget to ``budget``, reserved until ``expires``. Raises ``BudgetError`` if that can't be done."""
+        """Change the budget to ``budget``, reserved until ``expires``. Raises ``BudgetError`` if that can't be done.
+
+        Where it is not known whether it was, as the node's answer does not come, all is to be as before.
+        """
         allocation_id = self._journal.entries.allocation_id
         if allocation_id is None:
             raise BudgetError("Nothing is reserved yet.", "Try again once the session is ready.")
         expires = clock.told(expires)
         try:
             await rest.amend_allocation(allocation_id, amount=budget, timeout=expires)
+            self._journal.update(allocation_timeout=expires, budget=budget)
         except NodeRefused as error:
             remedy = "Put more into the wallet, or extend by less."
             raise _refusal(budget, self._journal.entries.coin, error, remedy) from None
-        self._journal.update(allocation_timeout=expires)
+        except (NodeUnreachable, asyncio.CancelledError, OSError):
+            await self._reserve_as_before(rest, allocation_id)
+            raise
         self.budget = budget
+
+    async def _reserve_as_before(self, rest: YagnaRest, allocation_id: str) -> None:
+        """As far as the node can be told; the budget holds in any case."""
+        timeout = self._journal.entries.allocation_timeout
+        if timeout is not None:
+            with contextlib.suppress(NodeError, TimeoutError):
+                again = rest.amend_allocation(allocation_id, amount=self.budget, timeout=timeout)
+                await wait_for(again, _AS_BEFORE_SECONDS)
 
     def room(self, agreement_id: str, activity_id: str | None = None) -> Decimal:
         """How much of the budget a bill may take. Called by the strategy before it accepts one.

@@ -299,7 +299,7 @@ class Journal:
         if entry is not None:
             refusals = (*entry.refusals, refusal)[:_MOST_REFUSALS]
             refused = refusal.why if refusal.bill == INVOICE else entry.refused
-            self.update_agreement(agreement_id, refusals=refusals, refused=refused)
+            self.note(agreement_id, refusals=refusals, refused=refused)
 
     def begin_activity(self, agreement_id: str) -> None:
         """An activity of an agreement is asked for; what one before it may be billed still counts."""

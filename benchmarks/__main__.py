@@ -39,6 +39,7 @@ SECONDS = {
     "slow_line": 180,
     "recovery": 200,
     "machines": 150,
+    "sessions": 600,
     "tasks": 240,
     "many_tasks": 600,
     "cluster": 240,

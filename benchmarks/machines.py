@@ -48,7 +48,7 @@ WEB_SERVER = Workload(
 def rows(base: Path) -> list[Row]:
     description = base / "network.toml"
     description.write_text(_NETWORK)
-    with bed.home(base / "machines"), _web_server(base / "brought"):
+    with bed.home(base / "machines"), web_server(base / "brought"):
         localnet.up(description)
         began = time.perf_counter()
         request = {"name": "many", "machines": _MACHINES, "workload": "web-server", "budget": 100}
@@ -121,7 +121,7 @@ def _line(process: psutil.Process) -> str:
 
 
 @contextlib.contextmanager
-def _web_server(directory: Path) -> Iterator[None]:
+def web_server(directory: Path) -> Iterator[None]:
     """The web server of docs/architecture.md as a workload, as an installed package brings it."""
     about = directory / "brought_web_server-1.0.dist-info"
     about.mkdir(parents=True)

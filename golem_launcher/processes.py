@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.02
 _KILL_SECONDS = 5.0
 """How long the kernel may take to end what got SIGKILL; more only where it waits for a broken disk."""
 _SAME_START_SECONDS = 0.005
+_NAMED = "golem-launcher "
+_LONGEST_COMM = 15
 
 _detached: set[int] = set()
 """Children of this process made by :func:`spawn_detached` and not reaped yet."""
@@ -61,17 +63,26 @@ class ProcessRecord:
         return record if record.pid > 0 else None
 
     @classmethod
-    def named(cls, arguments: Sequence[str], variable: str, value: str) -> dict[str, ProcessRecord]:
-        """Processes of ours with these ``arguments`` and one more, by that one, in whose environment this stands."""
+    def named(
+        cls, arguments: Sequence[str], variable: tuple[str, str], *, forked_by: Sequence[str]
+    ) -> dict[str, ProcessRecord]:
+        """Processes of ours with these ``arguments`` and one more, by that one, in whose environment a variable stands.
+
+        As well those with the arguments of who has ``forked_by`` them, by what they gave to :func:`name_this_process`.
+        """
         import psutil  # noqa: PLC0415 - few ask, and it takes longer to load than most commands take
 
         found = {}
         for process in psutil.process_iter(["cmdline"]):
-            *given, name = (process.info["cmdline"] or ["", ""])[1:] or [""]
-            if given == [*arguments]:
-                with contextlib.suppress(psutil.Error, ProcessLookupError):
-                    if process.uids().real == os.getuid() and process.environ().get(variable) == value:
-                        found[name] = cls.of(process.pid)
+            given = (process.info["cmdline"] or [""])[1:]
+            if given[:-1] != [*arguments] and given != [*forked_by]:
+                continue
+            with contextlib.suppress(psutil.Error, OSError):
+                if process.uids().real != os.getuid() or process.environ().get(variable[0]) != variable[1]:
+                    continue
+                name = _own_name(process.pid) if given == [*forked_by] else given[-1]
+                if name:
+                    found[name] = cls.of(process.pid)
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -182,6 +193,22 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
     _endings.pop(process.pid, None)
     _detached.add(process.pid)
     return record
+
+
+def name_this_process(name: str) -> None:
+    """Have this process, which was forked, be known by a name: its command stays that of who forked it. Linux only."""
+    os.memfd_create(_NAMED + name)  # for as long as it lives; a file that is nowhere, so nobody deletes it
+    Path("/proc/self/comm").write_text(name[:_LONGEST_COMM])  # ps and top show it
+
+
+def _own_name(pid: int) -> str:
+    """What a process gave to :func:`name_this_process`; empty where it did not."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):
+            target = str(link.readlink())
+            if target.startswith(f"/memfd:{_NAMED}"):
+                return target.removeprefix(f"/memfd:{_NAMED}").removesuffix(" (deleted)")
+    return ""
 
 
 def output_of(process: asyncio.subprocess.Process) -> asyncio.StreamReader:

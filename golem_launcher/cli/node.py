@@ -208,7 +208,7 @@ def _keep_servers(_: list[str]) -> None:
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionNotEnded
-    from golem_launcher.session import liveness, parked, timeouts, upkeep
+    from golem_launcher.session import fork_server, liveness, parked, timeouts, upkeep
 
     for name, process in upkeep.recall().items():
         if process.stop(grace=timeouts.WAIT_FOR_END):
@@ -220,6 +220,7 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
         kept |= _end_sessions(living, force=force)
         ended |= {directory.name for directory in living} - set(kept)
         upkeep.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
+    fork_server.end()
     stopped += [f"session {name}" for name in sorted(ended)]
     parked.leave_ended()
     stopped += [f"what session {name} left" for name in upkeep.close_dead() if name not in {*ended, *kept}]

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 SUPERVISOR_FILE = "supervisor.json"
 """In a session's directory: the process that owns it."""
+FORK_SERVER = "golem_launcher.session.fork_server"
+"""The program that forks supervisors; what it forked keeps its command."""
 SUSPENDED = "suspended"
 """The stage, where its class is not loaded."""
 SILENT = "Its supervisor on this computer does not answer."
@@ -131,7 +133,9 @@ def supervisor(directory: SessionPlace) -> processes.ProcessRecord | None:
 def _supervisors() -> dict[str, processes.ProcessRecord]:
     """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
     _, *arguments, _ = supervisor_command("")
-    return processes.ProcessRecord.named(arguments, paths.HOME_VARIABLE, str(paths.home()))
+    _, *of_forked = modules.command(FORK_SERVER)
+    home = (paths.HOME_VARIABLE, str(paths.home()))
+    return processes.ProcessRecord.named(arguments, home, forked_by=of_forked)
 
 
 def supervisor_command(name: str) -> list[str]:

@@ -12,13 +12,14 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session import preflight, suspension, trash
+from golem_launcher.session import fork_server, preflight, suspension, trash
 from golem_launcher.session.directory import SessionDirectory, create_session_directory, session_directory
 from golem_launcher.session.inputs import absolute
 from golem_launcher.session.liveness import (
     SUPERVISOR_FILE,
     alive,
     claimed,
+    living,
     state_of,
     supervisor_command,
 )
@@ -59,19 +60,26 @@ def start(
         with sessions_locked():
             _check_workspace(request)
             with _in_place(request, at_hub) as directory:
-                record = processes.spawn_detached(
-                    supervisor_command(request.name),
-                    env={**FRUGAL, **(os.environ if environment is None else environment), **paths.variables()},
-                    log=directory.supervisor_log,
-                    cwd=directory.path,
-                )
-                files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
+                of_own = os.environ if environment is None else environment
+                _begin_supervisor(directory, {**FRUGAL, **of_own, **paths.variables()})
             return directory
     except OSError as error:
         raise SessionError(
             f"The session '{request.name}' could not be started: {error.strerror or error}.",
             f"Check that {paths.home()} can be written to and has room.",
         ) from error
+
+
+def _begin_supervisor(directory: SessionDirectory, environment: Mapping[str, str]) -> None:
+    """Fork it where others run already, else start it by its command; with a second one, see that others are forked."""
+    log, cwd = directory.supervisor_log, directory.path
+    record = fork_server.fork(directory.name, environment=environment, log=log, cwd=cwd)
+    is_forked = record is not None
+    record = record or processes.spawn_detached(supervisor_command(directory.name), env=environment, log=log, cwd=cwd)
+    files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
+    if not is_forked and any(other.name != directory.name for other in living()):
+        with contextlib.suppress(OSError):  # this one runs
+            fork_server.begin(environment)
 
 
 @contextlib.contextmanager

@@ -26,6 +26,7 @@ node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else o
 
 _LOCAL = "local network"
 _CLOCK_SECONDS = 4.0
+_PAGE_SECONDS = 10.0
 _CERTIFICATE_DATES = ("certificate has expired", "certificate is not yet valid")
 
 
@@ -156,7 +157,7 @@ def down(
     *,
     force: Annotated[bool, typer.Option("--force", help="End sessions at once, without a last save.")] = False,
 ) -> None:
-    """Stop everything of ours: sessions, the local network, the node. What does not run is passed over.
+    """Stop everything of ours: sessions, the page, the local network, the node. What does not run is passed over.
 
     When a session has something that can't be saved, it goes on, and so does what it needs; --force ends it. Nothing
     is stopped while a user of a hub on this computer has a server that runs.
@@ -168,7 +169,7 @@ def down(
     failures: list[LauncherError] = []
     stopped: list[str] = []
     unasked = () if force else (_keep_servers,)
-    for part in (*unasked, functools.partial(_stop_sessions, force=force), _stop_network, _stop_node):
+    for part in (*unasked, functools.partial(_stop_sessions, force=force), _stop_pages, _stop_network, _stop_node):
         if not any(isinstance(failure, SessionNotEnded) for failure in failures):  # it needs the others
             _stop(part, stopped, failures)
     if json:
@@ -249,6 +250,15 @@ def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, s
         if liveness.alive(directory):
             client.stop(directory.name, force=True)
     return kept
+
+
+def _stop_pages(stopped: list[str]) -> None:
+    """Before the network, which a page may bring up again."""
+    from golem_launcher.ui.server import run_directory
+
+    for port, process in run_directory.running().items():
+        if process.stop(grace=_PAGE_SECONDS):
+            stopped.append(f"the page (port {port})")
 
 
 def _stop_network(stopped: list[str]) -> None:

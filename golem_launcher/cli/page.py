@@ -48,7 +48,7 @@ def page(
     threading.Thread(target=_bring_up, daemon=True).start()
     serve.serve(listener, ready=ready)
     if not as_json:
-        say("The page is closed; sessions go on. See them: golem-launcher list. End everything: golem-launcher down.")
+        say("The page is closed; sessions that run go on. See them: golem-launcher list. End all: golem-launcher down.")
 
 
 def _bring_up() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
+from golem_launcher.processes import ProcessRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +29,8 @@ def run_directory(name: str) -> Iterator[Path]:
         held = above / f"run-{name}.lock"
         lock = os.open(held, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         files.try_lock(lock)  # until the process ends, however it ends
+        os.ftruncate(lock, 0)
+        os.write(lock, json.dumps(ProcessRecord.of(os.getpid()).to_json()).encode())
     directory = _directory(held)
     try:
         yield directory
@@ -34,6 +38,13 @@ def run_directory(name: str) -> Iterator[Path]:
         shutil.rmtree(directory, ignore_errors=True)
         held.unlink(missing_ok=True)
         os.close(lock)
+
+
+def running() -> dict[str, ProcessRecord]:
+    """The pages that `golem-launcher page` serves, by port. Those beside a JupyterLab end with that. Blocking."""
+    locks = (paths.home() / "page").glob("run-[0-9]*.lock")
+    records = {held.stem.removeprefix("run-"): ProcessRecord.from_json(files.read_json(held)) for held in locks}
+    return {port: record for port, record in records.items() if record is not None and record.alive()}
 
 
 def _sweep(above: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.ui.server.run_directory import run_directory
+from golem_launcher.ui.server.run_directory import run_directory, running
 
 _PAGE = """
 from golem_launcher.ui.server.run_directory import run_directory
@@ -27,10 +27,12 @@ def test_what_a_killed_page_left_goes_with_the_next_one(tmp_path, monkeypatch, d
         page = subprocess.Popen([sys.executable, "-c", _PAGE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         with page:
             left = Path(page.stdout.readline().strip())
+            assert running()["9001"].pid == page.pid
             with run_directory(9003):
                 assert (left / "kernel-1").exists()  # it lives
             page.kill()
         assert left.exists()
+        assert list(running()) == ["9002"]
         with run_directory(9001) as again:
             assert again == left
             assert list(again.iterdir()) == []

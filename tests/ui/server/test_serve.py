@@ -114,7 +114,7 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         server.kill()
         server.communicate()
         subprocess.run([*command, "localnet", "down"], check=True, capture_output=True, timeout=60)
-    assert "sessions go on" in output
+    assert "sessions that run go on" in output
     assert (server.returncode, errors) == (0, "")
     assert all({"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")) for cookie in login), login
     assert len(login) == 1  # no page of another site has the browser show it

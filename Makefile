@@ -1,10 +1,10 @@
 # make run    everything on this machine: a Golem network, the launcher page, JupyterLab one click away
 # make test   the whole test suite, with its own set-up
 # make check  style, types and the direction of imports
-# make soak   twenty kills at random moments of a busy session, a hundred under a notebook, fifty fail-overs to a standby and
-#             fifty kills of a job, ends with unsaved documents, what is costly,
-#             who listens, a full disk, a kernel's line that is cut for a minute in all, and an hour of hostile and
-#             thoughtless programs (GOLEM_LAUNCHER_MIX_SECONDS)
+# make soak   twenty kills at random moments of a busy session, a hundred under a notebook, fifty fail-overs to a standby,
+#             twenty kills of a hub and fifty of a job, ends with unsaved documents, what is costly, who listens,
+#             a full disk, a kernel's line that is cut for a minute in all, and an hour of hostile and thoughtless programs
+#             (GOLEM_LAUNCHER_MIX_SECONDS)
 # make down   stop what `make run` left running in the background
 
 PYTHON ?= python3
@@ -26,6 +26,7 @@ quick: $(VENV)/.installed-tests
 soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-20} $(BIN)/python -m pytest -q tests/session/test_kills.py
 	$(BIN)/python -m tests.soak --seed $${GOLEM_LAUNCHER_SEED:-1}
+	GOLEM_LAUNCHER_HUB_KILLS=$${GOLEM_LAUNCHER_HUB_KILLS:-20} $(BIN)/python -m pytest -q tests/hub_spawner/test_hub.py
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-50} $(BIN)/python -m pytest -q tests/tasks/test_misbehaviour.py -k killed
 	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py tests/workspace/transfer/test_bombs.py
 	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/access/test_listeners.py tests/session/test_full_store.py

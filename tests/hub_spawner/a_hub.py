@@ -30,9 +30,11 @@ _PLACE = Path(tempfile.gettempdir()) / f"golem-launcher-tests-{os.getuid()}"
 _PINS = Path(__file__).parent / "requirements.txt"
 _PROXY = "configurable-http-proxy@5.3.0"
 _CONFIG = """
+from golem_launcher.hub_spawner import admin_page
 c.JupyterHub.spawner_class = "golem"
 c.JupyterHub.authenticator_class = "dummy"
 c.Authenticator.allow_all = True
+c.Authenticator.admin_users = {{"carol"}}
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.hub_port = {hub_port}
 c.ConfigurableHTTPProxy.command = ["{proxy}"]
@@ -42,7 +44,9 @@ c.ConfigurableHTTPProxy.should_start = False
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.load_groups = {{"students": {{"users": ["bob"]}}}}
 c.JupyterHub.load_roles = [{{"name": "tester", "scopes": ["admin:servers", "access:servers"], "services": ["tester"]}}]
-c.JupyterHub.services = [{{"name": "tester", "api_token": "{token}"}}]
+c.JupyterHub.services = [
+    {{"name": "tester", "api_token": "{token}"}}, admin_page.service("local", port={service_port})
+]
 c.GolemSpawner.settings = {{"disk_gib": 0.5, "save_seconds": 1}}
 c.GolemSpawner.profiles = {{"small": {{"title": "Small <b>", "memory_gib": 0.5}}}}
 c.GolemSpawner.limits = {{"hours": 8, "budget": 2}}
@@ -96,11 +100,12 @@ def hub_packages() -> str:
 class Hub:
     """The hub in ``directory``; its sessions are on whatever network the launcher's home has."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, more: str = "") -> None:
+        """``more``: lines of its configuration."""
         proxy = proxy_program()
         self._packages = hub_packages()
         self.directory = directory
-        port, hub_port, api_port = free_ports(3)
+        port, hub_port, api_port, service_port = free_ports(4)
         self.origin = f"http://127.0.0.1:{port}"
         self._health = f"http://127.0.0.1:{hub_port}/hub/api/"
         self._auth_token = os.urandom(16).hex()
@@ -108,7 +113,8 @@ class Hub:
         own = ["--ip=127.0.0.1", f"--port={port}", "--api-ip=127.0.0.1", f"--api-port={api_port}"]
         self._proxy_argv = [proxy, *own, f"--default-target={inner}", f"--error-target={inner}/hub/error"]
         values = {"port": port, "hub_port": hub_port, "api_port": api_port, "proxy": proxy, "token": SERVICE_TOKEN}
-        (directory / "jupyterhub_config.py").write_text(_CONFIG.format(**values, auth_token=self._auth_token))
+        values["service_port"] = service_port
+        (directory / "jupyterhub_config.py").write_text(_CONFIG.format(**values, auth_token=self._auth_token) + more)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start_proxy(self) -> None:
@@ -129,6 +135,9 @@ class Hub:
             self._processes[name] = subprocess.Popen(
                 argv, cwd=self.directory, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
+
+    def pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     def log(self) -> str:
         return (self.directory / "hub.log").read_text(errors="replace")
@@ -175,14 +184,14 @@ class Browser:
 
     async def log_in(self) -> None:
         _, text = await self.page("/hub/login")
-        form = {"username": self.user, "password": "any", "_xsrf": _xsrf(text)}
+        form = {"username": self.user, "password": "any", "_xsrf": xsrf(text)}
         async with self.http.post(f"{self.hub.origin}/hub/login", data=form, allow_redirects=False) as answer:
             assert answer.status == 302, await answer.text()
 
     async def spawn(self, **chosen: str) -> tuple[int, str]:
         """Send the hub's form for a server; what is answered first, where that leads."""
         _, text = await self.page("/hub/spawn")
-        form = {**chosen, "_xsrf": _xsrf(text)}
+        form = {**chosen, "_xsrf": xsrf(text)}
         async with self.http.post(f"{self.hub.origin}/hub/spawn/{self.user}", data=form) as answer:
             return answer.status, await answer.text()
 
@@ -222,16 +231,17 @@ def free_ports(number: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _xsrf(text: str) -> str:
+def xsrf(text: str) -> str:
+    """What a form of this page has to send along."""
     found = re.search(r'(?:name="_xsrf"\s+value=|xsrf_token:\s*)"([^"]+)"', text)
     assert found, text[:2000]
     return found[1]
 
 
 @contextlib.contextmanager
-def running(directory: Path) -> Iterator[Hub]:
+def running(directory: Path, more: str = "") -> Iterator[Hub]:
     """A hub with its proxy, killed at the end; its servers are somebody else's to end."""
-    hub = Hub(directory)
+    hub = Hub(directory, more)
     hub.start_proxy()
     hub.start()
     try:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import random
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -16,7 +18,7 @@ from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.session import client
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.liveness import alive
-from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running
+from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running, xsrf
 from tests.networks import own_network
 
 if TYPE_CHECKING:
@@ -50,6 +52,10 @@ memory_gib = 0.6
 "/bin/sh" = '''{shell}'''
 """
 _NETWORK = "terminate_seconds = 0\n" + "".join(_PROVIDER.format(number=number, shell=_SHELL) for number in (1, 2))
+_KILLS = int(os.environ.get("GOLEM_LAUNCHER_HUB_KILLS", "1"))
+_SEED = os.environ.get("GOLEM_LAUNCHER_SEED") or str(random.randrange(10**6))
+_START_SECONDS = 4.0
+"""In which a hub is up, about."""
 _FORM = {"profile": "small", "hours": "0.5", "budget": "0.3"}
 
 
@@ -73,16 +79,17 @@ def test_two_users(hub: Hub) -> None:
 
 
 async def _two_users(hub: Hub) -> None:
-    async with Browser(hub, "ann") as ann, Browser(hub, "bob") as bob:
+    async with Browser(hub, "ann") as ann, Browser(hub, "bob") as bob, Browser(hub, "carol") as carol:
         await hub.answers(ann.http)
-        await asyncio.gather(ann.log_in(), bob.log_in())
+        await asyncio.gather(ann.log_in(), bob.log_in(), carol.log_in())
         await _the_form_and_what_is_refused(ann)
         await _both_start(ann, bob)
         kernel = await _each_has_a_lab_and_nobody_anothers(ann, bob)
         await _what_the_hub_gave_the_browser_stays_here(ann)
-        await _a_hub_that_is_killed_finds_its_servers(ann, kernel)
+        await _a_hub_that_is_killed_finds_its_servers(ann, bob, kernel)
         await _stop_saves_and_the_next_goes_on(ann)
         assert await bob.lab().execute("print('here')") == "here\n"  # all the while
+        await _an_administrator_sees_all_and_ends_one(carol, bob)
 
 
 async def _the_form_and_what_is_refused(ann: Browser) -> None:
@@ -138,14 +145,25 @@ async def _what_the_hub_gave_the_browser_stays_here(ann: Browser) -> None:
         assert secret not in heads, secret
 
 
-async def _a_hub_that_is_killed_finds_its_servers(ann: Browser, kernel: str) -> None:
-    ann.hub.kill()
-    assert (await ann.lab().call("GET", f"/api/kernels/{kernel}"))["id"] == kernel
-    ann.hub.start()
+async def _a_hub_that_is_killed_finds_its_servers(ann: Browser, bob: Browser, kernel: str) -> None:
+    """Again and again, at any moment of its start and its work; who works goes on meanwhile."""
+    moments = random.Random(_SEED)
+    await ann.lab().run(kernel, "turns = []")
+    for turn in range(_KILLS):
+        ann.hub.kill()
+        assert (await ann.lab().call("GET", f"/api/kernels/{kernel}"))["id"] == kernel
+        ann.hub.start()
+        if turn % 2:
+            await asyncio.sleep(moments.uniform(0, _START_SECONDS))  # and it is killed while it starts
+        else:
+            await ann.hub.answers(ann.http)
+        assert await ann.lab().run(kernel, f"turns.append({turn}); print(len(turns))") == f"{turn + 1}\n"
     await ann.hub.answers(ann.http)
-    _, model = await ann.asks_hub("GET", "/hub/api/users/ann")
-    assert model["servers"][""]["ready"], ann.hub.log()[-3000:]
+    for browser in (ann, bob):
+        _, model = await browser.asks_hub("GET", f"/hub/api/users/{browser.user}")
+        assert model["servers"][""]["ready"], (_SEED, ann.hub.log()[-3000:])
     assert await ann.lab().run(kernel, "print(open('kept.txt').read())") == "anns\n"
+    assert len(list((paths.shared_home() / "users").glob("*/sessions/*/request.json"))) == 2, "and none was begun anew"
 
 
 async def _stop_saves_and_the_next_goes_on(ann: Browser) -> None:
@@ -161,3 +179,29 @@ async def _stop_saves_and_the_next_goes_on(ann: Browser) -> None:
     assert (await ann.progress())[-1].get("ready"), ann.hub.log()[-3000:]
     await ann.page("/user/ann/lab")
     assert (await ann.lab().call("GET", "/api/contents/kept.txt"))["content"] == "anns"
+
+
+async def _an_administrator_sees_all_and_ends_one(carol: Browser, bob: Browser) -> None:
+    status, text = await carol.page("/services/golem/")
+    assert (status, "Servers that run" in text) == (200, True), text
+    assert all(f'<th scope="row">{user}</th>' in text for user in ("ann", "bob", "students"))
+    status, refused = await bob.page("/services/golem/")
+    assert (status, "ann" in refused) == (403, False), "who is no administrator sees nothing"
+    form = {"user": "bob", "server": "bob", "_xsrf": xsrf(text)}
+    for browser, sent, expected in (
+        (bob, form, 403),
+        (carol, {**form, "_xsrf": "made-up"}, 403),
+        (carol, {**form, "user": "../ann"}, 409),
+        (carol, {**form, "server": "another"}, 409),
+    ):
+        async with browser.http.post(f"{bob.hub.origin}/services/golem/end", data=sent) as answer:
+            assert answer.status == expected, await answer.text()
+    assert (await bob.asks_hub("GET", "/hub/api/users/bob"))[1]["servers"], "nothing has happened to it"
+    async with carol.http.post(f"{bob.hub.origin}/services/golem/end", data=form) as answer:
+        assert (answer.status, "bob saves all, and ends" in await answer.text()) == (200, True)
+    async with asyncio.timeout(90):
+        while (await bob.asks_hub("GET", "/hub/api/users/bob"))[1]["servers"]:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.2)
+    with paths.home_of(paths.shared_home() / "users/bob"):
+        (ended,) = session_directories()
+        assert client.saving_of(ended).generation, "it was saved"

@@ -33,6 +33,7 @@ SECONDS = {
     "copy": 500,
     "ways": 420,
     "idle": 120,
+    "metrics": 60,
     "gftp": 120,
     "vpn_stack": 60,
     "saving": 400,

@@ -87,6 +87,8 @@ class Counters:
     """Connections that the far side refused or broke."""
     refused: int = 0
     """Connections turned away here: nowhere to go, or too many."""
+    reconnects: int = 0
+    """Further attempts at connections whose first one came to nothing."""
     sent: int = 0
     received: int = 0
     """Bytes, seen from this side."""
@@ -271,6 +273,7 @@ class Vpn:
             with contextlib.suppress(OSError, aiohttp.ClientError, CarrierError):
                 return await self._attempt_once(target, port)
             await asyncio.sleep(pause)
+            self._count(reconnects=1)
         return await self._attempt_once(target, port)
 
     def _client(self) -> aiohttp.ClientSession:

@@ -39,6 +39,10 @@ def start(
         Path | None, typer.Option("--file", "-f", help="A request in YAML; options given beside it win.")
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the workload answers, or it failed.")] = False,
+    trace_to: Annotated[
+        str | None,
+        typer.Option("--trace-to", metavar="URL", help="Send a trace of the start to this receiver of OTLP over HTTP."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Start JupyterLab on a Golem provider.
@@ -51,11 +55,12 @@ def start(
     golem-launcher start -f request.yaml
     """
     from golem_launcher.request import yaml
-    from golem_launcher.session import client, waking
+    from golem_launcher.session import client, start_trace, waking
     from golem_launcher.session.image_and_packages import upload_of
 
     request = waking.requested({**(yaml.read(file) if file else {}), **given})
     client.check_name(request)
+    environment = None if trace_to is None else start_trace.environment(trace_to)
     upload = upload_of(request)
     if upload is not None:
         progress(upload.words)
@@ -67,7 +72,7 @@ def start(
     network = NETWORKS[request.network]
     real = ", which is real money" if network.money == "real" else ""
     progress(f"It costs {with_coin(request.budget, network.token)} at most{real}.")
-    directory = _begun(request.name, lambda: client.start(request), wait=wait)
+    directory = _begun(request.name, lambda: client.start(request, environment=environment), wait=wait)
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return

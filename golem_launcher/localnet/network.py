@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet.chain.token import Chain
 
-__all__ = ["LocalNetwork", "chain", "down", "status", "up"]
+__all__ = ["LocalNetwork", "chain", "down", "running", "status", "up"]
 
 
 def up(description: Path | None = None, *, chain: str | None = None, deadline: float = 60.0) -> LocalNetwork:
@@ -24,14 +24,13 @@ def up(description: Path | None = None, *, chain: str | None = None, deadline: f
     ``description`` is a TOML file (default: three providers), ``chain`` what it settles on, whatever that says. Raises
     ``LocalNetError`` when it is up with another description, and when it can't be started within ``deadline`` seconds.
     """
-    directory = _directory()
     if description is None and chain is None:
-        running = state.healthy(directory, state.read(directory))
-        if running:
-            return running
+        found = running()
+        if found is not None:
+            return found
     from golem_launcher.localnet import lifecycle, spec  # noqa: PLC0415
 
-    return lifecycle.up(directory, spec.wanted_spec(description, chain), deadline)
+    return lifecycle.up(_directory(), spec.wanted_spec(description, chain), deadline)
 
 
 def down(*, deadline: float = 60.0) -> bool:
@@ -39,6 +38,12 @@ def down(*, deadline: float = 60.0) -> bool:
     from golem_launcher.localnet import lifecycle  # noqa: PLC0415
 
     return lifecycle.down(_directory(), deadline)
+
+
+def running() -> LocalNetwork | None:
+    """The local network, when it is up; nothing is started."""
+    directory = _directory()
+    return state.healthy(directory, state.read(directory))
 
 
 def status() -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -12,6 +13,7 @@ from prometheus_client.registry import Collector
 
 from golem_launcher import __version__
 from golem_launcher.events import Stage
+from golem_launcher.metrics import nodes
 from golem_launcher.metrics.jobs import JobReader
 from golem_launcher.metrics.reading import Reader
 from golem_launcher.metrics.series import MACHINE, MOST_MACHINES, SESSION, Series, finite, stage_seconds, start_seconds
@@ -19,9 +21,11 @@ from golem_launcher.networks import NETWORKS, token_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Future
 
     from prometheus_client.core import Metric
 
+    from golem_launcher.metrics.nodes import NodeReading
     from golem_launcher.metrics.reading import Reading
 
 _PREFIX = "golem_launcher_"
@@ -84,6 +88,11 @@ class _Sessions(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry for each scrape."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="nodes") as asking:
+            yield from self._of_all(asking.submit(nodes.read))
+
+    def _of_all(self, asked: Future[list[NodeReading]]) -> Iterator[Metric]:
+        """All figures; those of nodes last, which are being ``asked`` meanwhile."""
         began = time.monotonic()
         found = self._reader.read()
         for one in found:
@@ -105,6 +114,8 @@ class _Sessions(Collector):
         for of_machine in MACHINE:
             yield _family(f"{_PREFIX}machine_", of_machine, ("session", "machine"), machines)
         yield from self._of_jobs()
+        needs = [one.state.network for one in found if not one.state.stage.final]
+        yield from _nodes([*(read := asked.result()), *nodes.missing(read, needs)])
         yield GaugeMetricFamily(
             f"{_PREFIX}read_seconds", "How long it took to read all sessions.", value=time.monotonic() - began
         )
@@ -190,6 +201,20 @@ def _seen(found: list[Reading]) -> Metric:
             for judged, count in one.state.providers_seen.model_dump().items():
                 seen.add_metric((one.name, judged), count)
     return seen
+
+
+def _nodes(read: list[NodeReading]) -> Iterator[Metric]:
+    """What the nodes say, and whether they do."""
+    up = GaugeMetricFamily(f"{_PREFIX}node_up", "Whether a node (yagna) answers.", labels=("node",))
+    for node in read:
+        up.add_metric((node.name,), node.figures is not None)
+    yield up
+    for name, words in nodes.FIGURES.items():
+        made = CounterMetricFamily(f"{_PREFIX}node_{name}", words, labels=("node",))
+        for node in read:
+            if node.figures is not None and name in node.figures:
+                made.add_metric((node.name,), node.figures[name])
+        yield made
 
 
 def _network(one: Reading) -> str:

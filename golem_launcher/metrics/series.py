@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from golem_launcher.events import Usage
     from golem_launcher.gpus import Gpu
     from golem_launcher.metrics.reading import Reading
-    from golem_launcher.session_state import MachineState, Saving, SessionState
+    from golem_launcher.session_state import KeptVariables, MachineState, Saving, SessionState, Tunnel
 
     Value = Decimal | float | None
 
 _T = TypeVar("_T")
 
-MOST_MACHINES = 10
+MOST_MACHINES = 8
 """Those with a higher number are counted, and not told of one by one: a session has fewer than 200 series."""
 
 
@@ -84,6 +84,25 @@ def _saving(figure: Callable[[Saving], Value]) -> Callable[[Reading], Value]:
 
 def _usage(figure: Callable[[Usage], Value]) -> Callable[[MachineState], Value]:
     return lambda one: None if one.usage is None else figure(one.usage)
+
+
+def _carried(figure: Callable[[Tunnel], float]) -> Callable[[Reading], Value]:
+    """A figure of the tunnels to all machines together, also to those that are no longer its own: it never falls."""
+
+    def found(one: Reading) -> Value:
+        tunnels = [machine.tunnel for machine in one.state.machines if machine.tunnel is not None]
+        return sum(map(figure, tunnels)) if tunnels else None
+
+    return found
+
+
+def _variables(figure: Callable[[KeptVariables], int]) -> Callable[[Reading], Value]:
+    """A figure of the variables of all notebooks together."""
+    return lambda one: sum(map(figure, one.state.variables))
+
+
+def _round_trip(machine: MachineState) -> Value:
+    return None if machine.tunnel is None else machine.tunnel.round_trip
 
 
 def _supervisor(one: Reading) -> Value:
@@ -150,6 +169,16 @@ SESSION: tuple[Series[Reading], ...] = (
         "How far the machine that stands by is behind the first.",
         _running(lambda it: it.standby_behind),
     ),
+    Series("failovers_total", "How often its standby took over from a lost head.", lambda one: one.state.failovers),
+    Series("tunnel_sent_bytes_total", "Bytes that went to its machines.", _carried(lambda it: it.sent_bytes)),
+    Series("tunnel_received_bytes_total", "Bytes that came from them.", _carried(lambda it: it.received_bytes)),
+    Series("tunnel_connections_total", "Connections to its machines.", _carried(lambda it: it.connections)),
+    Series(
+        "tunnel_failures_total",
+        "Connections that were refused over there, or broke.",
+        _carried(lambda it: it.failures),
+    ),
+    Series("tunnel_reconnects_total", "Further tries at connections.", _carried(lambda it: it.reconnects)),
     Series("agreements_total", "Agreements that it signed.", lambda one: one.agreements),
     Series("bills_refused_total", "Bills that were not accepted.", lambda one: one.refusals),
     Series("warnings_total", "Warnings in its log.", lambda one: one.events["warning"]),
@@ -172,12 +201,16 @@ SESSION: tuple[Series[Reading], ...] = (
     Series("store_bytes", "What all its generations take in the store, about.", _saving(lambda it: it.kept_bytes)),
     Series("left_out_files", "Files that are not saved, or not as they are now.", _saving(lambda it: it.left_out)),
     Series("at_stake_files", "Files that an end would lose.", _saving(lambda it: it.at_stake)),
+    Series("variables_kept", "Variables of its notebooks that are saved.", _variables(lambda it: it.count)),
+    Series("variables_kept_bytes", "What they take, as its agent says.", _variables(lambda it: it.bytes)),
+    Series("variables_lost", "Variables that can't be saved.", _variables(lambda it: it.lost_count)),
     Series("save_problem", "Whether the last save failed or is odd.", _saving(lambda it: bool(it.problem))),
 )
 """Each begins with ``golem_launcher_session_`` and has the label ``session``."""
 
 MACHINE: tuple[Series[MachineState], ...] = (
     Series("ready", "Whether it is ready.", lambda one: one.stage is Stage.READY),
+    Series("round_trip_seconds", "From a question to its agent until the answer.", _round_trip),
     Series("cpu_cores", "Cores that it uses.", _usage(lambda it: it.cpu_percent / 100)),
     Series("memory_bytes", "Memory that it uses.", _usage(lambda it: it.memory_bytes)),
     Series("disk_bytes", "Disk that it uses.", _usage(lambda it: it.disk_bytes)),

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.machine_way import MachineWay
     from golem_launcher.access.streams import Stream
+    from golem_launcher.access.vpn import Counters
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.workload.base import Workload
@@ -85,6 +86,11 @@ class MachineEndpoint:
     def opens_to(self, session_token: str) -> None:
         """Its JupyterLab was told the session's token, and lets in who has that and nobody else from now on."""
         self._session_token = session_token
+
+    @property
+    def carried(self) -> Counters:
+        """What went through the tunnel so far, whoever was its provider."""
+        return self._way().vpn.counters
 
     def client(self) -> WorkloadClient:
         """A new HTTP client of the workload and its agent; ``async with`` it."""

@@ -1,4 +1,7 @@
-"""What a session uses of its provider's machine, as its agent tells it. A stranger's numbers: checked, then shown."""
+"""What a session uses of its provider's machine, as its agent tells it, and of the tunnel to it, as it is counted here.
+
+The agent's are a stranger's numbers: checked, then shown.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,13 @@ from golem_launcher.background_thread import run_in_background
 from golem_launcher.events import Usage
 from golem_launcher.market import history
 from golem_launcher.session.gpu_readings import gpu_readings
+from golem_launcher.session_state import Tunnel
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
+    from golem_launcher.access.vpn import Counters
     from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.session.machine_endpoint import MachineEndpoint
     from golem_launcher.session.machine_slot import MachineRecorder
 
 _EVERY_SECONDS = 4.0
@@ -27,20 +33,24 @@ _MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
 _SHORTEST_SECONDS = 0.5
 
 
-async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> None:
-    """Keep the usage in a machine's state current, until cancelled."""
+async def follow_usage(client: WorkloadClient, endpoint: MachineEndpoint, recorder: MachineRecorder) -> None:
+    """Keep in a machine's state what it uses, and what went through the tunnel to its ``endpoint``; until cancelled."""
     meter = Meter()
     loop_time = asyncio.get_running_loop().time
     began = kept = loop_time()
     compared = False
     while True:
+        asked = loop_time()
         try:
             answer = await client.usage()
         except (TimeoutError, OSError, aiohttp.ClientError):
             answer = b""
+        tunnel = _tunnel(endpoint.carried, loop_time() - asked if answer else None)
         usage, gpus = meter.read(answer), gpu_readings(answer)
-        if usage is not None and (usage, gpus) != (recorder.state.usage, recorder.state.gpus):
-            recorder.update(usage=usage, gpus=gpus)
+        if usage is None:
+            recorder.update(tunnel=tunnel)
+        else:
+            recorder.update(tunnel=tunnel, usage=usage, gpus=gpus)
         if not compared and recorder.state.gpus is not None:
             compared = True
             compare_gpus(recorder)
@@ -48,6 +58,17 @@ async def follow_usage(client: WorkloadClient, recorder: MachineRecorder) -> Non
             kept = loop_time()
             recorder.used(usage)
         await asyncio.sleep(_EVERY_SECONDS)
+
+
+def _tunnel(carried: Counters, round_trip: float | None) -> Tunnel:
+    return Tunnel(
+        sent_bytes=carried.sent,
+        received_bytes=carried.received,
+        connections=carried.connections,
+        failures=carried.failures,
+        reconnects=carried.reconnects,
+        round_trip=round_trip,
+    )
 
 
 def compare_gpus(recorder: MachineRecorder) -> None:

@@ -138,7 +138,8 @@ class Monitor:
 
     def _followers(self) -> list[Coroutine[Any, Any, None]]:
         session = self._session
-        followers = [self.client.follow_log(self._slot.log), follow_usage(self.client, self._recorder)]
+        usage = follow_usage(self.client, self._slot.endpoint, self._recorder)
+        followers = [self.client.follow_log(self._slot.log), usage]
         if self._slot.is_head and session.request.save and session.request.kernel_state:
             followers.append(follow_variables(self.client, session.recorder))
         if session.request.choose == "speed":

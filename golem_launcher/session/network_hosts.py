@@ -77,7 +77,8 @@ class _ThisComputer:
         localnet.up()
 
     def present(self) -> Node | None:
-        return localnet.up().node if localnet.status().get("stage") == "ready" else None
+        running = localnet.running()
+        return running.node if running is not None else None
 
     def known(self) -> list[Node]:
         node = self.present()

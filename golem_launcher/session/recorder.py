@@ -24,7 +24,7 @@ from golem_launcher.events import (
     now,
 )
 from golem_launcher.frozen import changed
-from golem_launcher.session import notices
+from golem_launcher.session import notices, start_trace
 from golem_launcher.session_state import AGREED, MachineState, SessionState
 
 if TYPE_CHECKING:
@@ -99,6 +99,8 @@ class Recorder:
         self._append(StageChanged(at=at, stage=stage, reason=reason))
         if stage.final or "started_at" in changes:
             self._tell_elsewhere("ended" if stage.final else "ready")
+        if "started_at" in changes or (stage.final and self.state.started_at is None):
+            self._submit(start_trace.begin, self._directory)
         _LOG.info("stage %s %s", stage.value, reason)
 
     def update(self, **changes: Any) -> None:

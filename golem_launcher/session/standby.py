@@ -91,6 +91,9 @@ class Standby:
                 self._record.message(f"{why} So it does not take over.", "warning")
                 self._let_go(newcomer)
                 newcomer = None
+            else:
+                recorder = self._session.recorder
+                recorder.update(failovers=recorder.state.failovers + 1)
         self._tell_none()
         return newcomer
 

@@ -13,6 +13,23 @@ AGREED = ("provider_id", "provider_name", "agreement_id", "wallet", "price_per_h
 """Fields of a machine's state that are those of its agreement, as the journal has it."""
 
 
+class Tunnel(BaseModel):
+    """What went through the tunnel to a machine so far, whoever was its provider: counted on this side."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sent_bytes: int = 0
+    received_bytes: int = 0
+    connections: int = 0
+    """That were asked for."""
+    failures: int = 0
+    """Those of them that the far side refused, or that broke."""
+    reconnects: int = 0
+    """How often one was tried anew, as the first try came to nothing."""
+    round_trip: float | None = None
+    """Seconds from the last question to its agent until the answer was here; ``None`` where none came."""
+
+
 class MachineState(BaseModel):
     """One machine of a session. Its number stays while providers come and go; the first is the head."""
 
@@ -33,6 +50,8 @@ class MachineState(BaseModel):
     price_per_hour: Decimal | None = None
     """At full load, in the network's coin."""
     usage: Usage | None = None
+    tunnel: Tunnel | None = None
+    """``None`` before it was ready."""
     gpus: tuple[Gpu, ...] | None = None
     """Its GPUs at present, as they say themselves; ``None`` where nothing is known: there is no ``nvidia-smi``."""
     gpus_offered: tuple[OfferedGpu, ...] = ()

@@ -100,6 +100,8 @@ class SessionState(BaseModel):
     progress: Progress | None = None
     """What the session waits for at present, where it is known how far that is."""
     providers_lost: int = 0
+    failovers: int = 0
+    """How often its standby took the place of a head that was lost."""
     notices: tuple[str, ...] = ()
     """What the user should know, a sentence each: a package that could not be restored, what recovery did."""
 

@@ -8,7 +8,7 @@ from golem_launcher.events import Stage, Usage
 from golem_launcher.gpus import Gpu
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session_state import MachineState, ProvidersSeen, Saving, SessionState
+from golem_launcher.session_state import KeptVariables, MachineState, ProvidersSeen, Saving, SessionState, Tunnel
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import JobRecord, Line
 
@@ -24,6 +24,9 @@ def make(name, *, stage=Stage.READY, machines=1, **fields):
     stages += [(stage, BEGAN + timedelta(seconds=103))]
     usage = Usage(cpu_percent=150.0, memory_bytes=2**30, disk_bytes=5, gpu_percent=0.0, gpu_memory_bytes=7)
     machine = {"provider_id": "0x" + "a" * 40, "provider_name": HOSTILE, "trouble": HOSTILE, "usage": usage}
+    machine["tunnel"] = Tunnel(
+        sent_bytes=1000, received_bytes=2000, connections=7, failures=2, reconnects=3, round_trip=0.05
+    )
     gpu = {"name": HOSTILE, "driver": HOSTILE, "memory_total_bytes": 2**30, "memory_bytes": 7, "percent": 0.0}
     machine["gpus"] = (Gpu(**gpu, celsius=40.0, watts=20.0), Gpu(**gpu, celsius=60.0), Gpu(name=HOSTILE))
     state = {
@@ -37,7 +40,9 @@ def make(name, *, stage=Stage.READY, machines=1, **fields):
             workspace=name, generation=3, saved_at=BEGAN, interval=5, files=10, bytes=1000, seconds=0.5, new_bytes=100,
             kept_bytes=2000, left_out=2, at_stake=1, problem=HOSTILE,
         ),
-        "providers_seen": ProvidersSeen(suitable=3, too_dear=2), "providers_lost": 1, "trouble": HOSTILE, "unsaved": 4,
+        "variables": (KeptVariables(notebook=HOSTILE, names=((HOSTILE, 9),), count=4, bytes=50, lost_count=2),) * 2,
+        "providers_seen": ProvidersSeen(suitable=3, too_dear=2), "providers_lost": 1, "failovers": 1,
+        "trouble": HOSTILE, "unsaved": 4,
     }  # fmt: skip
     directory.write_state(SessionState.model_validate(state | fields))
     return directory

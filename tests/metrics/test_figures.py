@@ -23,12 +23,12 @@ from golem_launcher.events import CostChanged, Message, NotSaved, ProviderLost, 
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.reading import MOST_ENDED
-from golem_launcher.metrics.series import finite
+from golem_launcher.metrics.series import SESSION, finite
 from golem_launcher.metrics.server import token_file
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session import trash
-from golem_launcher.session_state import Saving, StandbyState
+from golem_launcher.session_state import ClusterState, Saving, StandbyState
 from tests.metrics.made import BEGAN, HOSTILE, add_lines, make, make_job
 
 
@@ -75,13 +75,17 @@ def test_each_file_of_a_session_is_told():
         "saves_late": 0, "saved_timestamp_seconds": BEGAN.timestamp(), "save_interval_seconds": 5,
         "save_generation": 3, "save_duration_seconds": 0.5, "save_new_bytes": 100, "saved_bytes": 1000,
         "saved_files": 10, "store_bytes": 2000, "left_out_files": 2, "at_stake_files": 1, "save_problem": 1,
+        "failovers_total": 1, "tunnel_sent_bytes_total": 1000, "tunnel_received_bytes_total": 2000,
+        "tunnel_connections_total": 7, "tunnel_failures_total": 2, "tunnel_reconnects_total": 3,
+        "variables_kept": 8, "variables_kept_bytes": 100, "variables_lost": 4,
         "deadline_timestamp_seconds": None, "workers_wanted": None, "standby_ready": None, "standby_lag_seconds": None,
     }  # fmt: skip
     assert {name: of(found, f"session_{name}", session="lab") for name in expected} == expected
     machine = {
-        "ready": 1, "cpu_cores": 1.5, "memory_bytes": 2**30, "disk_bytes": 5, "gpu_utilization_ratio": 0,
-        "gpu_memory_bytes": 7, "gpus": 3, "gpu_memory_size_bytes": 2**31, "gpu_temperature_celsius": 60,
-        "gpu_power_watts": 20, "price_coins_per_hour": 0.5, "providers_lost_total": 1, "trouble": 1,
+        "ready": 1, "round_trip_seconds": 0.05, "cpu_cores": 1.5, "memory_bytes": 2**30, "disk_bytes": 5,
+        "gpu_utilization_ratio": 0, "gpu_memory_bytes": 7, "gpus": 3, "gpu_memory_size_bytes": 2**31,
+        "gpu_temperature_celsius": 60, "gpu_power_watts": 20, "price_coins_per_hour": 0.5, "providers_lost_total": 1,
+        "trouble": 1,
     }  # fmt: skip
     assert {name: of(found, f"machine_{name}", session="lab", machine="1") for name in machine} == machine
     assert of(found, "session_info", session="lab", network="local", workload="lab", coin="tGLM") == 1
@@ -188,8 +192,15 @@ def test_numbers_that_are_none_are_not_told():
 
 
 def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
+    """Each with all that a session can have."""
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    everything = {
+        "stages": tuple((stage, BEGAN + timedelta(seconds=at)) for at, stage in enumerate([*Stage, Stage.READY])),
+        "standby": StandbyState(stage="ready", generation=3, saved_at=BEGAN),
+        "cluster": ClusterState(workers=2, most=3), "deadline": soon, "money_ends_at": soon,
+    }  # fmt: skip
     for number in range(20):
-        directory = make(f"s-{number}", machines=30)
+        directory = make(f"s-{number}", machines=30, **everything)
         lines = [CostChanged(cost=Decimal(1), billed=Decimal(1)).model_dump_json() for _ in range(1000)]
         (directory.path / "events.jsonl").write_text("".join(f"{line}\n" for line in lines))
         files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(os.getpid()).to_json())
@@ -199,6 +210,9 @@ def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
         for sample in family.samples:
             session = sample.labels.get("session")
             count[session] = count.get(session, 0) + 1
+    told = {sample.name for family in known.collect() for sample in family.samples if sample.labels.get("session")}
+    whole = {f"golem_launcher_session_{one.name}" for one in SESSION}
+    assert whole <= told, "none is left out"
     assert max(found for session, found in count.items() if session) < 200
     assert count[None] < 300
     took = []

@@ -18,12 +18,14 @@ import pytest
 import yaml
 
 from golem_launcher.events import Stage, Used
+from golem_launcher.metrics import nodes
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client
+from golem_launcher.session import client, start_trace
 from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from tests.metrics.made import make, make_job
 from tests.networks import own_network
 from tests.session.ending import BUSY
+from tests.session.trace_receiver import receiving
 
 SHIPPED = Path(__file__).resolve().parents[2] / "docs" / "monitoring"
 DASHBOARDS = sorted((SHIPPED / "grafana" / "dashboards").glob("*.json"))
@@ -110,12 +112,19 @@ def test_dashboards_ask_the_sources_that_are_provisioned():
             asked = {(target["datasource"]["type"], target["datasource"]["uid"]) for target in panel["targets"]}
             assert asked <= known
             assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
-    assert len(uids) == len(DASHBOARDS) == 7
+    assert len(uids) == len(DASHBOARDS) == 8
     assert panels("loki")
 
 
 @pytest.fixture(scope="module")
-def session(tmp_path_factory):
+def receiver():
+    """Where the trace of its start goes."""
+    with receiving() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory, receiver):
     """A session that is ready and saved, and one as GPUs and clusters leave it."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed (Debian's prometheus)")
@@ -129,7 +138,7 @@ def session(tmp_path_factory):
         brought.write_text("brought along")
         asked = {"memory_gib": 0.5, "disk_gib": 0.5, "budget": 5, "save_seconds": 1, "inputs": [str(brought)]}
         request = LaunchRequest(name="real", **asked)
-        directory = client.start(request)
+        directory = client.start(request, environment=start_trace.environment(receiver.url))
         known = client.wait_for(
             directory,
             lambda state: state.stage is Stage.READY and state.head.usage is not None and state.saving is not None,
@@ -210,6 +219,17 @@ def test_what_a_session_uses_is_kept_in_its_events(session):
 
 
 @pytest.mark.slow
+def test_its_start_is_a_trace(session, receiver):
+    _, spans = receiver.trace()
+    (whole,) = [span for span in spans if not span.parent_span_id]
+    took = (whole.end_time_unix_nano - whole.start_time_unix_nano) / 1e9
+    state = session.state()
+    assert abs(took - (state.started_at - state.created_at).total_seconds()) < 0.01
+    assert {"checking", "negotiating", "deploying", "starting"} <= {span.name for span in spans} - {"ready"}
+    assert receiver.is_empty, "one trace for one start"
+
+
+@pytest.mark.slow
 def test_every_panel_shows_something(ask):
     queries = [(where, query.replace("$session", "real")) for where, query in panels("prometheus")]
     assert len(queries) > 60
@@ -219,9 +239,17 @@ def test_every_panel_shows_something(ask):
         queries = empty
         time.sleep(0.5)
     assert ask("label/session/values") == ["gpus", "real"]
-    for figure in ("saved_files", "saved_bytes", "save_new_bytes", "store_bytes", "save_duration_seconds"):
+    saved = ("saved_files", "saved_bytes", "save_new_bytes", "store_bytes", "save_duration_seconds")
+    for figure in (*saved, "tunnel_sent_bytes_total", "tunnel_received_bytes_total", "tunnel_connections_total"):
         query = f'max_over_time(golem_launcher_session_{figure}{{session="real"}}[1h]) > 0'
         assert _until(lambda query=query: ask("query", query=query)["result"]), figure
+    assert _until(lambda: ask("query", query='golem_launcher_machine_round_trip_seconds{session="real"} > 0')["result"])
+    assert _until(lambda: ask("query", query='golem_launcher_node_up{node="local"} == 1')["result"])
+    for name in set(nodes.FIGURES) - {"net_connections_p2p", "net_connections_relay"}:  # there are none on one computer
+        told = ask("query", query=f'golem_launcher_node_{name}_total{{node="local"}}')["result"]
+        assert told, f"yagna tells no {name}"
+    signed = 'golem_launcher_node_market_agreements_requestor_approved_total{node="local"} > 0'
+    assert ask("query", query=signed)["result"]
 
 
 @pytest.mark.slow

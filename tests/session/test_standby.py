@@ -65,6 +65,7 @@ def test_it_goes_on_with_everything_at_the_same_address(ready, lose, node):
     took = time.monotonic() - began
     assert after.head.provider_id == before.standby.provider_id, explain(directory)
     assert after.head.agreement_id == before.standby.agreement_id
+    assert (before.failovers, after.failovers) == (0, 1)
     assert directory.url() == url
     assert took < 15, "another machine is made ready by then"
     (printed,) = notebook(url, "print(open('typed.txt').read(), len(x), same is x)")

@@ -34,7 +34,7 @@ def coins(amount: Decimal | None) -> str:
 
 def with_coin(amount: Decimal | None, coin: str) -> str:
     """An amount as people read it: ``0.25 tGLM``. The coin is the network's, see ``networks.token_of``."""
-    return f"{coins(amount)} {coin}"
+    return f"{coins(amount)} {coin}" if amount is not None else coins(amount)
 
 
 def coins_at_a_glance(amount: Decimal) -> str:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _THERE = re.compile(r"([^/:]+):(.*)", re.DOTALL)
 _MOST_NAMED = 20
+_RATE_BYTES = 2**20
+"""The rate of less would tell how long it took to begin."""
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -135,7 +137,7 @@ async def _is_folder(far: FarFiles, target: _Place) -> bool:
 
 
 def _tell(copied: Copied, seconds: float) -> None:
-    rate = f", {data_size(int(copied.bytes / seconds))} a second" if copied.bytes else ""
+    rate = f", {data_size(int(copied.bytes / seconds))} a second" if copied.bytes >= _RATE_BYTES else ""
     words = f"Copied {counted(copied.files, 'file')} ({data_size(copied.bytes)}{rate})"
     say(f"{words}; {copied.unchanged} there already." if copied.unchanged else f"{words}.")
     for path, reason in list(copied.left_out.items())[:_MOST_NAMED]:

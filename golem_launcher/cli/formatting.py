@@ -180,5 +180,5 @@ def _saved(state: SessionState) -> str:
     if saving.generation is None:
         return problem or "nothing, there was no file yet"
     at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
-    what = f"{counted(saving.files, 'file')}{at}, generation {saving.generation} of '{saving.workspace}'"
+    what = f"{counted(saving.files, 'file')}{at}, save {saving.generation} of '{saving.workspace}'"
     return f"{what}. {problem}".rstrip(". ")

@@ -13,7 +13,7 @@ from golem_launcher.cli.completion import network_names
 from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, Network, unknown
-from golem_launcher.units import coins, counted
+from golem_launcher.units import coins, counted, with_coin
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
@@ -59,11 +59,14 @@ def wallet(
         print_json({**asdict(found), "free": found.free})
         return
     say(f"address:   {found.identity}  {found.url}".rstrip())
-    say(f"balance:   {coins(found.amount)} {found.token}")
-    if found.gas_coin:
-        say(f"for fees:  {coins(found.gas)} {found.gas_coin}")
+    if found.amount is None and not known.settles:
+        say("balance:   none is needed: nothing is paid on this network")
+    else:
+        say(f"balance:   {with_coin(found.amount, found.token)}")
+        if found.gas_coin:
+            say(f"for fees:  {with_coin(found.gas, found.gas_coin)}")
     say(f"reserved:  {coins(found.reserved)} {found.token}")
-    say(f"owed:      {coins(found.owed)} {found.token}")
+    say(f"owed:      {with_coin(found.owed, found.token)}")
     for payment in found.payments:
         where = payment.url or payment.transaction
         say(f"paid:      {payment.at[:19]}  {coins(payment.amount)} to {payment.to}  {where}".rstrip())

@@ -11,7 +11,7 @@ import typer
 
 from golem_launcher.cli.completion import job_names
 from golem_launcher.cli.jobs import Files, Output, Work, Workers, carry_out, changed, tell
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import DECIDED_BY_JOBS
@@ -98,6 +98,7 @@ def run(
         print_json(outcome)
     else:
         tell(outcome, "run")
+        say("  What a task printed is in log.txt beside its results.")
     if outcome["done"] < outcome["tasks"]:
         raise typer.Exit(FAILED)
 

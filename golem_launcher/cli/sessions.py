@@ -196,7 +196,7 @@ def save(name: Name, *, as_json: Json = False) -> None:
     else:
         left_out = saved["left_out"]
         more = f", {len(left_out):,} left out" if left_out else ""
-        say(f"Saved '{saved['workspace']}', generation {saved['generation']}: {counted(saved['files'], 'file')}{more}.")
+        say(f"Saved '{saved['workspace']}' (save {saved['generation']}): {counted(saved['files'], 'file')}{more}.")
         for each in left_out[:_MOST_NAMED]:
             say(f"  {shown(each['path'])}: {each['reason']}")
         if len(left_out) > _MOST_NAMED:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request.about import About
 from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
+from golem_launcher.units import number
 
 
 def parse_request(values: dict[str, Any]) -> LaunchRequest:
@@ -83,4 +85,10 @@ def _words(name: str) -> set[str]:
 
 
 def _message(kind: str, context: dict[str, Any], fallback: str) -> str:
-    return _MESSAGES[kind].format(**context) if kind in _MESSAGES else fallback.removeprefix("Value error, ")
+    numbers = {name: _number(value) for name, value in context.items() if isinstance(value, int | float | Decimal)}
+    return _MESSAGES[kind].format(**context | numbers) if kind in _MESSAGES else fallback.removeprefix("Value error, ")
+
+
+def _number(value: float | Decimal) -> str:
+    """A limit as the form has it."""
+    return f"{Decimal(number(value)):,f}"

@@ -69,7 +69,7 @@ def farewell(state: SessionState, *, suspended: bool = False) -> str:
     saving = state.saving
     if saving is not None and saving.generation is not None and saving.saved_at is not None:
         where = f"in {saving.store}" if saving.store else "on your computer"
-        which = f"generation {saving.generation} of '{saving.workspace}'"
+        which = f"save {saving.generation} of '{saving.workspace}'"
         lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S} are saved {where} ({which}).")
         if not suspended:
             again = f"golem-launcher start --resume {saving.workspace}"

@@ -55,7 +55,7 @@ async def save_last(session: Context, seconds: float) -> Unsaved:
 def _saved(saving: Saving | None) -> str:
     if saving is None or saving.generation is None or saving.saved_at is None:
         return "Nothing is saved."
-    return f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (generation {saving.generation})."
+    return f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (save {saving.generation})."
 
 
 def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:

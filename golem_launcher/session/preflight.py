@@ -71,7 +71,7 @@ def resumed(store: Store, resume: str) -> int:
     lost = store.lost(manifest.entries)
     if lost and len(lost) == manifest.files:
         raise RequestError(
-            f"Resume: no file of generation {manifest.generation} of '{workspace}' can be read.",
+            f"Resume: no file of save {manifest.generation} of '{workspace}' can be read.",
             f"golem-launcher verify {workspace}",
             field="resume",
         )

@@ -262,7 +262,7 @@ class Saves:
             return "Nothing had been saved there; it begins as the session began."
         self._restore = self._newest.generation
         at = f" of {self._newest.saved_at.astimezone():%H:%M:%S %Z}" if self._newest.saved_at else ""
-        return f"Its files are those{at} (generation {self._restore})."
+        return f"Its files are those{at} (save {self._restore})."
 
     async def detach(self) -> None:
         """Stop saving and let go of the present provider. Safe to call when there is none.

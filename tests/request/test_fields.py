@@ -72,6 +72,13 @@ def test_a_request_survives_its_json():
     assert request.workspace == "old"
 
 
+def test_a_limit_is_told_as_the_form_has_it():
+    with pytest.raises(RequestError, match=r"must be at most 4,096\.$"):
+        parse_request({"memory_gib": 100_000})
+    with pytest.raises(RequestError, match=r"must be at least 0\.1\.$"):
+        parse_request({"memory_gib": 0.01})
+
+
 def test_listed_addresses_must_be_listed():
     with pytest.raises(RequestError, match="at least one address"):
         parse_request({"outbound": "listed"})

@@ -73,7 +73,7 @@ def saved(tmp_path):
     ("arguments", "said"),
     [
         (["--resume", "nobody"], "there is no saved workspace 'nobody'. See `golem-launcher workspaces`"),
-        (["--resume", "mine@7"], "no generation 7"),
+        (["--resume", "mine@7"], "no save 7"),
         (["--resume", "mine", "--store", "PLACE/elsewhere"], "there is no saved workspace 'mine'"),
         (["--store", "PLACE/file/store"], "Not a directory"),
         (["--store", "PLACE/file"], "Not a directory"),
@@ -252,7 +252,7 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
             f"money ends: {ends.astimezone():%Y-%m-%d %H:%M %Z}, before its time is over, at 0.2 tGLM an hour" in shown
         )
         assert "deadline: 2050-01-02 01:30" in shown  # by this machine's clock, as everywhere
-        assert "saved: 5 files, generation 3 of 'read'. One file is too large" in shown
+        assert "saved: 5 files, save 3 of 'read'. One file is too large" in shown
         assert "notice: A package is missing." in shown
         directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
         listed = run("list").stdout

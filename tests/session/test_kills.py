@@ -114,7 +114,7 @@ def kill_provider(directory, lose, target):
     lose(directory)
     state = wait_for(directory, lambda state: state.stage is Stage.READY and state.providers_lost == losses + 1, 120)
     found = json.loads(run(directory, _HASHES))
-    generation = int(re.search(r"\(generation (\d+)\)", state.notices[-1])[1])
+    generation = int(re.search(r"\(save (\d+)\)", state.notices[-1])[1])
     hashes, at = saved(workspace(directory), target, generation)
     assert found == hashes
     return killed_at - at

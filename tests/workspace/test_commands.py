@@ -42,7 +42,7 @@ def test_results_become_a_zip_and_nothing_is_written_over(tmp_path):
         assert {name: archive.read(name) for name in WHOLE} == WHOLE
     assert "is there already" in command("results", "work", code=2)
     assert ": 1 file, " in command("results", "work", "--force", "--generation", "1")
-    assert "has no generation 9" in command("results", "work", "-o", "x.zip", "--generation", "9", code=1)
+    assert "has no save 9" in command("results", "work", "-o", "x.zip", "--generation", "9", code=1)
     assert "could not be written" in command("results", "work", "-o", "no/such/x.zip", code=1)
     assert {path.name for path in tmp_path.iterdir() if path.name.endswith("zip")} == {"work.zip"}
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".work") or path.name.startswith(".x")]

@@ -108,7 +108,7 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
         return
     left_out = saved["left_out"]
     await output.say(
-        f"Saved '{saved['workspace']}', generation {saved['generation']}: {counted(saved['files'], 'file')}"
+        f"Saved '{saved['workspace']}' (save {saved['generation']}): {counted(saved['files'], 'file')}"
         f"{f', {len(left_out):,} left out' if left_out else ''}."
     )
     if left_out:

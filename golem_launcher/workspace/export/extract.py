@@ -111,7 +111,7 @@ def _written(store: Store, manifest: Manifest, target: Path, progress: Callable[
         _write(store, entries, top, found, lambda done: progress(done, size))
         if found.damaged and not found.files:
             raise WorkspaceError(
-                f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",
+                f"No file of save {manifest.generation} of '{manifest.workspace}' can be read.",
                 f"golem-launcher verify {manifest.workspace}",
             )
         for name, lines in package_lists(manifest.environment, [entry.path for entry in entries]).items():

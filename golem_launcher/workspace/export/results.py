@@ -117,7 +117,7 @@ def write_zip(
             archive.writestr(name, lines)
     if damaged and len(damaged) == manifest.files - state_files:
         raise WorkspaceError(
-            f"No file of generation {manifest.generation} of '{manifest.workspace}' can be read.",
+            f"No file of save {manifest.generation} of '{manifest.workspace}' can be read.",
             f"golem-launcher verify {manifest.workspace}",
         )
     return Results(
@@ -189,7 +189,7 @@ def save_zip(
         unfinished.replace(path)
     except OSError as error:
         raise WorkspaceError(
-            f"{path} could not be written: {error.strerror or error}.", "Write it to another place with -o."
+            f"{path} could not be written: {error.strerror or error}.", "Write it to another place."
         ) from error
     else:
         return results

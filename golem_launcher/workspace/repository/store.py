@@ -149,7 +149,7 @@ class Store:
             numbers = self._numbers(workspace)
             parent = numbers[-1] if numbers else None
             if self._own.get(workspace, parent) != parent:
-                flags = [*flags, f"Somebody else has saved into this workspace, too: generation {parent}."]
+                flags = [*flags, f"Somebody else has saved into this workspace, too: save {parent}."]
             manifest = Manifest(
                 workspace=workspace,
                 generation=(parent or 0) + 1,
@@ -407,6 +407,6 @@ def _unknown(workspace: str, number: int | None, numbers: Sequence[int], known: 
         return WorkspaceError(f"No generation of '{workspace}' can be read.", f"golem-launcher verify {workspace}")
     there = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 1 else f"only {numbers[0]}"
     return WorkspaceError(
-        f"'{workspace}' has no generation {number}; it has {there}.",
+        f"'{workspace}' has no save {number}; it has {there}.",
         f"See `golem-launcher generations {workspace}`.",
     )

@@ -116,10 +116,10 @@ def test_a_damaged_list_is_never_replaced_by_an_older_one_unasked(stored):
 
 def test_nothing_is_rented_for_a_save_of_which_no_file_is_left(stored):
     shutil.rmtree(stored / "packs")
-    with pytest.raises(RequestError, match="no file of generation 3"):
+    with pytest.raises(RequestError, match="no file of save 3"):
         resumed(open_store(), "work")
     for readers in (("restore", "work", "out"), ("results", "work")):
-        assert "No file of generation 3" in command(*readers, code=1)
+        assert "No file of save 3" in command(*readers, code=1)
     assert not os.path.exists("out")  # noqa: PTH110
     assert not os.path.exists("work.zip")  # noqa: PTH110
 

@@ -130,7 +130,7 @@ def test_wrong_names_are_errors_that_help():
     save(store, FILES)
     with pytest.raises(WorkspaceError, match="no saved workspace 'other'"):
         store.manifest("other")
-    with pytest.raises(WorkspaceError, match="has no generation 7; it has only 1"):
+    with pytest.raises(WorkspaceError, match="has no save 7; it has only 1"):
         store.manifest("work", 7)
     with pytest.raises(WorkspaceError, match="is no name"):
         store.manifest("../work")
@@ -189,7 +189,7 @@ def test_two_who_save_into_one_workspace_hear_of_each_other_and_both_saves_stay(
         return store.commit("w", [Entry(name, "directory")], created_at=NOW - timedelta(days=2))
 
     assert commit(here, "a").flags == commit(here, "b").flags == commit(there, "c").flags == ()
-    assert "generation 3" in commit(here, "d").flags[0]
+    assert "save 3" in commit(here, "d").flags[0]
     assert commit(here, "e").flags == ()
     here.prune(at=NOW)
     assert {generation.number for generation in here.generations("w")} == {3, 5}

@@ -46,6 +46,7 @@ SECONDS = {
     "cluster": 240,
     "store": 300,
     "page": 300,
+    "hub_load": 400,
 }
 """All benchmarks, and how long each may take."""
 

@@ -34,14 +34,14 @@ _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'n
 
 
 def service(network: str = "local", *, port: int = 10801) -> dict[str, Any]:
-    """What the hub's configuration says of it.
+    """What the hub's configuration says of it; called there, in the hub's own process.
 
     ``network``: whose coin is counted; ``port``: a free one at 127.0.0.1.
     """
     return {
         "name": "golem",
         "url": f"http://127.0.0.1:{port}",
-        "command": modules.command("golem_launcher.hub_spawner.admin_page", network),
+        "command": modules.command("golem_launcher.hub_spawner.admin_page", network, str(os.getpid())),
         "environment": paths.variables(),
         "oauth_no_confirm": True,
     }
@@ -97,7 +97,8 @@ class _Style(web.RequestHandler):
         self.write(_STYLE.read_bytes())
 
 
-async def _serve(network: str) -> None:
+async def _serve(network: str, hub: int) -> None:
+    """Serve while the process ``hub`` is there: one that comes after it starts another, with a token of its own."""
     prefix, address = os.environ["JUPYTERHUB_SERVICE_PREFIX"], urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"])
     known = {"network": network, "prefix": prefix}
     pages: list[Any] = [
@@ -107,9 +108,8 @@ async def _serve(network: str) -> None:
         (f"{prefix}oauth_callback", HubOAuthCallbackHandler),
     ]
     application = web.Application(pages, cookie_secret=secrets.token_bytes(32), xsrf_cookies=True)
-    hub = os.getppid()
     await _listen(httpserver.HTTPServer(application, max_body_size=_LARGEST), address.hostname or "", address.port or 0)
-    while os.getppid() == hub:  # noqa: ASYNC110 - the hub that comes after it starts another, with a token of its own
+    while os.getppid() == hub:  # noqa: ASYNC110 - another process
         await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -129,4 +129,4 @@ async def _listen(server: httpserver.HTTPServer, host: str, port: int) -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO)
-    asyncio.run(_serve(sys.argv[1]))
+    asyncio.run(_serve(sys.argv[1], int(sys.argv[2])))

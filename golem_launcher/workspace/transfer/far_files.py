@@ -105,6 +105,13 @@ class FarFiles:
         """Whether a piece of that size goes by a transfer, as the faster way."""
         return self._agent.bulk is not None and self.throughput.prefers_bulk(size)
 
+    @property
+    def worthwhile_size(self) -> int:
+        """The size of the next piece, or of a larger one with which transfers pay that take a while to begin."""
+        larger = self.throughput.worth_a_transfer()
+        pays = larger <= LARGEST and self.throughput.bulk(larger) <= _LONG
+        return max(self.piece_size, int(larger)) if pays else self.piece_size
+
     def begin_small(self) -> None:
         """Begin with pieces that the tunnel would carry in a second: on a slow line transfers are slow as well."""
         self.piece_size = max(min(FIRST, int(self.throughput.bytes_by_tunnel(_TRIAL))), SMALLEST)

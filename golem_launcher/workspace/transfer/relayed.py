@@ -165,7 +165,7 @@ class Relayed:
 
     async def _keep(self) -> Piece | None:
         """Have a piece made; ``None`` when there is to be none now."""
-        most = self._far.piece_size
+        most = self._far.worthwhile_size
         while not self._ended and not self._full and self._far.prefers_transfer(most):
             name = f"{PREFIX}{secrets.token_hex(6)}"
             self._command({"keep": name, "most": most})

@@ -41,6 +41,11 @@ class Throughput:
         """Whether a transfer is the faster way."""
         return self.bulk(size) < self.tunnel(size)
 
+    def worth_a_transfer(self) -> float:
+        """Twice the bytes from which on a transfer is the faster way; infinite where it never is."""
+        gained = 1 / self._tunnel_rate - 1 / self._bulk_rate
+        return 2 * max(self._bulk_seconds - self._tunnel_seconds, 0.0) / gained if gained > 0 else math.inf
+
     def patience(self, size: float) -> float:
         """How long to wait for the tunnel until a transfer is worth beginning all the same."""
         return min(max(2 * self.tunnel(size), self.bulk(size), _LEAST_PATIENCE), _MOST_PATIENCE)

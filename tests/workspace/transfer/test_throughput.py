@@ -1,6 +1,7 @@
 """A line with 14 kB/s by the tunnel, as it is with 5 % loss and 300 ms there and back; a file transfer does better."""
 
 import asyncio
+import math
 import os
 import time
 
@@ -80,3 +81,14 @@ def test_the_way_is_what_was_faster():
     for _ in range(12):
         throughput.tunnel_took(100_000, 0.05)
     assert not throughput.prefers_bulk(2_000_000)
+
+
+def test_a_transfer_that_takes_long_to_begin_is_worth_it_for_more():
+    throughput = Throughput()
+    before = throughput.worth_a_transfer()
+    assert throughput.prefers_bulk(before)
+    throughput.bulk_took(3_500_000, 2.0)
+    assert not throughput.prefers_bulk(3_500_000)
+    assert throughput.prefers_bulk(throughput.worth_a_transfer())
+    throughput.tunnel_took(100_000_000, 0.1)
+    assert throughput.worth_a_transfer() == math.inf

@@ -391,6 +391,28 @@ def test_an_agreement_is_given_up_when_that_is_tried_first_though_the_node_is_aw
     assert again.entries.closed
 
 
+def test_what_a_node_that_answers_nothing_could_not_be_told_is_given_up_all_the_same():
+    business, node = Business(["one"]), SlowNode()
+    business.journal.update(demanded=True)
+
+    async def away(*_):
+        raise NodeUnreachable("The node is away.")
+
+    agreements, node.agreements = node.agreements, away
+    with pytest.raises(NodeUnreachable):
+        asyncio.run(closing.close_down(node, business.journal))
+    again = Journal.read(business.directory.path)
+    given_up = again.agreement("one").ended_at
+    assert given_up is not None
+    node.agreements = agreements
+    asyncio.run(closing.close_down(node, again))
+    assert (again.agreement("one").ended_at, again.agreement("one").unheard, again.entries.closed) == (
+        given_up,
+        True,
+        True,
+    )
+
+
 def test_a_provider_that_never_answers_is_not_asked_for_ever(monkeypatch):
     business, node = Business(), SlowNode(deaf=["two"])
     business.journal.update(demanded=True)

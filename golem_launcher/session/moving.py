@@ -124,7 +124,7 @@ class Move:
         await self._departure.check()
         await self._begins()
         await self.newcomer.rent()
-        await self._departure.begin()
+        await self.newcomer.wait_for(self._departure.begin())
         try:
             await wait_for(self.newcomer.take_lead(), _SWITCH_SECONDS)
         except TimeoutError:

@@ -17,12 +17,15 @@ from golem_launcher.session.deadline import AGENT_GRACE_SECONDS
 from golem_launcher.session.image_and_packages import image_and_packages
 from golem_launcher.session.machine_endpoint import MachineEndpoint
 from golem_launcher.session.machine_slot import HEAD, MachineSlot
+from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.newcomer_record import NewcomerRecorder
 from golem_launcher.session.provisioning import provision
 from golem_launcher.session.renting import Renting
+from golem_launcher.waiting import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
+    from typing import Any
 
     from golem_launcher.rental.activity_batches import BulkTransfer
     from golem_launcher.request import LaunchRequest
@@ -94,6 +97,21 @@ class Newcomer:
                 await asyncio.sleep(_RETRY_SECONDS)
             else:
                 failures = 0
+
+    async def wait_for(self, departure: Coroutine[Any, Any, object]) -> None:
+        """Stand ready until the head is left; what it costs is counted meanwhile, and its loss is seen.
+
+        Raises ``LauncherError``: that of the ``departure``, or what is wrong with this machine.
+        """
+        assert self.machine is not None
+        monitor = Monitor(self.session, self.slot, self.machine)
+        try:
+            async with first_of(departure, monitor.until_over()) as (leaving, watching):
+                if not leaving.done():
+                    raise ProviderError(watching.result())
+                leaving.result()
+        finally:
+            self.machine = replace(self.machine, rented=monitor.rented)  # a node may have begun anew
 
     async def take_lead(self) -> None:
         """Have it be used from now on: it has the newest save, and lets in who has the session's token.

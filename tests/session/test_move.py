@@ -1,6 +1,7 @@
 """A session that moves to another machine: with everything, at the same address; or not at all, and nothing is lost."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -8,6 +9,7 @@ from golem_launcher import attach
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
+from tests.session import providers
 from tests.session.conftest import BROKEN, LARGE, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
@@ -71,6 +73,46 @@ def test_it_goes_on_at_another_machine_with_everything(ready, lose, node):
     assert state.stage is Stage.ENDED
     assert state.cost <= state.budget
     node.holds_nothing_of(Journal.read(directory.path).entries)
+
+
+_TWO_SECONDS_THERE = 2 * 5 / 3600
+"""GLM; the first machine takes eight minutes for that."""
+_UNTIL_TOLD = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.05)\nprint('went')"
+
+
+def test_the_other_machine_is_counted_and_watched_while_it_waits_for_a_cell(ready, network, keys):
+    directory = ready()
+    head, url = directory.state().head.agreement_id, directory.url()
+    with ThreadPoolExecutor(2) as threads:
+        cell = threads.submit(notebook, url, _UNTIL_TOLD)
+        asyncio.run(_until_busy(url))
+        move = threads.submit(command, "move", directory.name, "--mem", str(LARGE), "--yes", check=False)
+        wait_for(directory, lambda state: state.move is not None and state.move.stage == "waiting", 60)
+        wait_for(directory, lambda state: float(state.cost) > _TWO_SECONDS_THERE, 30)
+        providers.terminate(network, keys, _of_newcomer(directory, head))
+        code, _, said = move.result(300)
+        assert code == 1
+        assert "The provider ended" in said, said
+        assert directory.state().head.agreement_id == head
+        asyncio.run(_put(url, "go"))
+        assert cell.result(60) == ["went\n"]
+
+
+async def _until_busy(url):
+    async with Jupyter(url) as jupyter:
+        while not any(kernel["execution_state"] == "busy" for kernel in await jupyter.call("GET", "/api/kernels")):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)  # it tells nobody
+
+
+async def _put(url, path):
+    async with Jupyter(url) as jupyter:
+        await jupyter.call("PUT", f"/api/contents/{path}", {"type": "file", "format": "text", "content": ""})
+
+
+def _of_newcomer(directory, head):
+    """The agreement of the machine to go on at."""
+    (entry,) = (one for one in Journal.read(directory.path).entries.agreements if one.agreement_id != head)
+    return entry
 
 
 def test_where_no_other_machine_does_all_goes_on_at_the_old_one(ready):

@@ -44,9 +44,9 @@ def keys(network):
 
 @pytest.fixture(scope="package")
 def session(network):  # noqa: ARG001 - it must be up
-    """A session that begins with one worker and may have three."""
+    """A session that begins with one worker and may have three; a machine stands by for its head."""
     history.forget()
-    request = LaunchRequest(name=SESSION, workers=1, max_workers=3, budget=6, memory_gib=2, disk_gib=1, save=False)
+    request = LaunchRequest(name=SESSION, workers=1, max_workers=3, budget=6, memory_gib=2, disk_gib=1, standby=1)
     directory = client.start(request)
     assert wait_for(directory, lambda state: state.stage is Stage.READY) is not None
     yield directory

@@ -18,6 +18,11 @@ from tests.session.jupyter import Jupyter
 pytestmark = pytest.mark.slow
 
 
+def of_standby(state):
+    """What the machine that stands by costs an hour, where there is one at the moment."""
+    return state.standby.price_per_hour or 0
+
+
 def test_a_notebook_has_a_client_and_scales_within_what_was_allowed(session, notebook):
     told = notebook.run(
         "cluster.scale(3); client.wait_for_workers(3, timeout=90)\n"
@@ -26,7 +31,7 @@ def test_a_notebook_has_a_client_and_scales_within_what_was_allowed(session, not
     assert told.split("\n")[0] == "['machine-2', 'machine-3', 'machine-4'] 6 tls://"
     state = wait_for(session, lambda state: ready_workers(state) == [2, 3, 4])
     assert len({one.provider_id for one in state.machines}) == 4
-    assert state.price_per_hour == sum(one.price_per_hour for one in state.machines)
+    assert state.price_per_hour == sum(one.price_per_hour for one in state.machines) + of_standby(state)
     assert (state.cluster.workers, state.cluster.most) == (3, 3)
     shown = command("cluster", session.name)[1]
     assert "3 Dask workers, 3 at most" in shown
@@ -225,7 +230,8 @@ def test_the_user_alone_allows_more(session, notebook):
     notebook.run("cluster.scale(1)")
     state = wait_for(session, lambda state: sum(one.stage.final for one in state.machines[1:]) == 3)
     assert ready_workers(state) == [2]
-    assert state.price_per_hour == state.head.price_per_hour + state.machines[1].price_per_hour
+    own = state.head.price_per_hour + state.machines[1].price_per_hour
+    assert state.price_per_hour == own + of_standby(state)
     assert notebook.run("print(client.submit(sum, [4, 5]).result())").strip() == "9"
 
 
@@ -242,9 +248,10 @@ def test_it_adapts(session, notebook):
 
 
 def test_a_lost_head_takes_the_scheduler_along_and_its_worker_joins_the_next(session, lose):
-    before = session.state()
+    before = wait_for(session, lambda state: state.standby.stage == "ready")
     lose(session, machine=1)
     state = wait_for(session, lambda state: state.providers_lost > before.providers_lost and state.stage is Stage.READY)
+    assert state.head.agreement_id == before.standby.agreement_id
     assert state.machines[1].activity_id == before.machines[1].activity_id
     notebook = Notebook(session.url())
     told = notebook.run(

@@ -38,6 +38,8 @@ class Commands:
             "decline": self._decline,
             "save": self._save,
             "move": self._move,
+            "hurry": self._hurry,
+            "stay": self._stay,
             "borrow": self._head.borrowed_gpu.borrow,
             "keep-running": self._keep_running,
             "benchmark": self._benchmark,
@@ -78,6 +80,17 @@ class Commands:
         """Begin to move to another machine: the request with ``changes``, ``now`` whatever runs. Which move it is."""
         changes, now = arguments.get("changes"), arguments.get("now") is True
         return {"number": await self._head.move(changes if isinstance(changes, dict) else {}, now=now)}
+
+    async def _hurry(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have the move under way not wait for cells that run."""
+        self._head.hurry_move()
+        return {}
+
+    async def _stay(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Give the move under way up."""
+        await self._head.stay()
+        await self._recorder.flush()
+        return {}
 
     async def _keep_running(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Let the session go on though nobody seems to use it."""

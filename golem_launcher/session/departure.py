@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import timeouts
 from golem_launcher.units import duration
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -43,6 +45,7 @@ class Departure:
         self._recorder = recorder
         self._busy = busy
         self._told = told
+        self._hurried = asyncio.Event()
         self.has_begun = False
         """Whether nobody can work at the machine any more: all that was done there is saved."""
 
@@ -70,6 +73,10 @@ class Departure:
         self._see_all_saved()
         return generation
 
+    def hurry(self) -> None:
+        """Wait no longer for cells that run: they end."""
+        self._hurried.set()
+
     async def _save_all(self) -> None:
         _, missing = await self._saves.save_all(timeouts.SAVE)
         if missing:
@@ -88,10 +95,10 @@ class Departure:
             self._recorder.enter(Stage.READY)
 
     async def _idle(self) -> None:
-        """Wait until no cell runs. Raises ``SessionError`` when one runs for too long."""
+        """Wait until no cell runs, or somebody hurries. Raises ``SessionError`` when one runs for too long."""
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _BUSY_SECONDS
-        while count := await self._busy():
+        while not self._hurried.is_set() and (count := await self._busy()):
             self._told("waiting")
             if loop_time() > end:
                 raise SessionError(
@@ -99,4 +106,5 @@ class Departure:
                     else f"A notebook was busy for {duration(_BUSY_SECONDS)}.",
                     "Move when its cells are done; or at once, which ends them: --now",
                 )  # fmt: skip
-            await asyncio.sleep(_LOOK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await wait_for(self._hurried.wait(), _LOOK_SECONDS)

@@ -225,6 +225,17 @@ class Head:
         if self._move is not None:
             await self._move.take_back(why)
 
+    async def stay(self) -> None:
+        """Give up the move that is under way. Raises ``SessionError`` where there is none, or it is too late."""
+        if self._move is None or not await self._move.take_back("You had it stay."):
+            raise SessionError("There is no move that could be given up: none was begun, or it goes over just now.")
+
+    def hurry_move(self) -> None:
+        """Have the move under way not wait for cells that run. Raises ``SessionError`` where there is none."""
+        if self._move is None or self._move.over:
+            raise SessionError("It is not moving.")
+        self._move.hurry()
+
     async def end_move(self, why: str) -> None:
         """Give a move up, unless it is over; ``why`` is a sentence."""
         if self._move is not None:

@@ -87,10 +87,20 @@ class Move:
             await cancel_all(self._task)
             self._tell_failure(why)
 
-    async def take_back(self, why: str) -> None:
-        """Give it up, unless the present machine is being left by now; ``why`` is a sentence."""
-        if not self._departure.has_begun:
-            await self.end(why)
+    async def take_back(self, why: str) -> bool:
+        """Give it up, unless it is over or the present machine is being left by now; whether it is given up.
+
+        ``why`` is a sentence.
+        """
+        if self.over or self._departure.has_begun:
+            return False
+        await self.end(why)
+        await self._failed()
+        return True
+
+    def hurry(self) -> None:
+        """Leave the present machine as soon as the other one is ready, whatever runs there."""
+        self._departure.hurry()
 
     def done(self) -> None:
         """The session goes on at the other machine."""

@@ -23,6 +23,7 @@ _MARGIN = 20.0
 WAIT_FOR_SAVE = SAVE + _MARGIN
 WAIT_FOR_BENCHMARK = BENCHMARK + _MARGIN
 WAIT_FOR_EXTEND = EXTEND + _MARGIN
+WAIT_FOR_STAY = CLOSING + _MARGIN
 WAIT_FOR_END = LAST_SAVE + CLOSING
 SILENCE = 20.0
 """A supervisor that is to end by force and says nothing for so long hangs, and is killed."""

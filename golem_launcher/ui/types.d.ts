@@ -439,6 +439,8 @@ export interface Session {
   idle_ends: string | null;
   /** What the Lab waits for the user's yes to; no hours where that is the end. */
   asked: { what: "extend" | "end" | "move" | "gpu"; hours: number; words: string } | null;
+  /** How far a move is; whether it waits for cells, and whether it can be given up. */
+  move: { words: string; waits: boolean; stays: boolean } | null;
   /** The first one's, which has the workspace. */
   usage: Usage | null;
   /** What its GPUs say of themselves, a line each. */

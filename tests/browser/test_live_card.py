@@ -39,9 +39,18 @@ def test_variables_are_named_and_a_move_is_told(page: Page) -> None:
         lost_count=2,
     )
     move = MoveState(stage="preparing", provider_name="large", price_per_hour=Decimal("0.5"))
-    make_session("training", GOOD_START, variables=(kept,), move=move)
+    directory = make_session("training", GOOD_START, variables=(kept,), move=move)
     card = page.get_by_role("article", name="training")
     card.get_by_text("large is made ready, to go on there; all goes on here meanwhile.").wait_for()
+    assert card.get_by_role("button", name="Stay here").is_visible()
+    assert card.get_by_role("button", name="Move now").count() == 0  # there is nothing to hurry yet
+    change(directory, move=move.model_copy(update={"stage": "waiting"}))
+    card.get_by_role("button", name="Move now").click()
+    card.get_by_text("Cells that run end.").wait_for()
+    change(directory, move=move.model_copy(update={"stage": "switching"}))
+    card.get_by_text("The session goes over to large.").wait_for()
+    assert card.locator(".gl-badge").inner_text() == "Moving"
+    assert card.get_by_role("button", name="Stay here").count() == 0
     card.get_by_text("Variables kept", exact=True).click()
     card.get_by_text(
         "train.ipynb: 3 variables kept, 141.1 MiB (a 95.4 MiB, df 45.8 MiB, f); not kept: log (an open file), "

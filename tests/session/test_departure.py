@@ -1,4 +1,4 @@
-"""Another machine is paid for only where all that is at the present one can be saved."""
+"""Another machine is paid for only where all that is at the present one can be saved; cells are waited for."""
 
 import asyncio
 from types import SimpleNamespace
@@ -30,3 +30,22 @@ def test_what_can_not_be_saved_is_known_before_another_machine_is_rented():
 
 def test_what_cells_write_while_they_run_is_looked_at_when_they_are_done():
     checked(at_stake=1, cells=1)
+
+
+def test_cells_are_waited_for_until_somebody_hurries():
+    told = []
+
+    async def save_all(_seconds):
+        return None, "a.ipynb is not saved."  # so that it ends here
+
+    async def busy():
+        return 1
+
+    def tell(stage):
+        told.append(stage)
+        departure.hurry()
+
+    departure = Departure(SimpleNamespace(save_all=save_all), None, None, busy=busy, told=tell)
+    with pytest.raises(SessionError, match="is not saved"):
+        asyncio.run(departure.begin())
+    assert told == ["waiting", "switching"]

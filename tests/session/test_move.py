@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from golem_launcher import attach
+from golem_launcher.errors import LauncherError
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client
+from golem_launcher.session import client, liveness, timeouts
 from tests.session import providers
 from tests.session.conftest import BROKEN, LARGE, command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -140,6 +141,14 @@ def test_where_no_other_machine_does_all_goes_on_at_the_old_one(ready):
         code, _, said = command("move", directory.name, *options, check=False)
         assert code != 0
         assert words in said, said
+
+    client.move(directory.name, {"memory_gib": LARGE})
+    liveness.control(directory, "stay", deadline=timeouts.WAIT_FOR_STAY)
+    state = directory.state()
+    assert (state.stage, state.head.agreement_id) == (Stage.READY, agreement)
+    assert (state.move.stage, state.move.reason) == ("failed", "You had it stay.")
+    with pytest.raises(LauncherError, match="no move that could be given up"):
+        liveness.control(directory, "stay")
 
 
 def test_an_unused_gpu_is_handed_back_and_the_session_goes_on_without(ready):

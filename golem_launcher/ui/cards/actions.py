@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.session import client, liveness, suspension, waking
+from golem_launcher.session import client, liveness, suspension, timeouts, waking
 from golem_launcher.session.directory import session_directory
 from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
@@ -45,6 +45,8 @@ class Actions:
             "decline": _decline,
             "move quote": _quote_of_move,
             "move": _move,
+            "move now": _move_now,
+            "stay": _stay,
             "save": _save,
             "keep running": _keep_running,
             "remove": _remove,
@@ -166,6 +168,16 @@ def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
 def _move(directory: SessionDirectory, _content: Content) -> Content:
     client.move(directory.name, _changes(directory))
     return {"text": "It moves."}
+
+
+def _move_now(directory: SessionDirectory, _content: Content) -> Content:
+    liveness.control(directory, "hurry")
+    return {"text": "It moves."}
+
+
+def _stay(directory: SessionDirectory, _content: Content) -> Content:
+    liveness.control(directory, "stay", deadline=timeouts.WAIT_FOR_STAY)
+    return {"text": "It stays."}
 
 
 def _changes(directory: SessionDirectory) -> dict[str, int]:

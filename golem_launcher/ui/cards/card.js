@@ -8,6 +8,7 @@ import { JobView } from "./job.js";
 import { LabAsksView } from "./lab_asks.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
+import { MoveView } from "./move.js";
 import {
   continueWords,
   documentWords,
@@ -84,6 +85,10 @@ export class Card {
       move: () => tools.send({ kind: "move", name }),
       end: () => this.abort.button.click(),
       decline: () => tools.send({ kind: "decline", name }),
+    });
+    this.move = new MoveView({
+      now: () => tools.send({ kind: "move now", name }),
+      stay: () => tools.send({ kind: "stay", name }),
     });
     this.variables = h("ul", { class: "gl-variables" });
     this.variablesBox = h(
@@ -201,6 +206,7 @@ export class Card {
       this.asks.element,
       this.reason,
       this.idle,
+      this.move.element,
       this.notices,
       this.stages.element,
       this.job.element,
@@ -265,6 +271,7 @@ export class Card {
       button.disabled = false;
       setText(button, to === "stop" ? "Abort" : "End at once");
     }
+    if (to === "move now" || to === "stay") this.move.answered();
     if (to === "move quote" || to === "move") this.asks.answered(content);
     if (to === "extend") return this.extend.answered(content);
     if (to === "ssh") return this.ways.toldSsh(content);
@@ -284,10 +291,8 @@ export class Card {
     const troubled = session.live && !lost && session.trouble !== "";
     this.element.classList.toggle("gl-over", !session.live);
     this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
-    setText(
-      this.badge,
-      lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : STAGE_WORDS[session.stage][0],
-    );
+    const word = session.move && !session.move.stays ? "Moving" : STAGE_WORDS[session.stage][0];
+    setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : word);
     setText(this.where, whereWords(session));
     setText(
       this.reason,
@@ -300,6 +305,7 @@ export class Card {
     show(this.reason, this.reason.textContent !== "");
     show(this.own, Boolean(session.own_image && session.live && session.started));
     this.asks.update(session);
+    this.move.update(session);
     setText(this.idleWords, session.idle);
     show(this.idle, session.live && session.idle !== "");
     this.showNotices();

@@ -173,12 +173,13 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "lost": state.providers_lost,
         "notices": [
             clean_line(notice)
-            for notice in (*filter(None, [state.not_ended, _moves(state), _asks(state)]), *state.notices)
+            for notice in (*filter(None, [state.not_ended, _failed_move(state), _asks(state)]), *state.notices)
         ],
         "not_ended": bool(state.not_ended),
         "idle": clean_line(state.idle),
         "idle_ends": _iso(state.idle_ends_at),
         "asked": _asked_for(state),
+        "move": _move(state),
         "usage": state.head.usage.model_dump() if state.head.usage and not state.stage.final else None,
         "gpus": [] if state.stage.final else [clean_line(line) for line in state.head.gpu_lines],
         "machines": [_machine(one, state) for one in state.machines_in_use] if len(state.machines) > 1 else [],
@@ -193,10 +194,17 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
     }
 
 
-def _moves(state: SessionState) -> str:
-    """How far a move to another machine is, or that it failed."""
+def _failed_move(state: SessionState) -> str:
     move = state.move
-    return "" if move is None or move.stage == "done" or state.stage.final else move.words
+    return "" if move is None or move.stage != "failed" or state.stage.final else move.words
+
+
+def _move(state: SessionState) -> dict[str, Any] | None:
+    """How far a move to another machine is, and what can be done about it."""
+    move = state.move
+    if move is None or move.over or state.stage.final:
+        return None
+    return {"words": clean_line(move.words), "waits": move.stage == "waiting", "stays": move.stage != "switching"}
 
 
 def _asks(state: SessionState) -> str:

@@ -50,7 +50,14 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             moves.append(arguments)
             return {"number": 1}
 
-        server = ControlServer(directory.control_socket, {"extend": extend, "keep-running": keep_running, "move": move})
+        async def stay(_arguments: dict[str, Any]) -> dict[str, Any]:
+            return {}
+
+        async def hurry(_arguments: dict[str, Any]) -> dict[str, Any]:
+            raise SessionError("It is not moving.")
+
+        commands = {"extend": extend, "keep-running": keep_running, "move": move, "stay": stay, "hurry": hurry}
+        server = ControlServer(directory.control_socket, commands)
         await server.start()
         try:
             sent: list[dict[str, Any]] = []
@@ -62,6 +69,8 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             await acts["move"]({"name": "mine"})
             change(directory, asked=LabAsks(what="gpu"))
             await acts["move"]({"name": "mine"})
+            await acts["stay"]({"name": "mine"})
+            await acts["move now"]({"name": "mine"})
         finally:
             await server.aclose()
         assert [one["changes"] for one in moves] == [{}, {"gpus": 1}]
@@ -70,6 +79,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)
         assert answers[3] == ("keep running", True, "It goes on.")
+        assert answers[-2:] == [("stay", True, "It stays."), ("move now", False, "It is not moving.")]
 
     asyncio.run(main())
 

@@ -1,7 +1,8 @@
-"""How long Prometheus waits for the figures of twenty sessions, each with thirty machines and all that one can have."""
+"""How long Prometheus waits for the figures of twenty sessions, each of thirty machines, and of a node beside them."""
 
 from __future__ import annotations
 
+import os
 import statistics
 import time
 from typing import TYPE_CHECKING
@@ -10,7 +11,11 @@ from prometheus_client import generate_latest
 
 from benchmarks import bed
 from benchmarks.row import Row
+from golem_launcher import files
+from golem_launcher.localnet import network as localnet
 from golem_launcher.metrics.collector import registry
+from golem_launcher.processes import ProcessRecord
+from golem_launcher.session.liveness import SUPERVISOR_FILE
 from tests.metrics.made import make
 
 if TYPE_CHECKING:
@@ -21,8 +26,10 @@ _SESSIONS, _SCRAPES = 20, 50
 
 def rows(base: Path) -> list[Row]:
     with bed.home(base / "metrics"):
+        localnet.up()
         for number in range(_SESSIONS):
-            make(f"s-{number}", machines=30)
+            directory = make(f"s-{number}", machines=30)
+            files.write_json(directory.path / SUPERVISOR_FILE, ProcessRecord.of(os.getpid()).to_json())
         known = registry()
         size = len(generate_latest(known))
         took = []

@@ -70,11 +70,14 @@ class HttpConnection:
         while isinstance(await self.next(), h11.Data):
             pass
 
-    async def body(self) -> bytes:
-        """All of a request's body, of which the caller knows that it is short."""
-        parts = []
+    async def body(self, most: int) -> bytes:
+        """All of a request's body. Raises ``ConnectionResetError`` where it is longer than was said."""
+        parts, size = [], 0
         while isinstance(event := await self.next(), h11.Data):
             parts.append(event.data)
+            size += len(event.data)
+            if size > most:
+                raise ConnectionResetError("more than was announced")
         return b"".join(parts)
 
     async def give(self, served: Served) -> None:

@@ -16,10 +16,10 @@ import h11
 
 from golem_launcher.access import byte_ranges, open_documents, origin_policy
 from golem_launcher.access.exchange import PACKED, Exchange
-from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, moved, plain
+from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, html, moved, plain
 from golem_launcher.access.lab_frontend import Served
 from golem_launcher.access.streams import join
-from golem_launcher.access.uploads import PLACE
+from golem_launcher.access.uploads import LARGEST, PLACE
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -212,13 +212,14 @@ class Conversation:
         if large is None or request.method in _READS or not path.startswith(PLACE):
             return b""
         path = path.partition("?")[0]
-        length = int(dict(headers).get(b"content-length", b"0"))
+        framing = dict(headers)
+        length = 0 if b"transfer-encoding" in framing else int(framing.get(b"content-length", b"0"))
         if request.method != b"PUT" or not large.uploads.may_be_part(path, length):
             await large.uploads.settle(path)
             return b""
         if self._browser.http.they_are_waiting_for_100_continue:
             await self._browser.send(h11.InformationalResponse(status_code=100, headers=[]))
-        return await self._browser.body()
+        return await self._browser.body(LARGEST)
 
     async def _take_part(self, request: h11.Request, headers: Headers, body: bytes) -> Served | None:
         """The answer to a part of an upload; ``None`` for anything else."""
@@ -228,6 +229,9 @@ class Conversation:
         answer = await self._upstream.large.uploads.take(path, target, self._policy.request(headers), body)
         if answer is None:
             return None
+        place = self._policy.leaves(answer.status, answer.headers)
+        if place is not None:
+            return html(502, origin_policy.leaving_page(place))
         passed = self._policy.response(request.target, answer.headers)
         return Served(answer.status, [each for each in passed if each[0] not in _FRAMING], answer.body)
 

@@ -14,6 +14,7 @@ import contextlib
 import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakValueDictionary
 
 from golem_launcher.errors import AccessError, LauncherError
 from golem_launcher.untrusted import json_value
@@ -31,6 +32,8 @@ _LEAST = 500_000
 """Of the first: a file that is smaller is sent at once."""
 _MOST = 4
 """Uploads at a time that are gathered."""
+_MOST_BROKEN = 256
+"""So many that broke are remembered, the last ones."""
 _GOOD = range(200, 300)
 _OF_ONE_PART = {b"content-length", b"transfer-encoding", b"expect", b"accept-encoding"}
 _LAST = -1
@@ -105,7 +108,6 @@ class _Upload:
     size: int = 0
     model: dict[str, Any] = field(default_factory=dict)
     """What JupyterLab said of the file at first."""
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def so_far(self) -> Answer:
         """What JupyterLab would say once it had all that was taken."""
@@ -113,7 +115,7 @@ class _Upload:
         return Answer(200, [(b"content-type", b"application/json")], body)
 
     async def settle(self) -> None:
-        """Wait until all that was taken is answered, or can't be."""
+        """Wait until all that was taken by now is answered, or can't be."""
         with contextlib.suppress(Refused, LauncherError, OSError):
             await self.sending.answer()
 
@@ -125,77 +127,123 @@ class Uploads:
         """``begin`` makes what has parts asked with these headers. Raises ``AccessError`` where there is no way."""
         self._begin = begin
         self._under_way: dict[str, _Upload] = {}
+        self._broken: dict[str, None] = {}
+        """Where a file is not whole, though its page was told that its parts were taken: only a first part goes on."""
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        """Of the parts for a path: none passes another that is on its way."""
 
     def may_be_part(self, path: str, length: int) -> bool:
         """Whether what a page puts at ``path``, of so many bytes, may be part of an upload."""
-        return 0 < length <= LARGEST and (length >= _LEAST or path in self._under_way)
+        known = path in self._under_way or path in self._broken
+        return 0 < length <= LARGEST and (length >= _LEAST or known)
 
     async def take(self, path: str, target: str, headers: Headers, body: bytes) -> Answer | None:
         """The answer to a part; ``None`` for what JupyterLab is to be asked as usual, once this returns.
 
-        ``target`` and ``headers`` are those with which it is asked.
+        ``target`` and ``headers`` are those with which it is asked. Whoever asks with others than the parts before is
+        judged by JupyterLab, and changes nothing for these.
         """
         part = await asyncio.to_thread(_part, body)
         shown = [(name, value) for name, value in headers if name not in _OF_ONE_PART]
-        before = self._under_way.get(path)
         if part is None:
             await self.settle(path)
             return None
-        if part.number == 1 and before is not None:  # the page begins anew
-            await self._end(path)
-            before = None
-        if before is None:
-            return await self._first(path, target, shown, part) if part.number == 1 else None
-        async with before.turn:
-            return await self._next(path, target, shown, part)
+        turn = self._turns.setdefault(path, asyncio.Lock())
+        async with turn:
+            return await self._in_turn(path, target, shown, part)
 
     async def settle(self, path: str) -> None:
-        """Wait until nothing is on its way to what is at ``path``, below it or above."""
+        """Wait until what was taken by now for what is at ``path``, below it or above is on its way no more."""
         for other, upload in list(self._under_way.items()):
             if f"{other}/".startswith(f"{path}/") or f"{path}/".startswith(f"{other}/"):
                 await upload.settle()
 
+    async def _in_turn(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+        upload = self._under_way.get(path)
+        if upload is None:
+            if part.number == 1:
+                return await self._first(path, target, headers, part)
+            return _BROKEN if path in self._broken else None
+        if headers != upload.headers:
+            return await self._by_another(path, upload, target, headers, part)
+        if part.number == 1:  # the page begins anew
+            await self._end(path)
+            return await self._first(path, target, headers, part)
+        try:
+            return await self._next(path, upload, target, part)
+        except Refused as refused:
+            answer = refused.answer
+        except (LauncherError, OSError):
+            answer = _BROKEN
+        await self._break(path)
+        return answer
+
+    async def _next(self, path: str, upload: _Upload, target: str, part: _Part) -> Answer | None:
+        if part.number not in {upload.number + 1, _LAST}:
+            await upload.sending.answer()
+            await self._end(path)
+            return None
+        await self._add(upload, target, part)
+        if part.number != _LAST:
+            return upload.so_far()
+        answer = await upload.sending.answer()
+        await self._end(path)
+        return answer
+
     async def _first(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+        """JupyterLab's own answer to a first part; the others are gathered once it took that."""
         for other in [other for other, each in self._under_way.items() if each.sending.over]:
-            await self._end(other)
+            await self._break(other)
         if len(self._under_way) >= _MOST:
             return None
         try:
             upload = _Upload(await self._begin(headers), headers)
         except (AccessError, OSError):
             return None
-        self._under_way[path] = upload
-        async with upload.turn:
-            try:
-                return await self._asked(path, upload, target, part)
-            except (LauncherError, OSError):  # asked once more it begins the file anew
-                await self._end(path)
-                return None
+        try:
+            answer = await self._asked(upload, target, part)
+        except (LauncherError, OSError):  # asked once more it begins the file anew
+            await upload.sending.aclose()
+            return None
+        if answer.good:
+            self._under_way[path] = upload
+            self._broken.pop(path, None)
+        else:
+            await upload.sending.aclose()
+        return answer
 
-    async def _next(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
-        upload = self._under_way.get(path)
-        if upload is None or part.number not in {upload.number + 1, _LAST}:
-            await self._end(path)
+    async def _by_another(
+        self, path: str, upload: _Upload, target: str, headers: Headers, part: _Part
+    ) -> Answer | None:
+        """A part with other cookies or another token: the page's, which were renewed, or a stranger's."""
+        try:
+            await upload.sending.answer()
+        except (Refused, LauncherError, OSError):
+            await self._break(path)
+            return await self._in_turn(path, target, headers, part)
+        if part.number not in {upload.number + 1, _LAST}:
             return None
         try:
-            if headers != upload.headers:
-                await upload.sending.answer()
-                sending = await self._begin(headers)
-                await upload.sending.aclose()
-                upload.sending, upload.headers = sending, headers
-                return await self._asked(path, upload, target, part)
-            if part.number == _LAST:
-                return await self._asked(path, upload, target, part)
-            await self._add(upload, target, part)
-        except Refused as refused:
-            await self._end(path)
-            return refused.answer
-        except (LauncherError, OSError):
-            await self._end(path)
+            sending = await self._begin(headers)
+        except (AccessError, OSError):
             return _BROKEN
-        return upload.so_far()
+        asked = _Upload(sending, headers, upload.number, upload.size)
+        try:
+            answer = await self._asked(asked, target, part)
+        except (LauncherError, OSError):  # nobody knows whether it was taken
+            await sending.aclose()
+            await self._break(path)
+            return _BROKEN
+        if not answer.good:
+            await sending.aclose()
+            return answer
+        await upload.sending.aclose()
+        self._under_way[path] = asked
+        if part.number == _LAST:
+            await self._end(path)
+        return answer
 
-    async def _asked(self, path: str, upload: _Upload, target: str, part: _Part) -> Answer:
+    async def _asked(self, upload: _Upload, target: str, part: _Part) -> Answer:
         """JupyterLab's own answer to a part."""
         try:
             await self._add(upload, target, part)
@@ -203,8 +251,6 @@ class Uploads:
         except Refused as refused:
             answer = refused.answer
         upload.model = _model(answer)
-        if part.number == _LAST or not answer.good:
-            await self._end(path)
         return answer
 
     async def _add(self, upload: _Upload, target: str, part: _Part) -> None:
@@ -213,10 +259,18 @@ class Uploads:
         upload.size += len(part.content)
 
     async def _end(self, path: str) -> None:
-        upload = self._under_way.pop(path, None)
-        if upload is not None:
-            await upload.settle()
-            await upload.sending.aclose()
+        """Nothing more of it is gathered. Whoever asks for the same path waits for its turn meanwhile."""
+        upload = self._under_way[path]
+        await upload.settle()
+        await upload.sending.aclose()
+        self._under_way.pop(path, None)
+
+    async def _break(self, path: str) -> None:
+        """What its page was told to be taken may be lost."""
+        await self._end(path)
+        self._broken[path] = None
+        while len(self._broken) > _MOST_BROKEN:
+            del self._broken[next(iter(self._broken))]
 
 
 def _part(body: bytes) -> _Part | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import select
 import socket
 import sys
 import threading
@@ -75,6 +76,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 - the name in the base class
         """Nothing: the log is the workload's."""
+
+    def has_left(self) -> bool:
+        """Whether who asks waits for no answer any more; asked between the steps of one that takes long."""
+        try:
+            looking = select.poll()
+            looking.register(self.connection, select.POLLIN)
+            return bool(looking.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
+        except (OSError, ValueError):  # it is closed
+            return True
 
     def answer(self, routes: Routes, of_others: dict[str, Routes] | None = None) -> None:
         """Answer by the route that the path names: a JSON object, or pieces of bytes.

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from .workspace.wire import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes: it says what the file is called and when it changed."""
@@ -28,9 +28,16 @@ _SECONDS = 60.0
 _GOOD = range(200, 300)
 
 
-def replay(hosts: Iterable[str], port: int, headers: Iterable[tuple[str, str]], piece: BinaryIO) -> dict[str, Any]:
+def replay(
+    hosts: Iterable[str],
+    port: int,
+    headers: Iterable[tuple[str, str]],
+    piece: BinaryIO,
+    given_up: Callable[[], bool],
+) -> dict[str, Any]:
     """Ask what is in a piece, each with these headers; how many were answered, and the last answer.
 
+    Nothing more is asked once it was ``given_up``: whoever wanted it may begin the file anew.
     ``{"count": n, "status": 200, "headers": [[name, value], …], "body": "…"}``, the body as Latin-1. Raises
     ``OSError`` when the workload does not answer, ``WireError`` for what is no piece of questions.
     """
@@ -38,6 +45,8 @@ def replay(hosts: Iterable[str], port: int, headers: Iterable[tuple[str, str]], 
     answer: dict[str, Any] = {"count": 0}
     try:
         for target, body in _questions(piece):
+            if given_up():
+                raise ConnectionError("whoever asked for it has left")
             connection.putrequest("PUT", target, skip_host=True, skip_accept_encoding=True)
             for name, value in headers:
                 connection.putheader(name, value)
@@ -60,6 +69,16 @@ def replay(hosts: Iterable[str], port: int, headers: Iterable[tuple[str, str]], 
     finally:
         connection.close()
     return answer
+
+
+def target_of(piece: BinaryIO) -> str:
+    """What the first question in a piece is about. Raises ``WireError`` when there is none."""
+    try:
+        target = json.loads(piece.readline(_LONGEST_LINE))["target"]
+    except (ValueError, KeyError, TypeError):
+        raise WireError("no piece of questions") from None
+    piece.seek(0)
+    return str(target)
 
 
 def head(target: str, model: dict[str, Any], content: bytes) -> bytes:

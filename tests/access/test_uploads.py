@@ -21,7 +21,8 @@ _PATH = "/api/contents/folder/a%20file.bin"
 class Sending:
     """Has parts asked of a Lab that knows ``files``; like the real one it lags behind, until somebody waits for it."""
 
-    def __init__(self, headers, files, refuses=None):
+    def __init__(self, headers, files, refuses=None, *, known=True):
+        self._known = known
         self.headers, self._files, self._refuses = headers, files, refuses
         self._waiting = []
         self._answer = None
@@ -40,6 +41,9 @@ class Sending:
     def ask(self):
         while self._waiting:
             target, model, content = self._waiting.pop(0)
+            if not self._known:
+                self._answer, self.over = Answer(403, [], b""), True
+                raise Refused(self._answer)
             if target == self._refuses:
                 self._answer = Answer(507, [(b"content-type", b"application/json")], b'{"message": "no room"}')
                 self.over = True
@@ -65,16 +69,17 @@ class Sending:
 class _Far:
     """What the session has beside the link: the uploads that were begun, and the files that came of them."""
 
-    def __init__(self, *, fault=None, refuses=None):
+    def __init__(self, *, fault=None, refuses=None, refuses_without=None):
         self.begun, self.files = [], {}
-        self._fault, self._refuses = fault, refuses
+        self._fault, self._refuses, self._token = fault, refuses, refuses_without
         self.asked = []
         """What came to the Lab by the tunnel."""
 
     async def begin(self, headers):
         if self._fault is not None:
             raise self._fault
-        self.begun.append(Sending(headers, self.files, self._refuses))
+        known = self._token is None or dict(headers).get(b"authorization", b"").decode() == self._token
+        self.begun.append(Sending(headers, self.files, self._refuses, known=known))
         return self.begun[-1]
 
     @contextlib.asynccontextmanager
@@ -140,11 +145,66 @@ def test_what_broke_off_is_an_error_and_nothing_is_asked_twice():
         async with far.link() as there:
             assert (await _put(there, 1))[0] == 201
             far.begun[0].over = True
-            assert (await _put(there, 2))[0] == 502
+            for number in (2, 2, 3, -1):  # a program tries again: what was there is not whole, whatever comes now
+                assert (await _put(there, number))[0] == 502
+            assert (await _put(there, 1, path=_PATH + "2"))[0] == 201  # another file's is no reason to forget that
+            assert (await _put(there, 3))[0] == 502
 
     run(scene())
     assert far.asked == []
-    assert far.files == {_PATH: _PART}
+    assert far.files == {_PATH: _PART, _PATH + "2": _PART}
+
+
+def test_what_broke_off_can_be_begun_anew():
+    far = _Far()
+
+    async def scene():
+        async with far.link() as there:
+            await _put(there, 1)
+            far.begun[0].over = True
+            await _put(there, 2)
+            for number in (1, 2, -1):
+                assert (await _put(there, number))[0] in {200, 201}
+
+    run(scene())
+    assert far.files == {_PATH: _PART * 3}
+
+
+@pytest.mark.parametrize("number", [1, 3, 77, -1])
+def test_a_stranger_changes_nothing_for_an_upload_under_way(number):
+    """JupyterLab refuses whoever has no token; meanwhile the parts of who has one come in their order."""
+    far = _Far(refuses_without="token a")
+    own = {"Authorization": "token a"}
+
+    async def scene():
+        async with far.link() as there:
+            for part in (1, 2):
+                await _put(there, part, bytes([part]) * 600_000, headers=own)
+            strange, third = await asyncio.gather(
+                _put(there, number, b"x" * 600_000), _put(there, 3, b"\x03" * 600_000, headers=own)
+            )
+            assert strange[0] == 403 or strange[1] == b"by the tunnel"
+            assert third[0] == 200
+            assert (await _put(there, -1, b"\x04" * 600_000, headers=own))[0] == 200
+
+    run(scene())
+    assert far.files == {_PATH: b"".join(bytes([part]) * 600_000 for part in (1, 2, 3, 4))}
+
+
+def test_a_body_without_a_length_is_no_part():
+    """It could have no end."""
+    far = _Far()
+
+    async def scene():
+        async def parts():
+            yield _body(1)
+
+        async with far.link() as there:
+            await _put(there, 1)
+            assert await (await there.put("/api/contents/folder/b.bin", data=parts())).text() == "by the tunnel"
+
+    run(scene())
+    assert len(far.begun) == 1
 
 
 @pytest.mark.parametrize("fault", [AccessError("There is no provider."), ConnectionRefusedError()])

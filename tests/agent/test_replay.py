@@ -1,6 +1,7 @@
 """Parts of an upload asked of a real JupyterLab by the agent: the file is whole, or the Lab's refusal is told."""
 
 import asyncio
+import io
 import os
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.access.uploads import Refused
+from golem_launcher.agent.replay import head, replay
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.replayed import Replayed
@@ -60,6 +62,18 @@ def test_a_file_is_whole(lab, transfers):
     assert (lab.work / "whole.bin").read_bytes() == _PART * 20
     assert bulk is None or bulk.into
     assert not list((lab.run / "agent.packs").glob("cp-*"))
+
+
+def test_nothing_more_is_asked_of_what_was_given_up(lab):
+    """Whoever wanted it may begin the file anew, and what is still on its way must not get into that."""
+    target = "/api/contents/given-up.bin"
+    parts = [
+        head(target, {"type": "file", "format": "base64", "chunk": number}, _PART) + _PART for number in (1, 2, 3, -1)
+    ]
+    told = iter([False, False, True])
+    with pytest.raises(ConnectionError, match="has left"):
+        replay([lab.address], lab.port, _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told))
+    assert (lab.work / "given-up.bin").read_bytes() == _PART * 2
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING, Any
 
 from ..http_server import PIECE  # noqa: TID252 - the archive has another name
 from ..relay import Relay  # noqa: TID252 - likewise
-from ..replay import replay  # noqa: TID252 - likewise
+from ..replay import replay, target_of  # noqa: TID252 - likewise
 from . import wire
 from .service import Service
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..http_server import Handler, Routes  # noqa: TID252
 
 _LARGEST_LIST = 512 * 1024 * 1024
+_REPLAYS = 16
 
 
 class WorkspaceRoutes:
@@ -26,6 +28,8 @@ class WorkspaceRoutes:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._service = Service(config)
+        self._turns = [threading.Lock() for _ in range(_REPLAYS)]
+        """Of uploads: what goes to one file goes there one after the other."""
 
     def of(self, request: Handler) -> Routes:
         """By path, what answers this ``request``, a POST."""
@@ -50,13 +54,17 @@ class WorkspaceRoutes:
             "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
             "/fetch": with_body(lambda body: copying.fetch(body["name"])),
             "/store": lambda: copying.store(request.query("name").get("name"), request.body()),
-            "/replay": with_body(lambda body: self._replay(body["name"], body["sha256"], body["headers"])),
+            "/replay": with_body(
+                lambda body: self._replay(body["name"], body["sha256"], body["headers"], request.has_left)
+            ),
             "/relay": lambda: Relay(self._config.hosts, self._config.port, copying),
         }
 
-    def _replay(self, name: Any, sha256: Any, headers: Any) -> dict[str, Any]:
+    def _replay(self, name: Any, sha256: Any, headers: Any, given_up: Callable[[], bool]) -> dict[str, Any]:
         with self._service.copying.taken(name, sha256) as piece:
-            return replay(self._config.hosts, self._config.port, headers, piece)
+            turn = self._turns[hash(target_of(piece)) % len(self._turns)]
+            with turn:  # one that was given up asks its last question before the file is begun anew
+                return replay(self._config.hosts, self._config.port, headers, piece, given_up)
 
 
 def _entries(pieces: Iterator[bytes]) -> Iterator[Any]:

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import hashlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.uploads import Answer, Refused
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
-_STATUSES = range(200, 600)
+_STATUSES = {status.value for status in HTTPStatus if status >= HTTPStatus.OK}
 _LARGEST = 32_000_000
 """Bytes of a piece: its page waits at the end for as much as three of them."""
 _IDLE_SECONDS = 300.0
@@ -86,8 +87,9 @@ class Replayed:
         self._writing = asyncio.create_task(self._write(target, model, content))
 
     async def answer(self) -> Answer:
-        """What was said to the last part, once all are answered. Raises as :meth:`add` does."""
-        await self._until(lambda: self._answered == self._added)
+        """What was said to the last part, once all that were added by now are answered. Raises as :meth:`add` does."""
+        added = self._added
+        await self._until(lambda: self._answered >= added)
         assert self._answer is not None
         return self._answer
 
@@ -185,7 +187,7 @@ class Replayed:
 
 def _answer(told: dict[str, Any]) -> Answer:
     status, headers, body = told.get("status"), told.get("headers"), told.get("body")
-    if not isinstance(status, int) or status not in _STATUSES or not are_pairs(headers) or not isinstance(body, str):
+    if status not in _STATUSES or not are_pairs(headers) or not isinstance(body, str):
         raise nonsense("no answer of JupyterLab's")
     try:
         pairs = [(str(name).encode("ascii").lower(), str(value).encode("latin-1")) for name, value in headers]

@@ -185,7 +185,7 @@ def test_a_cell_of_this_computer_runs_here(connected, tmp_path):
 
 def test_sessions_are_told_saved_extended_and_logged(connected):
     connected.run("open('kept.txt', 'w').write('kept')")
-    assert re.search(r"generation \d+: \d+ files?\.", connected.run("%save").text)
+    assert re.search(r"\(save \d+\): \d+ files?\.", connected.run("%save").text)
     assert "%save" not in connected.run("%save -f notes.py 1", check=False).errors  # IPython's own
     assert "may cost 2 tGLM" in connected.run("%extend hours=0.5 budget=1").text
     assert "agreement with" in connected.run("%logs").text

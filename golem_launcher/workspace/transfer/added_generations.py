@@ -183,7 +183,7 @@ class AddedGenerations:
         if vanished:
             flags.append(f"{vanished}.")
         if content != last and (again := self._seen.get(content)) is not None:
-            flags.append(f"The files are again those of generation {again}.")
+            flags.append(f"The files are again those of save {again}.")
         commit = functools.partial(self._store.commit, self._workspace, entries, packages, flags, left_out=left_out)
         committing = asyncio.ensure_future(asyncio.to_thread(self._fenced, commit))
         try:
@@ -211,7 +211,7 @@ class AddedGenerations:
         self.entries, self.environment = entries, environment
         self._taken = self._store.taken
         self._seen.setdefault(content, generation.number)
-        kept = [f"Generation {before} is kept as it was."] if generation.flags and before is not None else []
+        kept = [f"Save {before} is kept as it was."] if generation.flags and before is not None else []
         self.flagged = " ".join([*generation.flags, *kept])
         self._added(generation, size)
 

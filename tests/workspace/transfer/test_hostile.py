@@ -255,14 +255,14 @@ def test_an_emptied_workspace_is_told_and_the_one_before_stays(liar, store):
     liar.lists()
     second, saving = liar.save(store, after=1)
     assert second.flags == ("20 of 20 files are not there any more.",)
-    assert "20 of 20 files are not there any more. Generation 1 is kept as it was." in saving.problem
+    assert "20 of 20 files are not there any more. Save 1 is kept as it was." in saving.problem
     assert len(store.manifest("work", 1).entries) == 20
 
 
 def test_old_files_that_come_back_are_told(liar, store):
     generation, saving = asyncio.run(_saved_in_turn(liar, store, "a", (b"first", b"second", b"first")))
-    assert generation.flags == ("The files are again those of generation 1.",)
-    assert "again those of generation 1" in saving.problem
+    assert generation.flags == ("The files are again those of save 1.",)
+    assert "again those of save 1" in saving.problem
 
 
 def test_tabs_that_are_open_again_are_no_old_files(liar, store):

@@ -9,6 +9,7 @@ import sys
 import psutil
 
 from golem_launcher import paths
+from golem_launcher.session import liveness
 
 _NOBODY = 65534
 _SECONDS = 60
@@ -54,6 +55,10 @@ def listening(network):
     return sorted(found)
 
 
+_SUPERVISORS = {"golem_launcher.session.supervisor", liveness.FORK_SERVER}
+"""What runs one, or forked it."""
+
+
 def told_to_strangers(found):
     """How each answers another user's request; empty: not at all."""
     asked = [(host, port, _KEPT.get(name, "/api/kernels")) for name, host, port in found]
@@ -72,6 +77,6 @@ def _named(process):
     words = process.cmdline()
     if any("ipykernel" in word for word in words):
         return "kernel"
-    return (
-        "supervisor" if "golem_launcher.session.supervisor" in words else "page" if "page" in words else " ".join(words)
-    )
+    if _SUPERVISORS & {*words}:  # the fork server itself listens at no port
+        return "supervisor"
+    return "page" if "page" in words else " ".join(words)

@@ -103,7 +103,7 @@ def test_what_a_supervisor_finds_out_at_once_is_told_by_start(monkeypatch):
 
 
 def test_that_nobody_offers_what_is_asked_for_is_told_by_start(monkeypatch):
-    def begin(request):
+    def begin(request, **_):
         directory = make_session(request.name, GOOD_START[:3])
         threading.Timer(0.2, change, (directory,), {"stage": Stage.FAILED, "reason": "No offer fits."}).start()
         return directory
@@ -129,7 +129,7 @@ def started(monkeypatch, *arguments):
     """The request that `start` makes of its arguments."""
     requests = []
 
-    def begin(request):
+    def begin(request, **_):
         requests.append(request)
         directory = create_session_directory(request)
         directory.write_state(directory.state().model_copy(update={"stage": Stage.DEPLOYING}))
@@ -266,7 +266,7 @@ def test_a_session_is_shown_as_people_read_it(monkeypatch):
 
 @pytest.mark.parametrize("begun", [True, False])
 def test_an_interrupt_at_the_very_start_says_what_runs(monkeypatch, begun):
-    def interrupted(request):
+    def interrupted(request, **_):
         if begun:
             directory = create_session_directory(request)
             files.write_json(directory.path / "supervisor.json", processes.ProcessRecord.of(os.getpid()).to_json())

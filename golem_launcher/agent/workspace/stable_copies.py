@@ -12,6 +12,8 @@ _LARGEST = 256 * 1024 * 1024
 """Bytes of all copies together: they take the disk of the session."""
 _QUIET_NS = 20_000_000
 """A file that nobody wrote to for so long is nobody's half-written one."""
+_SHORTER_NS = 60_000_000
+"""One that became shorter may be empty for so long before it is written: who writes it waits for a processor."""
 _PATIENCE = 1.0
 """Seconds that one walk waits for such moments, in all."""
 _POLL_SECONDS = 0.005
@@ -63,7 +65,7 @@ class Copies:
         those of what was in it before. So one that is shorter is looked at for a while, as long as there is patience.
         """
         quiet = 0
-        while status.st_size < had and quiet < _QUIET_NS and self._patience > 0:
+        while status.st_size < had and quiet < _SHORTER_NS and self._patience > 0:
             time.sleep(_POLL_SECONDS)
             self._patience -= _POLL_SECONDS
             quiet += int(_POLL_SECONDS * 1e9)

@@ -1,9 +1,9 @@
 """The small parts: what is left out, where cuts fall, what a stream may hold, which packages may be installed again."""
 
+import itertools
 import os
 import random
 import subprocess
-import sys
 
 import pytest
 from hypothesis import given, settings
@@ -222,25 +222,33 @@ def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, monkeypatch):
     assert index.notes == []
 
 
-_WRITES_ANEW = """
-import os, sys
-while os.getppid() == int(sys.argv[2]):
-    with open(sys.argv[1], "w") as file:
-        file.write("x" * 1000)
-"""
-
-
-def test_a_file_that_is_written_anew_is_not_found_empty(tmp_path):
+def test_a_file_that_is_written_anew_is_not_found_empty(tmp_path, monkeypatch):
     """Who writes it empties it first; its times then say for a while that nothing has happened."""
     path, index = tmp_path / "layout", Index(str(tmp_path))
     path.write_text("x" * 1000)
     list(index.walk(0))
-    with subprocess.Popen([sys.executable, "-c", _WRITES_ANEW, path, str(os.getpid())]) as writer:
-        try:
-            sizes = {line[4] for _ in range(100) for line in index.walk(0) if line[:2] == ["f", "layout"]}
-        finally:
-            writer.kill()
-    assert sizes == {1000}
+    _empty(path)
+    monkeypatch.setattr(stable_copies.time, "sleep", lambda _: path.write_text("y" * 1000))  # while it waits
+    assert [line[4] for line in index.walk(index.version)] == [1000]
+    assert index.notes == []
+
+
+def test_what_was_saved_of_a_file_that_is_emptied_again_and_again_stays(tmp_path, monkeypatch):
+    path, index, turns = tmp_path / "layout", Index(str(tmp_path)), itertools.count()
+    path.write_text("x" * 1000)
+    (before,) = index.walk(0)
+
+    _empty(path)
+    monkeypatch.setattr(stable_copies.time, "sleep", lambda _: os.utime(path, ns=(0, next(turns))))
+    assert list(index.walk(0)) == [before]
+    assert index.notes == [["busy", "layout"]]
+
+
+def _empty(path):
+    """As a program does that is about to write it."""
+    before = path.stat()
+    path.write_text("")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
 
 
 def test_a_file_that_was_emptied_is_empty(tmp_path):

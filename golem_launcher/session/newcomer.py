@@ -7,6 +7,7 @@ runs already, with a token of its own: the session's is told only to who leads, 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ from golem_launcher.session.renting import Renting
 from golem_launcher.waiting import first_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
     from golem_launcher.rental.activity_batches import BulkTransfer
@@ -98,20 +99,26 @@ class Newcomer:
             else:
                 failures = 0
 
+    @contextlib.contextmanager
+    def monitored(self, session: Prepared) -> Iterator[Monitor]:
+        """A monitor of it as a machine of the ``session``, for as long as it is waited for beside the head."""
+        assert self.machine is not None
+        monitor = Monitor(session, self.slot, self.machine)
+        try:
+            yield monitor
+        finally:
+            self.machine = replace(self.machine, rented=monitor.rented)  # a node may have begun anew
+
     async def wait_for(self, departure: Coroutine[Any, Any, object]) -> None:
         """Stand ready until the head is left; what it costs is counted meanwhile, and its loss is seen.
 
         Raises ``LauncherError``: that of the ``departure``, or what is wrong with this machine.
         """
-        assert self.machine is not None
-        monitor = Monitor(self.session, self.slot, self.machine)
-        try:
+        with self.monitored(self.session) as monitor:
             async with first_of(departure, monitor.until_over()) as (leaving, watching):
                 if not leaving.done():
                     raise ProviderError(watching.result())
                 leaving.result()
-        finally:
-            self.machine = replace(self.machine, rented=monitor.rented)  # a node may have begun anew
 
     async def take_lead(self) -> None:
         """Have it be used from now on: it has the newest save, and lets in who has the session's token.

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NodeError, ProviderError
 from golem_launcher.session import standby_search
-from golem_launcher.session.monitor import Monitor
 from golem_launcher.session.newcomer_record import NewcomerRecord
 from golem_launcher.session_state import StandbyState
 from golem_launcher.waiting import cancel_all, each_alone, first_of
@@ -22,6 +20,7 @@ from golem_launcher.waiting import cancel_all, each_alone, first_of
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.session.context import Prepared
+    from golem_launcher.session.monitor import Monitor
     from golem_launcher.session.newcomer import Newcomer
     from golem_launcher.workspace.repository.manifest import Manifest
 
@@ -189,15 +188,14 @@ class Standby:
 
     async def _lead(self, newcomer: Newcomer) -> None:
         """Have it lead, unless it is lost at that: both may be, at once. Raises ``LauncherError``."""
-        assert newcomer.machine is not None
-        monitor = Monitor(self._session, newcomer.slot, newcomer.machine)
-        async with first_of(newcomer.take_lead(), monitor.until_over(), _TAKE_SECONDS) as (leading, watching):
-            if leading.done():
-                leading.result()
-            elif watching.done():
-                raise ProviderError(watching.result())
-            else:
-                raise ProviderError("It took too long.")
+        with newcomer.monitored(self._session) as monitor:
+            async with first_of(newcomer.take_lead(), monitor.until_over(), _TAKE_SECONDS) as (leading, watching):
+                if leading.done():
+                    leading.result()
+                elif watching.done():
+                    raise ProviderError(watching.result())
+                else:
+                    raise ProviderError("It took too long.")
 
     def _let_go(self, newcomer: Newcomer) -> None:
         """End it in good order, while all else goes on."""
@@ -210,18 +208,18 @@ class Standby:
         self._record.tell(stage="ready", progress=None)
         for notice in machine.notices:
             self._record.message(notice, "warning")
-        monitor = self._monitor = Monitor(self._session, newcomer.slot, machine)
         try:
-            async with first_of(monitor.until_over(), newcomer.follow(self._told)) as (watching, following):
-                if watching.done():
-                    watching.result()
-                else:
-                    following.result()
+            with newcomer.monitored(self._session) as monitor:
+                self._monitor = monitor
+                async with first_of(monitor.until_over(), newcomer.follow(self._told)) as (watching, following):
+                    if watching.done():
+                        watching.result()
+                    else:
+                        following.result()
         except ProviderError as error:
             return error
         finally:
             self._monitor = None
-            newcomer.machine = replace(newcomer.machine or machine, rented=monitor.rented)  # a node may have begun anew
         return None  # its time or its money is over, which the head sees, too
 
     async def _give_up(self, newcomer: Newcomer, lost: ProviderError) -> bool:

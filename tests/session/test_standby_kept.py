@@ -66,6 +66,10 @@ class Newcomer:
     async def take_lead(self) -> None:
         await self._ask("take_lead")
 
+    @contextlib.contextmanager
+    def monitored(self, _session: Any) -> Iterator[Any]:
+        yield self
+
     async def until_over(self) -> str:
         await self._ask("until_over", forever)
         return "Its time is over."
@@ -79,14 +83,6 @@ class Newcomer:
 
     async def aclose(self) -> None:
         await self._ask("aclose")
-
-
-class Monitor:
-    def __init__(self, _session: Any, _slot: Any, machine: Machine) -> None:
-        self.rented = machine.rented
-        agreement = machine.hiring.agreement
-        assert agreement is not None
-        self.until_over = Market.found[int(agreement.agreement_id[1:])].until_over
 
 
 class Market:
@@ -109,7 +105,6 @@ class Market:
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     monkeypatch.setattr(standby_search, "Newcomer", Market.find)
-    monkeypatch.setattr(standby, "Monitor", Monitor)
     monkeypatch.setattr(standby, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(standby, "_AGAIN_SECONDS", 0.01)
     Market.found, Market.coming, Market.wallets = [], [], []

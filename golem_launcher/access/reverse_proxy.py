@@ -208,10 +208,9 @@ class Conversation:
 
     async def _body_of_part(self, request: h11.Request, headers: Headers) -> bytes:
         """What is asked, where that may be a part of an upload; else nothing is read of it."""
-        large, path = self._upstream.large, self._policy.inner(request.target.decode("ascii", "replace"))
+        large, path = self._upstream.large, self._path(request)
         if large is None or request.method in _READS or not path.startswith(PLACE):
             return b""
-        path = path.partition("?")[0]
         framing = dict(headers)
         length = 0 if b"transfer-encoding" in framing else int(framing.get(b"content-length", b"0"))
         if request.method != b"PUT" or not large.uploads.may_be_part(path, length):
@@ -224,7 +223,7 @@ class Conversation:
     async def _take_part(self, request: h11.Request, headers: Headers, body: bytes) -> Served | None:
         """The answer to a part of an upload; ``None`` for anything else."""
         assert self._upstream.large is not None
-        path = self._policy.inner(request.target.decode("ascii", "replace")).partition("?")[0]
+        path = self._path(request)
         target = self._policy.target(request.target).decode("ascii", "replace")
         answer = await self._upstream.large.uploads.take(path, target, self._policy.request(headers), body)
         if answer is None:
@@ -235,12 +234,16 @@ class Conversation:
         passed = self._policy.response(request.target, answer.headers)
         return Served(answer.status, [each for each in passed if each[0] not in _FRAMING], answer.body)
 
+    def _path(self, request: h11.Request) -> str:
+        """What is asked, below the base of the server over there."""
+        return self._policy.inner(request.target.decode("ascii", "replace")).partition("?")[0]
+
     def _may_be_long(self, question: _Question) -> bool:
         """Whether it is a file that somebody wants to have."""
         return (
             self._upstream.large is not None
             and question.request.method == b"GET"
-            and self._policy.inner(question.request.target.decode("ascii", "replace")).startswith(_LONG)
+            and self._path(question.request).startswith(_LONG)
             and dict(question.headers).get(b"sec-fetch-dest") not in _IN_PAGES
             and not byte_ranges.is_short(question.headers)
         )

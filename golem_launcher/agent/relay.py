@@ -21,13 +21,15 @@ import hashlib
 import json
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from io import BufferedIOBase
 
     from .workspace.copying import Copying
+
+_T = TypeVar("_T")
 
 UPGRADE = "golem-launcher-relay"
 """What a connection becomes that is one."""
@@ -45,7 +47,7 @@ class Relay:
 
     def __init__(self, hosts: Iterable[str], port: int, copying: Copying) -> None:
         """Raises ``OSError`` when nobody listens at the port."""
-        self._workload = _connected(hosts, port)
+        self._workload = of_first(hosts, lambda host: socket.create_connection((host, port), _CONNECT_SECONDS))
         self._incoming = _Incoming(self._workload)
         self._copying = copying
         self._kept: set[str] = set()
@@ -127,11 +129,12 @@ class _Incoming:
         self._back = block + self._back
 
 
-def _connected(hosts: Iterable[str], port: int) -> socket.socket:
+def of_first(hosts: Iterable[str], connect: Callable[[str], _T]) -> _T:
+    """What ``connect`` makes of the first of ``hosts`` that answers. Raises ``OSError``, the last one's."""
     error = OSError("nobody listens there")
     for host in hosts:
         try:
-            return socket.create_connection((host, port), _CONNECT_SECONDS)
+            return connect(host)
         except OSError as refused:  # noqa: PERF203 - there are two or three
             error = refused
     raise error

@@ -16,6 +16,7 @@ import http.client
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from .relay import of_first
 from .workspace.wire import WireError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def replay(
     ``{"count": n, "status": 200, "headers": [[name, value], …], "body": "…"}``, the body as Latin-1. Raises
     ``OSError`` when the workload does not answer, ``WireError`` for what is no piece of questions.
     """
-    connection = _connected(hosts, port)
+    connection = of_first(hosts, lambda host: _connected(host, port))
     answer: dict[str, Any] = {"count": 0}
     try:
         for target, body in _questions(piece):
@@ -96,14 +97,7 @@ def _questions(piece: BinaryIO) -> Iterator[tuple[str, bytes]]:
         yield told["target"], b"".join((model[:-1], b', "content": "', base64.b64encode(content), b'"}'))
 
 
-def _connected(hosts: Iterable[str], port: int) -> http.client.HTTPConnection:
-    error = OSError("nobody listens there")
-    for host in hosts:
-        connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
-        try:
-            connection.connect()
-        except OSError as refused:
-            error = refused
-        else:
-            return connection
-    raise error
+def _connected(host: str, port: int) -> http.client.HTTPConnection:
+    connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
+    connection.connect()
+    return connection

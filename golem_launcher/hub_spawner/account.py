@@ -12,7 +12,6 @@ from golem_launcher.session import leftovers, trash
 from golem_launcher.session.bill import bill_of
 from golem_launcher.session.directory import session_directories
 from golem_launcher.session.ledger import noted
-from golem_launcher.session.liveness import alive
 
 if TYPE_CHECKING:
     from golem_launcher.hub_spawner.users import HubUser
@@ -54,7 +53,7 @@ def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
 
 def _with_session(total: Account, directory: SessionDirectory, token: str, month: datetime) -> Account:
     state = directory.state()
-    if state.stage.final and not alive(directory) and not leftovers.may_cost_more(directory):
+    if leftovers.cost_is_known(directory, state):
         return _with_bill(total, bill_of(directory), token, month)
     request = directory.request()
     bill = bill_of(directory)

@@ -186,8 +186,7 @@ def _settled(entry: _Entry) -> _Entry:
     if directory is None:
         return replace(entry, cost=entry.budget)
     state = directory.state()
-    ended = state.stage.final and not alive(directory) and not leftovers.may_cost_more(directory)
-    return replace(entry, cost=str(state.cost)) if ended else entry
+    return replace(entry, cost=str(state.cost)) if leftovers.cost_is_known(directory, state) else entry
 
 
 def _account(entries: list[_Entry], cap: Decimal) -> Account:

@@ -15,11 +15,13 @@ from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.payment.journal import FILE, Journal
 from golem_launcher.session import borrowed_gpu, parked, suspension
+from golem_launcher.session.liveness import alive
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
 _INVOICE_SECONDS = 5.0
@@ -107,7 +109,13 @@ def may_cost_more(directory: SessionDirectory) -> bool:
 
     It can cost its whole budget until then. A provider that is late changes nothing: the most it is owed is known.
     """
-    return owes(directory) and not awaits(directory)
+    journal = Journal.read(directory.path)
+    return journal is not None and journal.entries.owes and not journal.entries.lingers
+
+
+def cost_is_known(directory: SessionDirectory, state: SessionState) -> bool:
+    """Whether a session is over by its ``state``, and what that says of its cost is the last word."""
+    return state.stage.final and not alive(directory) and not may_cost_more(directory)
 
 
 def _last_word(journal: Journal | None) -> str:

@@ -314,8 +314,9 @@ class Index:
         self, parent: int, name: str, path: str, before: Entry | None, until: float | None = None
     ) -> Entry | None:
         """What is in a file; nothing yet when it is later than ``until``."""
-        copy = self._copies.take(parent, name, path, before.size if before is not None else 0)
         cuts = before.cuts if before is not None else None
+        had = cuts.size if cuts is not None else 0
+        copy = self._copies.take(parent, name, path, had)
         if copy is not None:
             known, after, steady = cut_file(copy.file.read, copy.status.st_size, cuts), copy.status, copy.whole
         else:
@@ -328,7 +329,7 @@ class Index:
                 return None
         if not steady:
             self._note("busy", path)
-            if before is not None and cuts is not None and cuts.size and not known.size:  # it is being written anew
+            if before is not None and had and not known.size:  # it is being written anew
                 before.seen = self.version
                 return before
         # A stamp of this very moment says nothing of what is written in the next.

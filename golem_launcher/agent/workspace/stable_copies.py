@@ -12,7 +12,7 @@ _LARGEST = 256 * 1024 * 1024
 """Bytes of all copies together: they take the disk of the session."""
 _QUIET_NS = 20_000_000
 """A file that nobody wrote to for so long is nobody's half-written one."""
-_SHORTER_NS = 60_000_000
+_SHORTER_SECONDS = 0.06
 """One that became shorter may be empty for so long before it is written: who writes it waits for a processor."""
 _PATIENCE = 1.0
 """Seconds that one walk waits for such moments, in all."""
@@ -64,17 +64,17 @@ class Copies:
         Who writes a file anew empties it first, and for a moment, or longer where the disk is busy, its times are
         those of what was in it before. So one that is shorter is looked at for a while, as long as there is patience.
         """
-        quiet = 0
-        while status.st_size < had and quiet < _SHORTER_NS and self._patience > 0:
+        left = _SHORTER_SECONDS
+        while status.st_size < had and left > 0 and self._patience > 0:
             time.sleep(_POLL_SECONDS)
             self._patience -= _POLL_SECONDS
-            quiet += int(_POLL_SECONDS * 1e9)
+            left -= _POLL_SECONDS
             now = os.fstat(descriptor)
             if (now.st_mtime_ns, now.st_size) != (status.st_mtime_ns, status.st_size):
                 return False
         return True
 
-    def take(self, parent: int, name: str, path: str, had: int = 0) -> Copy | None:
+    def take(self, parent: int, name: str, path: str, had: int) -> Copy | None:
         """A new copy of the file ``name`` in an open directory; ``None`` when it needs none or there is no room.
 
         ``had``: as for :meth:`stands`.

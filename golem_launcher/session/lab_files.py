@@ -112,5 +112,7 @@ async def _to_its_end(file: Relayed | Replayed, scratch: Path) -> None:
     try:
         await file.closed.wait()
     finally:
-        await file.aclose()
-        await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
+        try:
+            await file.aclose()
+        finally:  # one that is just being read can't be closed: its reader hears of it
+            await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)

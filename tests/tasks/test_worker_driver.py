@@ -88,7 +88,7 @@ def test_short_tasks_are_held_by_the_dozen_and_each_counts_once(machines, tmp_pa
     assert sorted((task, log) for task, _, log in owner.kept) == [(n, b"%d\n" % n) for n in range(200)]
     assert {machine for _, machine, _ in owner.kept} == {1, 2}
     assert len(owner.at_once) < 100, "each message is of several"
-    assert all(agent.get("/tasks")[1].count(b"true") < 64 for agent in machines), (
+    assert all(agent.get("/tasks")[1].count(b"true") <= 64 for agent in machines), (
         "what is known here is forgotten there"
     )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import re
 import time
 import unicodedata
 
@@ -9,7 +12,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.text import LONGEST_LINE, LONGEST_NAME, clean_line, clean_name, clean_text, sentence
+from golem_launcher.text import (
+    LONGEST_LINE,
+    LONGEST_NAME,
+    clean_line,
+    clean_name,
+    clean_text,
+    sentence,
+    spreadsheet_cell,
+)
 
 # Any code point, surrogates too, with what drives terminals and reorders text far more often than chance would have it.
 _HOSTILE = st.lists(
@@ -103,3 +114,20 @@ def test_megabytes_take_linear_time(piece: str) -> None:
 )
 def test_words_of_others_are_closed_by_a_full_stop(words, closed):
     assert sentence(words) == closed
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@x", "\uff1d1+1", ' "=1+1', '"" =1'])
+@pytest.mark.parametrize("before", ["", "x;", "x\t", "x; \u00a0", '"x";'])
+def test_no_cell_of_a_spreadsheet_is_a_formula_whatever_it_separates_them_by(separator, formula, before) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerow(["a", spreadsheet_cell(before + formula), "b"])
+    for cell in re.split(f"[{separator}\n]", table.getvalue()):
+        assert not cell.strip('" \u00a0').startswith(("=", "+", "-", "@", "\uff1d"))
+
+
+def test_a_spreadsheets_cell_is_found_soon() -> None:
+    began = time.process_time()
+    for text in ("\t", ";", " ", '"', '; "'):
+        spreadsheet_cell(text * 100_000)
+    assert time.process_time() - began < 1

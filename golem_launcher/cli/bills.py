@@ -14,6 +14,7 @@ from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
+from golem_launcher.text import spreadsheet_cell
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
@@ -174,10 +175,9 @@ def _print_csv(columns: Iterable[str], rows: list[dict[str, Any]]) -> None:
     text = io.StringIO()
     table = csv.DictWriter(text, list(columns), lineterminator="\n")
     table.writeheader()
-    table.writerows([{key: _no_formula(value) for key, value in row.items()} for row in rows])
+    table.writerows([{key: _cell(value) for key, value in row.items()} for row in rows])
     typer.echo(text.getvalue(), nl=False)
 
 
-def _no_formula(value: Any) -> Any:
-    """A provider's words that a spreadsheet would take for a formula, made plain text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value
+def _cell(value: Any) -> Any:
+    return spreadsheet_cell(value) if isinstance(value, str) else value

@@ -43,6 +43,8 @@ _LARGEST_TOLD = 4 * 1024 * 1024
 _MOST_SCRAPS = 200
 _LONGEST_SCRAP = 4000
 """Characters of its JSON; what is longer is cut, as over there."""
+_MOST_SCRAPPED = 64 * 1024
+"""Characters of all scraps of a notebook: a table has those of thousands in memory at once."""
 _LARGEST_NOTEBOOK = 512 * 1024 * 1024
 _NOTEBOOK = "notebook.ipynb"
 """The notebook as it was when the sweep began, in the job's directory."""
@@ -247,10 +249,13 @@ def _told(answer: Answer) -> dict[str, Any] | None:
 def _scraps(told: dict[str, Any]) -> dict[str, Any]:
     """What the notebook glued, within bounds: each name is a column of the summary, each value a cell of it."""
     found: dict[str, Any] = {}
+    left = _MOST_SCRAPPED
     for name, value in itertools.islice(told.get("scraps", {}).items(), _MOST_SCRAPS):
         plain = isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < _LARGEST_WHOLE)
         text = value if isinstance(value, str) else json.dumps(value)
-        found[clean_line(name, longest=60)] = value if plain else clean_line(text, longest=_LONGEST_SCRAP)
+        left -= min(len(text), _LONGEST_SCRAP)
+        if left >= 0:
+            found[clean_line(name, longest=60)] = value if plain else clean_line(text, longest=_LONGEST_SCRAP)
     return found
 
 

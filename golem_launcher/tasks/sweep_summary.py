@@ -10,12 +10,13 @@ import html
 import io
 import itertools
 import json
+from collections import Counter
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
-from golem_launcher.text import clean_line
+from golem_launcher.text import clean_line, spreadsheet_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.record import Line
     from golem_launcher.tasks.sweep import Sweep
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SCRAP = "scrap."
+_MOST_SCRAPS = 200
+"""Columns of them, those that most notebooks have: a stranger who makes up names makes a table of billions of cells."""
 _LARGEST_WHOLE = 1 << 63
 _COLUMNS = ("status", "seconds", "cost", "provider", "error", "notebook")
 
@@ -35,7 +38,10 @@ def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
     """
     last = {line.task: line for line in lines if line.kind in {"done", "failed"}}
     rows = [_row(number, parameters, last.get(number)) for number, parameters in enumerate(sweep.sets)]
-    columns = list(dict.fromkeys(itertools.chain(*(one for one in sweep.sets), _COLUMNS, *rows)))
+    scraps = Counter(name for row in rows for name in row if name.startswith(_SCRAP))
+    shown = {name for name, _ in scraps.most_common(_MOST_SCRAPS)}
+    named = dict.fromkeys(itertools.chain(*(one for one in sweep.sets), _COLUMNS, *rows))
+    columns = [name for name in named if name in shown or not name.startswith(_SCRAP)]
     output = Path(sweep.output)
     output.mkdir(parents=True, exist_ok=True)
     table = io.StringIO()
@@ -64,7 +70,7 @@ def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str
             "notebook": line.more.get("notebook", ""),
         }
         for name, value in scraps.items() if isinstance(scraps, dict) else ():
-            row.setdefault(f"scrap.{clean_line(str(name), longest=60)}", value)
+            row.setdefault(f"{_SCRAP}{clean_line(str(name), longest=60)}", value)
     row["number"] = number + 1
     return row
 
@@ -72,8 +78,7 @@ def _row(number: int, parameters: dict[str, Any], line: Line | None) -> dict[str
 def _cell(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | Decimal):
         return value
-    text = _text(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return spreadsheet_cell(_text(value))
 
 
 def _parquet(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> bytes | None:

@@ -1,6 +1,7 @@
 """Sweeps: parameter sets, summaries that are safe to open, and notebooks executed on a local network by papermill."""
 
 import asyncio
+import contextlib
 import csv
 import json
 import sys
@@ -67,6 +68,26 @@ def test_a_summary_is_text_whatever_a_provider_said(tmp_path):
     assert "n&lt;b&gt;" in page.read_text()
 
 
+def test_names_that_a_provider_makes_up_make_no_table_without_end(tmp_path):
+    tasks = 60
+    sweep = Sweep(
+        notebook="n", sets=tuple({"a": a} for a in range(tasks)), output=str(tmp_path), request=LaunchRequest()
+    )
+    lines = [
+        Line(
+            kind="done",
+            task=task,
+            more={"scraps": {**{f"{task} {number}": number for number in range(199)}, "loss": task / 2}},
+        )
+        for task in range(tasks)
+    ]
+    table, page, _ = write_summary(sweep, lines)
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert len(rows[0]) < 220
+    assert [row["scrap.loss"] for row in rows] == [str(task / 2) for task in range(tasks)]
+    assert page.stat().st_size < 200_000
+
+
 def test_a_summary_as_parquet_has_numbers_where_all_are_and_text_elsewhere(tmp_path, monkeypatch):
     sets = (
         {"a": 1, "b": 1, "c": "=x", "d": True},
@@ -120,6 +141,22 @@ def test_an_error_that_a_provider_makes_up_is_one_line(tmp_path):
     assert fault is Fault.FINAL
     assert len(reason) < 5000
     assert not set("\n\x1b") & set(reason)
+
+
+def test_what_a_notebook_glued_is_bounded_in_all(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
+    directory = record.create("grid", sweep.model_dump(mode="json"))
+    scraps = {"loss": 0.5, **{f"long {number}": "x" * 4000 for number in range(199)}}
+    value = json.dumps({"error": "", "scraps": scraps}).encode()
+    outputs = (Output("value.json", len(value), "", value), Output("0/a.ipynb", 2, "", b"{}"))
+    answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
+    with contextlib.closing(record.JobRecord(directory)) as written:
+        tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
+        asyncio.run(tasks.keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+    (line,) = directory.lines()
+    assert line.more["scraps"]["loss"] == 0.5
+    assert len(json.dumps(line.more)) < 80_000
 
 
 def notebook_of(*cells):

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     import psutil
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 BIN = Path(sys.executable).parent
 _POLL_SECONDS = 0.01

@@ -17,7 +17,7 @@ from tests.session.jupyter import Jupyter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _MACHINES = 5
 _SECONDS = 120.0

@@ -27,15 +27,16 @@ from benchmarks.row import Row
 from golem_launcher import paths
 from golem_launcher.hub_spawner import users
 from golem_launcher.localnet import network as localnet
-from golem_launcher.session import client, results
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session import client
+from golem_launcher.session.client import results
+from golem_launcher.session.on_disk.directory import session_directories
 from tests.hub_spawner.a_hub import Browser, Hub, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _USERS, _MACHINES = 12, 4
 _SPACING_SECONDS = 0.5

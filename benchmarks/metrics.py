@@ -15,7 +15,7 @@ from golem_launcher import files, paths
 from golem_launcher.localnet import network as localnet
 from golem_launcher.metrics.collector import registry
 from golem_launcher.processes import ProcessRecord
-from golem_launcher.session.liveness import SUPERVISOR_FILE
+from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from tests.metrics.made import make
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from benchmarks import bed, browser
 from benchmarks.row import Row
 from golem_launcher import paths
 from golem_launcher.events import Usage
-from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.reporting.recorder import Recorder
 from tests.session.jupyter import Jupyter
 from tests.ui.made import make_session, write_lab_log
 

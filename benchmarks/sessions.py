@@ -23,7 +23,7 @@ from golem_launcher.session_state import SessionState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _SESSIONS, _AT_ONCE = 50, 5
 _ALONE = 2

@@ -6,7 +6,7 @@ import os
 from golem_launcher import paths
 from golem_launcher.localnet import network as localnet
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 
 
 @contextlib.contextmanager

@@ -30,7 +30,9 @@ class _Proof:
 
 
 _KILLS = _Proof("kills of the", "tests/session/test_state_kills.py", "GOLEM_LAUNCHER_STATE_KILLS")
-_FAIL_OVERS = _Proof("fail-overs, lost:", "tests/session/test_standby_kills.py", "GOLEM_LAUNCHER_STANDBY_KILLS")
+_FAIL_OVERS = _Proof(
+    "fail-overs, lost:", "tests/session/machines/newcomers/test_standby_kills.py", "GOLEM_LAUNCHER_STANDBY_KILLS"
+)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from golem_launcher.api.waiting import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
-from golem_launcher.session.saved_work import resuming
+from golem_launcher.session.saving.saved_work import resuming
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.api.waiting import Pause
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
     Tell = Callable[[str], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.session.narration import Narration
+from golem_launcher.session.reporting.narration import Narration
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

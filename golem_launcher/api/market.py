@@ -11,7 +11,7 @@ from golem_launcher.api.waiting import blocking
 from golem_launcher.market import quote as quotes
 from golem_launcher.market import scan
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session import market_look, network_hosts
+from golem_launcher.session.preparation import market_look, network_hosts
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:

@@ -11,8 +11,9 @@ from golem_launcher.api.display import Display, bundle, in_notebook
 from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.api.waiting import awaited, blocking, pause_here
 from golem_launcher.errors import SessionError
-from golem_launcher.session import client, results
-from golem_launcher.session.directory import SessionDirectory, session_directories
+from golem_launcher.session import client
+from golem_launcher.session.client import results
+from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -24,7 +24,7 @@ def benchmark(name: Name, *, json: Json = False) -> None:
     Example: golem-launcher benchmark my-lab
     """
     from golem_launcher.session import client
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk.directory import session_directory
 
     directory = session_directory(name)
     progress(f"Measuring the machine of '{directory.name}'. It takes half a minute, 40 seconds at most.")

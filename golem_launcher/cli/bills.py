@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from golem_launcher.node.node import Node
-    from golem_launcher.session.bill import Bill
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.bill import Bill
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _Csv = Annotated[bool, typer.Option("--csv", help="Print comma-separated values with a head line.")]
 
@@ -44,9 +44,9 @@ def bill(
     Example: golem-launcher bill my-lab --csv
     """
     from golem_launcher.rental.payment.bills import AgreementBill
-    from golem_launcher.session import network_hosts
-    from golem_launcher.session.bill import bill_of
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk.bill import bill_of
+    from golem_launcher.session.on_disk.directory import session_directory
+    from golem_launcher.session.preparation import network_hosts
 
     directory = session_directory(name)
     network = NETWORKS.get(directory.state().network)
@@ -65,9 +65,9 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 
     Example: golem-launcher ledger --csv > ledger.csv
     """
-    from golem_launcher.session import trash
-    from golem_launcher.session.directory import session_directories
-    from golem_launcher.session.ledger import noted
+    from golem_launcher.session.cleanup import trash
+    from golem_launcher.session.cleanup.ledger import noted
+    from golem_launcher.session.on_disk.directory import session_directories
 
     nodes: dict[str, Node | None] = {}
     listed = [_readable_bill(directory, nodes) for directory in (*session_directories(), *trash.kept())]
@@ -100,8 +100,8 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 
 def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
     """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
-    from golem_launcher.session import network_hosts
-    from golem_launcher.session.bill import PENDING, bill_of
+    from golem_launcher.session.on_disk.bill import PENDING, bill_of
+    from golem_launcher.session.preparation import network_hosts
 
     try:
         found = bill_of(directory)
@@ -152,7 +152,7 @@ def _head(found: Bill) -> dict[str, Any]:
 
 def _head_columns() -> tuple[str, ...]:
     """The keys of :func:`_head`."""
-    from golem_launcher.session.bill import Bill
+    from golem_launcher.session.on_disk.bill import Bill
 
     return (*(name for name in Bill.model_fields if name != "agreements"), "seconds", "payment")
 

@@ -22,7 +22,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
@@ -105,7 +105,7 @@ async def _copy(
     machine: tuple[SessionDirectory, int], sources: list[str], target: _Place, progress: Progress, copied: Copied
 ) -> None:
     """Copy one after the other; ``machine`` is one of a session, by its number."""
-    from golem_launcher.session.file_transfers import far_files
+    from golem_launcher.session.saving.file_transfers import far_files
 
     async with far_files(*machine) as far:
         into = target.names_a_folder or await _is_folder(far, target)

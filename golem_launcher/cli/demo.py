@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import typer
 
-    from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.narration import Narration
+    from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.session.reporting.narration import Narration
     from golem_launcher.session_state import SessionState
 
 _FILE = "precious.txt"
@@ -42,7 +42,7 @@ def demo(*, json: Json = False) -> None:
     from golem_launcher.market import history
     from golem_launcher.request import parse_request
     from golem_launcher.session import client
-    from golem_launcher.session.narration import Narration
+    from golem_launcher.session.reporting.narration import Narration
 
     tell = progress
     tell("A whole Golem network of this computer, with three providers …")

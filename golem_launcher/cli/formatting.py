@@ -49,7 +49,7 @@ def _amount(state: Costing) -> str:
 
 def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
     """What ``show`` prints of a session: titles and words, in order."""
-    from golem_launcher.session.documents import count
+    from golem_launcher.session.saving.documents import count
 
     lines = [
         ("name", state.name),

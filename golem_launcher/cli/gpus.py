@@ -37,7 +37,7 @@ def gpus(*, given: dict[str, Any], json: Json = False) -> None:
     """
     from golem_launcher.market.gpu_models import gpu_models
     from golem_launcher.request import parse_request
-    from golem_launcher.session import market_look
+    from golem_launcher.session.preparation import market_look
 
     request = parse_request(given)
     found = market_look.look(request)

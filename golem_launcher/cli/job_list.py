@@ -66,8 +66,8 @@ def jobs(
 
 def _remove(directory: JobDirectory, *, yes: bool) -> None:
     """Forget a job that nobody is at. Its session, which has the bill, is another thing."""
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk import liveness
+    from golem_launcher.session.on_disk.directory import session_directory
     from golem_launcher.tasks.progress import about
 
     name, found = directory.name, about(directory)

@@ -58,8 +58,8 @@ def offers(
     """
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session import market_look
-    from golem_launcher.session.image_and_packages import upload_of
+    from golem_launcher.session.preparation import market_look
+    from golem_launcher.session.preparation.image_and_packages import upload_of
 
     request = parse_request({**read_words(words or ()), **given})
     upload = upload_of(request)
@@ -93,7 +93,7 @@ def quote(
     from golem_launcher.market import quote as quotes
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session import market_look
+    from golem_launcher.session.preparation import market_look
 
     request = parse_request({**read_words(words or ()), **given})
     found = quotes.quote(request, market_look.look(request))

@@ -161,7 +161,7 @@ def restore(
 
 def _on_our_node() -> list[str]:
     """The sessions that live on a node of the user's: all but those of the local network."""
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     networks = {one.name: NETWORKS.get(liveness.state_of(one).network) for one in liveness.living()}
     return sorted(name for name, network in networks.items() if network is None or network.host == "node")
@@ -170,8 +170,8 @@ def _on_our_node() -> list[str]:
 def _in_use() -> set[str]:
     """The allocations of sessions that run, or that will be closed down by themselves."""
     from golem_launcher.rental.payment.journal import Journal
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import unsettled_directories
+    from golem_launcher.session.on_disk import liveness
+    from golem_launcher.session.on_disk.directory import unsettled_directories
 
     found = list(unsettled_directories())
     journals = [Journal.read(directory.path) for directory in found]
@@ -244,7 +244,7 @@ def _network(name: str) -> Network:
 
 
 def _node(network: Network) -> Node:
-    from golem_launcher.session import network_hosts
+    from golem_launcher.session.preparation import network_hosts
 
     with waiting_for("The node starts"):
         return network_hosts.wallet_node(network)

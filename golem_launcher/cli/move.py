@@ -18,7 +18,7 @@ from golem_launcher.units import coins, duration
 
 if TYPE_CHECKING:
     from golem_launcher.market.quote import Quote
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import MoveState
 
 _TELL_SECONDS = 2.0
@@ -51,7 +51,7 @@ def move(
     golem-launcher move my-lab --deny slow-provider
     """
     from golem_launcher.session import client
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk.directory import session_directory
 
     directory = session_directory(name)
     if not yes:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.node.doctor_check import Check
     from golem_launcher.node.node import Node
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 node_app = typer.Typer(help="Your yagna: the one that YAGNA_APPKEY names, else one of ours.", no_args_is_help=True)
 
@@ -121,7 +121,7 @@ def doctor_command(json: Json = False) -> None:  # noqa: FBT002
 
     signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
-    from golem_launcher.session import checkup
+    from golem_launcher.session.client import checkup
 
     looks = ((_LOCAL, _local_network), (checkup.NAME, checkup.sessions), (clock_check.NAME, _clock_outside))
     for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
@@ -195,7 +195,7 @@ def _keep_servers(_: list[str]) -> None:
     from golem_launcher import paths
     from golem_launcher.errors import SessionNotEnded
     from golem_launcher.hub_spawner import users
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     for user in users.known():
         with paths.home_of(user.home):
@@ -209,7 +209,10 @@ def _keep_servers(_: list[str]) -> None:
 def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionNotEnded
-    from golem_launcher.session import fork_server, liveness, parked, timeouts, upkeep
+    from golem_launcher.session import timeouts
+    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.on_disk import liveness, parked
+    from golem_launcher.session.supervision import fork_server
 
     for name, process in upkeep.recall().items():
         if process.stop(grace=timeouts.WAIT_FOR_END):
@@ -232,7 +235,8 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
 def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, str]:
     """Ask all at once to end, then wait for each; why some go on, by their names."""
     from golem_launcher.errors import SessionNotEnded
-    from golem_launcher.session import client, liveness
+    from golem_launcher.session import client
+    from golem_launcher.session.on_disk import liveness
 
     for directory in living:
         with contextlib.suppress(SessionError):  # it is asked again, and killed in the end, just below

@@ -35,7 +35,7 @@ def notify(
     golem-launcher notify --add --test
     golem-launcher notify --off
     """
-    from golem_launcher.session import notices
+    from golem_launcher.session.reporting import notices
 
     if off:
         count = notices.forget()

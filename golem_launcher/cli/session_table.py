@@ -9,14 +9,14 @@ from golem_launcher.cli.formatting import cost, moment
 from golem_launcher.cli.saying import print_json, progress, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionNotFound
-from golem_launcher.session import upkeep
-from golem_launcher.session.glance import glance
-from golem_launcher.session.place import SessionPlace, session_paths
+from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.on_disk.glance import glance
+from golem_launcher.session.on_disk.place import SessionPlace, session_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.session.glance import Glance
+    from golem_launcher.session.on_disk.glance import Glance
 
 MOST_PAST = 20
 _COLOURS = {
@@ -63,7 +63,7 @@ def _glances(places: Sequence[SessionPlace]) -> list[Glance]:
 
 def _described(places: Sequence[SessionPlace]) -> list[dict[str, object]]:
     from golem_launcher.session import client
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
     found = []
     for place in places:

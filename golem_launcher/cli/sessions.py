@@ -32,7 +32,7 @@ from golem_launcher.units import counted, duration
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _FOLLOW_SECONDS = 0.25
 _CARETAKER_SECONDS, _POLL_SECONDS = 10.0, 0.05
@@ -64,7 +64,9 @@ def show(name: Name, *, as_json: Json = False) -> None:
     golem-launcher show my-lab
     golem-launcher show my-lab --json
     """
-    from golem_launcher.session import client, liveness, upkeep
+    from golem_launcher.session import client
+    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.on_disk import liveness
 
     directory = client.find(name)
     upkeep.tidy()
@@ -92,8 +94,8 @@ def logs(
     golem-launcher logs my-lab -f
     golem-launcher logs my-lab --machine 2
     """
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk import liveness
+    from golem_launcher.session.on_disk.directory import session_directory
 
     directory = session_directory(name)
     log = directory.machine_log(1 if machine is None else number_of(directory.state(), machine))
@@ -117,7 +119,7 @@ def _log_since(
     directory: SessionDirectory, log: Path, seen: tuple[int, int]
 ) -> tuple[list[dict[str, str]], tuple[int, int]]:
     """What both logs say beyond the offsets ``seen``: events (with their time), then a machine's ``log``."""
-    from golem_launcher.session.directory import read_lines
+    from golem_launcher.session.on_disk.directory import read_lines
 
     events, events_end = directory.events(seen[0])
     lines, log_end = read_lines(log, seen[1])
@@ -136,7 +138,9 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
     Example: golem-launcher open my-lab
     """
-    from golem_launcher.session import client, parked, upkeep
+    from golem_launcher.session import client
+    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.on_disk import parked
 
     directory = client.find(name)
     upkeep.tidy()
@@ -164,7 +168,8 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 
 def _answered_link(directory: SessionDirectory) -> str | None:
     """A session's link; where it is suspended, once somebody of ours is at its address."""
-    from golem_launcher.session import client, parked
+    from golem_launcher.session import client
+    from golem_launcher.session.on_disk import parked
 
     end = time.monotonic() + _CARETAKER_SECONDS
     while True:
@@ -267,7 +272,8 @@ def stop(
     golem-launcher stop my-lab
     golem-launcher stop my-lab --force
     """
-    from golem_launcher.session import client, liveness
+    from golem_launcher.session import client
+    from golem_launcher.session.on_disk import liveness
 
     directory = client.find(name)
     if liveness.alive(directory):

@@ -18,7 +18,7 @@ from golem_launcher.units import with_coin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _LONGEST_START_SECONDS = 3600.0
@@ -55,8 +55,10 @@ def start(
     golem-launcher start -f request.yaml
     """
     from golem_launcher.request import yaml
-    from golem_launcher.session import client, start_trace, waking
-    from golem_launcher.session.image_and_packages import upload_of
+    from golem_launcher.session import client
+    from golem_launcher.session.client import waking
+    from golem_launcher.session.preparation.image_and_packages import upload_of
+    from golem_launcher.session.reporting import start_trace
 
     request = waking.requested({**(yaml.read(file) if file else {}), **given})
     client.check_name(request)
@@ -96,7 +98,7 @@ def wake(
     golem-launcher wake my-lab
     golem-launcher wake my-lab --hours 2 --wait
     """
-    from golem_launcher.session import waking
+    from golem_launcher.session.client import waking
 
     given = None if hours is None else with_point(hours)
     directory = _begun(name, lambda: waking.wake(name, given), wait=wait)
@@ -108,7 +110,7 @@ def wake(
 
 def _begun(name: str, begin: Callable[[], SessionDirectory], *, wait: bool) -> SessionDirectory:
     """The session that ``begin`` starts, once it answers, or it is known to begin. Raises ``LauncherError``."""
-    from golem_launcher.session import upkeep
+    from golem_launcher.session.cleanup import upkeep
 
     try:
         directory = begin()
@@ -135,8 +137,8 @@ def _say_where(directory: SessionDirectory, *, wait: bool) -> None:
 
 def _say_what_goes_on(name: str) -> None:
     """After an interrupt: a session that was begun runs on, and costs money."""
-    from golem_launcher.session import liveness
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk import liveness
+    from golem_launcher.session.on_disk.directory import session_directory
 
     try:
         begun = liveness.alive(session_directory(name))
@@ -170,7 +172,7 @@ def _look_whether_it_begins(directory: SessionDirectory) -> None:
 def _wait_until_ready(directory: SessionDirectory) -> None:
     from golem_launcher.events import Stage
     from golem_launcher.session import client
-    from golem_launcher.session.narration import Narration
+    from golem_launcher.session.reporting.narration import Narration
 
     narration = Narration()
 

@@ -21,7 +21,7 @@ from golem_launcher.events import Stage
 
 if TYPE_CHECKING:
     from golem_launcher.access.ssh import SshServer
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 Name = Annotated[
     str, typer.Argument(help="The session's name; see `golem-launcher list`.", autocompletion=session_names)
@@ -125,7 +125,7 @@ def gateway(
     golem-launcher gateway my-lab --run -- --port 9999
     JUPYTER_GATEWAY_URL=$(golem-launcher gateway my-lab --json | jq -r .url) python my-notebooks.py
     """
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     address = str(liveness.control(reachable(name)[0], "gateway")["address"])
     if run:
@@ -193,7 +193,7 @@ def ssh(
 def _with_key(name: str, words: list[str]) -> list[str]:
     """Ssh's words with the key that the session takes, where ssh would not try that by itself; else who is let in."""
     from golem_launcher.access import ssh_keys
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk.directory import session_directory
 
     public = session_directory(name).request().ssh_key
     if public is None:
@@ -267,7 +267,7 @@ def _door(directory: SessionDirectory) -> Path:
 
 def reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, int]:
     """The session's directory, and the machine's number. Raises ``LauncherError`` when there is no way to it now."""
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk.directory import session_directory
 
     directory = session_directory(name)
     state = directory.state()

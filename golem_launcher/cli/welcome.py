@@ -20,9 +20,9 @@ def welcome() -> None:
     """Say it. Nothing is started."""
     from golem_launcher.cli.session_table import print_sessions
     from golem_launcher.errors import SessionNotFound
-    from golem_launcher.session.glance import glance
-    from golem_launcher.session.liveness import alive
-    from golem_launcher.session.place import SessionPlace, session_paths
+    from golem_launcher.session.on_disk.glance import glance
+    from golem_launcher.session.on_disk.liveness import alive
+    from golem_launcher.session.on_disk.place import SessionPlace, session_paths
 
     found = []
     for place in map(SessionPlace, session_paths()):

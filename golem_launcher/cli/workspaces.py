@@ -89,7 +89,7 @@ def generations(name: Name, *, store: StoreUrl = None, as_json: Json = False) ->
     golem-launcher generations my-lab
     golem-launcher generations my-lab --json
     """
-    from golem_launcher.session.saved_work import saved_work
+    from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.repository.store import open_store
 
     work = saved_work(name, store)
@@ -133,7 +133,7 @@ def results(
     golem-launcher results my-lab
     golem-launcher results my-lab -o work.zip --generation 3
     """
-    from golem_launcher.session.saved_work import saved_work
+    from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.export.results import save_zip
     from golem_launcher.workspace.repository.self_running import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.store import open_store
@@ -203,7 +203,7 @@ def restore(
     golem-launcher restore my-lab work
     golem-launcher restore my-lab@3 work
     """
-    from golem_launcher.session.saved_work import saved_work
+    from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.export.extract import extract
     from golem_launcher.workspace.repository.store import open_store
 
@@ -293,7 +293,7 @@ def verify(name: Name, *, store: StoreUrl = None, as_json: Json = False) -> None
     golem-launcher verify my-lab
     golem-launcher verify my-lab --json
     """
-    from golem_launcher.session.saved_work import saved_work
+    from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.repository.store import open_store
 
     work = saved_work(name, store)

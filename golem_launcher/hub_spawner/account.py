@@ -8,15 +8,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.session import leftovers, trash
-from golem_launcher.session.bill import bill_of
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.ledger import noted
+from golem_launcher.session.cleanup import leftovers, trash
+from golem_launcher.session.cleanup.ledger import noted
+from golem_launcher.session.on_disk.bill import bill_of
+from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
     from golem_launcher.hub_spawner.users import HubUser
-    from golem_launcher.session.bill import Bill
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.bill import Bill
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _HOUR = Decimal(3600)
 

@@ -15,15 +15,15 @@ from golem_launcher.hub_spawner.account import Account, account
 from golem_launcher.hub_spawner.quotas import Quota
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.liveness import alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from golem_launcher.hub_spawner.quotas import Quotas
     from golem_launcher.hub_spawner.users import HubUser
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 

@@ -30,8 +30,8 @@ from golem_launcher.hub_spawner.form import form
 from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
-from golem_launcher.session.directory import SessionDirectory
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.directory import SessionDirectory
+from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.workspace.repository.store import open_store
 
 if TYPE_CHECKING:

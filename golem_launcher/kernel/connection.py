@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from golem_launcher.kernel.messages import Message
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
 _TITLE = "Python 3 (Golem)"

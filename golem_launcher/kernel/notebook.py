@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, KernelRecord
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)
@@ -98,8 +98,8 @@ class Notebook:
             await self._restoring
 
     async def _restore(self, before: Attachment) -> None:
-        from golem_launcher.session import liveness
-        from golem_launcher.session.directory import session_directory
+        from golem_launcher.session.on_disk import liveness
+        from golem_launcher.session.on_disk.directory import session_directory
 
         try:
             directory = session_directory(before.session)
@@ -293,7 +293,7 @@ def _refuse_real_money(request: LaunchRequest) -> None:
 def _forget_what_is_over() -> None:
     """Of notebooks that were killed, whose sessions are over by now."""
     from golem_launcher.kernel.record import KernelRecord
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     KernelRecord.sweep({one.name for one in liveness.living()})
 

@@ -45,7 +45,7 @@ async def is_taken(connection: Connection, record: KernelRecord, told_to_end: as
     Called once, when the kernel's starter is gone. What is over there stays as it is meanwhile; the connection is to be
     left or closed then.
     """
-    from golem_launcher.session import unattended
+    from golem_launcher.session.on_disk import unattended
 
     await connection.rest()
     until = clock.now() + timedelta(seconds=GRACE_SECONDS)
@@ -61,7 +61,7 @@ async def is_taken(connection: Connection, record: KernelRecord, told_to_end: as
 async def _is_taken_before(
     until: datetime, connection: Connection, record: KernelRecord, told_to_end: asyncio.Event
 ) -> bool:
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     while clock.now() < until and not told_to_end.is_set():
         if await asyncio.to_thread(record.taken, connection.name):

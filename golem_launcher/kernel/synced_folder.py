@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.kernel.sync.rounds import Sync
     from golem_launcher.kernel.sync.steps import Outcome
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _HURRY_SECONDS = 3.0
 """Jupyter gives a kernel five seconds to end."""

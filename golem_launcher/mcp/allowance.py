@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, paths
 from golem_launcher.errors import BudgetError, SessionNotFound
 from golem_launcher.networks import token_of
-from golem_launcher.session import client, leftovers
-from golem_launcher.session.directory import session_directory
-from golem_launcher.session.liveness import alive
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _LOCK_SECONDS = 20.0
 

@@ -14,7 +14,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.messages import Message
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _CONNECT_SECONDS = 60.0
 _MOST_CHARACTERS = 20_000

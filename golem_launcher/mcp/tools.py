@@ -19,9 +19,11 @@ from golem_launcher.market import quote as quotes
 from golem_launcher.mcp.far_python import FarPython
 from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, liveness, market_look
-from golem_launcher.session.directory import read_lines
-from golem_launcher.session.saved_work import resuming
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import read_lines
+from golem_launcher.session.preparation import market_look
+from golem_launcher.session.saving.saved_work import resuming
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.mcp.allowance import Allowance
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 FIELDS = (
     "name", "budget", "price_per_hour", "hours", "machines", "cpus", "memory_gib", "disk_gib", "gpus", "gpu_model",

@@ -19,7 +19,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.metrics.series import finite
 from golem_launcher.networks import NETWORKS
 from golem_launcher.node.rest import BlockingRest
-from golem_launcher.session import network_hosts
+from golem_launcher.session.preparation import network_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -12,15 +12,15 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.events import CostChanged, LeftOut, Message, NotSaved, ProviderLost
 from golem_launcher.rental.payment import journal
 from golem_launcher.rental.payment.journal import Entries, Journal
-from golem_launcher.session import liveness
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from golem_launcher.events import Event
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 MOST_ENDED = 50

@@ -14,15 +14,15 @@ from golem_launcher.outbound import OutboundRules
 from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
-from golem_launcher.session import network_hosts
-from golem_launcher.session.cluster import Cluster
-from golem_launcher.session.deadline import Deadline
-from golem_launcher.session.endpoint import SessionEndpoint
-from golem_launcher.session.extending import Extension
-from golem_launcher.session.idle import Idleness
-from golem_launcher.session.machine_slot import HEAD, MachineRecorder, MachineSlot
-from golem_launcher.session.saves import Saves
-from golem_launcher.session.scratch_files import ScratchFiles
+from golem_launcher.session.cluster.cluster import Cluster
+from golem_launcher.session.endpoints.endpoint import SessionEndpoint
+from golem_launcher.session.endpoints.machine_slot import HEAD, MachineRecorder, MachineSlot
+from golem_launcher.session.lifetime.deadline import Deadline
+from golem_launcher.session.lifetime.extending import Extension
+from golem_launcher.session.lifetime.idle import Idleness
+from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.saving.saves import Saves
+from golem_launcher.session.saving.scratch_files import ScratchFiles
 from golem_launcher.workload import registry
 from golem_launcher.workload.dask_worker import DASK_WORKER
 
@@ -35,11 +35,11 @@ if TYPE_CHECKING:
     from golem_launcher.rental.image_faults import ImageFaults
     from golem_launcher.rental.payment.terminations import Terminations
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
-    from golem_launcher.session.machine_endpoint import MachineEndpoint
-    from golem_launcher.session.machine_slot import MachineFiles
-    from golem_launcher.session.network_hosts import NetworkHost
-    from golem_launcher.session.recorder import Recorder
+    from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
+    from golem_launcher.session.endpoints.machine_slot import MachineFiles
+    from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.session.preparation.network_hosts import NetworkHost
+    from golem_launcher.session.reporting.recorder import Recorder
     from golem_launcher.workload.base import Workload
 
 

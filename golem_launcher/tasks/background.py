@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 from golem_launcher import modules, paths, processes
 from golem_launcher.errors import SessionError, SessionNotFound
-from golem_launcher.session import liveness
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

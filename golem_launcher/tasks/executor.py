@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.function import ship
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
     from typing import Self
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.scheduler import Attempt
     from golem_launcher.tasks.task_client import Answer

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError
 from golem_launcher.networks import token_of
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.record import JobDirectory, Line

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
-from golem_launcher.session.directory import read_lines
+from golem_launcher.session.on_disk.directory import read_lines
 from golem_launcher.tasks.labels import labels_of, labels_of_sets
 from golem_launcher.tasks.syncing import Syncing
 

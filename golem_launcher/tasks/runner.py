@@ -15,8 +15,9 @@ from golem_launcher.access.door import dial, door_path
 from golem_launcher.errors import LauncherError, ProviderError, ProviderSilent, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.market import history
-from golem_launcher.session import client, liveness
-from golem_launcher.session.machine_slot import HEAD
+from golem_launcher.session import client
+from golem_launcher.session.endpoints.machine_slot import HEAD
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks.events import MachineLost, MachineReady, SessionStarted, SetupFailed
 from golem_launcher.tasks.scheduler import Worker
 from golem_launcher.tasks.task_client import TaskClient, attempt_id
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
     from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.scheduler import Scheduler

@@ -7,15 +7,16 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionNotFound
-from golem_launcher.session import ledger, leftovers, liveness, trash
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.place import sessions_locked
+from golem_launcher.session.cleanup import ledger, leftovers, trash
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.place import sessions_locked
 from golem_launcher.tasks.record import JobRecord, Line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.tasks.record import JobDirectory
 
 

@@ -11,7 +11,8 @@ import ipywidgets
 
 from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import client, upkeep
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import upkeep
 from golem_launcher.ui.cards.sessions import SessionCards
 from golem_launcher.ui.common.background import Background
 from golem_launcher.ui.common.problems import problem
@@ -45,7 +46,7 @@ _LATER = (
     "golem_launcher.localnet.lifecycle",
     "golem_launcher.node.manager",
     "golem_launcher.market.scan",
-    "golem_launcher.session.network_hosts",
+    "golem_launcher.session.preparation.network_hosts",
     "golem_launcher.workspace.repository.store",
 )
 """What is not needed to show the page. Loaded by one thread: two that load modules of one circle can get halves."""

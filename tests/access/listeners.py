@@ -9,7 +9,7 @@ import sys
 import psutil
 
 from golem_launcher import paths
-from golem_launcher.session import liveness
+from golem_launcher.session.on_disk import liveness
 
 _NOBODY = 65534
 _SECONDS = 60
@@ -55,7 +55,7 @@ def listening(network):
     return sorted(found)
 
 
-_SUPERVISORS = {"golem_launcher.session.supervisor", liveness.FORK_SERVER}
+_SUPERVISORS = {"golem_launcher.session.supervision.supervisor", liveness.FORK_SERVER}
 """What runs one, or forked it."""
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from golem_launcher import paths
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 
 _NOBODY = 65534
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO

@@ -18,7 +18,7 @@ from golem_launcher.access.link import listen
 from golem_launcher.access.machine_way import MachineWay
 from golem_launcher.access.open_documents import OpenDocuments, Outcome
 from golem_launcher.access.ways_in import WaysIn
-from golem_launcher.session.documents import missing
+from golem_launcher.session.saving.documents import missing
 from golem_launcher.workload.lab import LAB
 from tests.access.test_link import link_to, run
 

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 from tests.access.conftest import TOKEN, server
 from tests.access.seen import seen
 from tests.access.test_commands import tunnel

@@ -10,7 +10,7 @@ import pytest
 from golem_launcher.access import ssh_keys
 from golem_launcher.cli import ways_in
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from golem_launcher.access import door
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 
 pytestmark = pytest.mark.slow
 SECONDS = 60

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import binder
 from tests.browser.conftest import command, free_port, new_context, program, serving
 

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from golem_launcher.localnet import network
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.ui.server.install import install
 from tests.browser.conftest import free_port, new_context, serving
 from tests.ui.made import make_session, say

@@ -14,7 +14,7 @@ from golem_launcher.market import history
 from golem_launcher.market.benchmark import Benchmark
 from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.ui.form import preferences
 from tests.browser.conftest import new_context, open_page
 

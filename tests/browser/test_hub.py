@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from golem_launcher.session.control import ControlServer
+from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.ui.server.install import install
 from tests.browser.conftest import free_port, new_context, serving
 from tests.ui.made import make_session
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TOKEN = "a-token-of-the-hub"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.localnet import network
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session import client, liveness
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser.conftest import new_context, program
 from tests.networks import own_network
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page, Route
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 _SECONDS = 180

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher.events import Stage, Usage, now
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session_state import MachineState, Saving
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log

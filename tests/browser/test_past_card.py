@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher.events import Stage, now
-from golem_launcher.session import upkeep
+from golem_launcher.session.cleanup import upkeep
 from golem_launcher.session_state import Saving
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, make_session

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]

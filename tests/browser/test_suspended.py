@@ -10,8 +10,9 @@ import pytest
 from playwright.sync_api import Error
 
 from golem_launcher.events import Stage
-from golem_launcher.session import client, liveness
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import axe, lab
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, Page
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 _NAME = "sleeper"

@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher import paths
-from golem_launcher.session import caretaking, parked
-from tests.session.test_caretaker import wait
-from tests.session.test_suspension import suspended
+from golem_launcher.session.on_disk import parked
+from golem_launcher.session.suspension import caretaking
+from tests.session.suspension.test_caretaker import wait
+from tests.session.suspension.test_suspension import suspended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _LOOKS_AWAY = "() => { document.hasFocus = () => false; dispatchEvent(new Event('blur')); }"
 _LOOKS_AGAIN = "() => { document.hasFocus = () => true; dispatchEvent(new Event('focus')); }"

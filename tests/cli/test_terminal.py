@@ -20,7 +20,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.clock.conftest import TimeOfDay
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter

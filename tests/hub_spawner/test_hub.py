@@ -16,8 +16,8 @@ from golem_launcher.access import hub_settings
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.liveness import alive
 from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running, xsrf
 from tests.networks import own_network
 

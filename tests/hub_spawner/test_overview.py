@@ -19,8 +19,8 @@ from golem_launcher.hub_spawner.overview_html import page
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import parse_request
-from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.liveness import SUPERVISOR_FILE
+from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from golem_launcher.session_state import MachineState, Saving, SessionState
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from golem_launcher.hub_spawner.account import Account, account
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import parse_request
-from golem_launcher.session import trash
-from golem_launcher.session.directory import SessionDirectory, create_session_directory
-from golem_launcher.session.liveness import SUPERVISOR_FILE
+from golem_launcher.session.cleanup import trash
+from golem_launcher.session.on_disk.directory import SessionDirectory, create_session_directory
+from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from golem_launcher.session_state import SessionState
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ import pytest
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.image.store import Store
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.software import SOFTWARE
 from tests.image.conftest import BARE, CACHE, MEMORY_GIB, NO_PYTHON, TAG, VARIANT
 from tests.session.conftest import explain

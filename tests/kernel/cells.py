@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 
 _SECONDS = 180
 

@@ -13,8 +13,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from golem_launcher.kernel import kernelspec
 from golem_launcher.request import parse_request
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.liveness import alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("network")]
 

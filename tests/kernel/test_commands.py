@@ -11,7 +11,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.node import manager as node_manager
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.ui.made import GOOD_START, make_session
 
 pytestmark = pytest.mark.slow

@@ -27,7 +27,7 @@ from golem_launcher.kernel.notebook import Notebook
 from golem_launcher.kernel.proxy import Proxy
 from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.request import parse_request
-from golem_launcher.session.directory import create_session_directory, session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
 
 _NOT_AGAIN_SECONDS = 2.5

@@ -14,8 +14,8 @@ from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directories
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.workload.base import FIRST_PORT
 from tests.localnet.runtime.test_runtimes import wheel
 from tests.session.losing_node import kill

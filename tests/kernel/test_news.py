@@ -5,7 +5,7 @@ import asyncio
 from golem_launcher import paths
 from golem_launcher.kernel.connection import Connection
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 
 
 def test_news_that_nobody_reads_stay_few(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from golem_launcher.cli.main import app
 from golem_launcher.events import Stage
 from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 
 _SECONDS = 90
 _END_SECONDS = 180

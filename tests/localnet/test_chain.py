@@ -34,8 +34,8 @@ from golem_launcher.node.rest import BlockingRest
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.session.bill import bill_of
-from golem_launcher.session.directory import session_directories, session_directory
+from golem_launcher.session.on_disk.bill import bill_of
+from golem_launcher.session.on_disk.directory import session_directories, session_directory
 from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import WalletPanel

@@ -22,7 +22,7 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment_terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.session.bill import bill_of
+from golem_launcher.session.on_disk.bill import bill_of
 from tests.market.conftest import PARTNER, PROVIDERS
 from tests.session.conftest import command, explain
 from tests.session.rest import Node

@@ -13,7 +13,7 @@ from golem_launcher.mcp import allowance as module
 from golem_launcher.mcp.allowance import Allowance, Caps
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 
 CAPS = Caps(Decimal(3), 5, Decimal(1))
 

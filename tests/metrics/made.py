@@ -7,7 +7,7 @@ from decimal import Decimal
 from golem_launcher.events import Stage, Usage
 from golem_launcher.gpus import Gpu
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session_state import KeptVariables, MachineState, ProvidersSeen, Saving, SessionState, Tunnel
 from golem_launcher.tasks import record
 from golem_launcher.tasks.record import JobRecord, Line

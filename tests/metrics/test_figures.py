@@ -27,7 +27,7 @@ from golem_launcher.metrics.series import SESSION, finite
 from golem_launcher.metrics.server import token_file
 from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
-from golem_launcher.session import trash
+from golem_launcher.session.cleanup import trash
 from golem_launcher.session_state import ClusterState, Saving, StandbyState
 from tests.metrics.made import BEGAN, HOSTILE, add_lines, make, make_job
 

@@ -20,7 +20,8 @@ import yaml
 from golem_launcher.events import Stage, Used
 from golem_launcher.metrics import nodes
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client, start_trace
+from golem_launcher.session import client
+from golem_launcher.session.reporting import start_trace
 from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from tests.metrics.made import make, make_job
 from tests.networks import own_network

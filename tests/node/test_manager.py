@@ -26,7 +26,7 @@ from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
-from golem_launcher.session import network_hosts
+from golem_launcher.session.preparation import network_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.session import preload
+from golem_launcher.session.supervision import preload
 from golem_launcher.waiting import cancel_all, wait_for
 
 STILL = 0.4

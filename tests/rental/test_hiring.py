@@ -7,7 +7,7 @@ import aiohttp
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.session import preload
+from golem_launcher.session.supervision import preload
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from golem_launcher.rental.agreement import SignedAgreement  # noqa: E402

@@ -18,8 +18,8 @@ from golem_launcher.node.gftp import offering
 from golem_launcher.rental import image
 from golem_launcher.rental.image import SessionImage
 from golem_launcher.request import parse_request
-from golem_launcher.session import preflight
-from golem_launcher.session.image_and_packages import (
+from golem_launcher.session.preparation import preflight
+from golem_launcher.session.preparation.image_and_packages import (
     IMAGE_VARIABLE,
     ImageAndPackages,
     image_and_packages,

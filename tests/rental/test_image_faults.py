@@ -11,7 +11,8 @@ from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.request import parse_request
-from golem_launcher.session import client, preload
+from golem_launcher.session import client
+from golem_launcher.session.supervision import preload
 from golem_launcher.workload import starting
 from golem_launcher.workload.shipment import Shipment
 from tests.networks import own_network

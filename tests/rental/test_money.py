@@ -20,13 +20,13 @@ from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import preload
-from golem_launcher.session.bill import bill_of
-from golem_launcher.session.deadline import Deadline
-from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.end_warnings import Warnings
-from golem_launcher.session.meter import Meter
-from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.lifetime.deadline import Deadline
+from golem_launcher.session.lifetime.end_warnings import Warnings
+from golem_launcher.session.machines.meter import Meter
+from golem_launcher.session.on_disk.bill import bill_of
+from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.reporting.recorder import Recorder
+from golem_launcher.session.supervision import preload
 
 PRICE = Price(Decimal("0.1"), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
 

@@ -21,9 +21,10 @@ from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import leftovers, preload
-from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.recorder import Recorder
+from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.reporting.recorder import Recorder
+from golem_launcher.session.supervision import preload
 
 PRICE = Price(Decimal("0.1"), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
 BUDGET = Decimal(1)

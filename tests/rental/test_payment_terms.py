@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from golem_launcher.rental.payment import debit_note_rate as pace
 from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
 from golem_launcher.rental.payment_terms import ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT, payment_timeout, terms
-from golem_launcher.session.deadline import Deadline
+from golem_launcher.session.lifetime.deadline import Deadline
 
 HOUR = 3600
 PUBLISHED = {NOTE_INTERVAL: 120, ACCEPT_TIMEOUT: 240, PAYMENT_TIMEOUT: 120}

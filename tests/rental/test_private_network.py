@@ -8,7 +8,7 @@ import pytest
 from golem_launcher.rental import private_network
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.private_network import PrivateNetwork
-from golem_launcher.session import preload
+from golem_launcher.session.supervision import preload
 
 preload.engine()
 from yapapi.network import Network  # noqa: E402

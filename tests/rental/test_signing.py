@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from golem_launcher.session import preload
+from golem_launcher.session.supervision import preload
 from golem_launcher.waiting import wait_for
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from golem_launcher import rental
-from golem_launcher.session import preload
+from golem_launcher.session.supervision import preload
 
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from ya_market import RequestorApi  # noqa: E402

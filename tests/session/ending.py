@@ -2,7 +2,7 @@
 
 import time
 
-from golem_launcher.session.liveness import alive
+from golem_launcher.session.on_disk.liveness import alive
 
 BUSY = 4
 """How much longer anything may take on a machine that is busy."""

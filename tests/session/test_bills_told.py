@@ -14,8 +14,8 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import trash
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.cleanup import trash
+from golem_launcher.session.on_disk.directory import create_session_directory
 
 
 @pytest.fixture(autouse=True)

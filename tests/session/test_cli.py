@@ -18,8 +18,9 @@ from golem_launcher.cli.main import app
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
-from golem_launcher.session import client, upkeep
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
-from golem_launcher.session import liveness
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import OLD, explain
 from tests.session.jupyter import Jupyter

@@ -14,8 +14,10 @@ from golem_launcher import paths
 from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client, liveness, upkeep
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

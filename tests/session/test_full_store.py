@@ -8,7 +8,7 @@ import pytest
 
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import client
-from golem_launcher.session.liveness import state_of
+from golem_launcher.session.on_disk.liveness import state_of
 from golem_launcher.workspace.backends.directory import ROOM_LEFT
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer.space_limits import SPARE_DISK

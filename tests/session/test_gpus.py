@@ -9,7 +9,7 @@ from golem_launcher.market.requirements import constraints
 from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.networks import own_network
 from tests.session.conftest import command, wait_for
 

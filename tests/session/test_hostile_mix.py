@@ -19,7 +19,8 @@ from golem_launcher import attach
 from golem_launcher.events import NotSaved, Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client, liveness
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
 from tests.access.listeners import listening, told_to_strangers
 from tests.session.conftest import explain, wait_for

@@ -21,7 +21,9 @@ from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
-from golem_launcher.session import client, liveness, upkeep
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for

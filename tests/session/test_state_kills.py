@@ -19,7 +19,9 @@ import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client, liveness, upkeep
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.on_disk import liveness
 from tests.session.conftest import explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter

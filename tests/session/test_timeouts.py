@@ -15,12 +15,13 @@ from golem_launcher.node.yagna_rest import YagnaRest
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import liveness, timeouts
-from golem_launcher.session.control import ControlServer
-from golem_launcher.session.deadline import Deadline
-from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.extending import Extension
-from golem_launcher.session.recorder import Recorder
+from golem_launcher.session import timeouts
+from golem_launcher.session.lifetime.deadline import Deadline
+from golem_launcher.session.lifetime.extending import Extension
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.reporting.recorder import Recorder
+from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.workload.lab import LAB
 
 SOURCE = Path(__file__).parents[2] / "golem_launcher"

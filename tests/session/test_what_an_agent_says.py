@@ -18,8 +18,8 @@ from golem_launcher.errors import AccessError, LauncherError
 from golem_launcher.gpus import OfferedGpu, differences
 from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploy_progress import DeployProgress
-from golem_launcher.session.gpu_readings import gpu_readings
-from golem_launcher.session.meter import Meter
+from golem_launcher.session.machines.gpu_readings import gpu_readings
+from golem_launcher.session.machines.meter import Meter
 from golem_launcher.untrusted import number
 from golem_launcher.workspace.repository.environment import installable, read_environment
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of

@@ -9,8 +9,9 @@ import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.session import client, liveness
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from tests.session.conftest import HONEST, command, wait_for
 
 pytestmark = pytest.mark.slow

@@ -8,8 +8,8 @@ import pytest
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import SessionError
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import create_session_directory
-from golem_launcher.session.liveness import SUPERVISOR_FILE
+from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from golem_launcher.tasks import background, record
 
 

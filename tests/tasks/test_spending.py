@@ -11,8 +11,8 @@ from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import ledger, trash
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.cleanup import ledger, trash
+from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.tasks import record, spending
 from golem_launcher.tasks.attempts import AttemptLines
 from golem_launcher.tasks.record import JobRecord

@@ -11,8 +11,8 @@ from golem_launcher import files, paths
 from golem_launcher.events import Message, ProviderChosen, Stage, StageChanged, Usage, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.directory import SessionDirectory
-from golem_launcher.session.place import sessions_locked
+from golem_launcher.session.on_disk.directory import SessionDirectory
+from golem_launcher.session.on_disk.place import sessions_locked
 from golem_launcher.session_state import MachineState, SessionState
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)

@@ -33,8 +33,8 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     ``kernel``: the id of one over there; ``new``; or nothing: one that a killed notebook left, else a new one.
     """
     from golem_launcher.kernel.connection import check_workload
-    from golem_launcher.session import liveness, unattended
-    from golem_launcher.session.directory import session_directory
+    from golem_launcher.session.on_disk import liveness, unattended
+    from golem_launcher.session.on_disk.directory import session_directory
 
     present = notebook.connection
     if present is not None and not present.over:
@@ -72,7 +72,7 @@ def _kernel(word: str) -> str:
 
 def _living() -> list[SessionState]:
     """Those with kernels. What looks after a session outlives it, until the bill is settled."""
-    from golem_launcher.session import liveness
+    from golem_launcher.session.on_disk import liveness
 
     states = map(liveness.state_of, liveness.living())
     return [one for one in states if one.workload == LAB.name and not one.stage.final]

@@ -116,7 +116,8 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
 
 
 async def _results(notebook: Notebook, call: Call, output: Output) -> None:
-    from golem_launcher.session import client, results
+    from golem_launcher.session import client
+    from golem_launcher.session.client import results
 
     directory = notebook.last
     if directory is None:

@@ -67,7 +67,7 @@ def _other_session(name: str, ends_at: datetime | None) -> str:
 
 def _living_sessions() -> list[tuple[str, str, datetime | None]]:
     """Names and networks of the sessions that run, and when those end whose notebook's Jupyter was killed."""
-    from golem_launcher.session import liveness, unattended
+    from golem_launcher.session.on_disk import liveness, unattended
 
     return [(one.name, one.state().network, unattended.until(one)) for one in liveness.living()]
 
@@ -75,7 +75,7 @@ def _living_sessions() -> list[tuple[str, str, datetime | None]]:
 def _look(network: Network) -> tuple[str, Wallet | None, str]:
     """A network's wallet, where its node runs; nothing is started for that."""
     from golem_launcher.market import wallet as wallets
-    from golem_launcher.session import network_hosts
+    from golem_launcher.session.preparation import network_hosts
 
     with contextlib.suppress(LauncherError):
         node = network_hosts.present(network)
@@ -101,7 +101,7 @@ async def _fund(notebook: Notebook, call: Call, output: Output) -> None:
     from golem_launcher.kernel.notebook import chosen_network
     from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
-    from golem_launcher.session import network_hosts
+    from golem_launcher.session.preparation import network_hosts
 
     name, said = chosen_network(call.words or notebook.network)
     if said:

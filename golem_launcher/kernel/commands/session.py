@@ -51,7 +51,7 @@ async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
 
 def _resumed(fields: dict[str, Any]) -> dict[str, Any]:
     """The fields with the workspace of a session that is named as what to go on with. Blocking."""
-    from golem_launcher.session.saved_work import saved_work
+    from golem_launcher.session.saving.saved_work import saved_work
 
     if not fields.get("resume"):
         return fields

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.cells import Call
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _MORE = re.compile(r"(hours|budget)\s*=\s*\+?(\d+(?:\.\d+)?)", re.ASCII)
 _LINES = 20
@@ -46,7 +46,7 @@ async def _logs(notebook: Notebook, call: Call, output: Output) -> None:
 
 def _last_lines(directory: SessionDirectory, count: int) -> str:
     """What happened to a session, and what its Jupyter logged."""
-    from golem_launcher.session.directory import read_lines
+    from golem_launcher.session.on_disk.directory import read_lines
 
     events, _ = directory.events()
     told = [f"{one.at.astimezone():%H:%M:%S}  {one.line}" for one in events if one.line]

@@ -18,10 +18,10 @@ from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.far_kernel import LabClient
 from golem_launcher.kernel.sync.rounds import Sync
 from golem_launcher.session import client, timeouts
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _LONGEST_SECONDS = timeouts.GRACE + timeouts.WAIT_FOR_END

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.contents import Look
     from golem_launcher.kernel.far_kernel import LabClient
     from golem_launcher.kernel.sync.local_folder import Stamp
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _LOG = logging.getLogger(__name__)

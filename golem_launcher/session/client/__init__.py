@@ -15,9 +15,10 @@ from golem_launcher.session.client.asking import (
     save,
 )
 from golem_launcher.session.client.ending import ask_to_stop, await_end, stop
-from golem_launcher.session.client.finding import damaged, describe, find, followed, link, saving_of, wait_for
+from golem_launcher.session.client.finding import find, followed, saving_of, wait_for
 from golem_launcher.session.client.starting import FRUGAL, check_name, check_unused, ending_before, settled, start
 from golem_launcher.session.client.tidying import bring_back, remove, remove_past
+from golem_launcher.session.on_disk.description import damaged, describe, link
 
 __all__ = [
     "FRUGAL",

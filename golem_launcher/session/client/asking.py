@@ -12,15 +12,15 @@ from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import timeouts
 from golem_launcher.session.client.finding import followed
-from golem_launcher.session.directory import session_directory
-from golem_launcher.session.liveness import alive, control
+from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.on_disk.liveness import alive, control
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.market.benchmark import Benchmark
     from golem_launcher.market.quote import Quote
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import ClusterState, MoveState, SessionState
 
 _POLL_SECONDS = 0.05
@@ -63,7 +63,7 @@ def quote_of_move(name: str, changes: dict[str, Any]) -> Quote:
     ``changes`` are as for :func:`move`. Raises ``LauncherError``.
     """
     from golem_launcher.market.quote import quote  # noqa: PLC0415 - most commands need none
-    from golem_launcher.session import market_look  # noqa: PLC0415 - likewise
+    from golem_launcher.session.preparation import market_look  # noqa: PLC0415 - likewise
 
     directory = _running(name)
     state = directory.state()

@@ -7,13 +7,15 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError, SessionNotEnded
-from golem_launcher.session import late_providers, leftovers, suspension, timeouts
+from golem_launcher.session import timeouts
+from golem_launcher.session.cleanup import late_closing, leftovers
 from golem_launcher.session.client.finding import find
-from golem_launcher.session.liveness import alive, control, supervisor
-from golem_launcher.session.place import sessions_locked
+from golem_launcher.session.on_disk.liveness import alive, control, supervisor
+from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 _POLL_SECONDS = 0.05
@@ -32,7 +34,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     while not _stays_over(directory):
         death = _end(directory, seconds, force=force)
     leftovers.close(directory, start_node=True, death=death)
-    late_providers.begin(directory)
+    late_closing.begin(directory)
     if directory.written_state() is None and not leftovers.owes(directory):  # else that is told until it is closed
         directory.write_state(directory.state().model_copy(update={"trouble": ""}))
     return directory.state()

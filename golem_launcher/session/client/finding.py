@@ -1,24 +1,21 @@
-"""Finds sessions and says how they stand, to whoever looks on or waits."""
+"""Finds sessions, and waits for what is to happen to them."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from golem_launcher import files, paths, processes
+from golem_launcher import paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNotFound
-from golem_launcher.events import Stage
-from golem_launcher.rental.payment.journal import FILE, Journal
-from golem_launcher.session import parked
-from golem_launcher.session.directory import session_directory
-from golem_launcher.session.liveness import SUPERVISOR_FILE, alive, state_of, strays
-from golem_launcher.session.upkeep import RECALL_SECONDS
+from golem_launcher.session.cleanup.upkeep import RECALL_SECONDS
+from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.on_disk.liveness import alive, strays
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import Saving, SessionState
 
 _POLL_SECONDS = 0.05
@@ -41,48 +38,6 @@ def find(name: str, seconds: float = RECALL_SECONDS) -> SessionDirectory:
             )
         time.sleep(_POLL_SECONDS)
     return session_directory(name)
-
-
-def describe(directory: SessionDirectory) -> dict[str, Any]:
-    """A session as one JSON object: its state and, while it is ready, the link."""
-    state = state_of(directory)
-    value = state.model_dump(mode="json")
-    value["url"] = link(directory, state)
-    value["token"] = directory.token() if value["url"] else None
-    value["provider"] = state.head.provider_name
-    value["alive"] = alive(directory)
-    value["damaged"] = damaged(directory)
-    value["left_out"] = directory.left_out()
-    value["gpu_differences"] = list(state.head.gpu_differences)
-    value["workspace"] = state.saving.workspace if state.saving is not None else None
-    return value
-
-
-def link(directory: SessionDirectory, state: SessionState) -> str | None:
-    """The link that opens a session's workload, with its token, for its user to see; ``None`` while there is none.
-
-    Of a suspended one only while the caretaker is at its address: another program could have taken that since, and
-    would be told the token.
-    """
-    url = directory.url_in(state)
-    return None if state.stage is Stage.SUSPENDED and not parked.is_answered(directory.path) else url
-
-
-def damaged(directory: SessionDirectory) -> list[str]:
-    """Which of a session's files can't be read; what is missing since it was only begun is not damaged."""
-    found = []
-    if directory.written_state() is None:
-        found.append("state.json")
-    try:
-        directory.request()
-    except SessionDamaged:
-        found.append("request.json")
-    if (directory.path / FILE).exists() and Journal.read(directory.path) is None:
-        found.append(FILE)
-    written = files.read_json(directory.path / SUPERVISOR_FILE)
-    if (directory.path / SUPERVISOR_FILE).exists() and processes.ProcessRecord.from_json(written) is None:
-        found.append(SUPERVISOR_FILE)
-    return found
 
 
 def saving_of(directory: SessionDirectory) -> Saving:

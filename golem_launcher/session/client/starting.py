@@ -12,10 +12,9 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session import fork_server, preflight, suspension, trash
-from golem_launcher.session.directory import SessionDirectory, create_session_directory, session_directory
-from golem_launcher.session.inputs import absolute
-from golem_launcher.session.liveness import (
+from golem_launcher.session.cleanup import trash
+from golem_launcher.session.on_disk.directory import SessionDirectory, create_session_directory, session_directory
+from golem_launcher.session.on_disk.liveness import (
     SUPERVISOR_FILE,
     alive,
     claimed,
@@ -23,8 +22,12 @@ from golem_launcher.session.liveness import (
     state_of,
     supervisor_command,
 )
-from golem_launcher.session.place import sessions_locked
-from golem_launcher.session.saved_work import saves_into
+from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.preparation import preflight
+from golem_launcher.session.preparation.inputs import absolute
+from golem_launcher.session.saving.saved_work import saves_into
+from golem_launcher.session.supervision import fork_server
+from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +54,7 @@ def start(
     The directory of an ended session of the same name is moved aside; a suspended one's address becomes the new one's,
     where that goes on in its workspace. Raises ``SessionNameTaken`` when the session
     of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
-    :func:`golem_launcher.session.preflight.check` refuses; nothing was started then.
+    :func:`golem_launcher.session.preparation.preflight.check` refuses; nothing was started then.
     """
     request = settled(request)
     _check_workspace(request)  # and again below: of two that are started at once, one comes too late

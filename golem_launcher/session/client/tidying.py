@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.session import suspension, trash
-from golem_launcher.session.directory import SessionDirectory, session_directories, session_directory
-from golem_launcher.session.liveness import alive
-from golem_launcher.session.place import sessions_locked
+from golem_launcher.session.cleanup import trash
+from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories, session_directory
+from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.suspension import suspension
 
 
 def remove(name: str) -> str:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.session import client, liveness, suspension, timeouts, waking
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session import client, timeouts
+from golem_launcher.session.client import waking
+from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.suspension import suspension
 from golem_launcher.tasks import background, record
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 Content = dict[str, Any]
 

@@ -6,11 +6,11 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directories
+from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _LONGEST_NAME = 40
 

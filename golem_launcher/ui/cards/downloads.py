@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.session import client
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

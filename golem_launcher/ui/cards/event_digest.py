@@ -28,13 +28,13 @@ from golem_launcher.events import (
     StageChanged,
     Used,
 )
-from golem_launcher.session.burn_rate import BurnRate
+from golem_launcher.session.reporting.burn_rate import BurnRate
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.file_tail import Tail
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 POINTS_AT_MOST = 120
 """Points of each plot; older ones are thinned out."""

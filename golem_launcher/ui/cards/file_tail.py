@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.session.directory import read_lines
+from golem_launcher.session.on_disk.directory import read_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

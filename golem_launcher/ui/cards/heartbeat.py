@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionError
-from golem_launcher.session import liveness
+from golem_launcher.session.on_disk import liveness
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _SECONDS = 2.0
 """Between an answer and the next question."""

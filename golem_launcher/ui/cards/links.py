@@ -11,7 +11,7 @@ from golem_launcher.errors import SessionNotFound
 from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _TOKEN = re.compile(r"[A-Za-z0-9._~-]{8,256}")
 

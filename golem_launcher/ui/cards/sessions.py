@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import traitlets
 
 from golem_launcher.events import now
-from golem_launcher.session import upkeep
+from golem_launcher.session.cleanup import upkeep
 from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.request import LaunchRequest
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _T = TypeVar("_T")
 

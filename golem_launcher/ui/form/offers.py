@@ -11,7 +11,7 @@ from golem_launcher.market import history
 from golem_launcher.market.gpu_models import gpu_models
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.directory import unsettled_directories
+from golem_launcher.session.on_disk.directory import unsettled_directories
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
 
@@ -93,7 +93,7 @@ class Offers:
         self._show()
 
     async def _see_what_is_sent(self) -> None:
-        from golem_launcher.session.image_and_packages import upload_of  # noqa: PLC0415 - as below
+        from golem_launcher.session.preparation.image_and_packages import upload_of  # noqa: PLC0415 - as below
 
         request = self._request
         if request is not None:
@@ -134,7 +134,7 @@ def _own_sessions(network: str) -> list[str]:
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
-    from golem_launcher.session import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 
     try:
         node = await asyncio.get_running_loop().run_in_executor(threads, network_hosts.present, NETWORKS[network])

@@ -192,7 +192,7 @@ def _code(address: str) -> dict[str, Any]:
 def _look(network: Network) -> tuple[Wallet | None, str, bool]:
     """The wallet, or none and why, and whether its identity is backed up. Takes seconds. Starts nothing."""
     from golem_launcher.market import wallet  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.session import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 
     try:
         node = network_hosts.present(network)
@@ -206,7 +206,7 @@ def _look(network: Network) -> tuple[Wallet | None, str, bool]:
 
 def _fund(network: Network) -> str:
     from golem_launcher.market import wallet  # noqa: PLC0415
-    from golem_launcher.session import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 
     return wallet.fund(network_hosts.wallet_node(network), network)
 
@@ -214,7 +214,7 @@ def _fund(network: Network) -> str:
 def _back_up(network: Network) -> tuple[str, str]:
     from golem_launcher.market import identity as identities  # noqa: PLC0415
     from golem_launcher.node import probe  # noqa: PLC0415
-    from golem_launcher.session import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 
     node = network_hosts.present(network)
     if node is None:

@@ -25,12 +25,12 @@ from golem_launcher.access.door import door_path, open_door
 from golem_launcher.agent.carrier_protocol import CarrierError
 from golem_launcher.agent.carrier_server import answer
 from golem_launcher.errors import AccessError, SessionNotFound
-from golem_launcher.session.directory import session_directory
+from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from golem_launcher.session.directory import SessionDirectory
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _NAME = r"([a-z0-9][a-z0-9-]{0,39})"
 _NOT_FOUND = 404

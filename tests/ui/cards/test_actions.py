@@ -12,8 +12,8 @@ from golem_launcher.access.door import door_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.session import client
-from golem_launcher.session.control import ControlServer
-from golem_launcher.session.directory import session_directories, session_directory
+from golem_launcher.session.on_disk.directory import session_directories, session_directory
+from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.session_state import Saving
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.continuation import continuation

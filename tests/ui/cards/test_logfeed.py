@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.session.directory import SessionDirectory
+from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.ui.cards.logfeed import FLOOD_LINES, FOUND_AT_MOST, RING_LINES, LogFeed, search
 from tests.ui.made import make_session, say, write_lab_log
 

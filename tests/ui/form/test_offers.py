@@ -7,7 +7,7 @@ import pytest
 
 from golem_launcher.image import lock, uplink
 from golem_launcher.request import parse_request
-from golem_launcher.session.image_and_packages import IMAGE_VARIABLE
+from golem_launcher.session.preparation.image_and_packages import IMAGE_VARIABLE
 from golem_launcher.ui.form import offers
 from golem_launcher.ui.form.offers import Offers
 

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.request import parse_request
-from golem_launcher.session.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.ui.form import uploads
 from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
 from golem_launcher.ui.form.preferences import uploads_directory

@@ -13,7 +13,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import RequestError, WorkspaceError
-from golem_launcher.session.preflight import resumed
+from golem_launcher.session.preparation.preflight import resumed
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import save_zip
 from golem_launcher.workspace.repository import entries as listed

@@ -1,0 +1,56 @@
+"""Sessions that were removed or replaced: the last of them are kept for a while, so that it can be undone.
+
+Who calls holds the lock of the sessions' directory. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import UTC, datetime
+
+from golem_launcher import paths
+from golem_launcher.errors import SessionNameTaken, SessionNotFound
+from golem_launcher.session.cleanup import ledger, leftovers
+from golem_launcher.session.on_disk.directory import SessionDirectory
+from golem_launcher.session.on_disk.place import ASIDE, STAMP_LENGTH, is_session, paths_aside
+
+_KEEP = 20
+
+
+def put(directory: SessionDirectory) -> str:
+    """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes.
+
+    Those beyond the last 20 are deleted, unless they still owe something; their bills stay in the ledger.
+    """
+    leftovers.close(directory, start_node=True)
+    place = paths.private_directory(paths.sessions_directory() / ASIDE)
+    here = place / f"{directory.name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    for old in kept()[_KEEP - 1 :]:
+        if not leftovers.owes(old):
+            ledger.note(old)
+            shutil.rmtree(old.path, ignore_errors=True)
+    directory.path.rename(here)  # the last that is done: whoever is interrupted before has lost nothing
+    return here.name
+
+
+def bring_back(removed: str) -> SessionDirectory:
+    """Undo :func:`put`. Raises ``SessionNameTaken`` when there is another of that name by now, ``SessionNotFound``."""
+    place = kept_as(removed).path
+    if os.sep in removed or removed.startswith(".") or not is_session(place):
+        raise SessionNotFound("This session can't be brought back: its files are gone.")
+    directory = SessionDirectory(paths.sessions_directory() / removed[: -STAMP_LENGTH - 1])
+    if directory.path.exists():
+        raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
+    place.rename(directory.path)
+    return directory
+
+
+def kept_as(removed: str) -> SessionDirectory:
+    """The session that :func:`put` put aside, by its word."""
+    return SessionDirectory(paths.sessions_directory() / ASIDE / removed)
+
+
+def kept() -> list[SessionDirectory]:
+    """What was put aside, the newest first."""
+    return [SessionDirectory(path) for path in paths_aside()]

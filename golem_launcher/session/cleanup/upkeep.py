@@ -1,0 +1,77 @@
+"""Keeps all as it is to be between commands: nothing is left of dead supervisors, parked addresses are answered for.
+
+Called by every command and page that shows or starts sessions: this computer may have been started since the last.
+What it takes to close something down is loaded where there is something to close down. Everything here blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from typing import TYPE_CHECKING
+
+from golem_launcher.errors import SessionNotFound
+from golem_launcher.session.on_disk.liveness import alive, strays
+from golem_launcher.session.on_disk.place import SessionPlace, paths_aside, session_paths, sessions_locked
+from golem_launcher.session.suspension import caretaking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from golem_launcher.processes import ProcessRecord
+
+RECALL_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+
+
+def tidy() -> list[str]:
+    """Have all as it is to be: :func:`close_dead`, and a caretaker where addresses are parked."""
+    with contextlib.suppress(OSError):
+        caretaking.begin(os.environ)
+    return close_dead()
+
+
+def close_dead() -> list[str]:
+    """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
+
+    Starts nothing. What is settled by then is marked so.
+    """
+    with sessions_locked():  # none is half started now
+        dead = [path for path in session_paths() if not _is_done_with(path)]
+        dead += [path for path in paths_aside() if not SessionPlace(path).is_settled]
+    return _close(dead) if dead else []
+
+
+def _is_done_with(path: Path) -> bool:
+    place = SessionPlace(path)
+    return place.is_settled or alive(place)
+
+
+def _close(dead: Iterable[Path]) -> list[str]:
+    from golem_launcher.session.cleanup import leftovers  # noqa: PLC0415 - see above
+    from golem_launcher.session.on_disk.directory import SessionDirectory  # noqa: PLC0415 - likewise
+
+    closed = []
+    for directory in map(SessionDirectory, dead):
+        with contextlib.suppress(SessionNotFound, OSError):  # removed meanwhile, or can't be written: the others count
+            if leftovers.close(directory, start_node=False):
+                closed.append(directory.state().name)
+            if leftovers.settled(directory):
+                directory.settle()
+    return closed
+
+
+def recall(seconds: float = RECALL_SECONDS) -> dict[str, ProcessRecord]:
+    """Wait until supervisors whose directories were deleted have made them again; those that have not, by name."""
+    end = time.monotonic() + seconds
+    while (left := strays()) and time.monotonic() < end:
+        time.sleep(_POLL_SECONDS)
+    return left
+
+
+def end_caretaker() -> None:
+    """Have nobody answer at parked addresses, nor wake a session up there, until :func:`tidy`; none is half begun."""
+    with sessions_locked():
+        caretaking.end()

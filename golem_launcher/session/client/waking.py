@@ -1,0 +1,126 @@
+"""Wakes up a suspended session; ``python -m golem_launcher.session.client.waking NAME [HOURS]`` is the caretaker's way.
+
+It costs no more than what was left of the session's budget, and ends when its time would have been over. More time is
+for its user to say.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, Any
+
+from golem_launcher.errors import LauncherError, RequestError, SessionDamaged, SessionError, SessionNameTaken
+from golem_launcher.request import parse_request
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.session.saving.saved_work import resuming, saves_into
+from golem_launcher.session.suspension.suspension import gone_on_with, is_suspended, left_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.session_state import SessionState
+
+_SECONDS_PER_HOUR = 3600
+_LEAST_GLM, _LEAST_HOURS = Decimal("0.000001"), Decimal("0.0001")
+
+
+def wake(name: str, hours: str | None = None) -> SessionDirectory:
+    """Wake up the session ``name`` and return at once; its state tells how it goes on.
+
+    ``hours``: for how long, instead of what was left of its time. Raises ``SessionError`` when it is not suspended, or
+    has no time or money left, and whatever starting a session does.
+    """
+    directory = session_directory(name)
+    if not is_suspended(directory):
+        stage = directory.state().stage.value
+        raise SessionError(f"The session '{name}' is not suspended: it is {stage}.", f"See: golem-launcher show {name}")
+    return client.start(woken(directory, {} if hours is None else {"hours": hours}))
+
+
+def requested(asked: dict[str, Any]) -> LaunchRequest:
+    """The request of a session that is ``asked`` for by untyped values; ``start`` begins it.
+
+    Where it goes on with a suspended one it costs no more than what is left of that, and is as that was, but for what
+    is asked for. Raises ``LauncherError``.
+    """
+    directory = gone_on_with(asked)
+    return woken(directory, asked) if directory is not None else resuming(parse_request(asked))
+
+
+def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchRequest:
+    """The request of the session that takes the place of a suspended one, with what its user ``asked`` for otherwise.
+
+    ``asked``: untyped values by field. Raises ``LauncherError``.
+    """
+    name, what = directory.name, parked.of(directory.path)
+    if alive(directory) or what is None or what.suspended is None:
+        raise SessionNameTaken(f"The session '{name}' wakes up already.", f"See: golem-launcher show {name}")
+    if directory.written_state() is None:
+        raise SessionDamaged(
+            f"The state of the session '{name}' is damaged, so it is not known what it would go on with.",
+            "Look for its files: golem-launcher workspaces. A new session goes on with them: golem-launcher start "
+            "--resume WORKSPACE --name NAME",
+        )
+    leftovers.close(directory, start_node=True)  # what it cost may be known only then
+    if leftovers.may_cost_more(directory):
+        raise SessionError(
+            f"What '{name}' left at its node is not closed down yet, so it is not known what is left of its budget.",
+            "Try again once the node answers: golem-launcher doctor",
+        )
+    state, request = directory.state(), directory.request()
+    goes_on: dict[str, Any] = {**asked, "name": name, "resume": None}
+    if "budget" not in asked:
+        goes_on["budget"] = _rest_of_budget(state, asked.get("network", request.network))
+    if "hours" not in asked:
+        goes_on["hours"] = _rest_of_time(name, what.suspended.ends)
+    workspace = saves_into(directory)
+    if workspace is not None:  # else it was empty, and is again
+        _, at, number = str(asked.get("resume") or "").partition("@")
+        goes_on |= {"resume": f"{workspace}{at}{number}", "inputs": asked.get("inputs", ())}
+    return parse_request({**request.model_dump(), **goes_on})
+
+
+def _rest_of_budget(state: SessionState, network: str) -> Decimal:
+    if network != state.network:
+        raise RequestError(f"What is left of '{state.name}' is of another network: say a budget.", field="budget")
+    budget = left_of(state).quantize(_LEAST_GLM, ROUND_DOWN)
+    if budget <= 0:
+        raise SessionError(
+            f"The budget of '{state.name}' is used up.",
+            f"Go on with another one: golem-launcher start --resume {state.name} --budget 1",
+        )
+    return budget
+
+
+def _rest_of_time(name: str, ends: float) -> Decimal:
+    """In hours."""
+    left = ends - time.time()
+    if left < parked.LEAST_SECONDS:
+        raise SessionError(
+            f"The time of '{name}' is over.",
+            f"Say at its link how much more it gets, or by: golem-launcher wake {name} --hours 1",
+        )
+    return (Decimal(left) / _SECONDS_PER_HOUR).quantize(_LEAST_HOURS, ROUND_DOWN)
+
+
+def main() -> int:
+    """Wake up the session that the first argument names; a refusal is printed for whoever asked."""
+    name, *hours = sys.argv[1:]
+    try:
+        wake(name, *hours)
+    except LauncherError as error:
+        sys.stdout.write(str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The machines of a session: rented, made ready, watched, replaced when they are lost."""

@@ -1,0 +1,132 @@
+"""From an agreement to a workload that answers: what is sent into the machine, its files, and the wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher import clock
+from golem_launcher.agent import report
+from golem_launcher.errors import ImageBlamed, ProviderError
+from golem_launcher.rental.activity_spec import ActivitySpec
+from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
+from golem_launcher.session.machines.end_reason import reason_in
+from golem_launcher.waiting import first_of
+from golem_launcher.workload.shipment import shipment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from golem_launcher.rental.activity_spec import Rented
+    from golem_launcher.rental.hiring import Hiring
+    from golem_launcher.session.context import Prepared
+    from golem_launcher.session.endpoints.machine_slot import MachineSlot
+
+_SHARED_DISK = (
+    "This provider's virtual machine is of an older kind: the files lie on a disk that it shares with its host. "
+    "SQLite's WAL, memory-mapped files (np.memmap, safetensors), sockets, FIFOs and owners of files (cp -a complains) "
+    "do not work there; in /tmp, which is memory, they do."
+)
+_POLL_SECONDS = 0.1
+_CROWD = 10
+"""Of several machines each is asked so many times more seldom and more patiently at most: they start side by side."""
+_ASK_SECONDS = 15.0
+"""A workload that does not answer for that long may have been given up by its agent, which is asked then."""
+_PROBE_SECONDS = 2.0
+
+
+class WorkloadStart:
+    """Of the machines in one slot, one after the other: its :class:`Renting` asks for each that it agreed with."""
+
+    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
+        self._session = session
+        self._slot = slot
+        self._recorder = slot.recorder
+        self._told_of_disk = False
+
+    def spec(self) -> ActivitySpec:
+        """What is put into the next activity, with secrets that are new; called by the hiring for each one."""
+        session, workload = self._session, self._slot.workload
+        settings = {
+            **self._slot.endpoint.begin_anew(),
+            "deadline": session.deadline.at.timestamp() + AGENT_GRACE_SECONDS,
+            "now": clock.now().timestamp(),  # the provider's clock may be wrong
+            "hold": self._slot.files.hold,
+            "index_url": session.outbound.index_url,
+            "kernel_state": session.request.save and session.request.kernel_state,
+            "notebook_cluster": session.cluster is not None and workload is session.workload,
+        }
+        return ActivitySpec(
+            workload=workload.title,
+            needs=workload.needs,
+            shipment=shipment(workload, settings, familiar=session.image.familiar),
+            disk_gib=session.request.disk_gib,
+            image_is_known=session.image.known_whole or session.image_faults.runs,
+        )
+
+    async def until_ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
+        """Wait until the workload answers at the provider that signed; the machine, and what to tell the user of it.
+
+        ``deployed`` is called once the agent runs there. Raises ``ProviderError`` when the workload can't be started,
+        and as soon as a bill is not accepted, however long files and packages take.
+        """
+        async with first_of(self._ready(hiring, deployed), self._overbilled(hiring)) as (ready, overbilled):
+            if not ready.done():
+                raise ProviderError(overbilled.result())
+            return ready.result()
+
+    async def _ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
+        rented = await self._deployed(hiring)
+        deployed()
+        self._slot.endpoint.point_at(self._session.host.node, rented)
+        self._recorder.token(self._slot.endpoint.lab_token)
+        notices = [*self._about(rented), *await self._slot.files.attach(hiring.bulk_transfer())]
+        await self._answers(hiring)
+        return rented, notices
+
+    async def _overbilled(self, hiring: Hiring) -> str:
+        """Wait until a bill of who signed is not accepted; why it is not."""
+        agreement_id, money = hiring.agreement_id, self._session.money
+        news = money.news(agreement_id)
+        while (why := money.dispute(agreement_id)) is None:
+            await news.wait()
+            news.clear()
+        return why
+
+    def _about(self, rented: Rented) -> list[str]:
+        """What the user should know of the provider's disk, once a session."""
+        told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
+        return [] if told or rented.own_disk else [_SHARED_DISK]
+
+    async def _deployed(self, hiring: Hiring) -> Rented:
+        """The workload runs there, at the second try if need be: an activity that failed can't deploy again."""
+        try:
+            return await hiring.deployed()
+        except ProviderError as error:
+            if isinstance(error, ImageBlamed) or not await hiring.start_again():
+                raise
+            name = hiring.agreement.provider_name if hiring.agreement is not None else ""
+            self._recorder.message(f"{name}: {error.what} It is tried once more there.")
+        return await hiring.deployed()
+
+    async def _answers(self, hiring: Hiring) -> None:
+        """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
+        loop_time = asyncio.get_running_loop().time
+        start_seconds, name = self._session.host.patience.start, self._slot.workload.title
+        end = loop_time() + start_seconds
+        ask_at = loop_time() + _ASK_SECONDS
+        crowd = min(self._session.choice.request.machines_wanted, _CROWD)
+        seconds = _PROBE_SECONDS * crowd
+        async with self._slot.endpoint.client() as client:
+            while not await client.answers(seconds=seconds, patience=seconds / 2):
+                if self._slot.workload.ends_session and await client.has_ended():
+                    return
+                if loop_time() > min(ask_at, end):
+                    told = report.read(await hiring.last_words())
+                    ask_at = loop_time() + _ASK_SECONDS
+                    if told is not None and told.kind in report.ENDS:
+                        raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
+                    if loop_time() > end:
+                        late = f"{name} did not answer within {start_seconds:.0f} s."
+                        raise ProviderError(f"{late} {reason_in(told)}".rstrip())
+                await asyncio.sleep(_POLL_SECONDS * crowd)

@@ -1,0 +1,1 @@
+"""What is found and checked before a session starts: its node, image, packages, files, the market."""

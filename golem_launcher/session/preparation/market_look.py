@@ -1,0 +1,25 @@
+"""One look at the market for a request, by its network's node, which is started where it is ours. Blocking."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from golem_launcher.market import scan
+from golem_launcher.networks import NETWORKS
+from golem_launcher.session.preparation import network_hosts
+
+if TYPE_CHECKING:
+    from golem_launcher.market.scan import Offers
+    from golem_launcher.request import LaunchRequest
+
+_SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
+"""Offers on the real networks spread slowly."""
+
+
+def look(request: LaunchRequest) -> Offers:
+    """What is on offer for ``request``. Not from a thread with a running loop. Raises ``LauncherError``."""
+    network = NETWORKS[request.network]
+    place = network_hosts.enter(network)
+    seconds = _SCAN_SECONDS[network.money]
+    return asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))

@@ -1,0 +1,1 @@
+"""A session that its user left, and comes back to: its address, and who answers there meanwhile."""

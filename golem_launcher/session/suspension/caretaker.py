@@ -1,0 +1,227 @@
+"""``python -m golem_launcher.session.suspension.caretaker``: answers at the addresses of sessions that do not run.
+
+Whoever reloads the Lab, or opens a laptop that slept through the end, is told where the files are and how to go on,
+in place of a browser's "can't be reached". Who comes back to a suspended session wakes it up, and waits here until it
+answers itself. One small process for all sessions of a launcher's directory, since their supervisors have gone by then:
+begun when an address is parked, gone when none is any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import os
+import secrets
+import selectors
+import sys
+import time
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, paths, processes
+from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
+from golem_launcher.access.visit import Visit, judged
+from golem_launcher.peers import is_another_person
+from golem_launcher.session.on_disk import parked
+from golem_launcher.session.suspension.caretaking import LOCK
+from golem_launcher.session.suspension.wake_desk import WakeDesk
+from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from typing import Any
+
+_LOCK_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
+_SLOWEST_SECONDS = 10.0
+"""A browser that asks nothing for so long is let go."""
+_GONE_SECONDS = 2.0
+"""So long the directory of a session may be away that makes room for another one of its name."""
+_DESK = f"/{OUR_PLACE}desk/"
+"""Where a page of a suspended session is told and heard; its number follows."""
+_LONGEST_BODY = 16
+_HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
+_PLAIN = {**_HEADERS, "Content-Type": "text/plain"}
+_HTML = {**_HEADERS, "Content-Type": "text/html; charset=utf-8"}
+
+
+class _Address(ThreadingTCPServer):
+    """The address of the session in ``directory``. ``handle_request`` when somebody comes there."""
+
+    allow_reuse_address = allow_reuse_port = True  # the session's link is there before, and after
+    daemon_threads = True
+    timeout = 0
+
+    def __init__(self, directory: Path, place: tuple[str, int], desk: WakeDesk) -> None:
+        """Raises ``OSError`` when somebody else has the address."""
+        super().__init__(place, _Handler)
+        self.socket.setblocking(False)
+        self.seen_at = time.monotonic()
+        """When it was last seen to be parked."""
+        self.directory = directory
+        self.place = place
+        self.desk = desk
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that left is no matter for a log."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Address
+    timeout = _SLOWEST_SECONDS
+
+    def do_GET(self) -> None:
+        """Tell a person by a page, and pages' own scripts by JSON. It changes nothing."""
+        what = parked.of(self.server.directory)
+        if not self._comes_in():
+            self._give(403, _PLAIN, b"")
+        elif what is None and not self.path.startswith(_DESK):
+            self._give(503, _HTML, html_page("One moment", "<p>The session comes back.</p>", again_seconds=1))
+        elif what is None or self.path.startswith(_DESK):
+            self._give(200, *told_to_it(self.server.desk.look(self.path[len(_DESK) :])))
+        elif self.path.endswith(FAREWELL):
+            self._give(200, {**_HEADERS, "Content-Type": "application/json"}, json.dumps(what.news).encode())
+        elif what.suspended is not None:
+            self._show_suspended()
+        else:
+            body = "".join(f"<p>{html.escape(line)}</p>" for line in what.told.splitlines())
+            self._give(410, _HTML, html_page("This session has ended", body))
+
+    def do_POST(self) -> None:
+        """A page of a suspended session wakes it up."""
+        size = self.headers.get("Content-Length") or "0"
+        if not self._comes_in() or not self.path.startswith(_DESK) or not size.isdecimal() or int(size) > _LONGEST_BODY:
+            self._give(403, _PLAIN, b"")
+        else:
+            hours = self.rfile.read(int(size)).decode(errors="replace")
+            self._give(200, *told_to_it(self.server.desk.wake(self.path[len(_DESK) :], hours)))
+
+    def _comes_in(self) -> bool:
+        """Whether it asks by a name of this computer's, as ssh forwards it too, and is no other person's here."""
+        return is_of_this_computer(self._host) and not is_another_person(
+            self.client_address, self.connection.getsockname()
+        )
+
+    @property
+    def _host(self) -> str:
+        return (self.headers.get("Host") or "").lower()
+
+    def _show_suspended(self) -> None:
+        name = self.server.directory.name
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        visit = judged(self.path, headers, _token(self.server.directory))
+        if visit is Visit.ASIDE:
+            self._give(503, _PLAIN, b"The session is suspended. Nobody woke it up by this.\n")
+        elif visit is Visit.STRANGER:
+            body = f"<p>Its own link wakes it up: <code>golem-launcher open {html.escape(name)}</code></p>"
+            self._give(503, _HTML, html_page("This session is suspended", body))
+        else:
+            number = self.server.desk.begin(self.server.directory, by_themselves=visit is Visit.OWN)
+            self._give(503, *waking_page(name, _DESK + number, f"http://{self._host}"))
+
+    def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: who looks at the Lab is nobody's business."""
+
+
+def _token(directory: Path) -> str:
+    """What opens the session's Lab; no token, by which nobody is known, where it can't be read."""
+    try:
+        return (directory / "token").read_text()
+    except OSError:
+        return secrets.token_hex(24)
+
+
+class _Round:
+    """Answers at all addresses that are parked in ``sessions``."""
+
+    def __init__(self, sessions: Path) -> None:
+        self._sessions = sessions
+        self._desk = WakeDesk()
+        self._coming = selectors.DefaultSelector()
+        self._servers: dict[Path, _Address] = {}
+        self._written: dict[str, Any] = {}
+        """What others know of it."""
+
+    def run(self) -> None:
+        """Until nothing is parked any more."""
+        while self._look():
+            until = time.monotonic() + _LOOK_SECONDS
+            while (left := until - time.monotonic()) > 0:
+                for key, _ in self._coming.select(left):
+                    key.data.handle_request()
+
+    def close(self) -> None:
+        """Let go of all addresses."""
+        for directory in list(self._servers):
+            self._let_go(directory)
+        self._coming.close()
+
+    def _look(self) -> bool:
+        """Answer where something is parked and nowhere else; whether anything is."""
+        places = {directory: what.place for directory, what in parked.everywhere(self._sessions)}
+        for directory, server in list(self._servers.items()):
+            if places.get(directory) == server.place:
+                server.seen_at = time.monotonic()
+            elif parked.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
+                self._let_go(directory)
+        kept_out = []
+        for directory, place in places.items():
+            if directory not in self._servers:
+                try:
+                    self._take(directory, place)
+                except OSError:  # another program has it
+                    kept_out.append(directory.name)
+        self._write({"answers": sorted(one.name for one in self._servers), "kept_out": sorted(kept_out)})
+        return bool(places or self._servers)
+
+    def _write(self, told: dict[str, Any]) -> None:
+        """Have others know where it answers, and where it can't."""
+        if told != self._written:
+            with contextlib.suppress(OSError):  # the disk takes nothing: at the next look again
+                files.write_json(
+                    self._sessions / parked.CARETAKER, processes.ProcessRecord.of(os.getpid()).to_json() | told
+                )
+                self._written = told
+
+    def _take(self, directory: Path, place: tuple[str, int]) -> None:
+        server = self._servers[directory] = _Address(directory, place, self._desk)
+        self._coming.register(server.fileno(), selectors.EVENT_READ, server)
+
+    def _let_go(self, directory: Path) -> None:
+        server = self._servers.pop(directory)
+        self._coming.unregister(server.fileno())
+        server.server_close()
+
+
+def main() -> int:
+    """Answer for all sessions, unless another caretaker does."""
+    sessions = paths.sessions_directory()
+    while True:
+        try:
+            with (
+                files.locked(sessions / LOCK, deadline=_LOCK_SECONDS),
+                contextlib.closing(_Round(sessions)) as at_work,
+            ):
+                at_work.run()
+        except (TimeoutError, FileNotFoundError):  # another one is at work; or the launcher's directory is gone
+            return 0
+        if not any(parked.everywhere(sessions)):  # whoever parked one since then saw this one at work
+            return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

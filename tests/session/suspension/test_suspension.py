@@ -1,0 +1,589 @@
+"""A session that nobody uses is suspended: its address stays, and its user's visit wakes it up, nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import pytest
+
+from golem_launcher import files, paths, processes
+from golem_launcher.errors import RequestError, SessionDamaged, SessionError
+from golem_launcher.events import Stage
+from golem_launcher.rental.payment import bills
+from golem_launcher.rental.payment.journal import AgreementEntry, Journal
+from golem_launcher.request import parse_request
+from golem_launcher.session import client
+from golem_launcher.session.cleanup import trash, upkeep
+from golem_launcher.session.client import waking
+from golem_launcher.session.on_disk import liveness, parked
+from golem_launcher.session.on_disk.directory import create_session_directory, session_directories, session_directory
+from golem_launcher.session.supervision.supervisor import Supervisor
+from golem_launcher.session.suspension import caretaking, suspension, wake_desk
+from golem_launcher.session.suspension.wake_desk import WakeDesk
+from golem_launcher.session_state import SessionState
+from tests.access.squatter import squatter
+from tests.session.conftest import HONEST, command, explain, wait_for
+from tests.session.jupyter import Jupyter
+from tests.session.suspension.test_caretaker import caretakers, free_address, wait
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from golem_launcher.session.on_disk.directory import SessionDirectory
+
+TYPED = {
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+    "Sec-Fetch-Site": "none",
+    "Sec-Fetch-User": "?1",
+}
+"""What a browser says of an address that somebody typed."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A launcher's directory of its own; no caretaker is left there."""
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    yield paths.sessions_directory()
+    caretaking.end()
+
+
+def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", **fields: Any) -> SessionDirectory:
+    """A session that was suspended a moment ago."""
+    request = parse_request({"name": name, "budget": "2", "inputs": ("x",), "when_idle": "suspend", **fields})
+    directory = create_session_directory(request)
+    directory.write_token("secret" * 8)
+    at = datetime.now(UTC)
+    state = directory.state().model_copy(
+        update={
+            "stage": Stage.SUSPENDED,
+            "cost": Decimal(cost),
+            "deadline": at + timedelta(hours=hours_left),
+            "created_at": at - timedelta(seconds=100),
+            "started_at": at - timedelta(seconds=60),
+            "address": free_address(),
+            "reason": "Nothing happened <here>.",
+        }
+    )
+    directory.write_state(state)
+    parked.park(directory.path, suspension.parked_of(state, None))
+    return directory
+
+
+def test_it_goes_on_with_what_is_left_and_no_longer_unless_its_user_says_so(home: Path) -> None:
+    del home
+    empty = waking.woken(suspended("empty"), {})
+    assert (empty.name, empty.resume, empty.inputs) == ("empty", None, ("x",))
+    request = waking.woken(suspended(resume="work@3"), {})
+    assert (request.name, request.resume, request.inputs) == ("mine", "work", ())
+    assert request.budget == Decimal("1.5")
+    assert Decimal("0.99") < request.hours <= 1
+    late = suspended("late", hours_left=-3)
+    with pytest.raises(SessionError, match="time of 'late' is over"):
+        waking.woken(late, {})
+    assert waking.woken(late, {"hours": "2"}).hours == 2
+    for directory in (suspended("poor", cost="2"), suspended("poorer", cost="2.1")):
+        with pytest.raises(SessionError, match="used up"):
+            waking.woken(directory, {"hours": "1"})
+    create_session_directory(parse_request({"name": "fresh"}))
+    with pytest.raises(SessionError, match="not suspended"):
+        waking.wake("fresh")
+
+
+def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> None:
+    del home
+    what = parked.of(suspended().path)
+    assert what is not None
+    assert what.until is None
+    assert what.suspended is not None
+    assert (what.suspended.left, what.suspended.usual_seconds) == ("1.5 of 2 tGLM", 40)
+    assert what.suspended.has_time
+    state = SessionState(name="x", network="local", stage=Stage.SUSPENDED)  # it could not be woken up
+    again = suspension.parked_of(state, what)
+    assert again.address == what.address
+    assert again.suspended is not None
+    assert again.suspended.usual_seconds == 40
+    assert again.suspended.ends == what.suspended.ends
+
+
+def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert suspension.heritage(directory, parse_request({"name": "mine"})) is not None  # both are empty
+    directory = suspended("second")
+    inherited = suspension.heritage(directory, parse_request({"name": "second", "resume": "second"}))
+    assert inherited is None  # nothing was saved there: it is another workspace's by chance
+    directory = suspended("third", resume="work")
+    assert suspension.heritage(directory, parse_request({"name": "third"})) is None
+    inherited = suspension.heritage(directory, parse_request({"name": "third", "resume": "work@3"}))
+    assert inherited is not None
+    new = create_session_directory(parse_request({"name": "fourth", "resume": "work"}))
+    inherited.give(new)
+    assert new.token() == directory.token()
+    assert parked.of(new.path) == inherited.parked != what
+    for asked in ({"resume": "fourth@2"}, {"resume": "work", "name": "fourth"}):
+        assert suspension.gone_on_with(asked) == new
+    create_session_directory(parse_request({"name": "fifth"}))
+    elsewhere: dict[str, str] = {"resume": "fourth", "store": "/elsewhere"}
+    for asked in ({}, {"resume": "nobody"}, {"resume": "fifth"}, {"resume": "fourth", "name": "x"}, elsewhere):
+        assert suspension.gone_on_with(asked) is None
+
+
+def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path) -> None:
+    del home
+    suspended(resume="work", price_per_hour="0.3", cpus=2)
+    request = waking.requested({"resume": "mine"})
+    assert request.budget == Decimal("1.5")
+    assert Decimal("0.99") < request.hours <= 1
+    assert (request.name, request.resume, request.price_per_hour, request.cpus) == ("mine", "work", Decimal("0.3"), 2)
+    assert (request.when_idle, request.inputs) == ("suspend", ())
+    other = waking.requested({"resume": "mine@3", "cpus": "8", "budget": "3", "inputs": ("y",)})
+    assert (other.resume, other.cpus, other.budget, other.inputs) == ("work@3", 8, 3, ("y",))
+    assert other.price_per_hour == Decimal("0.3")
+    with pytest.raises(RequestError, match="say a budget"):  # test coins are no money
+        waking.requested({"resume": "mine", "network": "polygon"})
+    suspended("over", hours_left=-1, resume="work", cost="2")
+    with pytest.raises(SessionError, match="used up"):
+        waking.requested({"resume": "over"})
+    with pytest.raises(SessionError, match="time of 'over' is over"):
+        waking.requested({"resume": "over", "budget": "1"})
+    assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).hours == 2
+
+
+def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(home: Path) -> None:
+    del home
+    directory = suspended(resume="work")
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.STARTING}))  # killed while it woke up
+    entry = {"agreement_id": "a1", "provider_id": "0x1", "provider_name": "attic"}
+    Journal.create(directory.path).add_agreement(AgreementEntry(**entry, price=None, activity_id="b1"))
+    bills.write(directory.path, [bills.AgreementBill(**entry, invoiced=Decimal("1.75"), invoice_state="ACCEPTED")])
+    assert waking.woken(directory, {}).budget == Decimal("0.25")
+    (directory.path / "state.json").write_text("{")
+    with pytest.raises(SessionDamaged, match="not known what it would go on with"):
+        waking.wake("mine")
+
+
+def test_it_is_not_woken_up_before_it_is_known_what_it_cost(home: Path) -> None:
+    del home
+    directory = suspended()
+    directory.write_state(directory.state().model_copy(update={"network": "a network that is away"}))
+    Journal.create(directory.path).update(demanded=True)
+    with pytest.raises(SessionError, match="not known what is left of its budget"):
+        waking.wake("mine")
+    assert suspension.is_suspended(directory)
+
+
+def wakes_up(name: str) -> SessionDirectory:
+    """The session that takes the place of a suspended one, as its supervisor finds it."""
+    before = suspended(name)
+    inherited = suspension.heritage(before, before.request())
+    assert inherited is not None
+    shutil.rmtree(before.path)
+    directory = create_session_directory(parse_request({"name": name}))
+    inherited.give(directory)
+    return directory
+
+
+def test_killed_while_it_woke_up_it_is_suspended_for_all_who_ask(home: Path) -> None:
+    del home
+    directory = wakes_up("mine")
+    ends = waking.woken(directory, {}).hours
+    assert directory.state().stage is Stage.SUSPENDED
+    what = parked.of(directory.path)
+    assert what is not None
+    assert directory.state().address == what.address
+    assert waking.woken(directory, {}).hours <= ends
+    assert client.remove_past() == []
+    assert client.stop("mine").stage is Stage.ENDED
+    assert len(client.remove_past()) == 1
+
+
+def test_a_signal_while_it_wakes_up_is_no_end_that_its_user_asked_for(home: Path) -> None:
+    del home
+    directory = wakes_up("mine")
+
+    async def signalled_then_stopped() -> None:
+        supervisor = Supervisor(directory, os.open(directory.lock, os.O_RDWR | os.O_CREAT))
+        supervisor._on_signal()
+        assert supervisor._is_suspended(Stage.ENDED)
+        assert supervisor._keeps_address("Its computer was shut down.")
+        what = parked.of(directory.path)
+        assert what is not None
+        assert supervisor._recorder.state.address == what.address, "it never answered, and is at that address"
+        await supervisor._on_stop({})
+        assert not supervisor._is_suspended(Stage.ENDED)
+        (directory.path / "parked.json").unlink()
+        (directory.path / "parked.json").mkdir()  # as a disk that takes nothing
+        assert not supervisor._keeps_address("Nobody used it.")
+
+    asyncio.run(signalled_then_stopped())
+
+
+def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:
+    directory = suspended(inputs=())
+    before = (parked.of(directory.path), directory.token(), directory.state())
+    with pytest.raises(ValueError, match="null byte"):  # as late as can be: no process is begun with such a variable
+        client.start(waking.woken(directory, {}), environment={"LATE": "\0"})
+    assert (parked.of(directory.path), directory.token(), directory.state()) == before
+    assert suspension.is_suspended(directory)
+    assert not list(home.glob(".ended/*"))
+
+
+@pytest.mark.parametrize("last", ["Heritage.give", "client.starting.trash.put", "processes.spawn_detached"])
+def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last: str) -> None:
+    del home
+    directory = suspended(inputs=())
+    before = parked.of(directory.path)
+    killed = f"""
+import os
+from golem_launcher import processes
+from golem_launcher.session import client
+from golem_launcher.session.client import waking
+from golem_launcher.session.suspension.suspension import Heritage
+{last} = staticmethod(lambda *_, **__: os.kill(os.getpid(), 9))
+waking.wake("mine")
+"""
+    died = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    upkeep.close_dead()
+    assert directory.state().stage is Stage.SUSPENDED
+    again = parked.of(directory.path)
+    assert before is not None
+    assert again is not None
+    assert again.address == before.address == directory.state().address
+    assert waking.woken(directory, {}).budget == Decimal("1.5")
+    assert [one.name for one in session_directories()] == ["mine"]
+
+
+def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    monkeypatch.setattr(wake_desk, "_WAKE_SECONDS", 0.0)
+    before = psutil.Process().children()
+    desk = WakeDesk()
+    told = desk.wake(desk.begin(suspended(cost="2").path, by_themselves=True), "")
+    assert told == {"problem": "It takes long to begin, and goes on."}
+    beginning = [one for one in psutil.Process().children() if one not in before]
+    assert len(beginning) == 1
+    psutil.wait_procs(beginning, timeout=60)
+
+
+def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> None:
+    directory = suspended()
+    assert client.remove_past() == []
+    assert client.stop("mine").stage is Stage.ENDED
+    assert directory.state().address is None
+    assert parked.of(directory.path) is None
+    assert len(client.remove_past()) == 1
+    suspended()
+    client.remove("mine")
+    assert not list(home.glob("*/parked.json"))
+
+
+_ENDS_WHEN_ASKED = """
+import socket, sys
+with socket.socket(socket.AF_UNIX) as door:
+    door.bind(sys.argv[1])
+    door.listen()
+    connection, _ = door.accept()
+    connection.recv(1000)
+    connection.sendall(b'{"ok": true}\\n')
+"""
+
+
+def runs(directory: SessionDirectory) -> None:
+    """Have a process as the session's supervisor that ends as asked, and leaves its files as they are."""
+    arguments = [sys.executable, "-c", _ENDS_WHEN_ASKED, str(directory.control_socket)]
+    record = processes.spawn_detached(arguments, env=os.environ, log=directory.supervisor_log, cwd=directory.path)
+    files.write_json(directory.path / liveness.SUPERVISOR_FILE, record.to_json())
+
+
+def test_stopped_as_it_is_being_suspended_it_is_over(home: Path) -> None:
+    del home
+    directory = suspended()
+    runs(directory)
+    assert client.stop("mine", seconds=20).stage is Stage.ENDED
+    assert parked.of(directory.path) is None
+
+
+def test_stopped_as_somebody_wakes_it_up_it_does_not_run(home: Path) -> None:
+    directory = suspended()
+    with ThreadPoolExecutor() as threads:
+        with files.locked(home / ".lock", deadline=1):  # as who wakes it up does
+            stopping = threads.submit(client.stop, "mine", seconds=20)
+            while not waits_for_a_lock():
+                time.sleep(0.01)
+            runs(directory)
+        stopping.result()
+    assert not liveness.alive(directory)
+    assert parked.of(directory.path) is None
+
+
+def waits_for_a_lock() -> bool:
+    """Whether a thread of this process does: its descriptor is open for a moment now and then, so it is no sign."""
+    code = inspect.unwrap(files.locked).__code__
+    stacks = map(traceback.walk_stack, sys._current_frames().values())
+    return any(frame.f_code is code for stack in stacks for frame, _ in stack)
+
+
+def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -> None:
+    directory = suspended()
+    directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
+    parked.park(directory.path, parked.farewell(free_address(), "It is over."))
+    client.stop("mine")
+    assert [path for path, _ in parked.everywhere(home)] == [directory.path]
+
+
+def test_all_brought_down_nobody_is_left_who_could_wake_it_up(home: Path) -> None:
+    directory = suspended()
+    upkeep.tidy()
+    wait(str(directory.state().address), answers=True)
+    command("down")
+    assert caretakers(home) == []
+    assert parked.of(directory.path) is not None
+
+
+def test_its_link_is_given_while_somebody_of_ours_is_at_its_address(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del home
+    monkeypatch.setenv("BROWSER", "true")
+    directory = suspended()
+    url = directory.url()
+    assert client.describe(directory)["url"] is None
+    assert command("open", "mine")[1].strip() == url  # as after a restart of the computer: nobody answered there
+    assert client.describe(directory)["url"] == url
+
+
+def test_that_another_program_has_its_address_is_said(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert what is not None
+    with socket.create_server(what.place):
+        upkeep.tidy()
+        end = time.monotonic() + 30
+        while not parked.is_squatted(directory.path) and time.monotonic() < end:
+            time.sleep(0.02)
+        told = client.describe(directory)
+        assert told["url"] is None
+        assert told["trouble"].startswith("Another program has its address")
+        code, _, said = command("open", "mine", check=False)
+        assert (code, "Another program has the address" in said) == (1, True)
+    wait(what.address, answers=True)
+    assert client.describe(directory)["trouble"] == ""
+
+
+def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Path) -> None:
+    del home
+    directory = suspended()
+    what = parked.of(directory.path)
+    assert what is not None
+    upkeep.tidy()
+    wait(what.address, answers=True)
+
+    async def wakes_up_and_is_suspended() -> None:
+        supervisor = Supervisor(directory, os.open(directory.lock, os.O_RDWR | os.O_CREAT))
+        endpoint, recorder = supervisor._run.session.endpoint, supervisor._recorder
+        await endpoint.open()
+        await endpoint.open_link()
+        assert endpoint.address == what.address
+        assert not parked.is_answered(directory.path)
+        recorder.update(address=endpoint.address, stage=Stage.READY)
+        with contextlib.ExitStack() as address:
+            supervisor._reserve(address)
+            await endpoint.aclose()
+            assert supervisor._keeps_address("Nobody used it.")
+            recorder.enter(Stage.SUSPENDED)
+            supervisor._park(None)
+            await supervisor._hand_over()
+        recorder.close()
+
+    with squatter(what.place) as took:
+        asyncio.run(wakes_up_and_is_suspended())
+        assert parked.is_answered(directory.path)
+        assert not took()
+
+
+def get(url: str, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    return answer_to(request)
+
+
+def post(url: str, body: str = "") -> tuple[int, str]:
+    return answer_to(urllib.request.Request(url, data=body.encode(), method="POST"))
+
+
+def answer_to(request: urllib.request.Request) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(request, timeout=100) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def desk_in(page: str) -> str | None:
+    """Where a page is told and heard; ``None`` in one that can wake nothing."""
+    found = re.search(r'"desk": "([^"]+)"', page)
+    return found[1] if found else None
+
+
+def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
+    del home
+    directory = suspended()
+    caretaking.begin(os.environ)
+    state = directory.state()
+    address, token = str(state.address), directory.token()
+    wait(address, answers=True)
+    link = f"{address}/lab?token={token}"
+
+    for headers in ({}, {**TYPED, "Sec-Fetch-Dest": "iframe"}, {**TYPED, "Sec-Purpose": "prefetch;prerender"}):
+        status, told = get(link, **headers)
+        assert (status, desk_in(told)) == (503, None)
+    assert desk_in(get(f"{address}/lab", **TYPED)[1]) is None
+    assert desk_in(get(link, **TYPED, Host="evil.example")[1]) is None
+    assert desk_in(get(link, **TYPED, Host="LOCALHOST:8000")[1]) is not None  # by ssh -L
+    status, told = get(f"{address}/golem-launcher/farewell")
+    assert json.loads(told)["suspended"] is True
+
+    status, page = get(link, **TYPED)
+    assert status == 503
+    desk = desk_in(page)
+    assert desk is not None
+    assert str(token) not in page
+    _, told = get(address + desk)
+    about = json.loads(told)
+    assert about["stage"] == "suspended"
+    assert not about["asks"]
+    assert about["told"].startswith("Nothing happened <here>.")
+    assert "1.5 of 2 tGLM" in about["costs"]
+
+    led = desk_in(get(link, **{**TYPED, "Sec-Fetch-Site": "same-origin"})[1])
+    assert json.loads(get(f"{address}{led}")[1])["asks"]
+    guessed = f"{address}/golem-launcher/desk/guessed"
+    assert json.loads(get(guessed)[1]) == {"stage": "unknown"}
+    assert json.loads(post(guessed)[1]) == {"problem": "This page is too old."}
+    assert post(f"{address}/lab")[0] == 403
+    assert post(address + desk, "x" * 1000)[0] == 403
+    assert not liveness.alive(directory)
+    assert directory.state().stage is Stage.SUSPENDED
+
+    parked.leave(directory.path)
+    wait(address, answers=False)
+
+
+def test_who_comes_after_its_time_says_how_much_more_it_gets(home: Path) -> None:
+    directory = suspended(hours_left=-1)
+    desk = WakeDesk()
+    number = desk.begin(directory.path, by_themselves=True)
+    about = desk.look(number)
+    assert (about["asks"], about["hours"]) == (True, ["1", "2", "5"])
+    told = desk.wake(number, "720")  # none of those
+    assert "time of 'mine' is over" in told["problem"]
+    assert not list(home.glob(".ended/*"))
+    parked.leave(directory.path)
+    assert desk.look(number) == {"stage": "over"}
+    assert desk.wake(number, "1") == {"problem": ""}
+    for _ in range(200):
+        desk.begin(directory.path, by_themselves=True)
+    assert desk.look(number) == {"stage": "unknown"}
+
+
+def cell(directory: SessionDirectory, code: str) -> str:
+    """What a cell of the notebook prints, by the session's link."""
+
+    async def talk() -> str:
+        async with Jupyter(directory.url()) as jupyter:
+            content = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+            await jupyter.call(
+                "PUT", "/api/contents/my.ipynb", {"type": "notebook", "format": "json", "content": content}
+            )
+            about = {"path": "my.ipynb", "name": "my.ipynb", "type": "notebook", "kernel": {"name": "python3"}}
+            session = await jupyter.call("POST", "/api/sessions", about)
+            return str("".join(await jupyter.run(session["kernel"]["id"], code)))
+
+    return asyncio.run(talk())
+
+
+@pytest.mark.slow
+def test_a_visit_brings_everything_back_at_the_same_address(ready, node) -> None:  # type: ignore[no-untyped-def]
+    directory = ready(idle="12s", when_idle="suspend", save_seconds=1, hours=1)
+    name, url = directory.name, directory.url()
+    cell(directory, "open('note.txt', 'w').write('kept'); x = 41")
+    state = wait_for(directory, lambda state: state.stage.final, 120)
+    assert state.stage is Stage.SUSPENDED, explain(directory)
+    assert state.reason.startswith("Nothing happened here for 12 s, so it was saved and suspended; ")
+    assert directory.url() == url
+    first = Journal.read(directory.path).entries
+    node.holds_nothing_of(first)
+    _, told, _ = command("list", "--json")
+    assert next(one for one in told if one["name"] == name)["stage"] == "suspended"
+    wait(str(state.address), answers=True)
+
+    assert get(url)[0] == 503  # a program
+    _, page = get(url, **TYPED)
+    status, told = post(f"{state.address}{desk_in(page)}")
+    assert (status, json.loads(told)) == (200, {"problem": ""})
+    again = session_directory(name)
+    assert json.loads(get(f"{state.address}{desk_in(page)}")[1])["stage"] in {"waking", "over"}
+    ready_again = wait_for(again, lambda state: state.stage is Stage.READY, 90)
+    assert again.url() == url
+    assert ready_again.budget == (state.budget - state.cost).quantize(Decimal("0.000001"), ROUND_DOWN)
+    assert ready_again.deadline <= state.deadline + timedelta(seconds=5)
+    printed = cell(again, "print(open('note.txt').read(), x + 1)")
+    assert "kept 42" in printed, printed
+    assert parked.of(again.path) is None
+
+    client.stop(name)
+    assert again.state().stage is Stage.ENDED
+
+
+@pytest.mark.slow
+def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    monkeypatch.setenv("BROWSER", "true")
+    directory = ready(idle="10s", when_idle="suspend", save_seconds=1, hours=1)
+    name, url = directory.name, directory.url()
+    cell(directory, "open('note.txt', 'w').write('kept')")
+    state = wait_for(directory, lambda state: state.stage.final, 120)
+    assert session_directory(name).url() == url
+    code, _, said = command("extend", name, "--hours", "1", check=False)
+    assert code == 1
+    assert f"golem-launcher wake {name}" in said
+
+    caretaking.end()  # as when the computer was started anew
+    command("list")
+    wait(str(state.address), answers=True)
+    more = ("--budget", "3", "--hours", "1", "--wait")
+    code, _, said = command("start", "--resume", name, "--mem", "4000", *more, check=False)
+    assert (code, "No offer fits" in said) == (1, True)
+    assert session_directory(name).state().reason.startswith("It could not be woken up. ")
+    assert command("open", name)[1].strip() == url
+    command("start", "--resume", name, "--mem", str(HONEST), *more)
+    assert session_directory(name).url() == url
+    replaced = [one.state() for one in trash.kept() if one.name.startswith(name)]
+    assert {(one.stage, one.reason) for one in replaced} == {(Stage.ENDED, suspension.REPLACED)}
+    end = time.monotonic() + 10
+    while time.monotonic() < end and get(url)[0] != 200:
+        time.sleep(0.2)
+    assert get(url)[0] == 200

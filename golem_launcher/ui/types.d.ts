@@ -206,7 +206,7 @@ export interface Option {
   implies?: Record<string, string>;
 }
 
-/** `form/saved.py`: a generation that can be resumed. */
+/** `form/resumable_workspaces.py`: a generation that can be resumed. */
 export interface Saved {
   value: string;
   older: boolean;
@@ -303,7 +303,7 @@ export type FormTold =
   | UploadRefused
   | { kind: "not opened"; text: string };
 
-/** `form/refusal.py`: a sentence for each field that is wrong, and the fields that must not keep what they hold. */
+/** `form/validation.py`: a sentence for each field that is wrong, and the fields that must not keep what they hold. */
 interface Wrong {
   errors: [field: string, sentence: string][];
   wipe: string[];
@@ -400,7 +400,7 @@ export type StageName =
   | "suspended"
   | "failed";
 
-/** `cards/projection.py` */
+/** `cards/view_model.py` */
 export interface Session {
   name: string;
   live: boolean;
@@ -509,7 +509,7 @@ export interface Usage {
   gpu_memory_bytes: number | null;
 }
 
-/** `cards/pulse.py`: the last that was said, what is moved, how the cost grew. */
+/** `cards/heartbeat.py`: the last that was said, what is moved, how the cost grew. */
 export interface Pulse {
   doing: string;
   progress: Transfer[];

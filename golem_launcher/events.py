@@ -121,6 +121,11 @@ class Progress(_Event):
         return 0 < self.total <= self.done
 
     @property
+    def share(self) -> float | None:
+        """How far it is, of 1; ``None`` where that is not known."""
+        return min(self.done / self.total, 1.0) if self.total else None
+
+    @property
     def figures(self) -> str:
         """How far it is, for a person: 12.0 of 86.0 MiB (14 %), 1.2 MiB/s, 62 s left."""
         if not self.total:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
+from golem_launcher.api.display import waited
 from golem_launcher.api.parameters import given, takes_request
-from golem_launcher.api.waiting import blocking
 from golem_launcher.market import quote as quotes
 from golem_launcher.market import scan
 from golem_launcher.networks import NETWORKS
@@ -88,7 +89,7 @@ def offers(**fields: Any) -> Offers:
         LauncherError: the node can't be started, or does not answer.
     """
     request = given(fields)
-    return Offers(blocking(market_look.look, request), NETWORKS[request.network].token)
+    return Offers(waited("Collecting offers", partial(market_look.look, request)), NETWORKS[request.network].token)
 
 
 @takes_request
@@ -102,7 +103,7 @@ def quote(**fields: Any) -> Quote:
         LauncherError: the node can't be started, or does not answer.
     """
     request = given(fields)
-    return quotes.quote(request, blocking(market_look.look, request))
+    return quotes.quote(request, waited("Collecting offers", partial(market_look.look, request)))
 
 
 def wallet(network: str = "local") -> Wallet:
@@ -111,7 +112,7 @@ def wallet(network: str = "local") -> Wallet:
     Raises ``RequestError`` for a network that there is not, and ``NodeError`` when the node fails.
     """
     request = given({"network": network})
-    return blocking(_look, request.network)
+    return waited("Asking the node", partial(_look, request.network))
 
 
 def _look(name: str) -> Wallet:

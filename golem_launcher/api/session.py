@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import webbrowser
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher.api.beginning import begin
-from golem_launcher.api.display import Display, bundle, in_notebook
+from golem_launcher.api.display import Display, bundle, in_notebook, waited
 from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.api.waiting import awaited, blocking, pause_here
 from golem_launcher.errors import SessionError
 from golem_launcher.session import client
 from golem_launcher.session.client import results
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories
+from golem_launcher.session.reporting.narration import meanwhile
+from golem_launcher.speed import SoFar
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from decimal import Decimal
     from os import PathLike
     from pathlib import Path
@@ -24,6 +28,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session_state import SessionState
+
+_T = TypeVar("_T")
 
 
 class Session:
@@ -110,7 +116,7 @@ class Session:
 
         ``None``: there is nothing to save yet. Raises ``SessionError`` when that does not work.
         """
-        number: int | None = blocking(client.save, self._there().name)["generation"]
+        number: int | None = self._ask("Saving", client.save)["generation"]
         return number
 
     async def asave(self) -> int | None:
@@ -119,7 +125,7 @@ class Session:
 
     def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
         """Give it ``hours`` and ``budget`` more; its new state. Or raises ``SessionError``, all as before."""
-        return blocking(client.extend, self._there().name, hours=str(hours), budget=str(budget))
+        return self._ask("Extending", client.extend, hours=str(hours), budget=str(budget))
 
     async def aextend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
         """As :meth:`extend`."""
@@ -140,8 +146,8 @@ class Session:
         ``memory_gib``, ``price_per_hour``, ``deny``; none asks for another one like the present. It waits until no cell
         runs, unless ``now``. Raises ``SessionError`` when it did not move: all goes on as before then.
         """
-        name = self._there().name
-        return blocking(client.await_move, name, blocking(client.move, name, changes, now=now))
+        number = self._ask("Moving", client.move, changes, now=now)
+        return self._ask("Moving", client.await_move, number)
 
     async def amove(self, *, now: bool = False, **changes: Any) -> SessionState:
         """As :meth:`move`. The move goes on when the task is cancelled."""
@@ -153,7 +159,9 @@ class Session:
         ``path``: ``<workspace>-<generation>.zip`` when left out. Works after the session's end, too. Raises
         ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer.
         """
-        return blocking(results.write, self._there(), path, generation)
+        directory, so_far = self._there(), SoFar()
+        write = partial(results.write, directory, path, generation, progress=so_far.told)
+        return waited(f"Writing the results of '{directory.name}'", write, so_far.far)
 
     async def aresults(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
         """As :meth:`results`."""
@@ -165,11 +173,17 @@ class Session:
         One that has ended is left as it is. Raises ``SessionNotEnded`` when it goes on, because something of it can't
         be saved, and ``SessionError`` when it does not end in time.
         """
-        blocking(client.stop, self._there().name, force=force)
+        self._ask("Ending", client.stop, force=force)
 
     async def astop(self, *, force: bool = False) -> None:
         """As :meth:`stop`. The end goes on when the task is cancelled."""
         await asyncio.to_thread(self.stop, force=force)
+
+    def _ask(self, what: str, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
+        """Have ``function`` of :mod:`golem_launcher.session.client` ask something of it; a long wait is shown."""
+        directory = self._there()
+        call = partial(function, directory.name, *args, **kwargs)
+        return waited(f"{what} '{directory.name}'", call, lambda: meanwhile(directory.state()))
 
     def __enter__(self) -> Self:
         return self if self._directory is not None else self.start()

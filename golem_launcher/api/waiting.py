@@ -50,9 +50,10 @@ def in_thread(function: Callable[..., _T], *args: Any, **kwargs: Any) -> Future[
     return future
 
 
-def result(future: Future[_T], pause: Pause) -> _T:
-    """Wait for a call that was begun."""
+def result(future: Future[_T], pause: Pause, look: Callable[[], None] = lambda: None) -> _T:
+    """Wait for a call that was begun; ``look`` is called meanwhile, again and again."""
     while not future.done():
+        look()
         pause(_LOOK_SECONDS)
     return future.result()
 

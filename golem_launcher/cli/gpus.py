@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.output import LOOKING, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.table import show_table
 from golem_launcher.networks import token_of
@@ -40,7 +40,8 @@ def gpus(*, given: dict[str, Any], json: Json = False) -> None:
     from golem_launcher.session.preparation import market_look
 
     request = parse_request(given)
-    found = market_look.look(request)
+    with waiting_for(LOOKING):
+        found = market_look.look(request)
     models = gpu_models(request, [offer.machine for offer in (*found.fitting, *found.others)])
     if json:
         print_json([{**asdict(one), "per_hour": f"{one.per_hour:f}"} for one in models])

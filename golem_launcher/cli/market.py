@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import provider_names
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.output import LOOKING, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.table import show_table
 from golem_launcher.networks import NETWORKS, RETIRED
@@ -63,7 +63,8 @@ def offers(
 
     request = parse_request({**read_words(words or ()), **given})
     upload = upload_of(request)
-    found = market_look.look(request)
+    with waiting_for(LOOKING):
+        found = market_look.look(request)
     if json:
         print_json({**_as_json(found), "upload": upload.to_json() if upload is not None else None})
     else:
@@ -96,7 +97,8 @@ def quote(
     from golem_launcher.session.preparation import market_look
 
     request = parse_request({**read_words(words or ()), **given})
-    found = quotes.quote(request, market_look.look(request))
+    with waiting_for(LOOKING):
+        found = quotes.quote(request, market_look.look(request))
     if json:
         print_json({**asdict(found), "possible": found.possible})
     else:

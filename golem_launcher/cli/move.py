@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, Json, print_json, progress, reports_errors, say
+from golem_launcher.cli.output import FAILED, LOOKING, Json, print_json, progress, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.sessions import Name, summary
 from golem_launcher.errors import SessionError
@@ -72,7 +72,8 @@ def _agree(directory: SessionDirectory, given: dict[str, Any]) -> None:
     """Show what the other machine would cost, and ask. Raises ``SessionError`` when there is none, or nobody to ask."""
     from golem_launcher.session import client
 
-    found, state = client.quote_of_move(directory.name, given), directory.state()
+    with waiting_for(LOOKING):
+        found, state = client.quote_of_move(directory.name, given), directory.state()
     if found.per_hour is None or found.start is None:
         advice = " ".join(one.text for one in found.advice)
         raise SessionError(f"No other machine fits. {advice}".rstrip(), "See what there is: golem-launcher offers")

@@ -168,10 +168,17 @@ def down(
 
     failures: list[LauncherError] = []
     stopped: list[str] = []
-    unasked = () if force else (_keep_servers,)
-    for part in (*unasked, functools.partial(_stop_sessions, force=force), _stop_pages, _stop_network, _stop_node):
+    parts: dict[str, Callable[[list[str]], None]] = {
+        **({} if force else {"The servers of a hub's users are looked for": _keep_servers}),
+        "Sessions end" if force else "Sessions are saved, and end": functools.partial(_stop_sessions, force=force),
+        "The page ends": _stop_pages,
+        "The local network ends": _stop_network,
+        "The node ends": _stop_node,
+    }
+    for words, part in parts.items():
         if not any(isinstance(failure, SessionNotEnded) for failure in failures):  # it needs the others
-            _stop(part, stopped, failures)
+            with waiting_for(words):
+                _stop(part, stopped, failures)
     if json:
         print_json({"stopped": stopped, "failures": [str(error) for error in failures]})
     else:

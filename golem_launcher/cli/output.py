@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BAD_USAGE",
     "FAILED",
+    "LOOKING",
     "Json",
     "JsonLines",
     "print_json",
@@ -45,20 +46,27 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value.")]
 JsonLines = Annotated[bool, typer.Option("--json", help="Print JSON lines: one value a line.")]
 """The same of commands that go on printing."""
 
+LOOKING = "Offers are collected from the market"
+"""What a command waits for that asks what there is."""
+_SOON_SECONDS = 1.0
+"""Whoever waits for longer is told what for."""
+
 
 @contextlib.contextmanager
 def waiting_for(words: Callable[[], str] | str, *, every: float = 3.0) -> Iterator[None]:
-    """Say on stderr what is waited for, and for how long by now, each ``every`` seconds until the block ends.
+    """Say on stderr what is waited for after a second, then each ``every`` seconds with how long by now, until the end.
 
     ``words`` that change are asked for each time, in another thread.
     """
     over = threading.Event()
 
     def tell() -> None:
-        seconds = every
-        while not over.wait(every):
-            typer.echo(f"{words if isinstance(words, str) else words()} … {seconds:.0f} s", err=True)
-            seconds += every
+        seconds, wait = 0.0, _SOON_SECONDS
+        while not over.wait(wait):
+            seconds += wait
+            took = f" {seconds:.0f} s" if seconds > _SOON_SECONDS else ""
+            typer.echo(f"{words if isinstance(words, str) else words()} …{took}", err=True)
+            wait = every
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()

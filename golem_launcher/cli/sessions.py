@@ -36,11 +36,6 @@ if TYPE_CHECKING:
 
 _FOLLOW_SECONDS = 0.25
 _CARETAKER_SECONDS, _POLL_SECONDS = 10.0, 0.05
-_ENDING = {
-    Stage.SAVING: "What is there is saved a last time",
-    Stage.STOPPING: "The provider's bill is waited for, and what is left at the node is given back",
-}
-"""What an end is at, by its stage."""
 _MOST_NAMED = 20
 
 Name = Annotated[
@@ -213,9 +208,10 @@ def save(name: Name, *, as_json: Json = False) -> None:
 
 
 def _meanwhile(directory: SessionDirectory, words: str) -> str:
-    """What a session does while a command waits for it, and how far it is; ``words`` where that says nothing."""
-    state = directory.state()
-    return state.progress.words if state.progress is not None else _ENDING.get(state.stage, words)
+    """What a session does while a command waits for it, and how far it is; ``words`` where that is not known."""
+    from golem_launcher.session.reporting.narration import meanwhile
+
+    return meanwhile(directory.state())[0] or words
 
 
 def extend(

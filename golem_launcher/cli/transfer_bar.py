@@ -24,6 +24,7 @@ def transfer_bar(what: str, *, unit: str = "bytes", hidden: bool = False) -> Ite
     from rich.console import Console
     from rich.progress import BarColumn, ProgressColumn, Task, TextColumn
     from rich.progress import Progress as Bar
+    from rich.table import Column
     from rich.text import Text
 
     class Figures(ProgressColumn):
@@ -31,8 +32,10 @@ def transfer_bar(what: str, *, unit: str = "bytes", hidden: bool = False) -> Ite
 
         def render(self, task: Task) -> Text:
             done, total = task.completed, task.total or 0.0
-            return Text(Progress(what=what, done=done, total=total, unit=unit, rate=task.speed or 0.0).figures)
+            far = Progress(what=what, done=done, total=total, unit=unit, rate=task.speed or 0.0)
+            return Text(far.figures, no_wrap=True)
 
-    with Bar(TextColumn(what), BarColumn(), Figures(), console=Console(stderr=True), transient=True) as bar:
+    drawn = BarColumn(bar_width=None, table_column=Column(ratio=1))  # it has what the figures leave
+    with Bar(TextColumn(what), drawn, Figures(), console=Console(stderr=True), transient=True, expand=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

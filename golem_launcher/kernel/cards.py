@@ -61,11 +61,8 @@ def table(title: str, rows: Sequence[tuple[str, str]], notes: Sequence[str] = ()
 
 
 def progress(title: str, at_present: str = "", share: float | None = None, lines: Sequence[str] = ()) -> Shown:
-    """What is being done: lines of what is over, what is done at present, and how far, of 1."""
-    share_words = f" ({share:.0%})" if share is not None else ""
-    text = "\n".join(
-        [title, *(f"  {line}" for line in lines), *([f"  {at_present}{share_words}"] if at_present else [])]
-    )
+    """What is being done: lines of what is over, what is done at present, and how far, of 1, as a bar."""
+    text = "\n".join([title, *(f"  {line}" for line in lines), *([f"  {at_present}"] if at_present else [])])
     parts = [f"<b>{html.escape(title)}</b>", *(f"<div>{html.escape(line)}</div>" for line in lines)]
     if at_present:
         parts.append(f"<div>{html.escape(at_present)}</div>")
@@ -84,8 +81,7 @@ def starting(state: SessionState, title: str) -> Shown:
     if state.stage in {Stage.READY, Stage.ENDED, Stage.FAILED}:
         return progress(f"{title}: {_WORDS[state.stage].lower()}", lines=lines)
     if state.progress is not None:
-        share = state.progress.done / state.progress.total if state.progress.total else None
-        return progress(title, state.progress.words, share, lines)
+        return progress(title, state.progress.words, state.progress.share, lines)
     return progress(title, f"{_WORDS[state.stage]} …", min(len(state.stages) / _ABOUT_STAGES, 1.0), lines)
 
 

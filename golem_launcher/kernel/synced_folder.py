@@ -183,7 +183,8 @@ def _teller(place: Place) -> Callable[[str, int, int], Awaitable[None]]:
         now = asyncio.get_running_loop().time()
         if now - told > _TELL_SECONDS:
             told = now
-            await place.show(cards.progress("Making both sides equal", words, done / total))
+            far = f"{words} ({100 * done / total:.0f} %)"
+            await place.show(cards.progress("Making both sides equal", far, done / total))
 
     return tell
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
-from golem_launcher.units import counted, data_size
+from golem_launcher.speed import SoFar
+from golem_launcher.units import counted
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -19,8 +21,12 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Place
     from golem_launcher.kernel.transfer import Brought, Planned
+    from golem_launcher.session.on_disk.directory import SessionDirectory
 
+_T = TypeVar("_T")
 _MOST_NAMED = 10
+_SOON_SECONDS = 1.0
+"""What takes no longer is not told."""
 _TELL_SECONDS = 0.3
 
 
@@ -67,17 +73,32 @@ def _words(call: Call) -> tuple[list[str], str, bool]:
 
 
 def _teller(place: Place, title: str) -> Callable[[Planned, int, int], Awaitable[None]]:
-    told = 0.0
+    told, so_far = 0.0, SoFar()
 
     async def tell(one: Planned, done: int, total: int) -> None:
         nonlocal told
         now = asyncio.get_running_loop().time()
         if now - told > _TELL_SECONDS:
             told = now
-            words = f"{one.there}: {data_size(done)} of {data_size(total)}"
-            await place.show(cards.progress(title, words, min(done / total, 1.0) if total else None))
+            so_far.told(done, total)
+            words, share = so_far.far()
+            await place.show(cards.progress(title, f"{one.there}: {words}", share))
 
     return tell
+
+
+async def _shown(place: Place, title: str, far: Callable[[], tuple[str, float | None]], call: Awaitable[_T]) -> _T:
+    """Wait for a call; when that takes more than a second, how ``far`` it is, in words and of 1, is shown meanwhile."""
+    task = asyncio.ensure_future(call)
+    try:
+        wait = _SOON_SECONDS
+        while not (await asyncio.wait({task}, timeout=wait))[0]:
+            words, share = far()
+            await place.show(cards.progress(title, words, share))
+            wait = _TELL_SECONDS
+        return task.result()
+    finally:
+        await cancel_all(task)
 
 
 async def _conclude(place: Place, verb: str, brought: Brought, output: Output) -> None:
@@ -100,9 +121,9 @@ async def _tell_what_could_run(brought: Brought, output: Output) -> None:
 
 
 async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
-    from golem_launcher.session import client
+    from golem_launcher.session.on_disk.directory import session_directory
 
-    saved = await asyncio.to_thread(client.save, notebook.connected().name)
+    saved = await _saved_now(session_directory(notebook.connected().name), output)
     if saved["generation"] is None:
         await output.say("There is nothing to save yet: no file was written over there.")
         return
@@ -116,7 +137,6 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
 
 
 async def _results(notebook: Notebook, call: Call, output: Output) -> None:
-    from golem_launcher.session import client
     from golem_launcher.session.client import results
 
     directory = notebook.last
@@ -124,11 +144,21 @@ async def _results(notebook: Notebook, call: Call, output: Output) -> None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
     if notebook.connection is not None and not notebook.connection.over:
         try:
-            await asyncio.to_thread(client.save, directory.name)
+            await _saved_now(directory, output)
         except LauncherError as error:
             await output.say(f"Not saved again: {error}", error=True)
-    path = await asyncio.to_thread(results.write, directory, call.words or None)
+    so_far = SoFar()
+    writing = asyncio.to_thread(results.write, directory, call.words or None, progress=so_far.told)
+    path = await _shown(output.place(), "Writing the zip file …", so_far.far, writing)
     await output.say(f"The files as saved last are in {path}")
+
+
+async def _saved_now(directory: SessionDirectory, output: Output) -> dict[str, Any]:
+    from golem_launcher.session import client
+    from golem_launcher.session.reporting.narration import meanwhile
+
+    saving = asyncio.to_thread(client.save, directory.name)
+    return await _shown(output.place(), "Saving …", lambda: meanwhile(directory.state()), saving)
 
 
 COMMANDS = (

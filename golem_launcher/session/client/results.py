@@ -9,16 +9,23 @@ from golem_launcher.errors import SessionError
 from golem_launcher.session import client
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 
-def write(directory: SessionDirectory, path: str | PathLike[str] | None = None, generation: int | None = None) -> Path:
+def write(
+    directory: SessionDirectory,
+    path: str | PathLike[str] | None = None,
+    generation: int | None = None,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Path:
     """Write them to ``path``, else to ``<workspace>-<generation>.zip``; where they are. Blocking.
 
-    Raises ``SessionError`` when nothing was saved or ``path`` can't be written, ``WorkspaceError`` when the store does
-    not answer.
+    ``progress`` is called with bytes done and in all. Raises ``SessionError`` when nothing was saved or ``path`` can't
+    be written, ``WorkspaceError`` when the store does not answer.
     """
     from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - few need it
     from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415
@@ -28,7 +35,7 @@ def write(directory: SessionDirectory, path: str | PathLike[str] | None = None, 
     manifest = store.manifest(saving.workspace, generation if generation is not None else saving.generation)
     target = Path(path if path is not None else f"{saving.workspace}-{manifest.generation}.zip").expanduser()
     try:
-        save_zip(store, manifest, target)
+        save_zip(store, manifest, target, progress)
     except OSError as error:
         raise SessionError(f"The results could not be written to {target}: {error.strerror or error}.") from error
     return target.absolute()

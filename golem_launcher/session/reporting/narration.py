@@ -1,14 +1,21 @@
-"""What is said in a terminal while a session gets ready: each stage once, and how far a long one is."""
+"""What is said to who waits for a session: each stage once while it gets ready, and how far a long one is."""
 
 from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING
 
+from golem_launcher.events import Stage
+
 if TYPE_CHECKING:
     from golem_launcher.events import Progress
     from golem_launcher.session_state import SessionState
 
+_ENDING = {
+    Stage.SAVING: "What is there is saved a last time",
+    Stage.STOPPING: "The provider's bill is waited for, and what is left at the node is given back",
+}
+"""What an end is at, by its stage."""
 _TELL_SECONDS = 2.0
 _SAME_SECONDS = 6.0
 """What has not come further is told so seldom, with how long it has taken by now."""
@@ -42,3 +49,16 @@ class Narration:
             return ""
         self._words, self._at, self._since = words, now, now
         return words
+
+
+def meanwhile(state: SessionState) -> tuple[str, float | None]:
+    """What a session does that somebody waits for, and how far that is, of 1; no words where that is not known.
+
+    Of a save, a move or an end that was asked for.
+    """
+    if state.move is not None and not state.move.over:
+        progress = state.move.progress
+        return state.move.words, progress.share if progress is not None else None
+    if state.progress is not None:
+        return state.progress.words, state.progress.share
+    return _ENDING.get(state.stage, ""), None

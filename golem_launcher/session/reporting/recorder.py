@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import functools
 import logging
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from golem_launcher.events import (
 from golem_launcher.frozen import changed
 from golem_launcher.session.reporting import notices, start_trace
 from golem_launcher.session_state import AGREED, MachineState, SessionState
+from golem_launcher.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,30 +38,6 @@ _LOG = logging.getLogger(__name__)
 _LEVELS = {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
-_SPEED_SECONDS = 10.0
-"""The speed that is told is that of the last so many seconds."""
-_LEAST_SECONDS = 0.9
-
-
-class _Speed:
-    """How fast one piece of work gets on."""
-
-    def __init__(self, what: str) -> None:
-        self.what = what
-        self._seen: collections.deque[tuple[float, float]] = collections.deque()
-
-    def at(self, done: float) -> float:
-        """A second, now that so much is done; 0 while it is not known, or when it began again."""
-        now = time.monotonic()
-        if self._seen and done < self._seen[-1][1]:
-            self._seen.clear()
-        self._seen.append((now, done))
-        while len(self._seen) > 2 and now - self._seen[1][0] >= _SPEED_SECONDS:  # noqa: PLR2004
-            self._seen.popleft()
-        began, before = self._seen[0]
-        return (done - before) / (now - began) if now - began >= _LEAST_SECONDS else 0.0
-
-
 class Recorder:
     """The one writer of a session's state and events. ``state`` is current at once, the disk soon after."""
 
@@ -70,7 +45,8 @@ class Recorder:
         self._directory = directory
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="recorder")
         self.state: SessionState = directory.state()
-        self._speed: _Speed | None = None
+        self._speed = Speed()
+        self._speed_of = ""
         self.unwritten = ""
         """Why the session's files can't be written at present, as the system says it."""
 
@@ -146,8 +122,8 @@ class Recorder:
 
     def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
         """Show how far a piece of work is that the session waits for; see :class:`events.Progress`."""
-        if self._speed is None or self._speed.what != what:
-            self._speed = _Speed(what)
+        if self._speed_of != what:
+            self._speed, self._speed_of = Speed(), what
         progress = Progress(what=what, done=done, total=total, unit=unit, rate=self._speed.at(done), detail=detail)
         self.update(progress=None if progress.over else progress)
         self._append(progress)

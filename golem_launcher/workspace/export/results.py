@@ -83,8 +83,8 @@ def write_zip(
 
     ``progress`` is called with bytes done and in all. Raises ``WorkspaceError`` when no file can be read.
     """
-    done = 0
     state_files, state_bytes = kernel_states(manifest.entries)
+    so_far = _SoFar(progress, manifest.size - state_bytes)
     left_out: dict[str, str] = {}
     damaged: list[str] = []
     names = distinct_names(_plain(entry.path) for entry in manifest.entries if entry.kind != "link")
@@ -100,7 +100,7 @@ def write_zip(
             if entry.size - entry.data > _LARGEST_HOLES:
                 left_out[entry.path] = "it is nearly all empty, and too large for a zip; restore has it"
                 continue
-            content = _content(store, entry)
+            content = _content(store, entry, so_far)
             if content is None:
                 left_out[entry.path] = LOST
                 damaged.append(entry.path)
@@ -111,8 +111,7 @@ def write_zip(
                     if isinstance(piece, int):
                         _write_zeros(member, piece)
                         continue
-                    done += member.write(piece)
-                    progress(done, manifest.size - state_bytes)
+                    so_far.add(entry, member.write(piece))
         for name, lines in package_lists(manifest.environment, [entry.path for entry in manifest.entries]).items():
             archive.writestr(name, lines)
     if damaged and len(damaged) == manifest.files - state_files:
@@ -152,13 +151,28 @@ def _info(entry: Entry, name: str) -> zipfile.ZipInfo:
     return info
 
 
-def _content(store: Store, entry: Entry) -> Iterable[bytes | int] | None:
+class _SoFar:
+    """How many bytes of a zip are done, for whoever waits: of a file that is read twice, each time the half."""
+
+    def __init__(self, progress: Callable[[int, int], None], total: int) -> None:
+        self._progress = progress
+        self._total = total
+        self._done = 0.0
+
+    def add(self, entry: Entry, size: int) -> None:
+        """So many bytes more of a file were read, or written."""
+        self._done += size if entry.data <= _HELD else size / 2
+        self._progress(int(self._done), self._total)
+
+
+def _content(store: Store, entry: Entry, so_far: _SoFar) -> Iterable[bytes | int] | None:
     """The pieces of a file, all of which are known to be whole: what is in a zip can't be taken back."""
     try:
         if entry.data <= _HELD:
             return list(pieces(entry, store.get_chunk))
-        for _ in pieces(entry, store.get_chunk):
-            pass
+        for piece in pieces(entry, store.get_chunk):
+            if not isinstance(piece, int):
+                so_far.add(entry, len(piece))
         return pieces(entry, store.get_chunk)
     except Damaged:
         return None

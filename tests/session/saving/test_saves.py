@@ -13,6 +13,7 @@ from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.client import results
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
@@ -65,6 +66,9 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
     with zipfile.ZipFile(attach(directory.name).results(tmp_path / "r.zip")) as archive:
         assert archive.read("work.txt") == b"three"
         assert archive.read("data/random.bin") == (folder / "random.bin").read_bytes()
+    told = []
+    results.write(directory, tmp_path / "again.zip", progress=lambda *far: told.append(far))
+    assert told[-1] == (state.saving.bytes, state.saving.bytes)
     with pytest.raises(SessionError, match="does not run"):
         client.save(directory.name)
 

@@ -223,6 +223,7 @@ def test_the_container_is_made_as_binders_and_takes_nothing_of_this_computers_al
     recipe = (ROOT / ".devcontainer/Dockerfile").read_text()
     assert "RUN ./postBuild" in recipe
     assert "JUPYTERHUB_SERVICE_PREFIX=/" in recipe  # the Labs are opened by its one port
+    assert (ROOT / re.findall(r'CMD \["python", "(.+)"\]', recipe)[0]).is_file()
     assert json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())["build"]["dockerfile"] == "Dockerfile"
     assert {".git", ".venv"} <= set((ROOT / ".dockerignore").read_text().split())
 

@@ -335,17 +335,33 @@ OUR_HEADERS: Headers = [
 OUR_PAGE: Headers = [*OUR_HEADERS, (b"content-security-policy", _OUR_PAGE)]
 
 _PAGE = """\
-<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>{more}
-<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}}
-code{{word-break:break-all}}
+<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width,initial-scale=1">{more}
+<style>:root{{color-scheme:light dark}}
+body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}}
+h1{{line-height:1.25;overflow-wrap:anywhere}}code{{overflow-wrap:anywhere}}
 @media(prefers-color-scheme:dark){{body{{background:#111;color:#eee}}a{{color:#9cf}}}}</style></head>
-<body><h1>{title}</h1>{body}</body></html>
+<body><main><h1>{title}</h1>{body}</main></body></html>
 """
+_AGAIN = """
+<noscript><meta http-equiv="refresh" content="{seconds}"></noscript><script type="module">
+const [page] = performance.getEntriesByType("navigation");
+async function look() {{
+  const answer = await fetch(location.href, {{ cache: "no-store" }}).catch(() => null);
+  if (answer === null || answer.status === page.responseStatus) setTimeout(look, 1000 * {seconds});
+  else location.reload();
+}}
+setTimeout(look, 1000 * {seconds});
+</script>"""
+"""Loads the page anew once there is another answer: a screen reader does not begin anew with each try."""
 
 
 def html_page(title: str, body: str, *, again_seconds: int | None = None) -> bytes:
-    """The bytes of a page made on this side. ``title`` is text, ``body`` is HTML."""
-    more = f'<meta http-equiv="refresh" content="{again_seconds}">' if again_seconds else ""
+    """The bytes of a page made on this side. ``title`` is text, ``body`` is HTML.
+
+    ``again_seconds``: so often it looks whether there is an answer of another status by now, which is shown then.
+    """
+    more = _AGAIN.format(seconds=again_seconds) if again_seconds else ""
     return _PAGE.format(title=html.escape(title), body=body, more=more).encode()
 
 

@@ -433,7 +433,7 @@ export interface Session {
   notices: string[];
   /** what is kept of notebooks' variables, a line each */
   variables: string[];
-  not_ended: boolean;
+  not_ended: string;
   /** What is said while nobody uses it; it is stopped at `idle_ends`, where that is known. */
   idle: string;
   idle_ends: string | null;

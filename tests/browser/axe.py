@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
+WIDTHS = (360, 768, 1400)
 _SCRIPT = files("axe_playwright_python").joinpath("axe.min.js")
 _RUN = "axe.run(document, {resultTypes: ['violations']})"
 
@@ -22,16 +23,18 @@ def found_by_axe(page: Page) -> list[str]:
 
 
 def check_in_both_schemes(page: Page, shown: Locator, name: str) -> None:
-    """Light and dark, on a telephone and a wide screen: nothing for axe to find, and nothing to scroll sideways.
+    """Light and dark, on a telephone, a tablet and a screen: nothing for axe to find, and nothing to scroll sideways.
 
     With ``LOOK`` in the environment, a directory, there is a picture of each.
     """
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        for width in (360, 1280):
+        for width in WIDTHS:
             page.set_viewport_size({"width": width, "height": 900})
             panel = page.locator("#rendered_cells")
             assert panel.evaluate("panel => panel.scrollWidth <= panel.clientWidth")
             assert found_by_axe(page) == []
             if where := os.environ.get("LOOK"):
+                height = panel.evaluate("panel => panel.scrollHeight")
+                page.set_viewport_size({"width": width, "height": height})
                 shown.screenshot(path=f"{where}/{name}-{scheme}-{width}.png")

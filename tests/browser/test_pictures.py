@@ -26,7 +26,7 @@ from golem_launcher.access.door import door_path
 from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Stage, Usage, Used, now
 from golem_launcher.gpus import Gpu, GpuProcess, OfferedGpu
 from golem_launcher.session_state import Saving
-from tests.browser.axe import found_by_axe
+from tests.browser.axe import check_in_both_schemes, found_by_axe
 from tests.browser.conftest import PICTURES, command, free_port, new_context, open_page, serving
 from tests.browser.small_png import reduced
 from tests.ui.fake_node import answers_of, fake_node
@@ -79,6 +79,8 @@ class Camera:
                 self._check(scheme)
                 if size == sizes[0]:
                     assert found_by_axe(self.page) == [], f"{name}, {scheme}"
+        if "LOOK" in os.environ:
+            check_in_both_schemes(self.page, part or self.page.locator("body"), name)
         self._set("light", NORMAL)
 
     def _set(self, scheme: str, size: tuple[int, int], *, whole: bool = False) -> None:

@@ -81,7 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._comes_in():
             self._give(403, _PLAIN, b"")
         elif what is None and not self.path.startswith(_DESK):
-            self._give(503, _HTML, html_page("One moment", "<p>The session comes back.</p>", again_seconds=1))
+            self._give(502, _HTML, html_page("One moment", "<p>The session comes back.</p>", again_seconds=1))
         elif what is None or self.path.startswith(_DESK):
             self._give(200, *told_to_it(self.server.desk.look(self.path[len(_DESK) :])))
         elif self.path.endswith(FAREWELL):

@@ -288,17 +288,18 @@ export class Card {
     const wasLive = this.session.live;
     this.session = session;
     const lost = session.live && !session.alive;
-    const troubled = session.live && !lost && session.trouble !== "";
+    const troubled = session.live && !lost && (session.trouble !== "" || session.not_ended !== "");
     this.element.classList.toggle("gl-over", !session.live);
     this.element.dataset.stage = lost ? "lost" : troubled ? "troubled" : session.stage;
     const word = session.move && !session.move.stays ? "Moving" : STAGE_WORDS[session.stage][0];
-    setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? "Not answering" : word);
+    const trouble = session.trouble ? "Not answering" : "Not ended";
+    setText(this.badge, lost ? "Unattended" : troubled && session.stage === "ready" ? trouble : word);
     setText(this.where, whereWords(session));
     setText(
       this.reason,
       lost
         ? [session.trouble, LOST_WORDS].filter(Boolean).join(" ")
-        : [session.trouble, session.reason].filter(Boolean).join(" ") ||
+        : [session.trouble, session.not_ended, session.reason].filter(Boolean).join(" ") ||
             (this.tools.remote && session.started && session.live ? remoteWords(session) : ""),
     );
     this.reason.classList.toggle("gl-bad", lost || session.stage === "failed");
@@ -333,7 +334,7 @@ export class Card {
     show(this.abort.element, live && !ending);
     const { saving, not_ended, unsaved } = this.session;
     const stake = live ? stakeWords(saving) : "";
-    show(this.force.element, ending || (live && (not_ended || stake !== "")));
+    show(this.force.element, ending || (live && (not_ended !== "" || stake !== "")));
     show(this.goOn, stage === "suspended" || (!live && saving?.generation != null));
     if (!this.goOn.disabled) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);

@@ -39,7 +39,6 @@ export class LogView {
     this.input = h("input", {
       type: "search",
       class: "gl-input",
-      placeholder: "Search the whole log",
       "aria-label": `Search the ${label.toLowerCase()}`,
       oninput: () => this.searchSoon(),
     });
@@ -51,7 +50,7 @@ export class LogView {
       h(
         "div",
         { class: "gl-row" },
-        h("span", { class: "gl-control gl-log-search" }, this.input),
+        h("label", { class: "gl-row gl-log-search" }, "Search", h("span", { class: "gl-control" }, this.input)),
         ...this.filters.map(({ element }) => element),
         this.count,
       ),

@@ -4,7 +4,7 @@ import { STAGE_WORDS } from "./session_text.js";
 
 /** @import { Machine, Session } from "../types" */
 
-const TITLES = ["Machine", "Provider", "", "Address", "CPU", "Memory", ""];
+const TITLES = ["Machine", "Provider", "Stage", "Address", "CPU", "Memory", "Trouble"];
 
 /** A row for each machine of a session that has several. */
 export class MachinesView {
@@ -25,17 +25,31 @@ export class MachinesView {
     show(this.element, machines.length > 0);
     while (this.rows.childElementCount > machines.length) this.rows.lastElementChild?.remove();
     while (this.rows.childElementCount < machines.length) {
-      const cells = TITLES.slice(1).map(() => h("td", { dir: "auto" }));
-      this.rows.append(h("tr", {}, h("th", { scope: "row" }), ...cells));
+      this.rows.append(makeRow());
     }
     machines.forEach((machine, place) => {
       const row = this.rows.children[place];
       row.setAttribute("data-stage", machine.trouble ? "troubled" : machine.stage);
-      cellWords(machine).forEach((words, cell) => {
-        setText(row.children[cell], words);
+      const words = cellWords(machine);
+      row.querySelectorAll(".gl-words").forEach((cell, index) => {
+        setText(cell, words[index]);
       });
+      // Where there is no room for these columns:
+      setText(/** @type {Element} */ (row.querySelector(".gl-hint")), words.slice(3).filter(Boolean).join(" · "));
     });
   }
+}
+
+function makeRow() {
+  const hint = h("span", { class: "gl-hint" });
+  const [provider, ...others] = TITLES.slice(1).map(() => h("span", { class: "gl-words", dir: "auto" }));
+  return h(
+    "tr",
+    {},
+    h("th", { scope: "row", class: "gl-words" }),
+    h("td", {}, provider, hint),
+    ...others.map((words) => h("td", {}, words)),
+  );
 }
 
 /** @param {Machine} machine */

@@ -172,10 +172,9 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "price": coins(state.price_per_hour) if state.price_per_hour is not None else None,
         "lost": state.providers_lost,
         "notices": [
-            clean_line(notice)
-            for notice in (*filter(None, [state.not_ended, _failed_move(state), _asks(state)]), *state.notices)
+            clean_line(notice) for notice in (*filter(None, [_failed_move(state), _asks(state)]), *state.notices)
         ],
-        "not_ended": bool(state.not_ended),
+        "not_ended": clean_line(state.not_ended),
         "idle": clean_line(state.idle),
         "idle_ends": _iso(state.idle_ends_at),
         "asked": _asked_for(state),

@@ -17,13 +17,13 @@ export function makePresets(model, values) {
     class: "gl-input",
     maxlength: 60,
     "aria-label": "Title of the preset",
-    placeholder: "Title",
     onkeydown: onKey,
   });
   const save = h("button", { type: "button", class: "gl-button gl-small", onclick: keep }, "Save");
   const cancel = h("button", { type: "button", class: "gl-button gl-small", onclick: () => ask(false) }, "Cancel");
   const choosing = h("span", { class: "gl-row" }, h("span", { class: "gl-control" }, select), remove, open);
-  const asking = h("span", { class: "gl-row", hidden: true }, h("span", { class: "gl-control" }, title), save, cancel);
+  const titled = h("label", { class: "gl-row" }, "Title", h("span", { class: "gl-control" }, title));
+  const asking = h("span", { class: "gl-row", hidden: true }, titled, save, cancel);
   const element = h("div", { class: "gl-presets", role: "group", "aria-label": "Presets" }, choosing, asking);
 
   function list(chosen = select.value) {

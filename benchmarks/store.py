@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CHUNK = 256 * 1024
 _SMALL = 10_000
+_PARTS, _SAVES, _WORKSPACES = 400_000, 2_000, 100
 
 
 def rows(base: Path) -> list[Row]:
@@ -46,6 +47,7 @@ def rows(base: Path) -> list[Row]:
             ),
             Row("rate of keeping", size / 1e6 / kept, "MB/s"),
             *_small(base),
+            *_large(base),
         ]
 
 
@@ -85,6 +87,31 @@ def _small(base: Path) -> list[Row]:
     opened = min(_timed(lambda: open_store(str(base / "small"))) for _ in range(5))
     told = f"a whole generation of them {committed * 1000:.0f} ms, opening the store {opened * 1000:.0f} ms"
     return [Row("nothing new among 10,000 files", asked * 1000, "ms", least=100, aim=20, detail=told)]
+
+
+def _large(base: Path) -> list[Row]:
+    """What grows with the parts in a store, and with the saves."""
+    place = str(base / "large")
+    store = open_store(place)
+    files = [Entry(f"{number}", "file", size=10, chunks=(_part(number),)) for number in range(_PARTS)]
+    for number in range(_PARTS):
+        store.put_chunk(_part(number), b"%d" % number)
+    some = _PARTS // _SAVES
+    for number in range(_SAVES):
+        store.commit(f"work-{number % _WORKSPACES}", files[number * some : (number + 1) * some])
+    listed = min(_timed(lambda: open_store(place).workspaces()) for _ in range(5))
+    asked = min(_timed(lambda: open_store(place).missing([_part(7)])) for _ in range(3))
+    pruned = _timed(lambda: open_store(place).prune())
+    what = f"a store of {_PARTS:,} parts and {_SAVES:,} saves"
+    return [
+        Row(f"{what}: opened and its workspaces listed", listed, "s", least=0.5, aim=0.1),
+        Row(f"{what}: the first part that is asked for", asked, "s", detail="all indexes are read; later ones at once"),
+        Row(f"{what}: pruned", pruned, "s", detail="with that"),
+    ]
+
+
+def _part(number: int) -> str:
+    return chunk_id(b"%d" % number)
 
 
 def _keep(store: Store, made: Path) -> None:

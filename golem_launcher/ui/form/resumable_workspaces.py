@@ -19,8 +19,7 @@ def saved_workspaces() -> list[dict[str, Any]]:
     store = open_store()
     found = []
     for newest in store.workspaces()[:WORKSPACES_AT_MOST]:
-        kept = store.generations(newest.workspace)[-_GENERATIONS_AT_MOST:]
-        for generation in reversed(kept):
+        for generation in store.newest(newest.workspace, _GENERATIONS_AT_MOST):
             older = generation.number != newest.number
             found.append(
                 {

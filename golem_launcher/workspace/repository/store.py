@@ -13,6 +13,7 @@ import secrets
 import threading
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
@@ -68,7 +69,7 @@ class Store:
         self._location = location
         self._sealing = sealing
         self._lock = threading.RLock()
-        self._packs = Packs(location, sealing)
+        self._read_packs: Packs | None = None
         self.shown = redacted(url)
         """Its address without credentials; empty for this computer's own store."""
         self._own: dict[str, int] = {}
@@ -77,6 +78,14 @@ class Store:
         """What tells this store from any other, once a session relies on it."""
         self.taken = 0
         """Bytes of the chunks that were put so far."""
+
+    @property
+    def _packs(self) -> Packs:
+        """All chunks: read once somebody asks of any. Who lists saves need not wait for millions of them."""
+        with self._lock:
+            if self._read_packs is None:
+                self._read_packs = Packs(self._location, self._sealing)
+            return self._read_packs
 
     def establish(self) -> None:
         """Make the store when it is not there. Called once, when a session begins to save: it is never made again."""
@@ -179,7 +188,7 @@ class Store:
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
         with self._lock:
-            newest = [found for workspace in self._names() if (found := self._newest(workspace)) is not None]
+            newest = [each for workspace in self._names() for each in islice(self._from_the_newest(workspace), 1)]
             return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
 
     def unreadable(self) -> dict[str, list[int]]:
@@ -196,6 +205,11 @@ class Store:
         """The generations of a workspace, the oldest first."""
         with self._lock:
             return self._generations(workspace)
+
+    def newest(self, workspace: str, most: int) -> list[Generation]:
+        """The last ``most`` generations of a workspace, the newest first; of thousands, no others are looked at."""
+        with self._lock:
+            return list(islice(self._from_the_newest(workspace), most))
 
     def manifest(self, workspace: str, number: int | None = None) -> Manifest:
         """One generation, whole; the newest when no number is given. An older one is never taken in its place."""
@@ -322,18 +336,13 @@ class Store:
         return {workspace for workspace in found if _NAME.fullmatch(workspace)}
 
     def _generations(self, workspace: str) -> list[Generation]:
-        found = []
-        for number in self._numbers(workspace):
-            with contextlib.suppress(WorkspaceError, FileNotFoundError):
-                found.append(self._head(workspace, number))
-        return found
+        return [*self._from_the_newest(workspace)][::-1]
 
-    def _newest(self, workspace: str) -> Generation | None:
-        """The newest generation that can be read; of thousands, the others are not looked at."""
+    def _from_the_newest(self, workspace: str) -> Iterator[Generation]:
+        """Those that can be read, each read when it is its turn."""
         for number in reversed(self._numbers(workspace)):
             with contextlib.suppress(WorkspaceError, FileNotFoundError):
-                return self._head(workspace, number)
-        return None
+                yield self._head(workspace, number)
 
     def _numbers(self, workspace: str) -> list[int]:
         if not _NAME.fullmatch(workspace):
@@ -360,9 +369,13 @@ class Store:
 def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
     """The store at ``url`` (a directory, an fsspec URL, ``redis://``); ``None`` is this computer's own. Blocking.
 
-    ``encrypt``: what is written from now on. Raises ``WorkspaceError``.
+    ``encrypt``: what is written from now on. Raises ``WorkspaceError``, also when it can't be reached. A store takes as
+    long with ten million chunks as with none: they are looked at when somebody asks of one.
     """
-    return Store(locations.open_location(url), sealing(encrypt=encrypt), url)
+    location = locations.open_location(url)
+    with contextlib.suppress(FileNotFoundError):  # nobody has saved there yet
+        location.read(_MARK)
+    return Store(location, sealing(encrypt=encrypt), url)
 
 
 def _name(workspace: str, number: int) -> str:

@@ -90,6 +90,7 @@ def test_the_chunks_of_a_store_take_no_memory_however_many_they_are(tmp_path):
         tracemalloc.start()
         try:
             again = open_store(place)
+            assert again.has(bytes.fromhex(chunk_id(b"%d" % begin)))  # who asks of one has all indexes read
             taken.append(tracemalloc.get_traced_memory()[0])
         finally:
             tracemalloc.stop()

@@ -71,6 +71,23 @@ def test_of_each_workspace_the_newest_generation_alone_is_read_for_a_list(tmp_pa
     assert set(read) == {f"workspaces/{each}" for each in ("one/00000005", "two/00000005", "two/00000004")}
 
 
+def test_who_asks_what_is_saved_waits_for_no_index_of_chunks(tmp_path, monkeypatch):
+    place = str(tmp_path / "store")
+    for number in range(5):
+        save(open_store(place), {"data": b"%d" % number})
+    read = []
+    before = DirectoryLocation.read
+    monkeypatch.setattr(
+        DirectoryLocation, "read", lambda self, name, *span: read.append(name) or before(self, name, *span)
+    )
+    store = open_store(place)
+    assert [each.number for each in store.newest("work", 2)] == [5, 4]
+    assert [each.number for each in store.workspaces()] == [5]
+    assert store.manifest("work", 3).files == 1
+    assert set(read) == {"store", *(f"workspaces/work/{number:08}" for number in (3, 4, 5))}
+    assert store.get_chunk(chunk_id(b"2")) == b"2"
+
+
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_generations_stay_as_they_were(encrypt):
     store = open_store(encrypt=encrypt)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests import jobs
@@ -27,7 +28,12 @@ _INSTALL_SECONDS = 600
 _END_SECONDS = 120
 _ROOT = Path(__file__).resolve().parent.parent
 _CACHE = Path(".pytest_cache")
-_MOST_WORKERS = 4
+_MOST_A_CORE = 4
+_LOOK_SECONDS = 5.0
+_LEAST_IDLE = 0.3
+"""Of all cores together, over such a while: less, and one more job would only make the others slower."""
+_JOB_BYTES = 2 * 1024**3
+"""What a job may take, with a browser, several Labs and their nodes."""
 
 
 def main() -> int:
@@ -54,32 +60,34 @@ def main() -> int:
 def _run(todo: list[jobs.Job]) -> int:
     for job in todo:
         _report(job).unlink(missing_ok=True)
-    began = time.monotonic()
+    began, idle = time.monotonic(), _idle_seconds()
     try:
-        codes = asyncio.run(_Suite(todo, worker_count(os.cpu_count() or 1)).run())
+        codes = asyncio.run(_Suite(todo, os.cpu_count() or 1).run())
     except (KeyboardInterrupt, asyncio.CancelledError):
         return pytest.ExitCode.INTERRUPTED
     failed = [job.name for job in todo if _again(job, codes[job.name])]
-    minutes, seconds = divmod(round(time.monotonic() - began), 60)
-    sys.stdout.write(f"\n{len(todo)} jobs in {minutes}:{seconds:02}; failed: {', '.join(failed) or 'none'}\n")
+    took = time.monotonic() - began
+    busy = 1 - (_idle_seconds() - idle) / (took * (os.cpu_count() or 1))
+    minutes, seconds = divmod(round(took), 60)
+    sys.stdout.write(
+        f"\n{len(todo)} jobs in {minutes}:{seconds:02}, the cores {100 * busy:.0f} % busy; "
+        f"failed: {', '.join(failed) or 'none'}\n"
+    )
     return int(bool(failed))
-
-
-def worker_count(cores: int) -> int:
-    """Two for each core: most tests wait for daemons and clocks a good part of their time."""
-    return 1 if cores == 1 else min(2 * cores, _MOST_WORKERS)
 
 
 class _Suite:
     """Runs jobs side by side: a worker with nothing to do takes the first that nobody has begun.
 
-    Half of the workers, one for each core, take what keeps a core busy; the others leave that for the last.
+    One for each core always works, on what keeps a core busy as long as there is any of that. Most tests wait for
+    daemons and clocks a good part of their time: more work at the others when cores and memory have room for one more.
     """
 
-    def __init__(self, todo: Iterable[jobs.Job], workers: int) -> None:
+    def __init__(self, todo: Iterable[jobs.Job], cores: int) -> None:
         self._waiting = list(todo)
         self._all = len(self._waiting)
-        self._workers = workers
+        self._cores = cores
+        self._next = asyncio.Lock()
         self._codes: dict[str, int] = {}
 
     async def run(self) -> dict[str, int]:
@@ -88,18 +96,28 @@ class _Suite:
         assert this is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
         async with asyncio.TaskGroup() as workers:
-            for number in range(self._workers):
-                workers.create_task(self._work(busy=number < max(1, self._workers // 2)))
+            for number in range(_MOST_A_CORE * self._cores):
+                workers.create_task(self._work(busy=number < self._cores))
         return self._codes
 
     async def _work(self, *, busy: bool) -> None:
-        while self._waiting:
-            job = min(self._waiting, key=lambda job: job.busy is not busy)  # the first of its kind, else the first
-            self._waiting.remove(job)
+        while (job := await self._taken(busy=busy)) is not None:
             began = time.monotonic()
             with tempfile.TemporaryFile() as printed:
                 self._codes[job.name] = await _ended(job, printed)
                 self._show(job, time.monotonic() - began, printed)
+
+    async def _taken(self, *, busy: bool) -> jobs.Job | None:
+        """The first that waits of such a kind, else of the other; ``None`` when none is left."""
+        if not busy:
+            async with self._next:  # one after the other: each sees what the one before it takes
+                while self._waiting and not await _room():
+                    pass
+        if not self._waiting:
+            return None
+        job = min(self._waiting, key=lambda job: job.busy is not busy)
+        self._waiting.remove(job)
+        return job
 
     def _show(self, job: jobs.Job, seconds: float, printed: IO[bytes]) -> None:
         """Whole, once it has ended: lines of jobs that run side by side would be mixed."""
@@ -108,6 +126,20 @@ class _Suite:
         printed.seek(0)
         shutil.copyfileobj(printed, sys.stdout.buffer)
         sys.stdout.flush()
+
+
+async def _room() -> bool:
+    """Whether the machine had room for one more, over a while."""
+    idle = _idle_seconds()
+    await asyncio.sleep(_LOOK_SECONDS)
+    spare = (_idle_seconds() - idle) / (_LOOK_SECONDS * (os.cpu_count() or 1))
+    return spare > _LEAST_IDLE and psutil.virtual_memory().available > _JOB_BYTES
+
+
+def _idle_seconds() -> float:
+    """That the cores had nothing to do so far, or what gives way to all else."""
+    times = psutil.cpu_times()
+    return float(times.idle + times.nice)
 
 
 async def _ended(job: jobs.Job, printed: IO[bytes] | IO[str]) -> int:

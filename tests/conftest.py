@@ -19,7 +19,19 @@ settings.load_profile("launcher")
 
 pytest_plugins = ["tests.leftovers"]
 
+_STARTED = {
+    "network", "troupe", "plain", "three", "crooks", "far_session", "root", "agent", "lab", "machine", "machines",
+}  # fmt: skip
+"""Fixtures that start networks, nodes and Labs, or make an image: each takes seconds."""
 _FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses what takes seconds to start is slow, however little it does with it."""
+    for item in items:
+        if not _STARTED.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("slow")
 
 
 @pytest.hookimpl(wrapper=True)

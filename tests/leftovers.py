@@ -36,6 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(waiter.communicate)  # closes its input: the run is over
 
 
+def mark() -> dict[str, str]:
+    """What belongs into the environment of a program that is given one of its own, so that it ends with this run.
+
+    Nothing where no tests run: benchmarks start such programs, too.
+    """
+    return {name: os.environ[name] for name in (VARIABLE,) if name in os.environ}
+
+
 def main(run: str) -> None:
     """Wait until nobody holds the other end of the standard input, then end what ``run`` has left."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from golem_launcher.node.yagna import find_program
+from tests import leftovers
 
 START_SECONDS = 90
 
@@ -107,6 +108,7 @@ def start(router_port: int | None = None, app_key: str = "key"):
             "YAGNA_AUTOCONF_APPKEY": app_key,
             "YA_NET_TYPE": "central",
             "CENTRAL_NET_HOST": f"127.0.0.1:{router_port}",
+            **leftovers.mark(),
         }
         if router_port is None:
             environment["YA_NET_TYPE"] = "hybrid"

@@ -16,11 +16,13 @@ import pytest
 
 from golem_launcher.agent import report
 from golem_launcher.workload.archive import agent_archive
+from tests import leftovers
 from tests.dialling import to_origin
+from tests.own_address import own_address
+from tests.patience import slower
 
 TOKEN = "0123456789abcdef" * 3
 _MARK = "GOLEM_AGENT_TEST"
-_octets = iter(range(1, 250))
 
 
 class Agent:
@@ -28,7 +30,7 @@ class Agent:
 
     def __init__(self, directory):
         self.mark = uuid.uuid4().hex
-        self.address = f"127.83.{os.getpid() % 250}.{next(_octets)}"
+        self.address = own_address()
         self.port = 8888
         self.run, self.work, self.config_directory = directory / "run", directory / "work", directory / "config"
         for each in (self.run, self.work, directory / "home", self.config_directory):
@@ -47,6 +49,7 @@ class Agent:
             "JUPYTER_PREFER_ENV_PATH": "0",
             "GOLEM_BIND_ADDRESS": self.address,
             _MARK: self.mark,
+            **leftovers.mark(),
         }
 
     def start(self, *options, seconds=120.0, **fields):
@@ -59,7 +62,7 @@ class Agent:
         self.config.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
         command = [sys.executable, *options, str(self.archive), str(self.config)]
         return subprocess.run(
-            command, env=self.environment, cwd=self.work, capture_output=True, text=True, timeout=10, check=False
+            command, env=self.environment, cwd=self.work, capture_output=True, text=True, timeout=120, check=False
         )
 
     def up(self, **fields):
@@ -149,10 +152,10 @@ def parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def eventually(condition, seconds=30):
-    """Wait until it holds, looking often."""
+def eventually(condition, seconds=60):
+    """Wait until it holds, looking often, for so long on a machine with nothing else to do."""
     pause = threading.Event()
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while not (value := condition()):
         assert time.monotonic() < end, "it did not come to be"
         pause.wait(0.02)

@@ -119,10 +119,10 @@ def test_whatever_a_file_holds_it_is_read_or_refused(text: str) -> None:
 
 @pytest.mark.parametrize("piece", ["[", "- ", "? ", "{a: ", "&a [*a, ", "a: b\n", "'", "a:\n "])
 def test_a_hostile_file_takes_no_time(piece: str) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     with pytest.raises(RequestError):
         yaml.load((piece * 200_000)[: yaml.LARGEST - 1])
-    assert time.monotonic() - before < 5
+    assert time.process_time() - before < 5
 
 
 def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:

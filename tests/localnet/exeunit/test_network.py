@@ -43,7 +43,7 @@ def test_it_introduces_itself_to_its_requestor():
         await link.open(lambda ip, net, send, dial, _: VpnEndpoint(ip, net, send, dial), lambda _: None)
         told = {}
         while REQUESTOR not in told:
-            node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 5)
+            node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 60)
             assert network_id == "net"
             told[node] = parse(frame)
         question = told[REQUESTOR]

@@ -76,7 +76,7 @@ async def converse(device, connections, size, loss):
     try:
         await asyncio.wait_for(asyncio.gather(*(talk(number) for number in range(connections))), 50)
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.wait_for(asyncio.open_connection(f"{NET}.2", 81), 5)
+            await asyncio.wait_for(asyncio.open_connection(f"{NET}.2", 81), 60)
         assert node.counters.malformed == 0
         assert node.counters.opened == connections
     finally:

@@ -114,7 +114,7 @@ def test_a_port_that_does_not_answer_is_refused_in_time():
         framer = TcpFramer(mac=mac_of(THEIRS), target_mac=mac_of(OURS), source=THEIRS, target=OURS, ports=(7, 80))
         node.receive(framer.frame(1000, 0, SYN, 1000, b"", syn_options(1346, 7)))
         assert node.connections == 1
-        answer = parse(await asyncio.wait_for(sent.get(), 5))
+        answer = parse(await asyncio.wait_for(sent.get(), 60))
         assert isinstance(answer, Tcp)
         assert answer.segment.flags == RST | ACK
         assert answer.segment.ack == 1001
@@ -219,7 +219,7 @@ def test_a_line_delays_every_frame_and_keeps_their_order():
         assert arrived.empty()
         assert line.lost == 2  # no more than three wait
         for number in range(3):
-            frame, at = await asyncio.wait_for(arrived.get(), 5)
+            frame, at = await asyncio.wait_for(arrived.get(), 60)
             assert frame == bytes((number,))
             assert at - sent_at >= 0.049
         line.send(b"late")

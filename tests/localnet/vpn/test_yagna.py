@@ -119,9 +119,9 @@ def test_a_reset_and_a_closed_port_are_seen_at_once():
     async def scenario(network):
         async with network.connect() as websocket:
             await websocket.send_bytes(b"r")
-            assert (await asyncio.wait_for(websocket.receive(), 5)).type is not BINARY
+            assert (await asyncio.wait_for(websocket.receive(), 60)).type is not BINARY
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await asyncio.wait_for(network.http.ws_connect(f"{network.uri}/81"), 5)
+            await asyncio.wait_for(network.http.ws_connect(f"{network.uri}/81"), 60)
         assert network.endpoint.connections == 0
 
     run(scenario, serve)

@@ -14,9 +14,9 @@ import pytest
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from tests.dialling import to_origin
+from tests.own_address import own_address
 
 TOKEN = "0123456789abcdef" * 2
-_octets = iter(range(1, 250))
 _PROGRAM = """
 import os, sys
 from golem_launcher.agent.config import Config
@@ -35,7 +35,7 @@ class Provider:
 
     def __init__(self, directory):
         self.directory = directory
-        self.address = f"127.84.{os.getpid() % 250}.{next(_octets)}"
+        self.address = own_address()
         self.work, self.run = directory / "work", directory / "run"
         self.packs = self.run / "golem-launcher-agent.packs"
         self.process = None

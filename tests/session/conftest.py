@@ -17,6 +17,7 @@ from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session import providers
 from tests.session.ending import BUSY
 from tests.session.rest import Node
@@ -225,7 +226,7 @@ def explain(directory):
 
 def wait_for(directory, predicate, seconds):
     """The state of which it is true, within so many seconds of a machine with nothing else to do."""
-    state = client.wait_for(directory, predicate, BUSY * seconds)
+    state = client.wait_for(directory, predicate, BUSY * seconds * slower())
     assert state is not None, explain(directory)
     return state
 

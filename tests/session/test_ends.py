@@ -18,6 +18,7 @@ from golem_launcher.session import client
 from golem_launcher.session.cleanup import upkeep
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -90,7 +91,7 @@ def test_stop_while_a_provider_deploys(begin, node):
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
     begun = time.monotonic()
     assert client.stop(directory.name).stage is Stage.ENDED
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 60 * slower()
     node.holds_nothing_of(journal(directory))
 
 

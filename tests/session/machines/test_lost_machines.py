@@ -88,7 +88,7 @@ def test_one_that_is_lost_while_the_disk_is_full_is_ended_and_paid_no_longer(tol
         await Renting(session.prepared, session.slot).lose(session.machine, ProviderError("It is silent."))
         entry = session.journal.agreement("lost")
         assert entry.lost_at is not None
-        await asyncio.wait_for(session.ended.wait(), 5)
+        await asyncio.wait_for(session.ended.wait(), 60)
         assert session.let_go
 
     told(story)
@@ -98,7 +98,7 @@ def test_one_that_is_lost_is_ended_where_no_other_is_asked(told):
     async def story(session):
         with pytest.raises(ProviderError):
             await Renting(session.prepared, session.slot).lose(session.machine, ProviderError("It is silent."))
-        await asyncio.wait_for(session.ended.wait(), 5)
+        await asyncio.wait_for(session.ended.wait(), 60)
         assert session.let_go
 
     told(story, recover=False)

@@ -94,7 +94,7 @@ def test_what_is_read_does_not_grow_with_what_is_over(home: Path, code: str) -> 
     upkeep.tidy()
     few, _ = opened(home, code)
     shutil.rmtree(paths.sessions_directory())
-    make_past(1000)
+    make_past(250)
     upkeep.tidy()
     many, _ = opened(home, code)
     assert many == few

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
+pytestmark = pytest.mark.slow
+
 _SECONDS = 30
 
 

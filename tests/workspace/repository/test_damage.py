@@ -127,6 +127,7 @@ def test_nothing_is_rented_for_a_save_of_which_no_file_is_left(stored):
 _RESTORE = "from golem_launcher.cli.main import main; main()"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monkeypatch):
     monkeypatch.setattr(packs, "PACK_BYTES", 6_000_000)

@@ -79,6 +79,7 @@ def test_a_file_of_a_list_takes_little_more_than_its_path_and_ids():
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_the_chunks_of_a_store_take_no_memory_however_many_they_are(tmp_path):
     place = str(tmp_path / "store")
     taken = []

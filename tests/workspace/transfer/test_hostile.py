@@ -147,6 +147,7 @@ def test_a_list_that_nobody_of_ours_would_send_is_refused(liar, store, lines):
     assert store.workspaces() == []
 
 
+@pytest.mark.slow
 def test_bombs_and_endless_streams_end(liar, store, monkeypatch):
     """No more than some memory, whatever is sent."""
     monkeypatch.setattr(

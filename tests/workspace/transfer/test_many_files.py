@@ -58,6 +58,7 @@ class Tiny:
         return {chunk_id(name[:40].encode()): name[:40].encode() for name in self._names}
 
 
+@pytest.mark.slow
 def test_what_is_put_back_is_not_held(provider):
     """Two megabytes and a half of a list, and one and a half of contents in forty thousand pieces."""
     tiny = Tiny(PUT_BACK)

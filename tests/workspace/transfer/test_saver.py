@@ -144,6 +144,7 @@ def test_a_file_of_the_users_that_changes_while_it_is_sent_costs_no_other(provid
     assert {path.name for path in (provider.work / "in").iterdir()} == {"a", "z"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bulk", [True, False], ids=["by transfers", "over the tunnel"])
 def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, store, bulk, monkeypatch):
     """On a line of 300 ms there and back, one for each few of them would take longer than the last save may."""

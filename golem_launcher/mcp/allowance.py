@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
-from golem_launcher.errors import BudgetError, SessionNotFound
+from golem_launcher.errors import BudgetError, SessionNameTaken, SessionNotFound
 from golem_launcher.networks import token_of
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers
@@ -79,8 +79,12 @@ class Allowance:
         self.caps = caps
 
     def start(self, request: LaunchRequest) -> SessionDirectory:
-        """Start a session that the caps allow. Raises ``BudgetError`` for any other; nothing was started then."""
+        """Start a session that the caps allow. Raises ``BudgetError`` for any other; nothing was started then.
+
+        Raises ``SessionNameTaken`` for the name of a session of the user's, over or not: it would be moved aside.
+        """
         with self._entries() as entries:
+            _check_name(request.name, entries)
             self._check(request, _account(entries, self.caps.budget))
             entry = _Entry(request.name, "", str(request.budget), asked_at=datetime.now(UTC).isoformat())
             self._write([*entries, entry])  # first: what is written down can't be lost, what is started can't be missed
@@ -177,6 +181,14 @@ def _directory(entry: _Entry) -> SessionDirectory | None:
         if begun or entry.created_at == created.isoformat():
             return directory
     return None
+
+
+def _check_name(name: str, entries: list[_Entry]) -> None:
+    if any(one.name == name and _directory(one) for one in entries):
+        return  # an assistant's own
+    with contextlib.suppress(SessionNotFound):
+        session_directory(name)
+        raise SessionNameTaken(f"The user has a session '{name}'.", "Choose another name.")
 
 
 def _settled(entry: _Entry) -> _Entry:

@@ -1,13 +1,14 @@
 """Whose sessions are an assistant's, whatever became of the server that began one."""
 
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.errors import SessionError, SessionNotFound
+from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.mcp import allowance as module
 from golem_launcher.mcp.allowance import Allowance, Caps
@@ -67,3 +68,29 @@ def test_a_session_that_is_not_closed_down_keeps_its_budget_set_aside(home):
     assert (allowance.account().left, allowance.account().spent) == (1, 0)
     journal.update(closed=True)
     assert (allowance.account().left, allowance.account().spent) == (Decimal("2.9"), Decimal("0.1"))
+
+
+@pytest.mark.parametrize("stage", [Stage.ENDED, Stage.SUSPENDED])
+def test_no_session_of_an_assistant_takes_the_place_of_one_of_the_users(home, monkeypatch, stage):
+    begun = []
+    monkeypatch.setattr(module.client, "start", lambda request: begun.append(request.name))
+    directory = create_session_directory(LaunchRequest(name="thesis"))
+    directory.write_state(directory.state().model_copy(update={"stage": stage}))
+    with pytest.raises(SessionNameTaken):
+        Allowance("local", CAPS).start(LaunchRequest(name="thesis"))
+    assert not begun
+    assert not (home / "mcp" / "local.json").exists()
+
+
+def test_an_assistant_uses_a_name_of_its_own_again(home, monkeypatch):
+    del home
+
+    def anew(request):
+        shutil.rmtree(paths.sessions_directory() / request.name, ignore_errors=True)
+        directory = create_session_directory(request)
+        directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
+        return directory
+
+    monkeypatch.setattr(module.client, "start", anew)
+    for _ in range(2):
+        assert Allowance("local", CAPS).start(LaunchRequest(name="helped")).name == "helped"

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from golem_launcher import clock
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.suggestions import did_you_mean
 from golem_launcher.text import clean_line
@@ -250,7 +251,7 @@ class Store:
 
     def thin(self, workspace: str, most: int, *, at: datetime | None = None) -> None:
         """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""
-        moment = at or now()
+        moment = at or clock.now()
         with self._lock:
             found = self._generations(workspace)
             chunks = retention.Chunks(
@@ -260,7 +261,7 @@ class Store:
             for generation in found:
                 if generation.number not in keep:
                     self._location.delete(_name(workspace, generation.number))
-        self.prune(at=moment, grace=SOON)
+        self.prune(at=at, grace=SOON)
 
     def _rows_of(self, workspace: str, number: int) -> Iterator[int]:
         """The rows in the packs of the chunks that a generation needs."""
@@ -271,9 +272,10 @@ class Store:
         """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
 
         Chunks are only forgotten when every generation in the store can be read: one that can't be (it is damaged, or
-        encrypted with another computer's key) may need them.
+        encrypted with another computer's key) may need them. How old a generation is, is judged by a clock that does
+        not jump: a time of day that is set forth would make all of them too old at once.
         """
-        moment = at or now()
+        moment = at or clock.now()
         for workspace in self._names():
             found = self._generations(workspace)
             keep = retention.kept(found, moment)
@@ -287,7 +289,7 @@ class Store:
         with self._lock:
             self._packs.refresh()
             if self._live(live, seen):
-                self._packs.collect(live, now=moment, grace=grace)
+                self._packs.collect(live, now=at or now(), grace=grace)
 
     def _live(self, live: Subset, seen: set[str]) -> bool:
         """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""

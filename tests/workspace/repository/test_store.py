@@ -234,6 +234,17 @@ def test_old_generations_go_as_promised_and_the_newest_never():
     assert retention.kept(long_ago, NOW) == {2, 3}
 
 
+def test_a_clock_that_is_set_forth_makes_no_save_too_old(tmp_path, monkeypatch):
+    store = open_store(str(tmp_path / "store"))
+    for days in (3, 2, 1, 0):
+        save(store, {"day": b"%d" % days}, created_at=packs.now() - timedelta(days=days))
+    later = packs.now() + timedelta(days=60)
+    monkeypatch.setattr("golem_launcher.workspace.repository.store.now", lambda: later)
+    store.prune()
+    store.thin("work", 10**9)
+    assert [generation.number for generation in store.generations("work")] == [1, 2, 3, 4]
+
+
 def test_forgotten_chunks_go_in_two_steps_and_come_back_when_needed(tmp_path):
     store = open_store(str(tmp_path / "store"))
     old = random.Random(3).randbytes(50_000)

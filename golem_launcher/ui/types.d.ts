@@ -591,6 +591,8 @@ interface AnswerParts {
   removed?: string;
   /** The name of the session that was started. */
   started?: string;
+  /** Which machine a price is of: the kind that the Lab asks for. */
+  what?: string;
   command?: string;
   websocat?: string;
   /** The port at which the workload is then, where it has one. */

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
+from golem_launcher.events import LabAsks
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.session import client, timeouts
@@ -158,18 +159,18 @@ def _decline(directory: SessionDirectory, _content: Content) -> Content:
     return {}
 
 
-def _quote_of_move(directory: SessionDirectory, _content: Content) -> Content:
+def _quote_of_move(directory: SessionDirectory, content: Content) -> Content:
     """What another machine would cost, for the user to say yes or no to."""
-    found = client.quote_of_move(directory.name, _changes(directory))
+    found = client.quote_of_move(directory.name, _changes(content))
     if found.per_hour is None:
         raise SessionError("No other machine fits.", "See what there is: golem-launcher offers")
     price = f"{coins_at_a_glance(found.per_hour)} {found.token} an hour"
     more = "Both machines are paid until that one is ready; never more than the budget."
-    return {"text": f"{', '.join(found.providers)} asks {price}. {more}"}
+    return {"what": content["what"], "text": f"{', '.join(found.providers)} asks {price}. {more}"}
 
 
-def _move(directory: SessionDirectory, _content: Content) -> Content:
-    client.move(directory.name, _changes(directory))
+def _move(directory: SessionDirectory, content: Content) -> Content:
+    client.move(directory.name, _changes(content))
     return {"text": "It moves."}
 
 
@@ -183,10 +184,12 @@ def _stay(directory: SessionDirectory, _content: Content) -> Content:
     return {"text": "It stays."}
 
 
-def _changes(directory: SessionDirectory) -> dict[str, int]:
-    """What is to be different at the machine that the Lab asks for."""
-    asked = directory.state().asked
-    return {} if asked is None else asked.changes
+def _changes(content: Content) -> dict[str, int]:
+    """What is to be different at the machine to which the user said yes: by now the Lab may ask for another one."""
+    what = content.get("what")
+    if what not in ("move", "gpu"):
+        raise SessionError("That names no machine.")
+    return LabAsks(what=what).changes
 
 
 def _save(directory: SessionDirectory, _content: Content) -> Content:

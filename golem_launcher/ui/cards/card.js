@@ -81,8 +81,8 @@ export class Card {
         this.extend.open(true);
         this.extend.choose(hours);
       },
-      price: () => tools.send({ kind: "move quote", name }),
-      move: () => tools.send({ kind: "move", name }),
+      price: (what) => tools.send({ kind: "move quote", name, what }),
+      move: (what) => tools.send({ kind: "move", name, what }),
       end: () => this.abort.button.click(),
       decline: () => tools.send({ kind: "decline", name }),
     });

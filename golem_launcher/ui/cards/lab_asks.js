@@ -8,8 +8,9 @@ const YES = { extend: "Extend …", move: "See the price …", gpu: "See the pri
 export class LabAsksView {
   /**
    * @param {{
-   *   extend: (hours: number) => void, price: () => void, move: () => void, end: () => void, decline: () => void,
-   * }} acts `price` asks what another machine costs
+   *   extend: (hours: number) => void, price: (what: string) => void, move: (what: string) => void, end: () => void,
+   *   decline: () => void,
+   * }} acts `price` asks what another machine costs, of the kind that is asked for
    */
   constructor(acts) {
     this.acts = acts;
@@ -29,21 +30,23 @@ export class LabAsksView {
     const { acts, asked } = this;
     if (asked?.what === "extend") return acts.extend(asked.hours);
     if (asked?.what === "end") return acts.end();
+    if (!asked) return;
     this.yes.disabled = true; // until it is answered
-    if (this.price) acts.move();
-    else acts.price();
+    if (this.price) acts.move(asked.what);
+    else acts.price(asked.what);
   }
 
   /** @param {Answer} answer to what `agree` asked for */
-  answered({ to, ok, text }) {
+  answered(answer) {
     this.yes.disabled = false;
-    this.price = to === "move quote" && ok ? (text ?? "") : "";
+    const known = answer.to === "move quote" && answer.ok && answer.what === this.asked?.what; // else it asks anew
+    this.price = known ? (answer.text ?? "") : "";
     this.draw();
   }
 
   /** @param {Session} session */
   update({ asked, live }) {
-    if (asked === null) this.price = "";
+    if (asked?.what !== this.asked?.what) this.price = ""; // which is of another machine than is asked for now
     this.asked = asked;
     show(this.element, live && asked !== null);
     this.draw();

@@ -66,9 +66,10 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
             await acts["extend"]({"name": "mine", "hours": "25"})
             await acts["save"]({"name": "mine"})
             await acts["keep running"]({"name": "mine"})
-            await acts["move"]({"name": "mine"})
-            change(directory, asked=LabAsks(what="gpu"))
-            await acts["move"]({"name": "mine"})
+            change(directory, asked=LabAsks(what="gpu"))  # by now; the user said yes to what was asked before
+            await acts["move"]({"name": "mine", "what": "move"})
+            await acts["move"]({"name": "mine", "what": "gpu"})
+            await acts["move"]({"name": "mine", "what": "end"})
             await acts["stay"]({"name": "mine"})
             await acts["move now"]({"name": "mine"})
         finally:
@@ -79,6 +80,7 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
         assert answers[:2] == [("extend", True, "Extended."), ("extend", False, "Too long. Extend by less.")]
         assert answers[2][:2] == ("save", False)
         assert answers[3] == ("keep running", True, "It goes on.")
+        assert answers[6] == ("move", False, "That names no machine.")
         assert answers[-2:] == [("stay", True, "It stays."), ("move now", False, "It is not moving.")]
 
     asyncio.run(main())

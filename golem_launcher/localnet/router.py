@@ -48,7 +48,7 @@ class Router:
         self._routes: Routes[Peer | Handler] = Routes()
         self._peers: set[Peer] = set()
         self._dispatcher = Dispatcher()
-        self._calls: dict[str, asyncio.Future[bytes]] = {}
+        self._calls: dict[str, asyncio.Future[packets.Data]] = {}
         self._server: asyncio.Server | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._ended: asyncio.Event = asyncio.Event()
@@ -115,7 +115,7 @@ class Router:
         """Call a service; the value of its ``Ok``. :class:`BusCallError` for its ``Err``, a failure or a time-out."""
         return unwrap(await self.call_raw(address, flex.dumps(payload), caller=caller, timeout=timeout), address)
 
-    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> packets.Data:
         """Like :meth:`call`, with the raw bytes of both sides. Of a stream, the last reply."""
         owner = self.owner(address)
         if owner is None:
@@ -206,11 +206,11 @@ class Router:
 
     def pass_on(self, frame: bytes) -> None:
         """A reply to a call of this process."""
-        packet = frames.decode(frame)
+        packet = frames.decode(memoryview(frame))
         assert isinstance(packet, packets.CallReply)
         self.reply(packet.request_id, packet.code, packet.data, partial=packet.reply_type == 1)
 
-    def reply(self, request_id: str, code: int, data: bytes, *, partial: bool = False) -> None:
+    def reply(self, request_id: str, code: int, data: packets.Data, *, partial: bool = False) -> None:
         """A reply to a call of this process."""
         answer = self._calls.get(request_id)
         if answer is None or answer.done() or partial:
@@ -218,12 +218,14 @@ class Router:
         if code == packets.OK:
             answer.set_result(data)
         else:
-            answer.set_exception(BusCallError(data[:1000].decode(errors="replace") or "no reason given", code=code))
+            answer.set_exception(BusCallError(str(data[:1000], errors="replace") or "no reason given", code=code))
 
     async def drained(self) -> None:
         """Replies to this process are taken at once."""
 
-    async def _ask(self, owner: Peer | Handler, packet: packets.CallRequest, answer: asyncio.Future[bytes]) -> bytes:
+    async def _ask(
+        self, owner: Peer | Handler, packet: packets.CallRequest, answer: asyncio.Future[packets.Data]
+    ) -> packets.Data:
         if isinstance(owner, Peer):
             await owner.drained()
             owner.pending[packet.request_id] = self

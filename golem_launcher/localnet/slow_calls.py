@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from golem_launcher.node.gsb.calls import Bus
+    from golem_launcher.node.gsb.packets import Data
 
 
 class SlowCalls:
@@ -23,7 +24,7 @@ class SlowCalls:
         self._free_at = 0.0
         """When the line has carried what was given to it so far, by the loop's clock."""
 
-    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> Data:
         """Call a service, and hear of it when its answer would be here."""
         reply = await self._bus.call_raw(address, data, caller=caller, timeout=timeout)
         now = asyncio.get_running_loop().time()

@@ -133,8 +133,9 @@ class VpnLink:
         if call.component == "VpnControl":
             self._control(call.payload())
         elif self._endpoint is not None:
-            self._learn(call.caller, call.data)
-            self._endpoint.receive(call.data)
+            frame = bytes(call.data)
+            self._learn(call.caller, frame)
+            self._endpoint.receive(frame)
         return ok()
 
     def _learn(self, node: str, frame: bytes) -> None:

@@ -1,7 +1,7 @@
 """The transfer command: a file, or a directory as an archive, between a volume and gftp, http(s) or a volume.
 
-Everything is staged in a private directory beside the volumes and moved into place when whole and checked: a program
-inside never sees half a file, and a failed transfer leaves the old one.
+What comes in is staged in a private directory beside the volumes and moved into place when whole and checked: a program
+inside never sees half a file, and a failed transfer leaves the old one. A file that goes out is read where it is.
 """
 
 from __future__ import annotations
@@ -87,15 +87,33 @@ class Transfers:
         for address in (source, target):
             if address.scheme != "container" and address.scheme not in self._schemes:
                 raise LocalNetError(f"Transfers to or from {address.scheme}: are not supported here.")
-        staging = Path(tempfile.mkdtemp(prefix=".transfer-", dir=volumes.root))
         report = Paced(progress, command.progress)
+        if source.scheme == "container" != target.scheme and command.format is None:
+            await self._send(source, target, volumes, report)
+        else:
+            await self._by_staging(command, source, target, volumes, report)
+        report.finish()
+
+    async def _send(self, source: Address, target: Address, volumes: Volumes, report: Progress) -> None:
+        descriptor = await asyncio.to_thread(volumes.open, source.container_path)
+        try:
+            opened = Path(f"/proc/self/fd/{descriptor}")
+            if source.digest is not None:
+                await asyncio.to_thread(check_digest, opened, *source.digest)
+            await self._schemes[target.scheme].upload(opened, target.url, report)
+        finally:
+            os.close(descriptor)
+
+    async def _by_staging(
+        self, command: Transfer, source: Address, target: Address, volumes: Volumes, report: Progress
+    ) -> None:
+        staging = Path(tempfile.mkdtemp(prefix=".transfer-", dir=volumes.root))
         try:
             staged = staging / "file"
             await self._fetch(command, source, staged, volumes, report)
             if source.digest is not None:
                 await asyncio.to_thread(check_digest, staged, *source.digest)
             await self._deliver(command, source, target, staged, volumes=volumes, report=report)
-            report.finish()
         finally:
             await asyncio.to_thread(shutil.rmtree, staging, ignore_errors=True)
 

@@ -17,6 +17,8 @@ from golem_launcher.node.gftp.wire import CHUNK, LARGEST_CHUNK, GftpError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from golem_launcher.node.gsb.packets import Data
+
 LARGEST_HOLE: Final = 64 * 1024 * 1024
 """How far ahead of the end of what arrived a chunk may lie: chunks in flight overtake each other, but not by more."""
 MOST_AHEAD: Final = 4096
@@ -48,12 +50,12 @@ class Published:
     components: tuple[str, ...] = ("GetMetadata", "GetChunk")
 
     def __init__(self, path: Path, *, largest_chunk: int = LARGEST_CHUNK) -> None:
-        """Open and hash the file. Blocking; ``OSError`` when it can't be read."""
+        """Open the file. Blocking; ``OSError`` when it can't be read."""
         self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             self._state = self._now()
             self.size = self._state[0]
-            self.digest = digest_from(self._descriptor, 0, hashlib.sha3_256())
+            os.pread(self._descriptor, 1, 0)  # a directory can be opened, too
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -82,6 +84,10 @@ class Published:
         if caller in self._served_to or len(self._served_to) < MOST_CALLERS:
             self._served_to[caller] = self._served_to.get(caller, 0) + len(content)
         return {"offset": offset, "content": content}
+
+    def digest(self) -> str:
+        """The SHA3-256 of the file, which is read for it. Blocking."""
+        return digest_from(self._descriptor, 0, hashlib.sha3_256())
 
     @property
     def intact(self) -> bool:
@@ -156,11 +162,11 @@ class Receiving:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _checked(self, payload: Any) -> tuple[int, bytes]:
+    def _checked(self, payload: Any) -> tuple[int, Data]:
         chunk = payload.get("chunk") if isinstance(payload, dict) else None
         offset = _number(chunk, "offset")
         content = chunk.get("content") if isinstance(chunk, dict) else None
-        if not isinstance(content, bytes) or len(content) > LARGEST_CHUNK:
+        if not isinstance(content, bytes | memoryview) or len(content) > LARGEST_CHUNK:
             raise GftpError(f"A chunk has bytes, {LARGEST_CHUNK} at most.", kind="WriteError")
         if offset + len(content) > self._limit:
             raise GftpError(f"The upload is bigger than the {self._limit} bytes allowed.", kind="WriteError")
@@ -171,7 +177,7 @@ class Receiving:
     def _is_given_up(self) -> bool:
         return os.fstat(self._descriptor).st_nlink == 0
 
-    def _write(self, offset: int, content: bytes) -> None:
+    def _write(self, offset: int, content: Data) -> None:
         try:
             if self._is_given_up():
                 os.ftruncate(self._descriptor, 0)
@@ -210,16 +216,17 @@ class Receiving:
 def digest_from(descriptor: int, start: int, hasher: Any, end: int | None = None) -> str:
     """Feed a file's bytes from ``start`` (to ``end``) to a hash, and give its hex digest. Blocking."""
     position = start
+    block = memoryview(bytearray(CHUNK))  # new memory for each block would be cleared by the system first
     while end is None or position < end:
-        block = os.pread(descriptor, CHUNK if end is None else min(CHUNK, end - position), position)
-        if not block:
+        size = os.preadv(descriptor, [block if end is None else block[: end - position]], position)
+        if not size:
             break
-        hasher.update(block)
-        position += len(block)
+        hasher.update(block[:size])
+        position += size
     return str(hasher.hexdigest())
 
 
-def write_at(descriptor: int, offset: int, content: bytes) -> None:
+def write_at(descriptor: int, offset: int, content: Data) -> None:
     """Write all of ``content`` at ``offset``. Blocking."""
     view = memoryview(content)
     while view:

@@ -31,6 +31,8 @@ class Offering:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: Published | None = None
+        self._name = ""
+        """Its hash."""
         self._publisher: publisher.Publisher | None = None
         self._ours = False
         """Whether it is this process that the node asks."""
@@ -53,13 +55,14 @@ class Offering:
         node = await publisher.connect(os.environ)
         try:
             self._file = await asyncio.to_thread(Published, self._path, largest_chunk=node.largest_chunk)
+            self._name = await asyncio.to_thread(self._file.digest)
             self._ours = await self._offer(node, self._file)
         except BaseException:
             await node.aclose()
             raise
         self._publisher = node
         self._keeping = asyncio.create_task(self._keep(self._file))
-        return str(GftpUrl(node.node_id, self._file.digest))
+        return str(GftpUrl(node.node_id, self._name))
 
     async def aclose(self) -> None:
         """Stop offering it. Safe to call at any moment."""
@@ -86,11 +89,10 @@ class Offering:
             except BusError as error:
                 _LOG.info("%s is not offered at the moment: %s", self._path.name, error)
 
-    @staticmethod
-    async def _offer(node: publisher.Publisher, file: Published) -> bool:
+    async def _offer(self, node: publisher.Publisher, file: Published) -> bool:
         file.largest_chunk = node.largest_chunk  # a node that was started anew may be reached by another way
         try:
-            await node.offer(file.digest, file)
+            await node.offer(self._name, file)
         except BusCallError as error:
             if error.code != packets.CONFLICT:
                 raise

@@ -9,11 +9,9 @@ import string
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import BusCallError
 from golem_launcher.node.gftp import publisher, transfer
 from golem_launcher.node.gftp.files import Published, Receiving
 from golem_launcher.node.gftp.wire import GftpError, GftpUrl
-from golem_launcher.node.gsb import packets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,34 +31,19 @@ class GftpSession:
     def __init__(self) -> None:
         self._publisher: publisher.Publisher | None = None
         self._services: dict[str, Service] = {}
-        self._names: dict[str, str] = {}  # of published files, by their hash
         self._lock = asyncio.Lock()
 
     async def publish(self, file: str) -> str:
-        """Offer a file for download; its URL. The same content has the same URL, however often it is published."""
+        """Offer a file for download; its URL, another one each time."""
         async with self._lock:
             node = await self._node()
-            service = await asyncio.to_thread(Published, Path(file), largest_chunk=node.largest_chunk)
-            try:
-                name = await self._offer_published(service)
-            except BaseException:
-                service.close()
-                raise
-            self._names[service.digest] = name
-            return str(GftpUrl(node.node_id, name))
+            return await self._offer(await asyncio.to_thread(Published, Path(file), largest_chunk=node.largest_chunk))
 
     async def receive(self, output_file: str) -> str:
         """Open a file for upload, emptied; its URL."""
         async with self._lock:
-            node = await self._node()
-            service = await asyncio.to_thread(Receiving, Path(output_file))
-            name = _some_name()
-            try:
-                await self._offer(name, service)
-            except BaseException:
-                service.close()
-                raise
-            return str(GftpUrl(node.node_id, name))
+            await self._node()
+            return await self._offer(await asyncio.to_thread(Receiving, Path(output_file)))
 
     async def close(self, url: str) -> bool:
         """Stop offering; ``False`` when it was not offered."""
@@ -89,30 +72,17 @@ class GftpSession:
             service.close()
         self._services.clear()
 
-    async def _offer_published(self, service: Published) -> str:
-        name = self._names.get(service.digest, service.digest)
-        known = self._services.get(name)
-        if isinstance(known, Published) and known.intact:  # peers may be fetching it
-            service.close()
-            return name
+    async def _offer(self, service: Service) -> str:
+        """The URL of a service, which is closed where it can't be offered."""
+        name = "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
         try:
-            await self._offer(name, service)
-        except BusCallError as error:
-            if error.code != packets.CONFLICT:
-                raise
-            # Another process offers the same content. It may end before us, so ours gets a name of its own.
-            name = _some_name()
-            await self._offer(name, service)
-        return name
-
-    async def _offer(self, name: str, service: Service) -> None:
-        node = await self._node()
-        before = self._services.pop(name, None)
-        if before is not None:
-            await node.withdraw(name)
-            before.close()
-        await node.offer(name, service)
+            node = await self._node()
+            await node.offer(name, service)
+        except BaseException:
+            service.close()
+            raise
         self._services[name] = service
+        return str(GftpUrl(node.node_id, name))
 
     async def _node(self) -> publisher.Publisher:
         current = self._publisher
@@ -133,7 +103,3 @@ class GftpSession:
         if not isinstance(node, publisher.BusPublisher):
             raise GftpError("Fetching and sending files needs the bus itself.", "Set GSB_URL to your node's bus.")
         return node
-
-
-def _some_name() -> str:
-    return "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))

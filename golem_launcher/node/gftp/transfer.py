@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.node.gsb.calls import Bus
+    from golem_launcher.node.gsb.packets import Data
 
 IN_FLIGHT: Final = 12
 """Chunks on their way at once: the memory a transfer takes, in :data:`CHUNK`."""
@@ -44,9 +45,10 @@ async def download(
     descriptor = await asyncio.to_thread(_create, path)
     hasher = hashlib.sha3_256()
 
-    def take(offset: int, content: bytes) -> None:
+    def take(offset: int, content: Data) -> None:
         write_at(descriptor, offset, content)
-        hasher.update(content)
+        if peer.url.digest is not None:
+            hasher.update(content)
 
     try:
         chunk = CHUNK if await _gives_big_chunks(peer, size) else SMALL_CHUNK
@@ -129,7 +131,7 @@ class _Peer:
         """
         address = f"{self.url.remote}/{component}"
         data = flex.dumps(payload)
-        reply = b""
+        reply: Data = b""
         for attempt in range(1, tries + 1):
             try:
                 reply = await self._bus.call_raw(address, data, caller=self._caller, timeout=timeout)
@@ -149,11 +151,11 @@ class _Peer:
             raise GftpError(f"{address} refused: {str(result.get('Err'))[:500]}.")
         return result["Ok"]
 
-    async def chunk(self, offset: int, size: int) -> tuple[int, bytes]:
+    async def chunk(self, offset: int, size: int) -> tuple[int, Data]:
         """The bytes at ``offset``, exactly ``size`` of them."""
         answer = await self.ask("GetChunk", {"offset": offset, "size": size})
         content = answer.get("content") if isinstance(answer, dict) else None
-        if not isinstance(content, bytes) or len(content) != size:
+        if not isinstance(content, bytes | memoryview) or len(content) != size:
             raise GftpError(f"The publisher of {self.url} sent something else than the chunk asked for.")
         return offset, content
 

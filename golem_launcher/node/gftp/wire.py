@@ -1,8 +1,8 @@
 """The wire format of gftp: URLs, sizes, and the errors that a peer can be told.
 
 ``gftp://<node id>/<name>`` is the service ``/public/gftp/<name>`` of that node, which others call as
-``/net/<node id>/gftp/<name>``. The name of a published file is the SHA3-256 of its content in hex; the name of a place
-to upload to is random. (Source: ``core/gftp`` and ``core/model/src/gftp.rs`` of golemfactory/yagna.)
+``/net/<node id>/gftp/<name>``. Names are random; a published file may also be named by the SHA3-256 of its content in
+hex, which whoever fetches it can compare. (Source: ``core/gftp`` and ``core/model/src/gftp.rs`` of golemfactory/yagna.)
 """
 
 from __future__ import annotations

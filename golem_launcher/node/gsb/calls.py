@@ -27,7 +27,7 @@ class Call:
 
     caller: str
     address: str
-    data: bytes
+    data: packets.Data
     no_reply: bool = False
 
     @property
@@ -62,7 +62,7 @@ def err(value: Any) -> bytes:
     return flex.dumps({"Err": value})
 
 
-def unwrap(data: bytes, address: str) -> Any:
+def unwrap(data: packets.Data, address: str) -> Any:
     """The value of an ``Ok`` reply; :class:`BusCallError` with what an ``Err`` reply says."""
     if not data:  # what becomes of any failure on its way through a yagna in central mode
         raise BusCallError(f"{address} gave no answer: it is not there, or it failed.", code=packets.BAD_REQUEST)
@@ -170,5 +170,5 @@ def _failure(error: Exception, call: Call) -> tuple[int, bytes]:
 class Bus(Protocol):
     """What can call services: a client's connection, or the router itself."""
 
-    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> packets.Data:
         """Call a service: the reply's raw bytes."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from golem_launcher.node.gsb.packets import Data
+
 DEFAULT_PORT: Final = 7464
 _CONTROL_SECONDS: Final = 30.0
 
@@ -31,7 +33,7 @@ class _Link(FrameConnection):
         self._client = client
 
     def frame_received(self, frame: bytes) -> None:
-        self._client._received(frames.decode(frame))  # noqa: SLF001 - one thing in two classes
+        self._client._received(frames.decode(memoryview(frame)))  # noqa: SLF001 - one thing in two classes
 
     def connection_ended(self, error: Exception | None) -> None:
         self._client._ended(error)  # noqa: SLF001
@@ -89,7 +91,7 @@ class GsbClient:
         """Call a service; the value of its ``Ok``. :class:`BusCallError` for its ``Err``, a failure or a time-out."""
         return unwrap(await self.call_raw(address, flex.dumps(payload), caller=caller, timeout=timeout), address)
 
-    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> bytes:
+    async def call_raw(self, address: str, data: bytes, *, caller: str = "", timeout: float = 30.0) -> Data:
         """Like :meth:`call`, with the raw bytes of both sides."""
         request_id, answer = self._pending.call()
         try:
@@ -126,7 +128,7 @@ class GsbClient:
         finally:
             self._pending.forget(request_id)
 
-    def post(self, address: str, data: bytes, *, caller: str = "") -> bool:
+    def post(self, address: str, data: Data, *, caller: str = "") -> bool:
         """Send a call that wants no reply. Never waits: ``False`` when it was dropped, the way out being full."""
         if self._link.full or not self._link.open:
             return False
@@ -173,9 +175,7 @@ class GsbClient:
         self._link.send(frames.encode(packets.Hello(name, "0.8.0", secrets.token_bytes(16))))
         await self._pending.greeted
 
-    async def _ask(
-        self, answer: asyncio.Future[bytes], request_id: str, address: str, data: bytes, caller: str
-    ) -> bytes:
+    async def _ask(self, answer: asyncio.Future[Data], request_id: str, address: str, data: bytes, caller: str) -> Data:
         await self._link.drained()
         self._link.send(frames.encode(packets.CallRequest(caller, address, request_id, data)))
         return await answer

@@ -198,7 +198,7 @@ class FrameConnection(asyncio.BufferedProtocol):
         self._forget()
         if size > _TOGETHER:  # one of them is large: not copied
             for frame in gathered:
-                self._transport.write(frame)
+                self._transport.write(memoryview(frame))  # asyncio would copy what can't leave at once twice
         else:
             self._transport.write(gathered[0] if len(gathered) == 1 else b"".join(gathered))
 

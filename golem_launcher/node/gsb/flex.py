@@ -20,6 +20,7 @@ LARGEST_PLAIN: Final = 32 * 1024 * 1024
 _DEEPEST: Final = 64
 _MOST_VALUES: Final = 250_000
 _MOST_BYTES: Final = 2 * LARGEST_PLAIN  # of texts and blobs together: several offsets may share one
+_USUAL_KEY: Final = 64  # bytes of a key, mostly
 
 _UNSIGNED: Final = {width: struct.Struct("<" + code) for width, code in ((1, "B"), (2, "H"), (4, "I"), (8, "Q"))}
 _SIGNED: Final = {width: struct.Struct("<" + code) for width, code in ((1, "b"), (2, "h"), (4, "i"), (8, "q"))}
@@ -46,7 +47,10 @@ _FIXED: Final = {
 
 
 class _Builder(flexbuffers.Builder):  # type: ignore[misc]  # it carries no types
-    """The package's writer without two faults: floats beyond single precision, and copying all that follows a key."""
+    """The package's writer, but for three faults: floats beyond single precision, copies of all behind a key, views."""
+
+    def Add(self, value: Any) -> None:  # noqa: N802 - theirs
+        super().Add(bytes(value) if isinstance(value, memoryview) else value)
 
     def Float(self, value: float, byte_width: int = 8) -> None:  # noqa: N802 - theirs
         super().Float(value, byte_width)
@@ -56,22 +60,25 @@ class _Builder(flexbuffers.Builder):  # type: ignore[misc]  # it carries no type
 
 
 def dumps(value: Any) -> bytes:
-    """Encode ``None``, bools, numbers, texts, bytes, lists, tuples and dicts (keys: texts)."""
+    """Encode ``None``, bools, numbers, texts, bytes and views of them, lists, tuples and dicts (keys: texts)."""
     builder = _Builder()
     builder.Add(value)
     return bytes(builder.Finish())
 
 
-def loads(data: bytes) -> Any:
-    """Decode a payload, zlib-compressed or plain; :class:`BusProtocolError` for anything malformed or too big."""
+def loads(data: bytes | memoryview) -> Any:
+    """Decode a payload, zlib-compressed or plain; :class:`BusProtocolError` for anything malformed or too big.
+
+    Blobs are views of it, so that the bytes of files are not copied here.
+    """
     if data[:1] == b"\x78":  # how zlib starts; a plain payload may start so too
         plain = _unpacked(data)
         if plain is not None:
             data = plain
-    return _Reader(data).root()
+    return _Reader(memoryview(data)).root()
 
 
-def _unpacked(data: bytes) -> bytes | None:
+def _unpacked(data: bytes | memoryview) -> bytes | None:
     unpacker = zlib.decompressobj()
     try:
         plain = unpacker.decompress(data, LARGEST_PLAIN)
@@ -87,7 +94,7 @@ def _unpacked(data: bytes) -> bytes | None:
 class _Reader:
     """One decoding: positions are absolute, and everything built is counted."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: memoryview) -> None:
         self._data = data
         self._values = 0
         self._bytes = 0
@@ -174,7 +181,7 @@ class _Reader:
         if position < 0 or position + size > len(self._data):
             raise BusProtocolError("A message on the bus points outside of itself.")
 
-    def _slice(self, position: int, size: int) -> bytes:
+    def _slice(self, position: int, size: int) -> memoryview:
         self._check(position, size)
         self._bytes += size
         if self._bytes > _MOST_BYTES:
@@ -182,14 +189,18 @@ class _Reader:
         return self._data[position : position + size]
 
     def _key(self, position: int) -> str:
-        end = self._data.find(b"\0", position) if position >= 0 else -1
-        if end < 0:
-            raise BusProtocolError("A message on the bus points outside of itself.")
-        return self._text(position, end - position)
+        most, size = _USUAL_KEY, -1
+        while size < 0:
+            part = bytes(self._data[position : position + most]) if position >= 0 else b""
+            size = part.find(b"\0")
+            if size < 0 and len(part) < most:
+                raise BusProtocolError("A message on the bus points outside of itself.")
+            most *= 2
+        return self._text(position, size)
 
     def _text(self, position: int, size: int) -> str:
         try:
-            return self._slice(position, size).decode()
+            return str(self._slice(position, size), "utf-8")
         except UnicodeDecodeError:
             raise BusProtocolError("A message on the bus has a text that is not UTF-8.") from None
 

@@ -53,8 +53,8 @@ def encode(packet: Packet) -> bytes:
     return b"".join(((len(head) + length).to_bytes(LENGTH_BYTES, "big"), head, *parts))
 
 
-def decode(frame: bytes) -> Packet:
-    """The packet of a whole frame (length prefix included)."""
+def decode(frame: bytes | memoryview) -> Packet:
+    """The packet of a whole frame (length prefix included). Its bytes are a view where ``frame`` is one."""
     number, position, end = envelope(frame)
     kind = PACKETS[number - 1]
     layout = _FIELDS[kind]
@@ -67,7 +67,7 @@ def decode(frame: bytes) -> Packet:
     return kind(**values)
 
 
-def envelope(frame: bytes) -> tuple[int, int, int]:
+def envelope(frame: bytes | memoryview) -> tuple[int, int, int]:
     """The number of the message in a frame, and where its bytes start and end."""
     position, end = LENGTH_BYTES, len(frame)
     found = None
@@ -122,7 +122,7 @@ def frame_length(buffer: bytes | bytearray, position: int) -> int:
     return length
 
 
-def _field(frame: bytes, position: int, end: int) -> tuple[int, int, int, int]:
+def _field(frame: bytes | memoryview, position: int, end: int) -> tuple[int, int, int, int]:
     """Field number, wire type, start of its bytes (of a varint: its value), and where the next field starts."""
     tag = frame[position]
     position += 1
@@ -148,7 +148,7 @@ def _field(frame: bytes, position: int, end: int) -> tuple[int, int, int, int]:
     return tag >> 3, wire, start, position
 
 
-def _read_varint(frame: bytes, position: int, end: int) -> tuple[int, int]:
+def _read_varint(frame: bytes | memoryview, position: int, end: int) -> tuple[int, int]:
     value = 0
     for shift in range(0, 7 * _LONGEST_VARINT, 7):
         if position >= end:
@@ -173,18 +173,20 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _value(frame: bytes, expected: str, wire: int, start: int, end: int) -> Any:
-    if wire != (_BYTES if expected in {"str", "bytes"} else _VARINT):
+def _value(frame: bytes | memoryview, expected: str, wire: int, start: int, end: int) -> Any:
+    if wire != (_VARINT if expected in {"int", "bool"} else _BYTES):
         raise BusProtocolError("A packet of the bus has a field of the wrong type.")
     if expected == "str":
         return _text(frame[start:end])
     if expected == "bytes":
+        return bytes(frame[start:end])
+    if expected == "Data":
         return frame[start:end]
     return bool(start) if expected == "bool" else start
 
 
-def _text(raw: bytes) -> str:
+def _text(raw: bytes | memoryview) -> str:
     try:
-        return raw.decode()
+        return str(raw, "utf-8")
     except UnicodeDecodeError:
         raise BusProtocolError("A packet of the bus has a text that is not UTF-8.") from None

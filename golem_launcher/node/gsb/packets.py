@@ -15,6 +15,9 @@ NOT_FOUND: Final = 404
 CONFLICT: Final = 409
 FAILURE: Final = 500
 
+Data = bytes | memoryview
+"""A payload: a view of the frame that it came in, where that is large."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hello:
@@ -61,7 +64,7 @@ class CallRequest:
     caller: str = ""
     address: str = ""
     request_id: str = ""
-    data: bytes = b""
+    data: Data = b""
     no_reply: bool = False
 
 
@@ -72,7 +75,7 @@ class CallReply:
     request_id: str = ""
     code: int = OK
     reply_type: int = 0
-    data: bytes = b""
+    data: Data = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ class Pending:
         self.greeted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the other side has said hello."""
         self._why: Exception | None = None
-        self._calls: dict[str, asyncio.Future[bytes]] = {}
+        self._calls: dict[str, asyncio.Future[packets.Data]] = {}
         self._streams: dict[str, Parts] = {}
         self._controls: dict[type[packets.Packet], deque[asyncio.Future[Any]]] = {}
         self._last_id = secrets.randbits(48)
@@ -36,7 +36,7 @@ class Pending:
         self._last_id += 1
         return f"{self._last_id:x}"
 
-    def call(self) -> tuple[str, asyncio.Future[bytes]]:
+    def call(self) -> tuple[str, asyncio.Future[packets.Data]]:
         """A new request's id, and the data of its only reply. :meth:`forget` it in the end."""
         request_id = self.new_id()
         answer = self._calls[request_id] = asyncio.get_running_loop().create_future()
@@ -110,5 +110,5 @@ class Pending:
 def check(reply: packets.CallReply, address: str) -> None:
     """Raise :class:`BusCallError` for a reply that says that the call failed."""
     if reply.code != packets.OK:
-        text = reply.data[:1000].decode(errors="replace") or "no reason given"
+        text = str(reply.data[:1000], errors="replace") or "no reason given"
         raise BusCallError(f"{address}: {text}.", code=reply.code)

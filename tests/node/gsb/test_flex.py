@@ -25,6 +25,17 @@ def test_values_survive(value):
     assert flex.loads(zlib.compress(flex.dumps(value))) == value
 
 
+def test_bytes_are_a_view_of_the_message_that_brought_them():
+    data = flex.dumps({"content": b"of a file"})
+    found = flex.loads(data)["content"]
+    assert (found.obj, bytes(found)) == (data, b"of a file")
+
+
+@pytest.mark.parametrize("length", [0, 31, 63, 64, 65, 127, 1000])
+def test_keys_have_any_length(length):
+    assert flex.loads(flex.dumps({"k" * length: 1})) == {"k" * length: 1}
+
+
 @given(st.lists(st.integers(-100, 100), min_size=2, max_size=4), st.lists(st.floats(width=32, allow_nan=False)))
 def test_typed_vectors_are_read_like_the_library_does(integers, floats):
     for fill in (

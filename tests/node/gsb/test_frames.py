@@ -12,6 +12,7 @@ from golem_launcher.node.gsb import frames, packets
 FIELDS = {
     "str": st.text(max_size=50),
     "bytes": st.binary(max_size=300),
+    "Data": st.binary(max_size=300),
     "int": st.integers(0, 2**31),
     "bool": st.booleans(),
 }
@@ -28,6 +29,7 @@ def test_a_packet_survives_the_wire(packet):
 @given(PACKETS)
 def test_peeking_agrees_with_decoding(packet):
     frame = frames.encode(packet)
+    assert frames.decode(memoryview(frame)) == packet
     _, start, end = frames.envelope(frame)
     if isinstance(packet, packets.CallRequest):
         assert frames.peek_call(frame, start, end) == (packet.address, packet.request_id, packet.no_reply)

@@ -24,6 +24,7 @@ from .wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+    from io import BufferedReader
 
 BUSY = "it was being written"
 """Why a file could not be copied that another program does not leave alone."""
@@ -134,7 +135,7 @@ class Copying:
         return {"faults": faults}
 
     @contextlib.contextmanager
-    def taken(self, name: Any, sha256: Any) -> Iterator[BinaryIO]:
+    def taken(self, name: Any, sha256: Any) -> Iterator[BufferedReader]:
         """A piece, open; removed then. Raises ``WireError`` for one that is not what was sent."""
         self._sweep()
         place = self._place_of(name)
@@ -265,11 +266,12 @@ def fill(piece: str, segments: Iterable[tuple[str, int, int, str]]) -> tuple[int
     return size, hasher.hexdigest(), faults
 
 
-def hash_of(file: BinaryIO) -> str:
+def hash_of(file: BufferedReader) -> str:
     """The SHA-256 of an open file from where it stands, in hex; it stands there again then."""
     hasher, begins = hashlib.sha256(), file.tell()
-    while block := file.read(_BLOCK):
-        hasher.update(block)
+    block = memoryview(bytearray(_BLOCK))  # new memory for each block would be cleared by the system first
+    while size := file.readinto(block):
+        hasher.update(block[:size])
     file.seek(begins)
     return hasher.hexdigest()
 

@@ -15,6 +15,7 @@ import json
 import secrets
 import shutil
 import tempfile
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.provider_http import Dial
 
-__all__ = ["AgentWorkspace", "BulkTransfer"]
+__all__ = ["AgentWorkspace", "BulkTransfer", "Pack"]
 
 PACKS_THERE = "/golem/run/golem-launcher-agent" + PACKS
 _MOST_PROBLEMS = 1024 * 1024
@@ -73,6 +74,17 @@ class BulkTransfer(Protocol):
 
     async def transfer_in(self, local_path: Path, container_path: str) -> None:
         """Send a file into the container. Raises ``ProviderError``."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A file of chunks in transfer."""
+
+    name: str
+    """Over there."""
+    size: int
+    path: Path
+    """Where it is brought."""
 
 
 class AgentWorkspace:
@@ -155,24 +167,20 @@ class AgentWorkspace:
         if next(wanted, None) is not None:
             raise ProviderError("The connection to the provider broke.")
 
-    async def pack(self, ids: Sequence[str], bulk: BulkTransfer) -> Path:
-        """A file with the frames of these chunks, by a transfer; whoever gets it removes it."""
+    async def pack(self, ids: Sequence[str]) -> Pack:
+        """Have a file made over there with the frames of these chunks, to :meth:`fetch`; :meth:`drop` it in the end."""
         name = f"out-{secrets.token_hex(6)}"
         size = (await self.ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
         if not isinstance(size, int) or not 0 <= size <= most:
             raise nonsense("a file of a size that can't be")
-        path = await self._scratch_file(name)
-        try:
-            await self.fetch(bulk, name, path, size)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        finally:
-            with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
-                await self.ask("/drop", {"name": name}, DROP)
-        self.received += size
-        return path
+        return Pack(name, size, await self._scratch_file(name))
+
+    async def drop(self, pack: Pack) -> None:
+        """Have such a file removed, and remove what came of it here."""
+        pack.path.unlink(missing_ok=True)
+        with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
+            await self.ask("/drop", {"name": pack.name}, DROP)
 
     def drop_bulk(self) -> None:
         """Use the tunnel alone from now on, if a transfer hangs: it holds up every later one of the activity."""
@@ -191,6 +199,7 @@ class AgentWorkspace:
         if not done:
             raise ProviderError("The provider's file transfer hangs.")
         await asyncio.to_thread(_check_size, path, size)
+        self.received += size
 
     async def begin(self, lines: Iterable[bytes]) -> None:
         """Begin to put a workspace back: its entries, packed, in pieces. They lie on the disk until they are sent.

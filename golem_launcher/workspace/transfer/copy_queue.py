@@ -7,18 +7,16 @@ anew, and given up when it does so again and again.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.transfer.far_files import MOST_SEGMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from golem_launcher.workspace.transfer.far_files import FarEntry, Piece
 
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     """Called with bytes done and in all."""
 
 _TRIES = 4
-_Made = TypeVar("_Made")
-_Carried = TypeVar("_Carried")
 
 
 @dataclass
@@ -156,24 +152,6 @@ class Cut:
 def wanted(segments: list[Segment]) -> list[tuple[str, int, int, str]]:
     """The segments as who fills a piece is told of them."""
     return [(each.file.source, each.offset, each.length, each.file.entry.stamp) for each in segments]
-
-
-async def assembly_line(
-    make: Callable[[], Awaitable[_Made | None]],
-    carry: Callable[[_Made], Awaitable[_Carried]],
-    take: Callable[[_Carried], Awaitable[None]],
-) -> None:
-    """Have pieces made until there are none, each carried and taken: one is made and one taken while one is carried."""
-    making, taking = asyncio.ensure_future(make()), asyncio.ensure_future(asyncio.sleep(0))
-    try:
-        while (made := await making) is not None:
-            making = asyncio.ensure_future(make())
-            carried = await carry(made)
-            await taking
-            taking = asyncio.ensure_future(take(carried))
-        await taking
-    finally:
-        await cancel_all(making, taking)
 
 
 def below(top: str, path: str) -> str:

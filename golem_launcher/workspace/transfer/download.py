@@ -21,12 +21,12 @@ from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.repository.self_running import could_run, link_could_run
+from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
     Cut,
     Segment,
-    assembly_line,
     below,
     wanted,
 )
@@ -90,6 +90,7 @@ class _Download:
     async def take(self, brought: tuple[Cut, Path]) -> None:
         cut, path = brought
         try:
+            await self._far_files.settle(cut.piece, path)
             faults = await _to_its_end(_write, self._top, path, cut, self._landed)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)

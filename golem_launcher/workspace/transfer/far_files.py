@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.agent.workspace import copying
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import ProviderError
+from golem_launcher.waiting import together
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES
 from golem_launcher.workspace.repository.entry import LARGEST_FILE, fault_of_path, fault_of_target, shown
 from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE
@@ -27,7 +28,7 @@ from golem_launcher.workspace.transfer.responses import are_pairs, as_shown, non
 from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, WORK, bulk, sending
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
     from pathlib import Path
 
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
@@ -152,21 +153,41 @@ class FarFiles:
         return Piece(name, size, answer["sha256"], faults)
 
     async def bring(self, piece: Piece) -> Path:
-        """Bring a piece here; whoever gets it removes it."""
+        """Bring a piece here, and :meth:`settle` it then, while the next is on its way. Whoever gets it removes it."""
         path = self._scratch / piece.name
         try:
-            if not await self._by_transfer(
-                piece.size, lambda bulk: self._agent.fetch(bulk, piece.name, path, piece.size)
-            ):
+            if not await self._transferred(piece, path):
                 await self._by_tunnel(piece.size, self._fetch(piece, path))
-            await asyncio.to_thread(_compare, path, piece)
         except BaseException:
             path.unlink(missing_ok=True)
+            await self._drop(piece)
             raise
-        finally:
-            with contextlib.suppress(ProviderError):  # it is thrown away there after a while
-                await self._agent.ask("/drop", {"name": piece.name}, DROP)
         return path
+
+    async def bring_by_transfer(self, piece: Piece) -> Path | None:
+        """As :meth:`bring`, where that is a transfer; else ``None``."""
+        path = self._scratch / piece.name
+        return path if await self._transferred(piece, path) else None
+
+    async def settle(self, piece: Piece, path: Path) -> None:
+        """:meth:`compare` a piece that was brought, and have it removed over there. Raises ``ProviderError``."""
+        await together(self.compare(piece, path), self._drop(piece))
+
+    async def compare(self, piece: Piece, path: Path) -> None:
+        """Compare a piece that was brought with its hash. Raises ``ProviderError``."""
+        await asyncio.to_thread(_compare, path, piece)
+
+    async def blocks(self, piece: Piece) -> AsyncGenerator[bytes, None]:
+        """What is in a piece over there, by the tunnel, as it comes."""
+        left = piece.size
+        async with self._agent.post("/fetch", json.dumps({"name": piece.name}).encode(), bulk(left)) as blocks:
+            async for block in blocks:
+                left -= len(block)
+                if left < 0:
+                    raise nonsense("more than it had announced")
+                yield block
+        if left:
+            raise ProviderError("The connection to the provider broke.")
 
     def new_piece(self) -> Path:
         """Where a piece is to be made that goes there; its name is the piece's."""
@@ -189,6 +210,13 @@ class FarFiles:
         """Have asked what a piece that was sent holds (agent/replay.py); what came of it, not looked at yet."""
         body = json.dumps({"name": name, "sha256": sha256, "headers": headers}).encode()
         return await self._agent.ask_with("/replay", body, WORK, most=_MOST_ANSWERED)
+
+    async def _drop(self, piece: Piece) -> None:
+        with contextlib.suppress(ProviderError):  # it is thrown away there after a while
+            await self._agent.ask("/drop", {"name": piece.name}, DROP)
+
+    async def _transferred(self, piece: Piece, path: Path) -> bool:
+        return await self._by_transfer(piece.size, lambda bulk: self._agent.fetch(bulk, piece.name, path, piece.size))
 
     async def _by_transfer(self, size: int, transfer: Callable[[BulkTransfer], Awaitable[None]]) -> bool:
         """Move a piece by bulk transfer, where that is the faster way; whether it was."""
@@ -222,13 +250,9 @@ class FarFiles:
             self.piece_size = max(self.piece_size // 2, SMALLEST)
 
     async def _fetch(self, piece: Piece, path: Path) -> None:
-        left = piece.size
         with path.open("wb") as file:
-            async with self._agent.post("/fetch", json.dumps({"name": piece.name}).encode(), bulk(left)) as blocks:
+            async with contextlib.aclosing(self.blocks(piece)) as blocks:
                 async for block in blocks:
-                    left -= len(block)
-                    if left < 0:
-                        raise nonsense("more than it had announced")
                     await asyncio.to_thread(file.write, block)
 
 

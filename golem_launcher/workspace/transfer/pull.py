@@ -6,17 +6,18 @@ Each chunk is re-hashed by the store. What has arrived is not asked for again, w
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import together, wait_for
+from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.frames import read_frames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from golem_launcher.workspace.repository.store import Store
-    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
+    from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer, Pack
     from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 
 _MOST_AT_ONCE = 2048
@@ -27,6 +28,16 @@ _PACK_BYTES = 48_000_000
 _PART_SECONDS = 4.0
 """What is asked for at once should not take longer: between parts others get their turn."""
 _WRITE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Chunks that come in one file."""
+
+    ids: Sequence[str]
+    bytes: int
+    """As the queue counts them."""
+    pack: Pack
 
 
 async def pull(
@@ -99,56 +110,40 @@ async def _in_files(
     brought: Callable[[int], None],
 ) -> list[str]:
     """The provider packs a file while the one before travels and the one before that is stored."""
-    queue: asyncio.Queue[tuple[Path, Sequence[str], int] | None] = asyncio.Queue(1)
-
-    async def packed(part: Sequence[str], size: int) -> Path:
-        began = asyncio.get_running_loop().time()
-        path = await agent.pack(part, bulk)
-        agent.throughput.bulk_took(size, asyncio.get_running_loop().time() - began)
-        return path
-
-    def pack() -> tuple[Sequence[str], int, asyncio.Future[Path]]:
-        seconds = max(_PART_SECONDS, 3 * agent.throughput.bulk(0))
-        part = wanted.first(min(agent.throughput.bytes_by_bulk(seconds), _PACK_BYTES), _MOST_AT_ONCE)
-        size = wanted.take(len(part))
-        return part, size, asyncio.ensure_future(packed(part, size))
-
-    async def fetch() -> None:
-        part, size, packing = pack()
-        try:
-            while True:
-                ready = await packing, part, size
-                more = bool(wanted) and go_on()
-                if more:
-                    part, size, packing = pack()
-                await queue.put(ready)
-                if not more:
-                    break
-            await queue.put(None)
-        finally:
-            await cancel_all(packing)
-
+    clock = asyncio.get_running_loop().time
     gone: list[str] = []
-    fetching = asyncio.ensure_future(fetch())
+    begun = False
+    under_way: list[Pack] = []
+
+    async def make() -> _Part | None:
+        nonlocal begun
+        if not wanted or (begun and not go_on()):
+            return None
+        begun = True
+        seconds = max(_PART_SECONDS, 3 * agent.throughput.bulk(0))
+        ids = wanted.first(min(agent.throughput.bytes_by_bulk(seconds), _PACK_BYTES), _MOST_AT_ONCE)
+        size = wanted.take(len(ids))
+        part = _Part(ids, size, await agent.pack(ids))
+        under_way.append(part.pack)
+        return part
+
+    async def carry(part: _Part) -> _Part:
+        began = clock()
+        await agent.fetch(bulk, part.pack.name, part.pack.path, part.pack.size)
+        agent.throughput.bulk_took(part.pack.size, clock() - began)
+        return part
+
+    async def take(part: _Part) -> None:
+        gone.extend(await asyncio.to_thread(read_frames, part.pack.path, part.ids, store.put_chunk))
+        under_way.remove(part.pack)
+        await agent.drop(part.pack)
+        brought(part.bytes)
+
     try:
-        while True:
-            waiting = asyncio.ensure_future(queue.get())
-            await asyncio.wait({waiting, fetching}, return_when=asyncio.FIRST_COMPLETED)
-            if not waiting.done():
-                waiting.cancel()
-                fetching.result()
-                continue  # it has ended well: its last word is in the queue
-            found = waiting.result()
-            if found is None:
-                return gone
-            path, part, size = found
-            try:
-                gone += await asyncio.to_thread(read_frames, path, part, store.put_chunk)
-            finally:
-                path.unlink(missing_ok=True)
-            brought(size)
+        await assembly_line(make, carry, take)
     finally:
-        await cancel_all(fetching)
+        await together(*map(agent.drop, under_way))
+    return gone
 
 
 def _put(store: Store, chunks: list[tuple[str, bytes]]) -> None:

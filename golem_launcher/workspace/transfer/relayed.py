@@ -1,8 +1,10 @@
 """A connection to a session's JupyterLab whose answer, where it is long, comes by transfers of the activity.
 
 The agent's server is connected to JupyterLab for us (agent/relay.py) and keeps the answer in pieces. What comes first
-comes over the tunnel, at once, and shows how fast that is; of what follows, each piece goes whichever way is the faster
-as far as was seen. While one is read, the next is carried and the one after that is made.
+comes over the tunnel, at once, and shows how fast that is. The first piece comes both ways, and the tunnel goes on
+until a transfer has brought it: where transfers begin slowly, an answer is not slower than by the tunnel. From then on
+each piece goes whichever way is the faster as far as was seen; while one is read, the next is compared with its hash,
+the one after that is carried, and another one is made.
 
 What arrives is from a stranger: no more is taken than was asked for, and each piece is compared with its hash.
 """
@@ -19,7 +21,7 @@ from golem_launcher.agent.relay import LONGEST_LINE
 from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
-from golem_launcher.workspace.transfer.copy_queue import assembly_line
+from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.far_files import Piece
 from golem_launcher.workspace.transfer.responses import as_object, nonsense
 
@@ -30,10 +32,13 @@ if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
-_HEAD = 64 * 1024
-"""Bytes that come over the tunnel in any case, and show how fast it is; most answers are no longer."""
-_SOON, _LATER = 0.15, 4.0
-"""Seconds of the tunnel: what it carries in so long comes by it before a transfer is thought of, and again then."""
+    Data = bytes | memoryview
+
+_HEAD, _LEAST = 16 * 1024, 4 * 1024
+"""Bytes that come over the tunnel in any case, and show how fast it is; and that are worth asking for there."""
+_SOON, _MEANWHILE, _LATER = 0.15, 1.0, 4.0
+"""Seconds of the tunnel: what it carries in so long comes by it before a transfer is thought of, while the first is
+under way, and before it is thought of again."""
 _BLOCK = 1024 * 1024
 _PIECE = 64 * 1024
 _HEAD_SECONDS = 15.0
@@ -54,6 +59,8 @@ class Relayed:
         """All of the answer was asked for; there is no room for pieces over there."""
         self._blocks = self._answer()
         self._block = memoryview(b"")
+        self._trial: asyncio.Future[Path | None] | None = None
+        """The first piece, on its way by a transfer."""
         self.closed = asyncio.Event()
         """Set once nobody reads it any more."""
 
@@ -100,8 +107,10 @@ class Relayed:
         """End all that is under way. Called when nobody reads it."""
         self.close()
         await self._blocks.aclose()
+        if self._trial is not None:
+            await cancel_all(self._trial)
 
-    async def _answer(self) -> AsyncGenerator[bytes, None]:
+    async def _answer(self) -> AsyncGenerator[Data, None]:
         for part in self._parts():
             async with contextlib.aclosing(part):
                 async for block in part:
@@ -109,20 +118,24 @@ class Relayed:
             if self._ended:
                 return
 
-    def _parts(self) -> Iterator[AsyncGenerator[bytes, None]]:
+    def _parts(self) -> Iterator[AsyncGenerator[Data, None]]:
         """The parts of it, by turns over the tunnel and in pieces; either may give none."""
         yield self._passed(_HEAD)
         yield self._passed(self._in_tunnel(_SOON))
-        self._far.begin_small()
+        yield self._both_ways()
         while True:
+            while self._trial is not None and not self._trial.done():
+                yield self._passed(self._in_tunnel(_MEANWHILE))
+            if self._trial is not None:
+                self._trial.result()  # which may be that a stranger lied
             yield self._by_pieces()
             yield self._passed(self._in_tunnel(_LATER))
 
     def _in_tunnel(self, seconds: float) -> int:
         """What it carries in so long."""
-        return max(int(self._far.throughput.bytes_by_tunnel(seconds)), _HEAD)
+        return max(int(self._far.throughput.bytes_by_tunnel(seconds)), _LEAST)
 
-    async def _passed(self, most: int) -> AsyncGenerator[bytes, None]:
+    async def _passed(self, most: int) -> AsyncGenerator[Data, None]:
         """Up to so many bytes of the answer, over the tunnel."""
         clock = asyncio.get_running_loop().time
         self._command({"pass": most})
@@ -147,10 +160,47 @@ class Relayed:
         if arrived == most and waited > (clock() - began) / 2:  # else it was the reader who took the time
             self._far.throughput.tunnel_took(arrived, waited)
 
-    async def _by_pieces(self) -> AsyncGenerator[bytes, None]:
+    async def _both_ways(self) -> AsyncGenerator[Data, None]:
+        """The first piece: over the tunnel, until it is here by a transfer, which may be after all of it has come."""
+        self._far.begin_small()
+        piece = await self._keep()
+        if piece is None:
+            return
+        arrived, passed = asyncio.Event(), 0
+        self._trial = asyncio.ensure_future(self._tried(piece, arrived))
+        async with contextlib.aclosing(self._far.blocks(piece)) as blocks:
+            while passed < piece.size:
+                async with first_of(anext(blocks), arrived.wait()) as (got, _):
+                    if not got.done():
+                        break
+                    block = got.result()
+                passed += len(block)
+                yield block
+        if passed < piece.size and (path := await self._trial) is not None:
+            async with contextlib.aclosing(_blocks_of(path, passed)) as blocks:
+                async for rest in blocks:
+                    yield rest
+
+    async def _tried(self, piece: Piece, arrived: asyncio.Event) -> Path | None:
+        """The first piece by a transfer; ``None`` where none works."""
+        path = await self._far.bring_by_transfer(piece)
+        if path is not None:
+            await self._far.compare(piece, path)  # over there it stays until the relay ends: the tunnel reads it, too
+            arrived.set()
+        return path
+
+    async def _by_pieces(self) -> AsyncGenerator[Data, None]:
         """The answer in pieces that are brought, as long as that is the faster way."""
         brought: asyncio.Queue[Path] = asyncio.Queue(1)
-        bringing = asyncio.ensure_future(assembly_line(self._keep, self._far.bring, brought.put))
+
+        async def carry(piece: Piece) -> tuple[Piece, Path]:
+            return piece, await self._far.bring(piece)
+
+        async def take(carried: tuple[Piece, Path]) -> None:
+            await self._far.settle(*carried)
+            await brought.put(carried[1])
+
+        bringing = asyncio.ensure_future(assembly_line(self._keep, carry, take))
         try:
             while not bringing.done() or not brought.empty():
                 async with first_of(brought.get(), asyncio.shield(bringing)) as (got, _):
@@ -207,11 +257,13 @@ class Relayed:
         return data
 
 
-async def _blocks_of(path: Path) -> AsyncGenerator[bytes, None]:
-    """What is in a piece, which is gone then."""
+async def _blocks_of(path: Path, start: int = 0) -> AsyncGenerator[memoryview, None]:
+    """What is in a piece from there on, each block until the next is asked for; the piece is gone then."""
+    block = memoryview(bytearray(_BLOCK))
     try:
-        with path.open("rb") as piece:
-            while block := await asyncio.to_thread(piece.read, _BLOCK):
-                yield block
+        with path.open("rb", buffering=0) as piece:
+            piece.seek(start)
+            while size := await asyncio.to_thread(piece.readinto, block):
+                yield block[:size]
     finally:
         await asyncio.to_thread(path.unlink, missing_ok=True)

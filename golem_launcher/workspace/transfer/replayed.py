@@ -17,7 +17,7 @@ from golem_launcher.access.uploads import Answer, Refused
 from golem_launcher.agent.replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for
-from golem_launcher.workspace.transfer.copy_queue import assembly_line
+from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.responses import are_pairs, nonsense
 
 if TYPE_CHECKING:

@@ -12,12 +12,12 @@ from golem_launcher.agent.workspace import copying as far
 from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError
 from golem_launcher.workspace.repository.entry import shown
+from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
     Cut,
     Segment,
-    assembly_line,
     below,
     wanted,
 )

@@ -31,6 +31,7 @@ def _small_pieces(monkeypatch):
     for name in ("FIRST", "SMALLEST", "LARGEST"):
         monkeypatch.setattr(far_files, name, _SMALL)
     monkeypatch.setattr(relayed, "_SOON", 0.0)
+    monkeypatch.setattr(relayed, "_MEANWHILE", 0.0)
     monkeypatch.setattr(throughput, "_BULK_SECONDS", 1e-6)  # transfers are the faster way here, whatever is seen
     monkeypatch.setattr(throughput, "_WEIGHT", 0.0)
 
@@ -112,6 +113,60 @@ def test_when_transfers_fail_the_rest_comes_over_the_tunnel(provider):
 
     assert asyncio.run(scene()) == _BYTES
     assert bulk.out == 3
+
+
+class Held(BulkTransfer):
+    """Its first transfer takes until somebody lets it go on."""
+
+    def __init__(self, provider):
+        super().__init__(provider)
+        self.go_on = asyncio.Event()
+
+    async def transfer_out(self, container_path, local_path):
+        if self.out == 0:
+            self.out = 1
+            await self.go_on.wait()
+        await super().transfer_out(container_path, local_path)
+
+
+def test_the_tunnel_goes_on_as_long_as_the_first_transfer_has_brought_nothing(provider):
+    async def scene():
+        bulk = Held(provider)
+        async with asked(provider, Workload(_BYTES), bulk) as (answer, _):
+            assert await rest_of(answer) == _BYTES
+        return bulk.out
+
+    assert asyncio.run(scene()) == 1
+    eventually(lambda: not list(provider.packs.iterdir()))
+
+
+@pytest.mark.parametrize("passed", [0, _SMALL // 2, 10 * _SMALL])
+def test_what_the_tunnel_brought_before_the_first_transfer_comes_once(provider, passed):
+    async def scene():
+        bulk = Held(provider)
+        async with asked(provider, Workload(_BYTES), bulk) as (answer, _):
+            found = b""
+            while len(found) < 2 * relayed._HEAD + passed:
+                found += await asyncio.wait_for(answer.read(65536), SECONDS)
+            bulk.go_on.set()
+            assert found + await rest_of(answer) == _BYTES
+
+    asyncio.run(scene())
+
+
+def test_a_first_transfer_that_brings_something_else_breaks_it_off(provider):
+    class Lying(BulkTransfer):
+        async def transfer_out(self, container_path, local_path):
+            await super().transfer_out(container_path, local_path)
+            local_path.write_bytes(bytes(local_path.stat().st_size))
+
+    async def scene():
+        workload = Workload(_BYTES[:400_000], _BYTES, go_on=asyncio.Semaphore(1))
+        async with asked(provider, workload, Lying(provider)) as (answer, _):
+            with pytest.raises(OSError, match="broke off"):
+                await rest_of(answer)
+
+    asyncio.run(scene())
 
 
 def test_what_is_made_slowly_is_passed_on_meanwhile(provider):

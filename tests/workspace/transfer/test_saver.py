@@ -7,9 +7,11 @@ import pytest
 
 from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
+from golem_launcher.workspace.transfer import pull
 from golem_launcher.workspace.transfer.fence import Fence
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Saver
+from tests.agent.conftest import eventually
 from tests.workspace.transfer.conftest import BulkTransfer, tree
 
 
@@ -173,6 +175,27 @@ def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, sto
 
     asyncio.run(scenario())
     assert tree(other.work).keys() >= tree(one.work).keys()
+
+
+def test_the_next_file_is_packed_while_one_travels(provider, store, monkeypatch):
+    class Watching(BulkTransfer):
+        async def transfer_out(self, container_path, local_path):
+            if self.out == 1:  # the first may be brought before it is known that there is more
+                await asyncio.to_thread(eventually, lambda: len(list(provider.packs.iterdir())) > 1)
+            await super().transfer_out(container_path, local_path)
+
+    monkeypatch.setattr(pull, "_PACK_BYTES", 1_000_000)
+    (provider.work / "big.bin").write_bytes(os.urandom(4_000_000))
+
+    async def scenario():
+        transfer = Watching(provider)
+        async with provider.agent(transfer) as agent:
+            monkeypatch.setattr(agent.throughput, "prefers_bulk", lambda _: True)
+            assert (await Saver(agent, store, "work").save_now()).files == 1
+        return transfer.out
+
+    assert asyncio.run(scenario()) > 2
+    assert not list(provider.packs.iterdir())
 
 
 def test_an_empty_workspace_has_nothing_to_save_and_says_so_at_once(provider, store):

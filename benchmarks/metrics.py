@@ -7,13 +7,12 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import generate_latest
-
 from benchmarks import bed
 from benchmarks.row import Row
 from golem_launcher import files, paths
 from golem_launcher.localnet import network as localnet
 from golem_launcher.metrics.collector import registry
+from golem_launcher.metrics.exposition import Exposition
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from tests.metrics.made import make
@@ -30,12 +29,12 @@ def rows(base: Path) -> list[Row]:
         for number in range(_SESSIONS):
             directory = make(f"s-{number}", machines=30)
             files.write_json(directory.path / SUPERVISOR_FILE, ProcessRecord.of(os.getpid()).to_json())
-        known = registry()
-        size = len(generate_latest(known))
+        known = Exposition(registry())
+        size = len(known.text())
         took = []
         for _ in range(_SCRAPES):
             began = time.perf_counter()
-            generate_latest(known)
+            known.text()
             took.append((time.perf_counter() - began) * 1000)
         for path in paths.sessions_directory().glob(f"*/{SUPERVISOR_FILE}"):
             path.unlink()  # else what ends all sessions would end this process

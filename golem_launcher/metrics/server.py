@@ -6,24 +6,22 @@ Nothing is read until somebody asks.
 from __future__ import annotations
 
 import asyncio
-import functools
 import hmac
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from golem_launcher import files, paths, peers
 from golem_launcher.errors import LauncherError
 from golem_launcher.metrics.collector import registry
+from golem_launcher.metrics.exposition import Exposition
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from prometheus_client import CollectorRegistry
 
 _HOST = "127.0.0.1"
 _SECONDS = 10.0
@@ -44,7 +42,7 @@ def token_file() -> Path:
 
 def text() -> str:
     """All figures as they are now. Blocking."""
-    return generate_latest(registry()).decode()
+    return Exposition(registry()).text().decode()
 
 
 def samples() -> list[dict[str, Any]]:
@@ -130,7 +128,7 @@ class _Pages:
 
     def __init__(self, token: str) -> None:
         self._expected = f"Bearer {token}".encode()
-        self._registry: CollectorRegistry = registry()
+        self._exposition = Exposition(registry())
         self._reader = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reader")
         """One scrape after another: what was read before is kept between them."""
 
@@ -141,9 +139,8 @@ class _Pages:
             return web.Response(
                 status=401, headers={"WWW-Authenticate": "Bearer"}, text=_no_token(request, bool(given))
             )
-        read = functools.partial(generate_latest, self._registry)
         async with asyncio.timeout(_SECONDS):
-            body = await asyncio.get_running_loop().run_in_executor(self._reader, read)
+            body = await asyncio.get_running_loop().run_in_executor(self._reader, self._exposition.text)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def close(self, _: web.Application) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import signal
 import socket
@@ -13,15 +14,18 @@ import urllib.parse
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.parser import text_string_to_metric_families
 
 from golem_launcher import files, paths, processes
 from golem_launcher.events import CostChanged, Message, NotSaved, ProviderLost, Stage
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
+from golem_launcher.metrics.exposition import Exposition
 from golem_launcher.metrics.reading import MOST_ENDED
 from golem_launcher.metrics.series import SESSION, finite
 from golem_launcher.metrics.server import token_file
@@ -215,12 +219,28 @@ def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
     assert whole <= told, "none is left out"
     assert max(found for session, found in count.items() if session) < 200
     assert count[None] < 300
+    exposition = Exposition(known)
+    exposition.text()
     took = []
     for _ in range(10):
         began = time.thread_time()
-        generate_latest(known)
+        exposition.text()
         took.append(time.thread_time() - began)
-    assert min(took) < 0.1, "seconds of the processor; 0.015 on a computer that does nothing else"
+    assert min(took) < 0.05, "seconds of the processor; 0.008 on a computer that does nothing else"
+
+
+def test_the_text_is_that_of_the_library_whatever_labels_and_figures_are():
+    make("lab", machines=2)
+    make_job("many", tasks=5, done=(0, 1))
+    odd = GaugeMetricFamily("odd", "With \\ and\na line.", labels=("a", "b"))
+    for number, labels in enumerate([(HOSTILE, ""), ("\\", "ü"), ("", HOSTILE)]):
+        odd.add_metric(labels, (math.inf, -1e9, 123456789.5)[number])
+    total = CounterMetricFamily("told", "Once.", value=3)
+    families = [*registry().collect(), odd, total]
+    same = SimpleNamespace(collect=lambda: families)
+    exposition = Exposition(same)
+    for _ in range(2):
+        assert exposition.text() == generate_latest(same)
 
 
 def test_of_sessions_that_are_over_only_the_newest_are_told():

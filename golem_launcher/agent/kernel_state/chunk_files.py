@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from .. import atomic_write  # noqa: TID252 - the archive has another name
@@ -29,6 +30,10 @@ _UNFINISHED = re.compile(r"state-[0-9]+\.json\.[0-9]+")
 """Of who was ended meanwhile."""
 _ID = re.compile(r"[0-9a-f]{40}")
 _CHUNKS = "chunks"
+_READERS = min(4, os.cpu_count() or 1)
+_FEW = 4
+"""Chunks that are read one after another: threads take longer to begin."""
+_NOT_WHOLE = "it was not saved whole"
 
 
 class Damaged(Exception):  # noqa: N818 - it is what the state is
@@ -79,30 +84,46 @@ class ChunkFiles:
         """The bytes of these chunks, one after another. Reading raises ``Damaged``."""
         return io.BufferedReader(_Joined(self, list(names)), CHUNK)
 
-    def fill(self, target: memoryview, names: Iterable[str]) -> None:
-        """Fill ``target`` with the bytes of these chunks. Raises ``Damaged`` when they are others than that many."""
-        at = 0
-        for name in names:
-            data = self.chunk(name)
-            if at + len(data) > len(target):
-                raise Damaged("its parts don't fit")
-            target[at : at + len(data)] = data
-            at += len(data)
-        if at != len(target):
+    def fill(self, target: memoryview, names: list[str]) -> None:
+        """Fill ``target`` with the bytes of these chunks, as :func:`pieces` had cut it. Raises ``Damaged``."""
+        parts = list(pieces(target))
+        if len(parts) != len(names):
             raise Damaged("its parts don't fit")
+        if len(parts) <= _FEW:
+            for part, name in zip(parts, names):
+                self._fill(part, name)
+            return
+        readers = ThreadPoolExecutor(_READERS)  # reading and hashing let go of the interpreter
+        try:
+            for _ in readers.map(self._fill, parts, names):
+                pass
+        finally:
+            readers.shutdown(cancel_futures=True)
+
+    def _fill(self, part: memoryview, name: str) -> None:
+        size, more = 0, b""
+        with contextlib.suppress(OSError), open(self._path_of(name), "rb", buffering=0) as file:
+            while size < len(part) and (got := file.readinto(part[size:])):
+                size += got
+            more = file.read(1) or b""
+        if size != len(part) or more or _name(part) != name:
+            raise Damaged(_NOT_WHOLE)
 
     def chunk(self, name: str) -> bytes:
         """A chunk. Raises ``Damaged``."""
-        if not isinstance(name, str) or not _ID.fullmatch(name):
-            raise Damaged("a part of it has no name")
         try:
-            with open(os.path.join(self._chunks, name), "rb") as file:
+            with open(self._path_of(name), "rb") as file:
                 data = file.read(CHUNK + 1)
         except OSError:
             data = b""
         if _name(data) != name:
-            raise Damaged("it was not saved whole")
+            raise Damaged(_NOT_WHOLE)
         return data
+
+    def _path_of(self, name: str) -> str:
+        if not isinstance(name, str) or not _ID.fullmatch(name):
+            raise Damaged("a part of it has no name")
+        return os.path.join(self._chunks, name)
 
     def _path(self, number: int) -> str:
         return os.path.join(self._directory, f"state-{number}.json")

@@ -10,6 +10,7 @@ import base64
 import contextlib
 import importlib
 import linecache
+import mmap
 import os
 import pickle
 import re
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 SAVED, REBUILT, LOST = "saved", "rebuilt", "lost"
 _MOST_BYTES = 1024**3
 """Of all variables together: twice what is ever kept. A state may name one chunk a million times."""
+_LARGE = 4 * CHUNK
 _LONGEST_REASON = 160
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
@@ -148,7 +150,7 @@ def _claimed(group: dict[str, Any]) -> int:
 def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:
     buffers = []
     for size, names in group["buffers"]:
-        buffer = bytearray(size)
+        buffer = _room(size)
         files.fill(memoryview(buffer), names)
         buffers.append(buffer)
     if "small" in group:
@@ -159,6 +161,16 @@ def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Damaged("it is something else")
     return found
+
+
+def _room(size: int) -> bytearray | mmap.mmap:
+    """Memory for so many bytes; much of it at once where the system has large pages, and its own after a fork."""
+    if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
+        return bytearray(size)
+    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(AttributeError, OSError):
+        room.madvise(mmap.MADV_HUGEPAGE)
+    return room
 
 
 def _foreign(manifest: dict[str, Any]) -> str:

@@ -32,6 +32,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
 from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.waiting import begun_in_thread
 from golem_launcher.workspace.repository.store import open_store
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ class GolemSpawner(Spawner):
         """Start the server; where the hub's proxy reaches it. Raises ``StartError``."""
         try:
             request = self.choices.request(self._session_name(), self.user_options)
-            directory = await self._there(_begin, self._user(), request, self._hub_settings(), self._environment())
+            directory = await self._begun(request)
             self.session = directory.name
             state = await self._until_ready(directory)
         except (RequestError, BudgetError) as error:
@@ -201,6 +202,20 @@ class GolemSpawner(Spawner):
         options = from_form(self.choices, sent)
         self.choices.request("lab", options)  # what is wrong is told above the form
         return options
+
+    async def _begun(self, request: LaunchRequest) -> SessionDirectory:
+        """The session that is this server from now on; none is left where the hub gives the start up meanwhile."""
+        user, at_hub, environment = self._user(), self._hub_settings(), self._environment()
+
+        def begin() -> SessionDirectory:
+            with paths.home_of(user.home):
+                return _begin(user, request, at_hub, environment)
+
+        def end(begun: SessionDirectory) -> None:
+            with paths.home_of(user.home):
+                client.stop(begun.name, force=True)
+
+        return await begun_in_thread(begin, end)
 
     async def _until_ready(self, directory: SessionDirectory) -> SessionState:
         while True:

@@ -50,6 +50,12 @@ c.JupyterHub.services = [
 c.GolemSpawner.settings = {{"disk_gib": 0.5, "save_seconds": 1}}
 c.GolemSpawner.profiles = {{"small": {{"title": "Small <b>", "memory_gib": 0.5}}}}
 c.GolemSpawner.limits = {{"hours": 8, "budget": 2}}
+
+def hurry(spawner):
+    if spawner.user.name == "dora":  # the hub waits no longer for hers
+        spawner.start_timeout = 1
+
+c.Spawner.pre_spawn_hook = hurry
 """
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import files, paths
 from golem_launcher.access import hub_settings
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
@@ -90,6 +90,7 @@ async def _two_users(hub: Hub) -> None:
         await _stop_saves_and_the_next_goes_on(ann)
         assert await bob.lab().execute("print('here')") == "here\n"  # all the while
         await _an_administrator_sees_all_and_ends_one(carol, bob)
+        await _a_start_that_the_hub_gives_up_leaves_nothing(hub)
 
 
 async def _the_form_and_what_is_refused(ann: Browser) -> None:
@@ -205,3 +206,30 @@ async def _an_administrator_sees_all_and_ends_one(carol: Browser, bob: Browser) 
     with paths.home_of(paths.shared_home() / "users/bob"):
         (ended,) = session_directories()
         assert client.saving_of(ended).generation, "it was saved"
+
+
+async def _a_start_that_the_hub_gives_up_leaves_nothing(hub: Hub) -> None:
+    """Not even where it was just about to begin: the hub knows of no session then."""
+    home = users.established("dora", "dora", ()).home
+    async with Browser(hub, "dora") as dora:
+        await dora.log_in()
+        with files.locked(home / "start.lock", deadline=5):  # where it waits
+            spawning = asyncio.create_task(dora.spawn(**_FORM))
+            await _until(dora, "spawn")
+            await asyncio.sleep(2)  # the hub waits for one
+        await spawning
+        await _until(dora, None)
+    with paths.home_of(home):
+        async with asyncio.timeout(60):
+            while not (begun := list(session_directories())) or any(map(alive, begun)):  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.1)
+
+
+async def _until(browser: Browser, pending: str | None) -> None:
+    """Wait until the hub says that this is what it does with a user's server; ``None``: nothing."""
+    async with asyncio.timeout(60):
+        while True:
+            _, model = await browser.asks_hub("GET", f"/hub/api/users/{browser.user}")
+            if (model["servers"].get("") or {"pending": None})["pending"] == pending:
+                return
+            await asyncio.sleep(0.05)

@@ -126,10 +126,11 @@ class LabDesk:
         return "Saving."
 
     def _put(self, question: LabAsks, state: SessionState) -> str:
-        """Have the user asked, unless that was done a moment ago."""
+        """Have the user asked, unless that was done a moment ago, or they are about to answer something else."""
+        if state.asked is not None:
+            return self._waits(state.asked)
         if self._again_in > 0:
-            again = f"{self._answer} a moment ago; ask again in {math.ceil(self._again_in)} s."
-            return again if state.asked is None else self._waits(state.asked)
+            return f"{self._answer} a moment ago; ask again in {math.ceil(self._again_in)} s."
         self._asked_at, self._answer = clock.since_boot(), ""
         self._recorder.update(asked=question)
         self._recorder.event(question)

@@ -151,6 +151,15 @@ def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: li
     assert recorder.state.asked is None  # it waited for too long
 
 
+def test_what_its_user_is_about_to_answer_is_not_replaced(
+    desk: LabDesk, recorder: _Recorder, time: list[float]
+) -> None:
+    desk.hear({"what": "move"})
+    time[0] += 61
+    assert desk.hear({"what": "gpu"}).endswith("golem-launcher move first")
+    assert recorder.events == [recorder.state.asked]
+
+
 def test_what_becomes_of_what_was_asked_for_is_told_and_forgotten(
     desk: LabDesk, recorder: _Recorder, time: list[float]
 ) -> None:

@@ -168,10 +168,13 @@ class ProcessRecord:
         return abs(seen.started - self.started) < _SAME_START_SECONDS
 
 
-def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> ProcessRecord:
-    """Start a program in a session of its own, with no standard input, both outputs appended to ``log`` (0600).
+def spawn_detached(
+    argv: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path, stdin: int = subprocess.DEVNULL
+) -> ProcessRecord:
+    """Start a program in a session of its own, both outputs appended to ``log`` (0600).
 
-    It survives its starter. Raises ``OSError`` when the program can't be started.
+    ``stdin``: an open descriptor of its standard input; it has none by default. It survives its starter. Raises
+    ``OSError`` when the program can't be started.
     """
     for pid in list(_detached):
         _reap(pid)
@@ -179,7 +182,7 @@ def spawn_detached(argv: Sequence[str], *, env: Mapping[str, str], log: Path, cw
     try:
         process = subprocess.Popen(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=descriptor,
             stderr=descriptor,
             env=dict(env),

@@ -159,8 +159,9 @@ def down(
 ) -> None:
     """Stop everything of ours: sessions, the page, the local network, the node. What does not run is passed over.
 
-    When a session has something that can't be saved, it goes on, and so does what it needs; --force ends it. Nothing
-    is stopped while a user of a hub on this computer has a server that runs.
+    Suspended sessions stay so; their links lead nowhere until the launcher runs again (its page, or `list`). When a
+    session has something that can't be saved, it goes on, and so does what it needs; --force ends it. Nothing is
+    stopped while a user of a hub on this computer has a server that runs.
 
     Example: golem-launcher down
     """
@@ -179,13 +180,20 @@ def down(
         if not any(isinstance(failure, SessionNotEnded) for failure in failures):  # it needs the others
             with waiting_for(words):
                 _stop(part, stopped, failures)
+    suspended = _suspended()
     if json:
-        print_json({"stopped": stopped, "failures": [str(error) for error in failures]})
+        told = {"stopped": stopped, "suspended": suspended, "failures": [str(error) for error in failures]}
+        print_json(told)
     else:
         for name in stopped:
             say(f"Stopped: {name}")
         if not stopped and not failures:
             say("Nothing of ours was running.")
+        if suspended:
+            say(
+                f"Suspended: {', '.join(suspended)}. Nobody answers at their links now. They do again once the page is "
+                "served, or after: golem-launcher list"
+            )
     if failures:
         raise LauncherError("Not everything could be stopped. " + " ".join(map(str, failures)))
 
@@ -261,6 +269,14 @@ def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, s
         if liveness.alive(directory):
             client.stop(directory.name, force=True)
     return kept
+
+
+def _suspended() -> list[str]:
+    """The sessions that their users may come back to, at links where nobody answers now."""
+    from golem_launcher import paths
+    from golem_launcher.session.on_disk import parked
+
+    return sorted(path.name for path, what in parked.everywhere(paths.sessions_directory()) if what.suspended)
 
 
 def _stop_pages(stopped: list[str]) -> None:

@@ -45,7 +45,7 @@ def test_node_start_status_stop_down() -> None:
     assert [c for c in doctor["checks"] if c["name"] == "node" and started["identity"] in c["message"]]
     down = _json("down")
     assert [name for name in down["stopped"] if str(started["pid"]) in name]
-    assert _json("down") == {"stopped": [], "failures": []}
+    assert _json("down") == {"stopped": [], "suspended": [], "failures": []}
     assert _run("down").stdout == "Nothing of ours was running.\n"
     assert _json("node", "stop") == {"stopped": False}
 

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import os
+import re
 import signal
 import time
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import psutil
@@ -20,10 +22,11 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower
 from tests.session.conftest import OVERBILLS, REFUSES, SLOW, command, explain, wait_for
-from tests.session.ending import wait_for_end
+from tests.session.ending import BUSY, kill_all_of, kill_supervisor, wait_for_end
 from tests.session.jupyter import Jupyter
 from tests.session.losing_node import daemon, kill, kill_and_take_port
 from tests.session.rest import Node
+from tests.session.suspension.test_caretaker import ask, wait
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("early")]
 
@@ -100,8 +103,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     entries = journal(directory)
     assert len(left_over(directory)) == 3
     assert list(directory.scratch.glob("yapapi-gftp-*"))  # what it sent lies there, the token among it
-    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert wait_for_end(directory, 5)
+    kill_all_of(directory)
     (directory.path / "request.json").unlink()  # as a power cut leaves files: the journal is what matters
     (directory.path / "state.json").write_text("")
     code, listed, _ = command("list", "--json")
@@ -117,6 +119,25 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     assert left_over(directory) == []
 
 
+def test_a_killed_supervisor_is_tidied_up_by_nobodys_command(ready, node):
+    directory = ready()
+    link = directory.url()
+    killed_at = datetime.now(UTC)
+    kill_supervisor(directory)
+    state, entries = directory.state(), journal(directory)
+    assert state.stage is Stage.FAILED
+    assert "Its supervisor died; everything it had was closed down." in state.reason
+    assert re.search(r"(Nothing|What was there at .*) is saved", state.reason)
+    (agreement,) = entries.agreements
+    assert agreement.ended_at - killed_at < timedelta(seconds=BUSY * 3 * slower())
+    node.holds_nothing_of(entries)
+    assert node.invoice(agreement.agreement_id)["status"] in {"ACCEPTED", "SETTLED"}
+    assert left_over(directory) == []
+    wait(link, answers=True)
+    status, page = ask(link)
+    assert (status, "Its supervisor died" in page) == (410, True)
+
+
 def left_over(directory):
     """What only a living supervisor needs."""
     sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock")]
@@ -126,8 +147,7 @@ def left_over(directory):
 def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
     directory = begin(memory_gib=SLOW)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
-    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert wait_for_end(directory, 5)
+    kill_all_of(directory)
     upkeep.tidy()
     assert journal(directory).closed
     node.holds_nothing_of(journal(directory))
@@ -135,8 +155,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
 
 def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
     directory = ready()
-    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert wait_for_end(directory, 5)
+    kill_all_of(directory)
     whole = journal(directory)
     Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
     upkeep.tidy()

@@ -22,12 +22,10 @@ from golem_launcher.localnet import daemons
 from golem_launcher.localnet import network as localnet
 from golem_launcher.node import yagna_process
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
-from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import explain, wait_for
-from tests.session.ending import wait_for_end
+from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_KILLS", "2"))
@@ -134,12 +132,10 @@ def kill_node(directory, network, target):
     return killed_at - at
 
 
-def kill_supervisor(directory, ready, target):
+def lose_supervisor(directory, ready, target):
     """The session is over then; another one begins with what was saved."""
     killed_at = time.time()
-    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert wait_for_end(directory, 10)
-    upkeep.tidy()
+    kill_supervisor(directory)
     hashes, at = saved(workspace(directory), target)
     resumed = ready(save_seconds=SAVE_SECONDS, resume=workspace(directory))
     assert json.loads(run(resumed, _HASHES)) == hashes
@@ -160,7 +156,7 @@ def kill(victim, directory, target, *, ready, lose, network):
         return kill_provider(directory, lose, target), directory
     if victim == "node":
         return kill_node(directory, network, target), directory
-    return kill_supervisor(directory, ready, target)
+    return lose_supervisor(directory, ready, target)
 
 
 def test_what_is_saved_is_whole_and_hardly_old(ready, lose, network, tmp_path, capsys):

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import os
 import random
-import signal
 import sys
 import time
 
@@ -20,10 +19,8 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
-from golem_launcher.session.on_disk import liveness
 from tests.session.conftest import explain, wait_for
-from tests.session.ending import wait_for_end
+from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_STATE_KILLS", "1"))
@@ -135,9 +132,7 @@ def kill(victim, directory, generation, *, ready, lose, node):
         lose(directory)
         return after_loss(directory, losses + 1)
     if victim == "supervisor":
-        os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-        assert wait_for_end(directory, 10)
-        upkeep.tidy()
+        kill_supervisor(directory)
         node.holds_nothing_of(Journal.read(directory.path).entries)
         return resumed(directory, ready)
     kill_inside(directory, victim)

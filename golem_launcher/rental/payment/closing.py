@@ -51,7 +51,7 @@ async def close_down(rest: YagnaRest, journal: Journal, *, invoice_seconds: floa
     try:
         untold = [] if journal.entries.lingers else await _find_forgotten(rest, journal)
     except NodeError:
-        _give_up(journal)
+        journal.give_up(clock.now())  # it can't be told that it is over: no time is paid for until it can
         raise
     living = [entry for entry in journal.entries.agreements if not entry.over]
     ends = (end_agreement(rest, journal, entry) for entry in living)
@@ -85,13 +85,6 @@ async def close_wherever(
             raise
         rest.follow(node)
         await close_down(rest, journal, invoice_seconds=invoice_seconds)
-
-
-def _give_up(journal: Journal) -> None:
-    """The node can't be told that it is over: no time is paid for until it can."""
-    for entry in journal.entries.agreements:
-        if not entry.over and entry.ended_at is None:
-            journal.note(entry.agreement_id, ended_at=clock.now(), unheard=True)
 
 
 def _asks_again(journal: Journal) -> bool:

@@ -284,6 +284,12 @@ class Journal:
         with contextlib.suppress(OSError):
             self._write(self.entries)
 
+    def give_up(self, at: datetime) -> None:
+        """Pay for nothing after ``at``. Providers may not hear of it, and are not to blame for bills of more."""
+        for entry in self.entries.agreements:
+            if not entry.over and entry.ended_at is None:
+                self.note(entry.agreement_id, ended_at=at, unheard=True)
+
     def remember_usage(self, agreement_id: str, usage: tuple[float, ...]) -> None:
         """Know the last reported usage, in memory alone: without it, a bill is judged by the clock.
 

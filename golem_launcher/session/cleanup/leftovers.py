@@ -6,17 +6,20 @@ import asyncio
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher import files
+from golem_launcher import clock, files
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
-from golem_launcher.rental.payment.journal import FILE, Journal
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session.lifetime import borrowed_gpu
 from golem_launcher.session.on_disk import parked
 from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.session.on_disk.place import JOURNAL
+from golem_launcher.session.saving.saved_work import saved_words
 from golem_launcher.session.suspension import suspension
 from golem_launcher.waiting import wait_for
 
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 _INVOICE_SECONDS = 5.0
 _SECONDS = 60.0
+_UNWATCHED = timedelta(minutes=15)
+"""A provider whose debit notes nobody accepts ends by itself within minutes: what it works long after is not paid."""
 _LOCK_SECONDS = 1.0
 """A killed process's other threads may hold the lock for a moment after it."""
 
@@ -85,10 +90,11 @@ def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED)
         # Who wants the end, whatever it takes, also waits for somebody else who is closing down already.
         with files.locked(directory.lock, deadline=_SECONDS if start_node else _LOCK_SECONDS):
             closed = not owes
-            if journal is None and (directory.path / FILE).exists():
+            if journal is None and (directory.path / JOURNAL).exists():
                 _write_end(directory, death, _UNKNOWN, closed=False)
                 return True
             if journal is not None and owes:
+                _pay_nothing_unwatched(directory, journal)
                 closed = _close_at_node(directory, journal, start_node=start_node)
             entries = journal.entries if journal is not None else None
             lingered = entries is not None and (entries.awaits_until or entries.asks_until) is not None
@@ -98,6 +104,13 @@ def close(directory: SessionDirectory, *, start_node: bool, death: Death = DIED)
     except TimeoutError:
         return False  # a supervisor that begins, or somebody who closes down already
     return closed or not state.stage.final
+
+
+def _pay_nothing_unwatched(directory: SessionDirectory, journal: Journal) -> None:
+    """Let nothing be paid for time that nobody looked after: this computer may have been off for days."""
+    watched_until = datetime.fromtimestamp(directory.last_sign, UTC) + _UNWATCHED
+    if watched_until < clock.now():
+        journal.give_up(watched_until)
 
 
 def awaits(directory: SessionDirectory) -> bool:
@@ -175,6 +188,8 @@ def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed
     if not state.stage.final:
         borrowed_gpu.give_back(directory)
         at, stage, reason = now(), death.stage, death.words + became
+        if state.saving is not None:
+            reason = f"{reason} {saved_words(state.saving)}"
         before = parked.of(directory.path)
         if before is not None and before.suspended is not None and death is DIED:  # while it woke up, and it still can
             stage, address = Stage.SUSPENDED, before.address

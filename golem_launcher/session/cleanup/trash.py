@@ -18,14 +18,19 @@ from golem_launcher.session.on_disk.place import ASIDE, STAMP_LENGTH, is_session
 _KEEP = 20
 
 
-def put(directory: SessionDirectory) -> str:
-    """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes.
+def word_for(name: str) -> str:
+    """A new word for a session of that name, by which it is known here."""
+    return f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+
+
+def put(directory: SessionDirectory, word: str | None = None) -> str:
+    """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes, a new one if none is given.
 
     Those beyond the last 20 are deleted, unless they still owe something; their bills stay in the ledger.
     """
     leftovers.close(directory, start_node=True)
     place = paths.private_directory(paths.sessions_directory() / ASIDE)
-    here = place / f"{directory.name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
+    here = place / (word or word_for(directory.name))
     for old in kept()[_KEEP - 1 :]:
         if not leftovers.owes(old):
             ledger.note(old)

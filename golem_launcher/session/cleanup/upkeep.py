@@ -7,22 +7,27 @@ What it takes to close something down is loaded where there is something to clos
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import SessionNotFound
+from golem_launcher import paths
+from golem_launcher.errors import LauncherError, SessionNotFound
 from golem_launcher.session.on_disk.liveness import alive, strays
-from golem_launcher.session.on_disk.place import SessionPlace, paths_aside, session_paths, sessions_locked
+from golem_launcher.session.on_disk.place import BEGUN, SessionPlace, paths_aside, session_paths, sessions_locked
 from golem_launcher.session.suspension import caretaking
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Iterable
     from pathlib import Path
 
     from golem_launcher.processes import ProcessRecord
 
+_LOG = logging.getLogger(__name__)
 RECALL_SECONDS = 10.0
+_TIDY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
 
 
@@ -33,12 +38,30 @@ def tidy() -> list[str]:
     return close_dead()
 
 
+def keep_tidy(over: threading.Event) -> None:
+    """:func:`tidy` now and every half a minute, until it is ``over``: for a server, which no command may follow.
+
+    Each supervisor has a reaper (:mod:`.reaper`); whoever killed both of them is bounded by this.
+    """
+    while True:
+        try:
+            tidy()
+        except (LauncherError, OSError):
+            _LOG.warning("what dead supervisors left is looked for again later", exc_info=True)
+        if over.wait(_TIDY_SECONDS):
+            return
+
+
 def close_dead() -> list[str]:
     """Close down what dead supervisors left, as far as their nodes run; the names of the sessions concerned.
 
     Starts nothing. What is settled by then is marked so.
     """
     with sessions_locked():  # none is half started now
+        if (paths.sessions_directory() / BEGUN).exists():
+            from golem_launcher.session.cleanup import replacement  # noqa: PLC0415 - see above
+
+            replacement.mend()
         dead = [path for path in session_paths() if not _is_done_with(path)]
         dead += [path for path in paths_aside() if not SessionPlace(path).is_settled]
     return _close(dead) if dead else []

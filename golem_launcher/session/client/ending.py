@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError, SessionNotEnded
 from golem_launcher.session import timeouts
-from golem_launcher.session.cleanup import late_closing, leftovers
+from golem_launcher.session.cleanup import leftovers, reaper
 from golem_launcher.session.client.finding import find
 from golem_launcher.session.on_disk.liveness import alive, control, supervisor
 from golem_launcher.session.on_disk.place import sessions_locked
@@ -34,7 +34,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     while not _stays_over(directory):
         death = _end(directory, seconds, force=force)
     leftovers.close(directory, start_node=True, death=death)
-    late_closing.begin(directory)
+    reaper.begin(directory)
     if directory.written_state() is None and not leftovers.owes(directory):  # else that is told until it is closed
         directory.write_state(directory.state().model_copy(update={"trouble": ""}))
     return directory.state()
@@ -93,6 +93,7 @@ def _ends_by_itself(directory: SessionDirectory) -> bool:
 
 def _kill(directory: SessionDirectory) -> None:
     record = supervisor(directory)
+    reaper.end(directory)  # it would tell of a crash
     if record is not None:
         record.stop(grace=_KILL_GRACE_SECONDS)
 

@@ -12,7 +12,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session.cleanup import trash
+from golem_launcher.session.cleanup import replacement
 from golem_launcher.session.on_disk.directory import SessionDirectory, create_session_directory, session_directory
 from golem_launcher.session.on_disk.liveness import (
     SUPERVISOR_FILE,
@@ -22,7 +22,7 @@ from golem_launcher.session.on_disk.liveness import (
     state_of,
     supervisor_command,
 )
-from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.on_disk.place import BEGUN, sessions_locked
 from golem_launcher.session.preparation import preflight
 from golem_launcher.session.preparation.inputs import absolute
 from golem_launcher.session.saving.saved_work import saves_into
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.request import LaunchRequest
 
-_BEGUN = ".begun"
-"""In the directory of all sessions: one that is being made."""
 FRUGAL = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "131072", "MALLOC_TRIM_THRESHOLD_": "131072"}
 """Has glibc give memory back after each chunk of a save: without it, threads hold on to three times as much."""
 
@@ -92,8 +90,7 @@ def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[Se
     It is whole before it has that place, so that who is killed meanwhile leaves a session that can be gone on with: the
     old one, or the new. Where no supervisor comes to run it, whatever the reason, all is as it was.
     """
-    place = paths.sessions_directory() / _BEGUN
-    shutil.rmtree(place, ignore_errors=True)  # of somebody who was killed
+    replacement.mend()  # of somebody who was killed
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     before = directory.path.exists()
     if before and alive(directory):
@@ -101,24 +98,22 @@ def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[Se
             f"A session '{request.name}' is alive.",
             f"Choose another --name, or end it: golem-launcher stop {request.name}",
         )
-    new = create_session_directory(request, paths.private_directory(place))
+    new = create_session_directory(request, paths.private_directory(paths.sessions_directory() / BEGUN))
     if before and (inherited := suspension.heritage(directory, request)) is not None:
         inherited.give(new)
     if at_hub is not None:
         hub_settings.write(new.path, at_hub)
-    aside = trash.put(directory) if before else None
+    if before:
+        replacement.make_room(directory)
     try:
         new.path.rename(directory.path)
         yield directory
     except BaseException:  # an interrupt too
         if not alive(directory):
             shutil.rmtree(directory.path, ignore_errors=True)
-            if aside is not None:
-                trash.bring_back(aside)
         raise
-    if aside is not None:
-        with contextlib.suppress(OSError):  # the new one runs
-            suspension.give_up(trash.kept_as(aside), suspension.REPLACED)  # brought back, it is no longer suspended
+    finally:
+        replacement.mend()
 
 
 def _check_workspace(request: LaunchRequest) -> None:

@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REQUEST, STATE = "request.json", "state.json"
-FILES = (REQUEST, STATE, "supervisor.json", "journal.json")
+JOURNAL = "journal.json"
+FILES = (REQUEST, STATE, "supervisor.json", JOURNAL)
 """A directory with one of these is a session's, whatever became of the others."""
 ASIDE, STAMP_LENGTH = ".ended", len("20260101-000000-000000")
 """Where those lie that were removed or replaced, and how much of such a directory's name says when."""
 _MARK = "settled"
 _TICK_NS = 1_000_000_000
 _LOCK = ".lock"
+BEGUN = ".begun"
+"""In the directory of all sessions: one that is being made."""
 _LOCK_SECONDS = 20.0
 _SOCKETS = ("control.sock", "door.sock")
 
@@ -64,6 +67,11 @@ class SessionPlace:
     def control_socket(self) -> Path:
         """The socket at which the supervisor takes commands (:mod:`golem_launcher.session.supervision.control`)."""
         return paths.socket_path(self.path, "control.sock")
+
+    @property
+    def last_sign(self) -> float:
+        """When its supervisor last wrote something down, in seconds since the epoch. Raises ``OSError``."""
+        return max(file.stat().st_mtime for file in (self.state_file, self.path / JOURNAL) if file.exists())
 
     @property
     def scratch(self) -> Path:

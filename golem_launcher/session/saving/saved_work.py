@@ -17,6 +17,7 @@ from golem_launcher.session.on_disk.liveness import place_of
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.session_state import Saving
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,10 @@ def resuming(request: LaunchRequest) -> LaunchRequest:
         raise RequestError(f"Resume: {error.what}", error.remedy, field="resume") from error
     which = f"@{work.number}" if work.number is not None else ""
     return request.model_copy(update={"resume": f"{work.workspace}{which}", "store": work.store})
+
+
+def saved_words(saving: Saving | None) -> str:
+    """What is saved of a session that ends without a last save, in a sentence."""
+    if saving is None or saving.generation is None or saving.saved_at is None:
+        return "Nothing is saved."
+    return f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (save {saving.generation})."

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.session import timeouts
+from golem_launcher.session.saving.saved_work import saved_words
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.session.context import Context
-    from golem_launcher.session_state import Saving
 
 _CLOSING_SECONDS = 10.0
 """What the end itself takes, which costs as well."""
@@ -45,17 +45,11 @@ async def save_last(session: Context, seconds: float) -> Unsaved:
     try:
         _, missing = await session.saves.save_all(max(min(seconds, paid), 1.0))
     except LauncherError as error:
-        return Unsaved(f"{error.what} {_saved(session.recorder.state.saving)}", grace)
+        return Unsaved(f"{error.what} {saved_words(session.recorder.state.saving)}", grace)
     saving = session.recorder.state.saving
     left_out = saving.problem if saving is not None and saving.at_stake else ""
     # Of open documents only their pages know, in which a stranger's script may run: they are told, and no more.
     return Unsaved(" ".join(filter(None, (left_out, missing))), grace if left_out else 0.0)
-
-
-def _saved(saving: Saving | None) -> str:
-    if saving is None or saving.generation is None or saving.saved_at is None:
-        return "Nothing is saved."
-    return f"What was there at {saving.saved_at.astimezone():%H:%M:%S %Z} is saved (save {saving.generation})."
 
 
 def patience(budget: Decimal, price_per_hour: Decimal | None) -> float:

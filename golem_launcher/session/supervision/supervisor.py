@@ -17,7 +17,7 @@ from golem_launcher.access.address import reserved
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import timeouts
-from golem_launcher.session.cleanup import late_closing
+from golem_launcher.session.cleanup import reaper
 from golem_launcher.session.on_disk import parked
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
@@ -298,6 +298,13 @@ def main() -> int:
         time.sleep(0.02)
     if directory.state().stage.final:
         return 0
+    with reaper.at_hand(directory):
+        _supervise(directory, lock)
+    reaper.begin(directory)  # where somebody has ended it meanwhile
+    return 0
+
+
+def _supervise(directory: SessionDirectory, lock: int) -> None:
     directory.sweep()
     # What yapapi sends has the session's token in it, and a killed process leaves its temporary files to whoever comes.
     tempfile.tempdir = str(paths.private_directory(directory.scratch))
@@ -307,8 +314,6 @@ def main() -> int:
             asyncio.run(Supervisor(directory, lock).main())
     finally:
         directory.sweep()
-    late_closing.begin(directory)
-    return 0
 
 
 if __name__ == "__main__":

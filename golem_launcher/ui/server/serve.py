@@ -11,12 +11,14 @@ import logging
 import os
 import secrets
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
 from golem_launcher.agent import fast_start
 from golem_launcher.errors import LauncherError
+from golem_launcher.session.cleanup import upkeep
 from golem_launcher.ui.server.run_directory import run_directory
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def _serve(listener: socket.socket, name: str, settings: dict[str, Any], ready: 
 
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]
     os.environ["JUPYTER_PATH"] = os.pathsep.join(jupyter_path)
+    over = threading.Event()
     with run_directory(name) as running:
         os.environ["JUPYTER_RUNTIME_DIR"] = str(running)
         app = _app(listener, Config(settings))
@@ -87,8 +90,10 @@ def _serve(listener: socket.socket, name: str, settings: dict[str, Any], ready: 
         _log_to(app.log, paths.private_directory(paths.home() / "page") / "page.log")
         with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
             ready()
+            threading.Thread(target=upkeep.keep_tidy, args=(over,), name="upkeep", daemon=True).start()
             app.no_browser_open_file = True  # it would hold the token, and anybody could read it
             app.start()
+        over.set()
 
 
 def _app(listener: socket.socket, config: Any) -> Any:

@@ -10,7 +10,7 @@ from golem_launcher.errors import NodeUnreachable
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.cleanup import late_closing, leftovers
+from golem_launcher.session.cleanup import leftovers, reaper
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.supervision import preload
@@ -94,16 +94,16 @@ def test_what_a_node_that_was_away_still_holds_is_gone_on_with_by_somebody(direc
     assert leftovers.owes(directory)
 
     def at_it():
-        return processes.ProcessRecord.from_json(files.read_json(directory.path / "late.json"))
+        return processes.ProcessRecord.from_json(files.read_json(directory.path / "reaper.json"))
 
-    late_closing.begin(directory)
+    reaper.begin(directory)
     first = at_it()
     try:
         assert first.alive()
-        late_closing.begin(directory)
+        reaper.begin(directory)
         assert at_it() == first, "one is enough"
     finally:
         first.stop(grace=1)
     Journal.read(directory.path).update(closed=True)
-    late_closing.begin(directory)
+    reaper.begin(directory)
     assert at_it() == first, "nothing is left to do"

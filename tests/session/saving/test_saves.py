@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import signal
 import zipfile
 
 import pytest
@@ -12,12 +11,10 @@ from golem_launcher import attach
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
 from golem_launcher.session.client import results
-from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import command, explain, wait_for
-from tests.session.ending import wait_for_end
+from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -107,9 +104,8 @@ def test_a_killed_supervisor_loses_at_most_what_was_not_saved(ready):
     directory = ready(save_seconds=1)
     run(directory, "open('a.txt', 'w').write('saved')")
     number = attach(directory.name).save()
-    os.kill(liveness.supervisor(directory).pid, signal.SIGKILL)
-    assert wait_for_end(directory, 5)
-    upkeep.tidy()
+    kill_supervisor(directory)
+    assert f"(save {number})." in directory.state().reason
     store = open_store()
     assert store.verify(directory.name).damaged == ()
     assert {entry.path for entry in store.manifest(directory.name, number).entries} >= {"a.txt"}

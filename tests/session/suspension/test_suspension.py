@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 import urllib.error
@@ -250,21 +251,34 @@ def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:
     assert not list(home.glob(".ended/*"))
 
 
-@pytest.mark.parametrize("last", ["Heritage.give", "client.starting.trash.put", "processes.spawn_detached"])
-def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last: str) -> None:
-    del home
-    directory = suspended(inputs=())
-    before = parked.of(directory.path)
-    killed = f"""
+_WAKES_AND_IS_KILLED = """
 import os
 from golem_launcher import processes
 from golem_launcher.session import client
+from golem_launcher.session.cleanup import replacement
 from golem_launcher.session.client import waking
 from golem_launcher.session.suspension.suspension import Heritage
-{last} = staticmethod(lambda *_, **__: os.kill(os.getpid(), 9))
+dies = lambda *_, **__: os.kill(os.getpid(), 9)
+puts = replacement.trash.put
+LAST
 waking.wake("mine")
 """
-    died = subprocess.run([sys.executable, "-c", killed], capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        "Heritage.give = dies",
+        "replacement.trash.put = dies",
+        "replacement.trash.put = lambda *who: dies(puts(*who))",  # it has made room, and nobody has its place
+        "processes.spawn_detached = dies",
+    ],
+)
+def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last: str) -> None:
+    directory = suspended(inputs=())
+    before = parked.of(directory.path)
+    program = _WAKES_AND_IS_KILLED.replace("LAST", last)
+    died = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
     upkeep.close_dead()
     assert directory.state().stage is Stage.SUSPENDED
@@ -274,6 +288,27 @@ waking.wake("mine")
     assert again.address == before.address == directory.state().address
     assert waking.woken(directory, {}).budget == Decimal("1.5")
     assert [one.name for one in session_directories()] == ["mine"]
+    assert not any(suspension.is_suspended(one) for one in trash.kept()), "two would go on with what is left"
+    assert not (home / ".begun").exists()
+
+
+def test_who_is_killed_once_a_session_wakes_up_leaves_no_second_one_that_is_suspended(home: Path) -> None:
+    del home
+    directory = suspended(inputs=())
+    program = _WAKES_AND_IS_KILLED.replace(
+        "LAST",
+        "lives = processes.ProcessRecord.of(os.getppid())\n"
+        "processes.spawn_detached = lambda *_, **__: lives\n"
+        "replacement.suspension.give_up = dies\n",
+    )
+    died = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    (aside,) = trash.kept()
+    assert suspension.is_suspended(aside)
+    upkeep.close_dead()
+    assert aside.state().stage is Stage.ENDED
+    assert not suspension.is_suspended(aside)
+    assert liveness.alive(directory)
 
 
 def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,13 +389,20 @@ def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -
     assert [path for path, _ in parked.everywhere(home)] == [directory.path]
 
 
-def test_all_brought_down_nobody_is_left_who_could_wake_it_up(home: Path) -> None:
+def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher_runs(home: Path) -> None:
     directory = suspended()
+    address = str(directory.state().address)
     upkeep.tidy()
-    wait(str(directory.state().address), answers=True)
-    command("down")
+    wait(address, answers=True)
+    _, said, _ = command("down")
+    assert "Suspended: mine. Nobody answers at their links now." in said
     assert caretakers(home) == []
     assert parked.of(directory.path) is not None
+    wait(address, answers=False)
+    over = threading.Event()
+    over.set()
+    upkeep.keep_tidy(over)  # as what serves the page does
+    wait(address, answers=True)
 
 
 def test_its_link_is_given_while_somebody_of_ours_is_at_its_address(

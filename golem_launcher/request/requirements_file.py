@@ -6,6 +6,7 @@ Pure functions on bytes and text. Nothing that a line names is opened.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import locale
 import re
 from dataclasses import dataclass
@@ -25,8 +26,10 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_COMMENT = re.compile(r"(^|\s+)#.*$")
-_OWN_OPTIONS = re.compile(r"\s+(--(hash|config-settings?|global-option|install-option)|-C)(=|\s+)\S.*$")
+_OF_HOSTS = {"idna", "punycode"}
+"""Codings in which nobody writes a file, and that take minutes for one."""
+_COMMENT = re.compile(r"(?<!\S)#.*$")
+_OWN_OPTIONS = re.compile(r"(?<=\s)(--(hash|config-settings?|global-option|install-option)|-C)(=|\s+)\S.*$")
 """Those that pip takes behind a requirement."""
 _EGG = re.compile(r"#(?:.*&)?egg=([A-Za-z0-9][A-Za-z0-9._-]*(?:\[[^\]]*\])?)")
 _ADDRESS = re.compile(r"(?i)(https?|(git|hg|svn|bzr)\+[a-z+]+)://")
@@ -68,7 +71,7 @@ def parse(text: str) -> Requirements:
     hashed = False
     for number, line in _logical_lines(text):
         own = _OWN_OPTIONS.search(line)
-        plain = line[: own.start()] if own else line
+        plain = line[: own.start()].rstrip() if own else line
         hashed = hashed or (own is not None and own[1].endswith("hash"))
         try:
             packages.append(_requirement(plain))
@@ -87,10 +90,9 @@ def _decoded(data: bytes) -> str:
             return _plain_text(data[len(mark) :].decode(name))
     named = [match[1].decode("ascii") for line in data.split(b"\n")[:2] if (match := _CODING.match(line))]
     for name in (*named, "utf-8", locale.getpreferredencoding(do_setlocale=False), "latin-1"):
-        try:
-            return _plain_text(data.decode(name))
-        except (UnicodeDecodeError, LookupError):
-            continue
+        with contextlib.suppress(UnicodeDecodeError, LookupError):
+            if codecs.lookup(name).name not in _OF_HOSTS:
+                return _plain_text(data.decode(name))
     raise AssertionError("latin-1 decodes anything")
 
 
@@ -119,6 +121,8 @@ def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
 
 def _requirement(line: str) -> str:
     """A requirement. Raises ``_LeftOutError`` with the reason why there is none."""
+    if len(line) > _LONGEST_LINE:
+        raise _LeftOutError("it is too long to be a package")
     for pattern, reason in _NEVER:
         if pattern.match(line):
             raise _LeftOutError(reason)
@@ -133,10 +137,7 @@ def _requirement(line: str) -> str:
         raise _LeftOutError("it is no package; write it like 'numpy' or 'pandas>=2'") from None
     if requirement.url is not None and not _ADDRESS.match(requirement.url):
         raise _LeftOutError(_ON_THIS_COMPUTER)
-    found = str(requirement)
-    if len(found) > _LONGEST_LINE:
-        raise _LeftOutError("it is too long to be a package")
-    return found
+    return str(requirement)
 
 
 def _at_address(address: str) -> str:

@@ -159,7 +159,7 @@ def parameters_in(notebook: bytes) -> list[Parameter]:
 def _assignments(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
     try:
         body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return  # another language, or magics
     yield from (node for node in body if isinstance(node, ast.Assign | ast.AnnAssign))
 
@@ -174,7 +174,7 @@ def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
         return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
     try:
         tree = ast.parse("\n".join(sources))
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""  # another language, or magics
     set_there = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
     odd = [name for name in names if name not in set_there]

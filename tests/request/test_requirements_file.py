@@ -1,5 +1,7 @@
 """Requirements files as pip takes them; what makes no sense at a provider is left out with its line."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,3 +75,16 @@ def test_what_is_no_text_is_no_list(data):
 def test_whatever_is_taken_is_taken_by_a_request(text):
     found = parse(text)
     assert parse_request({"packages": list(found.packages)}).packages == found.packages
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"a" + b" " * 200_000 + b"b", b"https://x/" + b"#" * 200_000, b"# coding: punycode\na-" + b"9" * 200_000],
+    ids=["spaces", "marks", "punycode"],
+)
+def test_a_strangers_list_is_read_soon(data):
+    began = time.process_time()
+    found = read(data)
+    assert time.process_time() - began < 2
+    assert not found.packages
+    assert len(found.left_out) == 1

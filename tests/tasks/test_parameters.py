@@ -5,7 +5,7 @@ import json
 import pytest
 
 from golem_launcher.errors import RequestError
-from golem_launcher.tasks.parameters import Parameter, is_notebook, parameters_in, sets_typed
+from golem_launcher.tasks.parameters import Parameter, is_notebook, parameters_in, sets_typed, unheeded
 
 _CELL = """
 lr: float = 0.1  # how fast it läuft
@@ -33,6 +33,8 @@ def test_parameters_are_read_from_the_tagged_cells_without_executing_them():
     ]
     assert parameters_in(notebook_of(["x = 'ä'  # ", "# why"])) == [Parameter("x", "'ä'", "why")]
     assert parameters_in(notebook_of("x <- 1")) == parameters_in(notebook_of("x = 1", tag="other")) == []
+    deep = notebook_of("x = " + "-" * 200_000 + "1")
+    assert (parameters_in(deep), unheeded(deep, [{"x": 1}])) == ([], "")
 
 
 def test_what_is_no_notebook():

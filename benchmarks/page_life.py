@@ -62,7 +62,7 @@ from golem_launcher.ui.form import offers
 
 for module, name in [(launcher, "REFRESH_SECONDS"), (launcher, "NETWORK_SECONDS"), (launcher, "SLOW_SECONDS"),
                      (offers, "LOOK_SECONDS"), (offers, "_SCAN_SECONDS"),
-                     (sessions, "LOG_SECONDS"), (sessions, "PULSE_SECONDS")]:
+                     (sessions, "LOG_SECONDS"), (sessions, "DIGEST_SECONDS")]:
     setattr(module, name, getattr(module, name) / {_FASTER})
 
 lived = {{"refreshes": 0, "batches": 0}}

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.acknowledging import Acknowledging
 from golem_launcher.access.streams import DuplexStream, Pipe
+from golem_launcher.access.tcp_quickack import QuickAck
 from golem_launcher.agent.carrier import Carrier
 from golem_launcher.agent.carrier_protocol import (
     NO_KEY,
@@ -337,7 +337,7 @@ async def _close(websocket: aiohttp.ClientWebSocketResponse[bool]) -> None:
 
 
 async def _payloads(websocket: aiohttp.ClientWebSocketResponse[bool]) -> AsyncIterator[bytes]:
-    acknowledging = Acknowledging(websocket.get_extra_info("socket"))
+    acknowledging = QuickAck(websocket.get_extra_info("socket"))
     async for message in websocket:
         if message.type is not aiohttp.WSMsgType.BINARY:
             raise CarrierError("yagna sent something else than bytes")

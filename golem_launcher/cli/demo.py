@@ -38,7 +38,7 @@ def demo(*, json: Json = False) -> None:
 
     Example: golem-launcher demo
     """
-    from golem_launcher.localnet import dying, network
+    from golem_launcher.localnet import network, power_cut
     from golem_launcher.market import history
     from golem_launcher.request import parse_request
     from golem_launcher.session import client
@@ -60,7 +60,7 @@ def demo(*, json: Json = False) -> None:
         saved = client.save(name)
         tell(f"There, {_FILE} is written: {text.strip()!r}. It is saved on this computer (save {saved['generation']}).")
         dead = str(state.head.activity_id)
-        killed = dying.kill_activity(running, dead)
+        killed = power_cut.kill_activity(running, dead)
         tell(f"Now the machine dies: all of its {killed} processes are killed at once …")
         lost, noticed = _until(directory, narration, lambda state: state.providers_lost > 0)
         tell(f"Noticed after {duration(noticed)}. {lost.reason}")

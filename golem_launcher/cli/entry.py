@@ -19,7 +19,7 @@ def main() -> None:
         print(own_version())  # noqa: T201 - all that was asked for
         return
     if sys.argv[1:] == ["list"]:  # likewise: there is nothing to parse
-        from golem_launcher.cli.saying import run_alone
+        from golem_launcher.cli.printing import run_alone
         from golem_launcher.cli.session_table import list_sessions
 
         sys.exit(run_alone(list_sessions))

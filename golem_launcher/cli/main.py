@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from golem_launcher.cli.saying import quiet_libraries
+from golem_launcher.cli.printing import quiet_libraries
 
 _HELP = ["-h", "--help"]
 SUBJECTS = {

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import typer
 
-from golem_launcher.cli.saying import (
+from golem_launcher.cli.printing import (
     BAD_USAGE,
     FAILED,
     print_json,

@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.cli.formatting import cost, moment
-from golem_launcher.cli.saying import print_json, progress, say
+from golem_launcher.cli.printing import print_json, progress, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.session.cleanup import upkeep

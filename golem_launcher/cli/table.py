@@ -8,7 +8,7 @@ import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
-from golem_launcher.cli.saying import print_line
+from golem_launcher.cli.printing import print_line
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

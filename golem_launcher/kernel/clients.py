@@ -8,16 +8,16 @@ from golem_launcher.kernel import messages
 from golem_launcher.kernel.output import Output
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.front import Front
+    from golem_launcher.kernel.client_sockets import ClientSockets
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.requests import Request
 
 
 class Clients:
-    """The clients that are connected to a :class:`Front`. ``lines``: as of :class:`Output`."""
+    """The clients that are connected to a :class:`ClientSockets`. ``lines``: as of :class:`Output`."""
 
-    def __init__(self, front: Front, *, lines: bool = False) -> None:
-        self._front = front
+    def __init__(self, sockets: ClientSockets, *, lines: bool = False) -> None:
+        self._sockets = sockets
         self._lines = lines
 
     async def answer(self, request: Request, content: dict[str, Any] | None) -> None:
@@ -34,25 +34,25 @@ class Clients:
 
     async def forward(self, request: Request, message: Message, channel: str = "") -> None:
         """Reply with a message of the kernel over there."""
-        await self._front.reply(channel or request.channel, request.identities, message)
+        await self._sockets.reply(channel or request.channel, request.identities, message)
 
     async def publish(self, message: Message) -> None:
         """Send a message to all clients."""
-        await self._front.publish(message)
+        await self._sockets.publish(message)
 
     async def tell_all(self, kind: str, content: dict[str, Any], parent: Message) -> None:
         """Send a message of our own to all clients."""
-        await self._front.publish(self._made(kind, content, parent))
+        await self._sockets.publish(self._made(kind, content, parent))
 
     async def tell_state(self, state: str, parent: Message | None = None) -> None:
         """The kernel is ``busy`` with a request, ``idle`` again, or ``starting``."""
         header = parent.frames[0] if parent is not None else b"{}"
         content = {"execution_state": state}
-        await self._front.publish(messages.make("status", content, session=self._front.session, parent=header))
+        await self._sockets.publish(messages.make("status", content, session=self._sockets.session, parent=header))
 
     def output(self, request: Request) -> Output:
         """Where the output of a cell, or of a part of it, goes."""
-        return Output(self._front.publish, self._front.session, request.parent, lines=self._lines)
+        return Output(self._sockets.publish, self._sockets.session, request.parent, lines=self._lines)
 
     def _made(self, kind: str, content: dict[str, Any], parent: Message) -> Message:
-        return messages.make(kind, content, session=self._front.session, parent=parent.frames[0])
+        return messages.make(kind, content, session=self._sockets.session, parent=parent.frames[0])

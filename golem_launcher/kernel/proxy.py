@@ -24,9 +24,9 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.kernel.client_sockets import ClientSockets
     from golem_launcher.kernel.connection import Owner
     from golem_launcher.kernel.far_kernel import FarKernel
-    from golem_launcher.kernel.front import Front
     from golem_launcher.kernel.messages import Message
     from golem_launcher.kernel.notebook import Notebook
 
@@ -34,14 +34,14 @@ _LOG = logging.getLogger(__name__)
 
 
 class Proxy:
-    """Between a :class:`Front` and a :class:`Notebook`. ``run`` once, until a client shuts the kernel down.
+    """Between a :class:`ClientSockets` and a :class:`Notebook`. ``run`` once, until a client shuts the kernel down.
 
     ``lines``: as of :class:`Output`.
     """
 
-    def __init__(self, front: Front, notebook: Callable[[Owner], Notebook], *, lines: bool = False) -> None:
-        self._front = front
-        self._clients = Clients(front, lines=lines)
+    def __init__(self, sockets: ClientSockets, notebook: Callable[[Owner], Notebook], *, lines: bool = False) -> None:
+        self._sockets = sockets
+        self._clients = Clients(sockets, lines=lines)
         self._outstanding = Outstanding()
         self._queue = CellQueue()
         self.notebook = notebook(Answers(self._outstanding, self._queue, self._clients))
@@ -52,7 +52,7 @@ class Proxy:
 
     async def run(self) -> bool:
         """Serve until the end; whether a client is about to start the kernel anew."""
-        self._front.open(lambda *heard: self._inbox.put_nowait(heard))
+        self._sockets.open(lambda *heard: self._inbox.put_nowait(heard))
         await self._clients.tell_state("starting")
         tasks = [asyncio.create_task(part()) for part in (self._read, self._runner.run, self.notebook.begin)]
         await self._clients.tell_state("idle")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.kernel.front import Front
+from golem_launcher.kernel.client_sockets import ClientSockets
 from golem_launcher.kernel.notebook import Notebook, OnShutdown
 from golem_launcher.kernel.orphan import until_orphaned
 from golem_launcher.kernel.proxy import Proxy
@@ -44,9 +44,9 @@ def serve(connection_file: Path, request: Path | None, on_shutdown: OnShutdown) 
 
 
 async def _serve(file: Path, record: KernelRecord, fields: dict[str, object] | None, on_shutdown: OnShutdown) -> None:
-    front = Front(file)
+    sockets = ClientSockets(file)
     proxy = Proxy(
-        front,
+        sockets,
         lambda owner: Notebook(owner, record, request=fields, on_shutdown=on_shutdown),
         lines=_started_by_console(),
     )
@@ -76,7 +76,7 @@ async def _serve(file: Path, record: KernelRecord, fields: dict[str, object] | N
             await proxy.notebook.end(restarts=restarts, orphaned=told_to_end if orphaned.done() else None)
         finally:
             await cancel_all(orphaned, *interrupting)
-            await front.aclose()
+            await sockets.aclose()
 
 
 def _started_by_console() -> bool:

@@ -17,8 +17,8 @@ from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
 from golem_launcher.localnet.chain import keeper
+from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.model import family_of
-from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.text import sentence
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _stop(directory: Path) -> bool:
     keeper.stop(directory)
     # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
     # killed the other too.
-    escaped = sweep(family_of(directory))
+    escaped = kill_escaped(family_of(directory))
     paths.forget_plain_path(directory / "activities")
     with contextlib.suppress(FileNotFoundError):
         (directory / state.STATE_FILE).unlink()

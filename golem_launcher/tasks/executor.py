@@ -20,11 +20,11 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.returned import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
 from golem_launcher.tasks.task_client import Payload
-from golem_launcher.tasks.telling import Telling
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Executor(concurrent.futures.Executor):
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._shut = False
-        self._telling = Telling(self._request)
+        self._telling = ExecutorNarration(self._request)
         self._over: BaseException | None = None
         """Why nothing more is done; ``None`` while it is."""
 

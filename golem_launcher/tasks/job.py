@@ -16,10 +16,10 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.suggestions import nearest
 from golem_launcher.tasks import placing
+from golem_launcher.tasks.group_commit import GroupCommit
 from golem_launcher.tasks.labels import labels_of
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
-from golem_launcher.tasks.syncing import Syncing
 from golem_launcher.tasks.task_client import Payload
 from golem_launcher.text import clean_text
 from golem_launcher.waiting import wait_for
@@ -173,7 +173,7 @@ class CommandTasks:
         self.told = told
         self._labels = job.labels
         self._output = Path(job.output)
-        self._syncing = Syncing(lambda: files.sync_directory(self._output))
+        self._disk = GroupCommit(lambda: files.sync_directory(self._output))
         self._said: dict[int, bytes] = {}
         """What the last attempt printed that failed, of tasks that are not done."""
 
@@ -234,7 +234,7 @@ class CommandTasks:
             placing.place(self._output / label, answer.outputs, {LOG: _shown(answer.log)})
             files.sync_tree(self._output / label)
             self._log_of_failure(attempt.task).unlink(missing_ok=True)
-            self._syncing.sure()
+            self._disk.commit()
             self._record.add(line, sure=True)
 
         self._said.pop(attempt.task, None)

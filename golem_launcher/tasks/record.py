@@ -19,8 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
 from golem_launcher.session.on_disk.directory import read_lines
+from golem_launcher.tasks.group_commit import GroupCommit
 from golem_launcher.tasks.labels import labels_of, labels_of_sets
-from golem_launcher.tasks.syncing import Syncing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -190,7 +190,7 @@ class JobRecord:
         path = directory.path / _FILE
         self._file = path.open("ab")
         self._writing = threading.Lock()
-        self._syncing = Syncing(lambda: os.fsync(self._file.fileno()))
+        self._disk = GroupCommit(lambda: os.fsync(self._file.fileno()))
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")  # after a line that was cut off
 
@@ -201,7 +201,7 @@ class JobRecord:
             self._file.write(data)
             self._file.flush()
         if sure:
-            self._syncing.sure()
+            self._disk.commit()
 
     def close(self) -> None:
         """Write no more."""

@@ -509,8 +509,8 @@ export interface Usage {
   gpu_memory_bytes: number | null;
 }
 
-/** `cards/heartbeat.py`: the last that was said, what is moved, how the cost grew. */
-export interface Pulse {
+/** `cards/event_digest.py`: the last that was said, what is moved, how the cost grew. */
+export interface EventDigest {
   doing: string;
   progress: Transfer[];
   /** Seconds since 1970, and the cost then. */
@@ -622,6 +622,6 @@ export type SessionsTold =
   | Answer
   | { kind: "cleared"; removed: string[] }
   | { kind: "links"; links: Record<string, string> }
-  | { kind: "pulses"; pulses: Record<string, Pulse> }
+  | { kind: "digests"; digests: Record<string, EventDigest> }
   | { kind: "jobs"; jobs: Record<string, Job> }
   | DownloadTold;

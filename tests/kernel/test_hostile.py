@@ -18,11 +18,11 @@ from jupyter_client.connect import write_connection_file
 from golem_launcher import paths
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.errors import AccessError, RequestError
-from golem_launcher.kernel import front as front_module
+from golem_launcher.kernel import client_sockets as client_sockets_module
 from golem_launcher.kernel import messages, transfer
+from golem_launcher.kernel.client_sockets import ClientSockets
 from golem_launcher.kernel.connection import Connection
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient
-from golem_launcher.kernel.front import Front
 from golem_launcher.kernel.notebook import Notebook
 from golem_launcher.kernel.proxy import Proxy
 from golem_launcher.kernel.record import KernelRecord
@@ -337,8 +337,8 @@ async def _connected_notebook(tmp_path):
     """A client of a kernel here that is connected to the one over there, and the port where output is published."""
     file, described = write_connection_file(str(tmp_path / "kernel.json"), key=b"secret")
     record = KernelRecord(Path(file))
-    front = Front(Path(file))
-    proxy = Proxy(front, lambda owner: Notebook(owner, record))
+    sockets = ClientSockets(Path(file))
+    proxy = Proxy(sockets, lambda owner: Notebook(owner, record))
     connection = Connection(session_directory("hostile"), record, proxy.notebook.owner, ends_session=False)
     running = asyncio.create_task(proxy.run())
     client = AsyncKernelClient(connection_file=file)
@@ -354,7 +354,7 @@ async def _connected_notebook(tmp_path):
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         await connection.aclose()
-        await front.aclose()
+        await sockets.aclose()
 
 
 async def _reply(client, code, **how):
@@ -455,13 +455,13 @@ def test_no_reply_writes_a_cell_that_runs_here(there, tmp_path, padding):
 
 def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, monkeypatch):
     """Another user of this computer can subscribe to a kernel's output, as to that of any."""
-    monkeypatch.setattr(front_module, "_FULL_SECONDS", 0.5)
+    monkeypatch.setattr(client_sockets_module, "_FULL_SECONDS", 0.5)
     count, size = 4000, 20_000
 
     async def talk():
         file, described = write_connection_file(str(tmp_path / "kernel.json"), key=b"secret")
-        front = Front(Path(file))
-        front.open(lambda *_: None)
+        sockets = ClientSockets(Path(file))
+        sockets.open(lambda *_: None)
         context = zmq.asyncio.Context()
         idle, reads = context.socket(zmq.SUB), context.socket(zmq.SUB)
         idle.set_hwm(1)
@@ -471,7 +471,7 @@ def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, mo
             socket.connect(f"tcp://127.0.0.1:{described['iopub_port']}")
         assert b"iopub_welcome" in b"".join(await reads.recv_multipart())
         assert b"iopub_welcome" in b"".join(await idle.recv_multipart())
-        message = messages.make("stream", {"name": "stdout", "text": "x" * size}, session=front.session)
+        message = messages.make("stream", {"name": "stdout", "text": "x" * size}, session=sockets.session)
 
         async def read():
             seen = 0
@@ -480,11 +480,11 @@ def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, mo
 
         reading = asyncio.create_task(read())
         for _ in range(count):
-            await front.publish(message)
+            await sockets.publish(message)
             await asyncio.sleep(0)
         await reading
         context.destroy(linger=0)
-        await front.aclose()
+        await sockets.aclose()
 
     asyncio.run(asyncio.wait_for(talk(), 60))
 

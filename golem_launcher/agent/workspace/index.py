@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import ignore
 from .chunker import Cuts, chunk_id, cut_file, cut_open
-from .entries import ChunkLocation, Entry, line_of, stamp_of
+from .index_entry import ChunkLocation, IndexEntry, line_of, stamp_of
 from .open_beneath import opened, parent
 from .portable_names import escape
 from .stable_copies import Copies
@@ -25,7 +25,7 @@ from .stable_copies import Copies
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .entries import Stamp
+    from .index_entry import Stamp
 
 MOST_ENTRIES = 200_000
 """No store takes more."""
@@ -64,7 +64,7 @@ class Index:
         self._roots = (self._root, os.path.realpath(root))
         """What its own absolute links may begin with."""
         self._copies = Copies(scratch)
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, IndexEntry] = {}
         self._gone: dict[str, int] = {}
         self._forgotten = 0
         """Walks up to this one are no base for a difference any more."""
@@ -202,7 +202,7 @@ class Index:
         finally:
             os.close(descriptor)
 
-    def _told(self, path: str, entry: Entry) -> Iterator[Any]:
+    def _told(self, path: str, entry: IndexEntry) -> Iterator[Any]:
         """The line of a file or link that is new."""
         if entry.cuts is not None:
             self.bytes += entry.cuts.data
@@ -257,7 +257,9 @@ class Index:
             yield line_of(path, entry)
         yield from self._directory(descriptor, path + "/", rules)
 
-    def _look(self, parent: int, name: str, path: str, status: os.stat_result, before: Entry | None) -> Entry | None:
+    def _look(
+        self, parent: int, name: str, path: str, status: os.stat_result, before: IndexEntry | None
+    ) -> IndexEntry | None:
         """A file or link that is new, or changed."""
         try:
             if stat.S_ISLNK(status.st_mode) and self._fits(path):
@@ -311,8 +313,8 @@ class Index:
                 yield from self._told(path, entry)
 
     def _read(
-        self, parent: int, name: str, path: str, before: Entry | None, until: float | None = None
-    ) -> Entry | None:
+        self, parent: int, name: str, path: str, before: IndexEntry | None, until: float | None = None
+    ) -> IndexEntry | None:
         """What is in a file; nothing yet when it is later than ``until``."""
         cuts = before.cuts if before is not None else None
         had = cuts.size if cuts is not None else 0
@@ -380,8 +382,8 @@ class Index:
                 for offset, chunk, size in entry.cuts.places() if entry.cuts is not None else ():
                     self._places[chunk] = ChunkLocation(each, offset, size)
 
-    def _put(self, path: str, kind: str, stamp: Stamp, version: int) -> Entry:
-        entry = self._entries[path] = Entry(kind, stamp, version)
+    def _put(self, path: str, kind: str, stamp: Stamp, version: int) -> IndexEntry:
+        entry = self._entries[path] = IndexEntry(kind, stamp, version)
         entry.seen = self.version
         self._gone.pop(path, None)
         return entry

@@ -13,7 +13,7 @@ import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
-from .entries import ChunkLocation
+from .index_entry import ChunkLocation
 from .open_beneath import directory, opened, parent
 from .portable_names import unescape
 from .wire import AGAIN, GONE, WireError

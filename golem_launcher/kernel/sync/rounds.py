@@ -38,7 +38,7 @@ _GIBIBYTE = 1 << 30
 _MOST_TOLD = 10
 
 
-class Session(Protocol):
+class SyncedSession(Protocol):
     """What is asked of a notebook's connection, or of a session that ends without one."""
 
     directory: SessionDirectory
@@ -58,7 +58,7 @@ class Sync:
     ``tell``: called with sentences that the next cell is to say.
     """
 
-    def __init__(self, connection: Session, path: Path, place: str, tell: Callable[[str], None]) -> None:
+    def __init__(self, connection: SyncedSession, path: Path, place: str, tell: Callable[[str], None]) -> None:
         self.path = path
         self.place = place
         self.last = Outcome()

@@ -9,7 +9,8 @@ internet     the way out of a sandbox; dns: the name servers on it
 control      our side of that program
 volumes      container paths, and the only way to files below them
 usage        what a tree of processes consumes
-sweep        the end of processes that nothing else ended
+minimal_init the first program of a sandbox, which needs nothing of an image
+escaped_processes  the end of those that nothing else ended
 environment_variables, usage_reader
 model        the interface of a runtime
 process, sandbox, choose

@@ -17,7 +17,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, nvidia_smi
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.environment_variables import PRIVATE_DIRECTORIES, of_process
-from golem_launcher.localnet.runtime.sweep import sweep
+from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.usage_reader import UsageReader
 from golem_launcher.localnet.runtime.volumes import Volumes
 from golem_launcher.waiting import wait_for
@@ -95,7 +95,7 @@ class ProcessRuntime:
     async def stop(self) -> None:
         """Kill every process of it."""
         await self._init.aclose()
-        await asyncio.to_thread(functools.partial(sweep, self._place.mark))
+        await asyncio.to_thread(functools.partial(kill_escaped, self._place.mark))
 
 
 async def _connect(address: str, port: int) -> socket.socket:

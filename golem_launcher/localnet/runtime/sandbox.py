@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment, first, identities, nvidia_smi
+from golem_launcher.localnet.runtime import environment, identities, minimal_init, nvidia_smi
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.environment_variables import of_image
+from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
-from golem_launcher.localnet.runtime.sweep import sweep
 from golem_launcher.localnet.runtime.usage_reader import UsageReader
 from golem_launcher.localnet.runtime.volumes import LOST_AND_FOUND, ROOT, Volumes
 
@@ -117,7 +117,7 @@ class SandboxRuntime:
         directory = self._place.directory
         for name in ("tmp", "home", "var-tmp", "layer", "merged"):
             (directory / name).mkdir(parents=True, exist_ok=True)
-        (directory / "first").write_bytes(first.PROGRAM)
+        (directory / "first").write_bytes(minimal_init.PROGRAM)
         (directory / "first").chmod(0o755)
         etc = directory / "etc"
         etc.mkdir(exist_ok=True)
@@ -155,7 +155,7 @@ class SandboxRuntime:
 
         def on_info(data: bytes) -> None:
             told.extend(data)
-            information, end, _ = told.partition(first.READY)
+            information, end, _ = told.partition(minimal_init.READY)
             if end and not booted.done():
                 booted.set_result(json.loads(information)["child-pid"])
 
@@ -231,7 +231,7 @@ class SandboxRuntime:
         await self._init.aclose()
         if self._keeper is not None:
             await asyncio.gather(self._keeper, return_exceptions=True)
-        await asyncio.to_thread(functools.partial(sweep, self._place.mark))
+        await asyncio.to_thread(functools.partial(kill_escaped, self._place.mark))
 
 
 def as_many_users(argv: Sequence[str]) -> list[str]:

@@ -26,7 +26,7 @@ import {
 import { StagesView } from "./stages.js";
 import { WaysInView } from "./ways_in.js";
 
-/** @import { Answer, Job, Pulse, Saving, Session } from "../types" */
+/** @import { Answer, Job, EventDigest, Saving, Session } from "../types" */
 /** @import { Downloads } from "./downloads.js" */
 
 /**
@@ -55,7 +55,7 @@ export class Card {
     this.name = name;
     this.tools = tools;
     this.session = session;
-    this.pulse = /** @type {Pulse | undefined} */ (undefined);
+    this.digest = /** @type {EventDigest | undefined} */ (undefined);
     const titleId = newId("card");
     this.title = h("h3", { id: titleId, tabindex: -1 }, name);
     this.badge = h("span", { class: "gl-badge" });
@@ -371,12 +371,12 @@ export class Card {
     this.ways.update(this.session, link);
   }
 
-  /** @param {Pulse} pulse */
-  setPulse(pulse) {
-    this.pulse = pulse;
-    this.costs.set(pulse.costs);
-    this.saveAges.set(pulse.used.save_age, LATE_SECONDS);
-    this.usage.setUsed(pulse.used);
+  /** @param {EventDigest} digest */
+  setDigest(digest) {
+    this.digest = digest;
+    this.costs.set(digest.costs);
+    this.saveAges.set(digest.used.save_age, LATE_SECONDS);
+    this.usage.setUsed(digest.used);
     this.showNow();
     this.showMoney();
   }
@@ -388,12 +388,12 @@ export class Card {
   }
 
   showNow() {
-    this.stages.showNow(this.session, this.pulse ?? { doing: "", progress: [] });
+    this.stages.showNow(this.session, this.digest ?? { doing: "", progress: [] });
   }
 
   showMoney() {
     const { cost, at_most: atMost, budget, token, spent_share: share, money_ends: ends } = this.session;
-    const rate = this.pulse?.rate;
+    const rate = this.digest?.rate;
     const lately = rate == null ? "" : `${formatAmount(rate)} ${token} an hour lately`;
     const until =
       ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${formatClock(ends)}` : "";

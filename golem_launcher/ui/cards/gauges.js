@@ -1,7 +1,7 @@
 import { h, setText, show, svg } from "../common/dom.js";
 import { formatBytes } from "../common/units.js";
 
-/** @import { Pulse, Session } from "../types" */
+/** @import { EventDigest, Session } from "../types" */
 
 /**
  * A label, a value, a bar, a hint below, and room for more. Their heights do not change with their numbers.
@@ -51,7 +51,7 @@ export function plot() {
   return {
     element,
     /**
-     * @param {Pulse["costs"]} points none, or one, make no picture
+     * @param {EventDigest["costs"]} points none, or one, make no picture
      * @param {number} least what the picture's height is at least, so that what is always small looks small
      */
     set(points = [], least = 0) {
@@ -92,7 +92,7 @@ export class UsageView {
     );
   }
 
-  /** @param {Pulse["used"]} used */
+  /** @param {EventDigest["used"]} used */
   setUsed(used) {
     this.plots.cpu_percent.set(used.cpu_percent, 100);
     this.plots.memory_bytes.set(used.memory_bytes);

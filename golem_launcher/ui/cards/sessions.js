@@ -6,7 +6,7 @@ import { PastList } from "./past.js";
 import { STAGE_WORDS } from "./session_text.js";
 import { Toasts } from "./toasts.js";
 
-/** @import { Answer, Job, Pulse, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
+/** @import { Answer, Job, EventDigest, Session, SessionsModel, SessionsTold, StageName, View } from "../types" */
 /** @import { Tools } from "./card.js" */
 
 const TICK_MS = 1000;
@@ -18,7 +18,7 @@ function renderSessions({ model, el }) {
   el.classList.add("gl", "gl-sessions");
   const cards = /** @type {Map<string, Card>} */ (new Map());
   let links = /** @type {Record<string, string>} */ ({});
-  let pulses = /** @type {Record<string, Pulse>} */ ({});
+  let digests = /** @type {Record<string, EventDigest>} */ ({});
   let jobs = /** @type {Record<string, Job>} */ ({});
   let skew = 0;
   let spoken = /** @type {Map<string, StageName>} */ (new Map());
@@ -79,7 +79,7 @@ function renderSessions({ model, el }) {
       card ??= new Card(session, tools);
       cards.set(session.name, card);
       card.update(session, links[session.name]);
-      if (pulses[session.name] && !card.pulse) card.setPulse(pulses[session.name]);
+      if (digests[session.name] && !card.digest) card.setDigest(digests[session.name]);
       if (jobs[session.name] && session.job && !card.job.job) card.setJob(jobs[session.name]);
     }
     place(live, here);
@@ -171,9 +171,9 @@ function renderSessions({ model, el }) {
         links = content.links;
         for (const [name, card] of cards) card.setLink(links[name]);
         return;
-      case "pulses":
-        pulses = { ...pulses, ...content.pulses };
-        for (const name of Object.keys(content.pulses)) cards.get(name)?.setPulse(pulses[name]);
+      case "digests":
+        digests = { ...digests, ...content.digests };
+        for (const name of Object.keys(content.digests)) cards.get(name)?.setDigest(digests[name]);
         return;
       case "jobs":
         jobs = { ...jobs, ...content.jobs };

@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 LOG_SECONDS = 0.25
 """The least time between two batches of log lines."""
 
-PULSE_SECONDS = 1.0
+DIGEST_SECONDS = 1.0
 """The least time between two updates of plot and progress, but for what a person must hear at once."""
 
 _AFTER_END_SECONDS = 5.0
@@ -88,10 +88,10 @@ class SessionCards(Present):
         self._heartbeat = Heartbeat()
         self._directories: dict[str, SessionDirectory] = {}
         self._feeds: dict[str, LogFeed] = {}
-        self._pulses: dict[str, EventDigest] = {}
+        self._digests: dict[str, EventDigest] = {}
         self._links: dict[str, str] = {}
         self._jobs = JobViews()
-        self._logs_sent = self._pulses_sent = self._jobs_sent = self._tidied = float("-inf")
+        self._logs_sent = self._digests_sent = self._jobs_sent = self._tidied = float("-inf")
         self._untold: set[str] = set()
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
@@ -134,8 +134,8 @@ class SessionCards(Present):
                 self.past_count, self.looked_for = many
         self._feeds = {name: feed for name, feed in self._feeds.items() if name in self._directories}
         await self._tell_links()
-        await self._tell_pulses()
-        if time.monotonic() - self._jobs_sent >= PULSE_SECONDS:
+        await self._tell_digests()
+        if time.monotonic() - self._jobs_sent >= DIGEST_SECONDS:
             self._jobs_sent = time.monotonic()
             await self._tell_jobs()
         if time.monotonic() - self._logs_sent >= LOG_SECONDS:
@@ -155,7 +155,7 @@ class SessionCards(Present):
     async def here(self, content: dict[str, Any]) -> None:
         """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
         self.send({"kind": "links", "links": self._links})
-        self.send({"kind": "pulses", "pulses": {name: pulse.view() for name, pulse in self._pulses.items()}})
+        self.send({"kind": "digests", "digests": {name: digest.view() for name, digest in self._digests.items()}})
         self.send({"kind": "jobs", "jobs": self._jobs.all()})
         logs = content.get("logs")
         for name, last in logs.items() if isinstance(logs, dict) else ():
@@ -188,32 +188,32 @@ class SessionCards(Present):
             if lines:
                 self.send({"kind": "log", "name": name, **lines})
 
-    async def _tell_pulses(self) -> None:
+    async def _tell_digests(self) -> None:
         for view in self.live:
-            if view["name"] not in self._pulses:
-                self._pulses[view["name"]] = EventDigest(self._directories[view["name"]], view["workload"])
-        if not self._pulses:
+            if view["name"] not in self._digests:
+                self._digests[view["name"]] = EventDigest(self._directories[view["name"]], view["workload"])
+        if not self._digests:
             return
-        alerts = await self._read(self._read_pulses)
+        alerts = await self._read(self._read_digests)
         if alerts:
             self.send({"kind": "alerts", "alerts": alerts})
-        if self._untold and time.monotonic() - self._pulses_sent >= PULSE_SECONDS:
-            self._pulses_sent = time.monotonic()
-            news = {name: self._pulses[name].view() for name in self._untold if name in self._pulses}
+        if self._untold and time.monotonic() - self._digests_sent >= DIGEST_SECONDS:
+            self._digests_sent = time.monotonic()
+            news = {name: self._digests[name].view() for name in self._untold if name in self._digests}
             self._untold.clear()
-            self.send({"kind": "pulses", "pulses": news})
+            self.send({"kind": "digests", "digests": news})
 
-    def _read_pulses(self) -> list[dict[str, str]]:
+    def _read_digests(self) -> list[dict[str, str]]:
         alerts = []
         living = {view["name"] for view in self.live}
-        for name, pulse in tuple(self._pulses.items()):
-            found = pulse.poll()
+        for name, digest in tuple(self._digests.items()):
+            found = digest.poll()
             if found is not None:
                 self._untold.add(name)
                 alerts += found
-            long_over = time.monotonic() - pulse.changed_at > _AFTER_END_SECONDS
-            if name not in living and (pulse.over or long_over):
-                del self._pulses[name]
+            long_over = time.monotonic() - digest.changed_at > _AFTER_END_SECONDS
+            if name not in living and (digest.over or long_over):
+                del self._digests[name]
         return alerts
 
     async def _tell_jobs(self) -> None:

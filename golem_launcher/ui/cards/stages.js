@@ -2,7 +2,7 @@ import { h, setText, show } from "../common/dom.js";
 import { formatDuration } from "../common/units.js";
 import { STAGE_WORDS, stageSentence } from "./session_text.js";
 
-/** @import { Pulse, Session, Step, Transfer } from "../types" */
+/** @import { EventDigest, Session, Step, Transfer } from "../types" */
 
 const STATUS_MARKS = { done: "✓", failed: "✕", current: "●", ahead: "○" };
 const STATUS_WORDS = { done: "done", failed: "failed", current: "in progress", ahead: "to come" };
@@ -33,7 +33,7 @@ export class StagesView {
 
   /**
    * @param {Session} session
-   * @param {Pick<Pulse, "doing" | "progress">} pulse the last that the session said, and what is being moved
+   * @param {Pick<EventDigest, "doing" | "progress">} digest the last that the session said, and what is being moved
    */
   showNow(session, { doing, progress }) {
     const busy = session.live && session.alive && (session.stage !== "ready" || progress.length > 0);

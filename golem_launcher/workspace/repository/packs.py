@@ -19,8 +19,8 @@ import zstandard
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
+from golem_launcher.workspace.repository.chunk_locations import ChunkLocations
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
-from golem_launcher.workspace.repository.places import Places
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.bits import Bits
-    from golem_launcher.workspace.repository.places import Listed
+    from golem_launcher.workspace.repository.chunk_locations import Listed
     from golem_launcher.workspace.repository.sealing import Sealing
 
 PACK_BYTES = 6 * 1024 * 1024
@@ -58,7 +58,7 @@ class Packs:
         self._location = location
         self._sealing = sealing
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
-        self._places = Places()
+        self._chunks = ChunkLocations()
         self._settled = True
         """Whether chunks are found where they lie. Not while packs come and go, nor after the disk refused a table."""
         self._unreadable: set[str] = set()
@@ -72,15 +72,15 @@ class Packs:
         """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""
         condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
-        new = there - self._places.packs - self._unreadable
+        new = there - self._chunks.packs - self._unreadable
         self._unreadable &= there
         for pack, index in self._each(self._load, new):
             if index is None:
                 self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
             else:
                 self._settled = False
-                self._places.add(pack, index)
-        self._forget(self._places.packs - there)
+                self._chunks.add(pack, index)
+        self._forget(self._chunks.packs - there)
         if condemned != self._condemned:
             self._settled = False
             self._condemned = condemned
@@ -89,7 +89,7 @@ class Packs:
     def _forget(self, gone: Iterable[str]) -> None:
         for pack in gone:
             self._settled = False
-            self._places.forget(pack)
+            self._chunks.forget(pack)
 
     def _settle(self) -> None:
         """Of a chunk in several packs, all who share the store take the same one, and one that is to stay.
@@ -98,7 +98,7 @@ class Packs:
         ``WorkspaceError`` as long as the disk has no room for the table.
         """
         if not self._settled:
-            self._places.settle(sorted(self._places.packs, key=lambda name: (name not in self._condemned, name)))
+            self._chunks.settle(sorted(self._chunks.packs, key=lambda name: (name not in self._condemned, name)))
             self._settled = True
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
@@ -121,8 +121,8 @@ class Packs:
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
         """The pack that has a chunk, its offset there and its length."""
         self._settle()
-        row = self._places.ids.row(chunk)
-        return None if row is None else self._places.find(row)
+        row = self._chunks.ids.row(chunk)
+        return None if row is None else self._chunks.find(row)
 
     def __contains__(self, chunk: bytes) -> bool:
         """Whether a generation may name it: else it has to be put first."""
@@ -131,7 +131,7 @@ class Packs:
     def lost(self, ids: Iterable[bytes]) -> ChunkIds:
         """The chunks among ``ids`` that are not there any more, as far as can be seen without reading them."""
         self.refresh()
-        gone = self._places.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
+        gone = self._chunks.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
         self._forget(gone)  # its index alone is left
         self._unreadable |= gone
         return ChunkIds(chunk for chunk in ids if chunk not in self._open and self._found(chunk) is None)
@@ -164,8 +164,8 @@ class Packs:
         self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
         opened, self._open, self._open_bytes = list(self._opened()), {}, 0  # it is there, whatever fails from here on
         settled, self._settled = self._settled, False
-        self._places.add(pack, opened)
-        self._places.locate(pack)
+        self._chunks.add(pack, opened)
+        self._chunks.locate(pack)
         self._settled = settled
 
     def _opened(self) -> Iterator[tuple[bytes, int, int]]:
@@ -197,31 +197,31 @@ class Packs:
     def many(self) -> int:
         """The number of chunks: all rows are below it."""
         self._settle()
-        return len(self._places.ids)
+        return len(self._chunks.ids)
 
     def rows(self, chunks: Iterable[bytes]) -> Iterator[int]:
         """A number for each of those that are here, the same for the same one until the next :meth:`refresh`."""
-        return (row for chunk in chunks if (row := self._places.ids.row(chunk)) is not None)
+        return (row for chunk in chunks if (row := self._chunks.ids.row(chunk)) is not None)
 
     def size(self, row: int) -> int:
         """What the chunk in a row takes in the store."""
         self._settle()
-        found = self._places.find(row)
+        found = self._chunks.find(row)
         return 0 if found is None else found[2]
 
     def bytes_of(self, rows: Bits) -> int:
         """What the chunks in these rows take, together."""
         self._settle()
-        return self._places.bytes_of(rows)
+        return self._chunks.bytes_of(rows)
 
     @property
     def condemned_bytes(self) -> int:
         """What is to be deleted, and takes room until then."""
-        return sum(self._places[pack].bytes for pack in self._condemned & self._places.packs)
+        return sum(self._chunks[pack].bytes for pack in self._condemned & self._chunks.packs)
 
     def subset(self) -> Subset:
         """An empty set that holds very many of the store's chunks in little memory."""
-        return Subset(self._places.ids)
+        return Subset(self._chunks.ids)
 
     def collect(self, live: Subset, *, now: datetime, grace: timedelta | None = None) -> None:
         """Let go of packs without ``live`` chunks, in two steps; packs that are mostly dead are written anew.
@@ -229,20 +229,20 @@ class Packs:
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
         self._settle()
-        places = self._places
-        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - places.packs
-        small = {name for name in places.packs if _is_small(places[name])} - self._condemned
+        chunks = self._chunks
+        unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - chunks.packs
+        small = {name for name in chunks.packs if _is_small(chunks[name])} - self._condemned
         if len(small) < MANY:
             small = set()
-        for name in places.packs | unfinished - self._unreadable:
-            held = list(places.rows_of(name)) if name in places.packs else []
-            found = [places.find(row) for row in held]
+        for name in chunks.packs | unfinished - self._unreadable:
+            held = list(chunks.rows_of(name)) if name in chunks.packs else []
+            found = [chunks.find(row) for row in held]
             if None in found:  # it is not known where all of its chunks lie, so not either which of them need it
                 continue
             needed = [
                 chunk
                 for row, place in zip(held, found, strict=True)
-                if place is not None and place[0] == name and (chunk := places.ids[row]) in live
+                if place is not None and place[0] == name and (chunk := chunks.ids[row]) in live
             ]
             if name in self._condemned:
                 if needed:  # whether or not they are to be written anew, too: that may fail

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.access.acknowledging import Acknowledging
+from golem_launcher.access.tcp_quickack import QuickAck
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def _connected() -> Iterator[tuple[socket.socket, socket.socket]]:
             yield sender, receiver
 
 
-def _receive(sender: socket.socket, receiver: socket.socket, size: int, acknowledging: Acknowledging) -> None:
+def _receive(sender: socket.socket, receiver: socket.socket, size: int, acknowledging: QuickAck) -> None:
     sender.sendall(bytes(size))
     acknowledging.came(len(receiver.recv(size, socket.MSG_WAITALL)))
 
@@ -59,7 +59,7 @@ async def _acknowledged(sender: socket.socket) -> None:
 def test_a_small_message_is_acknowledged_at_once():
     async def look() -> tuple[bool, bool]:
         with _connected() as (sender, receiver):
-            acknowledging = Acknowledging(receiver)
+            acknowledging = QuickAck(receiver)
             _receive(sender, receiver, _SMALL, acknowledging)
             before = _waits(sender)
             await _turns()
@@ -71,7 +71,7 @@ def test_a_small_message_is_acknowledged_at_once():
 def test_in_a_download_it_takes_a_while():
     async def look() -> tuple[bool, bool]:
         with _connected() as (sender, receiver):
-            acknowledging = Acknowledging(receiver)
+            acknowledging = QuickAck(receiver)
             _receive(sender, receiver, _DOWNLOAD, acknowledging)
             await _acknowledged(sender)
             _receive(sender, receiver, _SMALL, acknowledging)
@@ -86,7 +86,7 @@ def test_in_a_download_it_takes_a_while():
 def test_a_connection_that_was_closed_meanwhile_is_left_alone():
     async def close() -> None:
         with _connected() as (sender, receiver):
-            acknowledging = Acknowledging(receiver)
+            acknowledging = QuickAck(receiver)
             _receive(sender, receiver, _SMALL, acknowledging)
         await _turns()
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Syncing:
+class GroupCommit:
     """Calls ``sync``, which takes all that was written so far to the disk, once for as many callers as there are."""
 
     def __init__(self, sync: Callable[[], None]) -> None:
@@ -17,7 +17,7 @@ class Syncing:
         self._asking, self._syncing = threading.Lock(), threading.Lock()
         self._asked = self._sure = 0
 
-    def sure(self) -> None:
+    def commit(self) -> None:
         """What the caller has written is on the disk once this returns. Blocking. Raises what ``sync`` does."""
         with self._asking:
             self._asked += 1

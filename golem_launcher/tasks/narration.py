@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.events import JobEvent
 
 
-class Telling:
+class ExecutorNarration:
     """Lines in a terminal and in a notebook, nothing in a pipe. Made where the user's code runs."""
 
     def __init__(self, request: LaunchRequest) -> None:

@@ -37,7 +37,7 @@ class Listed:
     """What its chunks take."""
 
 
-class Places:
+class ChunkLocations:
     """Packs by their names, and what is in each. Blocking; one thread at a time."""
 
     def __init__(self) -> None:

@@ -16,7 +16,7 @@ Stamp = tuple[int, ...]
 _SOME = 500
 
 
-class Entry:
+class IndexEntry:
     """One file, directory or link."""
 
     __slots__ = ("cuts", "kind", "seen", "size", "stamp", "target", "version")
@@ -53,7 +53,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
     )
 
 
-def line_of(path: str, entry: Entry) -> list[Any]:
+def line_of(path: str, entry: IndexEntry) -> list[Any]:
     """The entry as a line of the answer to ``/plan``."""
     mode, mtime = entry.stamp[:2]
     path = escape(path)

@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.05
 """What comes after such a pause is not of the same row."""
 
 
-class Acknowledging:
+class QuickAck:
     """Of one connection, for whoever reads it; without ``TCP_QUICKACK``, or a socket, it does nothing."""
 
     def __init__(self, connection: socket.socket | None) -> None:

@@ -18,7 +18,7 @@ _ROUNDS = 100
 _PAUSE_SECONDS = 0.02
 
 
-def sweep(mark: str) -> int:
+def kill_escaped(mark: str) -> int:
     """Kill every process whose mark begins so; how many were seen. Blocking, about 10 ms when there is none."""
     wanted = f"{MARK}={mark}".encode()
     seen: set[int] = set()

@@ -32,7 +32,7 @@ _AGAIN_SECONDS = 0.005
 _LINGER_MS = 1000
 
 
-class Front:
+class ClientSockets:
     """The sockets of a connection file. ``open`` once, ``aclose`` once; made where a loop runs."""
 
     def __init__(self, file: Path) -> None:

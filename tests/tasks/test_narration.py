@@ -7,8 +7,8 @@ import pytest
 
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady, SessionStarted
+from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.scheduler import Attempt, Worker
-from golem_launcher.tasks.telling import Telling
 
 
 class Terminal(io.StringIO):
@@ -19,7 +19,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("kind", [Terminal, io.StringIO])
 def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
     monkeypatch.setattr(sys, "stderr", kind())
-    telling = Telling(LaunchRequest(name="mine", budget="2.5"))
+    telling = ExecutorNarration(LaunchRequest(name="mine", budget="2.5"))
     worker = Worker(1, "0xabc", "agreement")
     attempt = Attempt(7, 1, worker)
     for happened in (

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 
 from golem_launcher.access.ssh import SshServer
 from golem_launcher.errors import AccessError, LauncherError
+from golem_launcher.events import Usage
 from golem_launcher.gpus import OfferedGpu, differences
 from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploy_progress import DeployProgress
+from golem_launcher.session.machines import meter
 from golem_launcher.session.machines.gpu_readings import gpu_readings
 from golem_launcher.session.machines.meter import Meter
 from golem_launcher.untrusted import number
@@ -74,12 +76,25 @@ def test_a_number_that_no_float_can_be_is_none():
     assert _share(_BEYOND) == 0.0
 
 
+def test_every_figure_of_usage_is_read_by_its_name(monkeypatch):
+    """A figure more is a line of the agent's and a field here, whatever its unit."""
+
+    class Wider(Usage):
+        swap_bytes: int | None = None
+        open_files: int | None = None
+
+    monkeypatch.setattr(meter, "Usage", Wider)
+    usage = Meter().read(said({**_USAGE, "swap_bytes": 7, "open_files": 3}))
+    assert (usage.swap_bytes, usage.open_files) == (7, 3)
+    assert Meter().read(said({**_USAGE, "open_files": _BEYOND})).open_files is None
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.lists(changed(_USAGE), min_size=1, max_size=3))
 def test_usage(values):
-    meter = Meter()
+    reader = Meter()
     for value in values:
-        usage = meter.read(said(value))
+        usage = reader.read(said(value))
         if usage is not None:
             shown = usage.model_dump()
             assert all(each is None or 0 <= each < math.inf for each in shown.values()), shown

@@ -28,8 +28,10 @@ _KEPT, _KEPT_SECONDS = 30, 30.0
 """It is kept so often that a short time has some thirty points, and a long one those of each half minute."""
 _MOST_PERCENT = 1e6
 _MOST_SECONDS = 1e12
-_MOST = {"percent": _MOST_PERCENT, "bytes": 1 << 60}
-"""By the unit of a figure."""
+_MOST = {"percent": _MOST_PERCENT}
+"""By the unit of a figure, where it is less than of a count."""
+_MOST_COUNTED = 1 << 60
+"""Bytes, or whatever else is counted."""
 _SHORTEST_SECONDS = 0.5
 
 
@@ -112,7 +114,7 @@ class Meter:
 
 def _measure(name: str, value: Any) -> float | None:
     """One figure of an answer, whose name ends with its unit; ``None`` when it makes no sense."""
-    found = _number(value, _MOST[name.rpartition("_")[2]])
+    found = _number(value, _MOST.get(name.rpartition("_")[2], _MOST_COUNTED))
     return int(found) if found is not None and name.endswith("_bytes") else found
 
 

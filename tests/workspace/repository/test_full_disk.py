@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import chunk_ids, places, spool
+from golem_launcher.workspace.repository import chunk_ids, chunk_locations, spool
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.packs import GRACE, now
@@ -69,7 +69,7 @@ def disk(tmp_path, monkeypatch):
     monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(os, "fsync", lambda _: None)  # many stores are written here, none of which is to stay
     monkeypatch.setattr(spool, "_HELD", 256)
-    monkeypatch.setattr(places, "_PIECE", 4)
+    monkeypatch.setattr(chunk_locations, "_PIECE", 4)
     monkeypatch.setattr(chunk_ids, "_PIECE", 4)
     return Disk(monkeypatch)
 

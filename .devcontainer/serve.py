@@ -9,7 +9,7 @@ _PAGE = [
     "jupyter",
     "server",
     "--ip=0.0.0.0",
-    "--port=8888",
+    "--port=8866",  # not 8888, where each session of the local network listens, at a loopback address of its own
     "--no-browser",
     "--ServerApp.answer_yes=True",  # Ctrl-C means it
     "--ServerApp.default_url=/voila/render/launcher.ipynb",

@@ -7,7 +7,9 @@ import inspect
 import io
 import json
 import re
+import socket
 import subprocess
+import sys
 import tokenize
 import tomllib
 from pathlib import Path
@@ -217,6 +219,19 @@ def test_binder_delegates_to_the_root() -> None:
         root = ROOT / path.name
         if root.is_file():  # what binder/ does must be what the root does, not a copy that ages
             assert path.resolve() == root or path.name in path.read_text(), path
+
+
+def test_binders_server_leaves_the_port_of_sessions_to_them_at_other_addresses() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as any_port:
+        port = any_port.getsockname()[1]
+    listen = "with socket.create_server((sys.argv[1][5:], int(sys.argv[2]))): print('up', flush=True); input()"
+    serve = f"import socket, sys\n{listen}"
+    argv = [ROOT / "binder/start", sys.executable, "-c", serve, "--ip=0.0.0.0", str(port)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        assert server.stdout.readline() == "up\n"
+        socket.create_server(("127.9.8.7", port)).close()  # as a session does
+        server.communicate("\n", timeout=20)
 
 
 def test_the_container_is_made_as_binders_and_takes_nothing_of_this_computers_along() -> None:

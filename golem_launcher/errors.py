@@ -35,11 +35,12 @@ says what to do, or empty when nothing can be done.
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # as golem_launcher itself has it
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_GONE = (404, 410)
+"""The statuses of HTTP for what there is not, and what there is no more."""
 
 __all__ = [
     "AccessError",
@@ -118,7 +119,7 @@ class NodeRefused(NodeError):  # noqa: N818
     @property
     def unknown(self) -> bool:
         """Whether the node said that there is no such thing, or none any more; else it may only be in trouble."""
-        return self.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}
+        return self.status in _GONE
 
 
 class BusError(LauncherError):

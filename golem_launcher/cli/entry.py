@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # as golem_launcher itself has it
+if TYPE_CHECKING:
+    from typing import Any
 
 _INTERRUPTED = 130
 
 
 def main() -> None:
     """The console script ``golem-launcher``: run the command line and exit with its code."""
-    signal.signal(signal.SIGINT, _leave)  # while modules are loaded there is nothing to look after
+    signal.signal(signal.SIGINT, _leave)  # until a command begins (cli/output.py) nothing is to be looked after
     if sys.argv[1:] == ["--version"]:  # needs none of what commands need, which takes longer to load
         from golem_launcher.cli.own_version import own_version
 
@@ -25,7 +28,6 @@ def main() -> None:
         sys.exit(run_alone(list_sessions))
     from golem_launcher.cli.main import main as run
 
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         run()
     finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
+import signal
 import threading
 from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
@@ -13,6 +14,7 @@ import typer
 from golem_launcher.cli.printing import (
     BAD_USAGE,
     FAILED,
+    INTERRUPTED,
     print_json,
     print_json_line,
     progress,
@@ -83,9 +85,14 @@ def reports_errors(command: Callable[_P, _R]) -> Callable[_P, _R]:
     @functools.wraps(command)
     def wrapper(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
+            if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # that of cli/entry.py
+                signal.signal(signal.SIGINT, signal.default_int_handler)
             return command(*args, **kwargs)
         except LauncherError as error:
             raise typer.Exit(tell_error(error)) from None
+        except KeyboardInterrupt:
+            progress("Interrupted.")
+            raise typer.Exit(INTERRUPTED) from None
         except OSError as error:
             if error.errno == errno.EPIPE:  # nobody reads what we print: typer ends the command
                 raise

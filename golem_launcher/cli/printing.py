@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILED = 1
 BAD_USAGE = 2
+INTERRUPTED = 130
 
 
 def say(text: str) -> None:

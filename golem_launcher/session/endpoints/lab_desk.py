@@ -184,7 +184,8 @@ def _doing(state: SessionState, now: datetime) -> str:
     """What happens to the session's machine, in a sentence: a loss, a move, or how that was over a moment ago."""
     move = state.move
     if move is not None and not move.over:
-        return move.words
+        at_once = "At once: interrupt them, or press Move now on the launcher's page."
+        return f"{move.words} {at_once}" if move.stage == "waiting" else move.words
     if state.stage is Stage.RECOVERING:
         return state.reason
     if move is None or move.over_at is None or (now - move.over_at).total_seconds() > _MOVED_SECONDS:

@@ -179,7 +179,8 @@ def test_a_move_is_told_from_its_begin_to_a_while_after_its_end(desk: LabDesk, r
         return str(desk.look()["doing"])
 
     assert desk.look()["doing"] == ""
-    assert told("waiting") == "large is ready, and takes over as soon as no cell runs."
+    at_once = "At once: interrupt them, or press Move now on the launcher's page."
+    assert told("waiting") == f"large is ready, and takes over as soon as no cell runs. {at_once}"
     recorder.update(stage=Stage.RECOVERING, reason="Whatever.")
     assert told("switching") == "The session goes over to large."
     now = clock.told(clock.now())

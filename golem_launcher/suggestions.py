@@ -20,8 +20,10 @@ def nearest(typed: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(typed: str, known: Iterable[str]) -> str:
-    """``Did you mean 'my-lab'?``, or nothing."""
-    name = nearest(typed, known)
+    """``Did you mean 'my-lab'?``, or nothing. A name that begins with what was typed is nearer than any other."""
+    names = list(known)
+    begun = [name for name in names if typed and name.lower().startswith(typed.lower())]
+    name = min(begun, key=len) if begun else nearest(typed, names)
     return f"Did you mean '{name}'?" if name is not None else ""
 
 

@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperGroup
 
 from golem_launcher.cli.printing import quiet_libraries
+from golem_launcher.suggestions import did_you_mean
 
 _HELP = ["-h", "--help"]
 SUBJECTS = {
@@ -74,6 +75,12 @@ class _Commands(TyperGroup):
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = _OnDemand()  # type: ignore[assignment]  # nobody adds to it
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """As of any group, but ``keep`` is told of ``keep-running`` as well, which typer finds too unlike."""
+        if args[0] not in self.commands and not ctx.resilient_parsing:
+            ctx.fail(f"No such command '{args[0]}'. {did_you_mean(args[0], self.commands)}".rstrip())
+        return super().resolve_command(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """As of any group; typer has added its own options by now, those of completion."""

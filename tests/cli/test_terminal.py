@@ -132,6 +132,7 @@ def test_tab_completes_names(home: Path, shell: str, typed: str, completed: str)
         ("start --software tensorflw", "did you mean 'tensorflow'?"),
         ("generations saved-wrk", "Did you mean 'saved-work'?"),
         ("strat", "Did you mean 'start'?"),
+        ("keep", "Did you mean 'keep-running'?"),
         ("start --netwrk x", "--network"),
     ],
 )

@@ -65,13 +65,12 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 
     Example: golem-launcher ledger --csv > ledger.csv
     """
-    from golem_launcher.session.cleanup import trash
-    from golem_launcher.session.cleanup.ledger import noted
-    from golem_launcher.session.on_disk.directory import session_directories
+    from golem_launcher.session.cleanup.all_sessions import all_sessions
 
     nodes: dict[str, Node | None] = {}
-    listed = [_readable_bill(directory, nodes) for directory in (*session_directories(), *trash.kept())]
-    found = [*(one for one in listed if one is not None), *noted()]
+    every = all_sessions()
+    readable = [_readable_bill(directory, nodes) for directory in every.directories]
+    found = [*(one for one in readable if one is not None), *every.bills]
     found.sort(key=lambda one: one.created_at, reverse=True)
     if json:
         print_json([_bill_json(one) for one in found])

@@ -8,10 +8,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.session.cleanup import leftovers, trash
-from golem_launcher.session.cleanup.ledger import noted
+from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.cleanup.all_sessions import all_sessions
 from golem_launcher.session.on_disk.bill import bill_of
-from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
     from golem_launcher.hub_spawner.users import HubUser
@@ -39,14 +38,15 @@ class Account:
 def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
     """The user's account. Servers begun in an earlier month count once they run into this one only by what they hold.
 
-    Raises ``LauncherError`` where what a server cost can't be read: nobody knows then what is left.
+    Raises ``LauncherError`` or ``OSError`` where what a server cost can't be read: nobody knows then what is left.
     """
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     total = Account()
     with paths.home_of(user.home):
-        for directory in (*session_directories(), *trash.kept()):
+        every = all_sessions()
+        for directory in every.directories:
             total = _with_session(total, directory, token, month)
-        for bill in noted():
+        for bill in every.bills:
             total = _with_bill(total, bill, token, month)
     return total
 

@@ -103,7 +103,7 @@ def end(slug: str, name: str) -> None:
 def _line(user: HubUser, quota: Quota, token: str) -> UserLine:
     try:
         return UserLine(user, quota, account(user, token))
-    except LauncherError as error:
+    except (LauncherError, OSError) as error:
         return UserLine(user, quota, None, str(error))
 
 

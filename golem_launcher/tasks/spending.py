@@ -7,10 +7,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionNotFound
-from golem_launcher.session.cleanup import ledger, leftovers, trash
+from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.cleanup.all_sessions import all_sessions
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.session.on_disk.directory import session_directories
-from golem_launcher.session.on_disk.place import sessions_locked
 from golem_launcher.tasks.record import JobRecord, Line
 
 if TYPE_CHECKING:
@@ -38,13 +37,11 @@ def spent(job: JobDirectory) -> Decimal:
 
 def _found(name: str, since: float) -> Iterator[tuple[str, Decimal]]:
     """The sessions of that name that are over, by when they were created, and what each cost."""
-    with sessions_locked():
-        directories = [*trash.kept(), *session_directories()]
-        bills = ledger.noted()
-    for bill in bills:
+    every = all_sessions()
+    for bill in every.bills:
         if bill.session == name and bill.created_at.timestamp() >= since:
             yield bill.created_at.isoformat(), bill.cost
-    for directory in directories:
+    for directory in every.directories:
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
             state = directory.state()
             is_its_own = state.name == name and state.workload == "tasks" and state.created_at.timestamp() >= since

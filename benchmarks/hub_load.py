@@ -13,7 +13,6 @@ import contextlib
 import random
 import statistics
 import tempfile
-import threading
 import time
 import zipfile
 from dataclasses import dataclass, field
@@ -24,6 +23,7 @@ import psutil
 
 from benchmarks import bed
 from benchmarks.row import Row
+from benchmarks.sampling import sampled
 from golem_launcher import paths
 from golem_launcher.hub_spawner import users
 from golem_launcher.localnet import network as localnet
@@ -34,7 +34,6 @@ from tests.hub_spawner.a_hub import Browser, Hub, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from typing import Self
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
@@ -70,10 +69,12 @@ def rows(base: Path, count: int = _USERS, machines: int = _MACHINES) -> list[Row
     with bed.home(base / "home"), running(place, more=f"c.JupyterHub.active_server_limit = {machines}\n") as hub:
         localnet.up(description)
         try:
-            with _Memory(hub) as memory:
+            memory = _Memory(hub)
+            with sampled(memory.look, every=1.0):
                 began = time.perf_counter()
                 visits = asyncio.run(_all(hub, count, memory))
                 took = time.perf_counter() - began
+            memory.end()
             lost = [name for name in visits if not _kept(name, base)]
         finally:
             hub.kill("hub")
@@ -124,7 +125,7 @@ def rows(base: Path, count: int = _USERS, machines: int = _MACHINES) -> list[Row
 async def _all(hub: Hub, count: int, memory: _Memory) -> dict[str, Visit]:
     async with Browser(hub, "nobody") as probe:
         await hub.answers(probe.http)
-        memory.settle()
+        memory.begin()
     visits = {f"user-{number}": Visit() for number in range(count)}
     await asyncio.gather(
         *(_visit(hub, name, at * _SPACING_SECONDS, visit) for at, (name, visit) in enumerate(visits.items()))
@@ -200,42 +201,35 @@ def _sessions() -> Iterator[SessionDirectory]:
 
 
 class _Memory:
-    """Looks how much memory the hub and the supervisors have, every second, while users come and go."""
+    """How much memory the hub and the supervisors have while users come and go."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = psutil.Process(hub.pid("hub"))
         self.before = self.after = 0
+        """Of the hub: before anybody came, and at the end."""
         self.of_a_server, self.servers = 0.0, 0
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._look)
 
     @property
     def grown(self) -> int:
         return max(self.after - self.before, 0)
 
-    def settle(self) -> None:
+    def begin(self) -> None:
         """The hub is up, and nobody came yet."""
         self.before = self._hub.memory_info().rss
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
+    def end(self) -> None:
+        """All have gone."""
         self.after = self._hub.memory_info().rss
 
-    def _look(self) -> None:
-        while not self._over.wait(1.0):
-            sizes = []
-            for directory in _sessions():
-                with contextlib.suppress(Exception):  # it begins, or has ended
-                    supervisor = psutil.Process(bed.supervisor_pid(directory))
-                    processes = [supervisor, *supervisor.children(recursive=True)]
-                    sizes.append(sum(one.memory_full_info().pss for one in processes if _is_ours(one)))
-            if len(sizes) >= self.servers and sizes:
-                self.of_a_server, self.servers = statistics.mean(sizes), len(sizes)
+    def look(self) -> None:
+        sizes = []
+        for directory in _sessions():
+            with contextlib.suppress(Exception):  # it begins, or has ended
+                supervisor = psutil.Process(bed.supervisor_pid(directory))
+                processes = [supervisor, *supervisor.children(recursive=True)]
+                sizes.append(sum(one.memory_full_info().pss for one in processes if _is_ours(one)))
+        if len(sizes) >= self.servers and sizes:
+            self.of_a_server, self.servers = statistics.mean(sizes), len(sizes)
 
 
 def _is_ours(process: psutil.Process) -> bool:

@@ -3,36 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-from typing import TYPE_CHECKING
 
 import psutil
 
 from benchmarks import bed
 
-if TYPE_CHECKING:
-    from typing import Self
-_EVERY_SECONDS = 0.02
+EVERY_SECONDS = 0.02
 _MEGA = 1_000_000
 
 
 class Memory:
-    """Samples the resident sizes of the supervisor and of the agent's processes, the Lab's among them."""
+    """The resident sizes of the supervisor and of the agent's processes, the Lab's among them: before, and the most."""
 
     def __init__(self, session: bed.Session) -> None:
         self._processes = {"supervisor": [psutil.Process(session.supervisor)], "agent": _agent()}
         self._before = {name: self._size(name) for name in self._processes}
         self._peaks = dict(self._before)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     @property
     def more(self) -> float:
@@ -46,10 +32,10 @@ class Memory:
             f"{name} {self._before[name] / _MEGA:.0f} → {peak / _MEGA:.0f} MB" for name, peak in self._peaks.items()
         )
 
-    def _sample(self) -> None:
-        while not self._over.wait(_EVERY_SECONDS):
-            for name, peak in self._peaks.items():
-                self._peaks[name] = max(peak, self._size(name))
+    def look(self) -> None:
+        """Called every :data:`EVERY_SECONDS`."""
+        for name, peak in self._peaks.items():
+            self._peaks[name] = max(peak, self._size(name))
 
     def _size(self, name: str) -> int:
         size = 0

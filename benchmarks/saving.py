@@ -11,8 +11,9 @@ import time
 from typing import TYPE_CHECKING
 
 from benchmarks import bed
-from benchmarks.memory import Memory
+from benchmarks.memory import EVERY_SECONDS, Memory
 from benchmarks.row import Row
+from benchmarks.sampling import sampled
 from golem_launcher.localnet import network as localnet
 from golem_launcher.session import client
 
@@ -38,7 +39,8 @@ def _large(base: Path, session: bed.Session) -> list[Row]:
     fill(made)
     size = sum(path.stat().st_size for path in made.rglob("*") if path.is_file())
     restic, restic_after, rsync_bytes, changed = _rivals(base, made)
-    with Memory(session) as memory:
+    memory = Memory(session)
+    with sampled(memory.look, EVERY_SECONDS):
         made.rename(work / "data")  # all at once: the session saves by itself meanwhile
         first = _save()
     _edit(work / "data")

@@ -21,8 +21,8 @@ from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths, processes
+from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
-from golem_launcher.access.visit import Visit, judged
 from golem_launcher.peers import is_another_person
 from golem_launcher.session.on_disk import parked
 from golem_launcher.session.suspension.caretaking import LOCK
@@ -114,8 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _show_suspended(self) -> None:
         name = self.server.directory.name
         headers = {name.lower(): value for name, value in self.headers.items()}
-        visit = judged(self.path, headers, _token(self.server.directory))
-        if visit is Visit.ASIDE:
+        visit = visit_of(self.path, headers, _token(self.server.directory))
+        if visit is Visit.BACKGROUND:
             self._give(503, _PLAIN, b"The session is suspended. Nobody woke it up by this.\n")
         elif visit is Visit.STRANGER:
             body = f"<p>Its own link wakes it up: <code>golem-launcher open {html.escape(name)}</code></p>"

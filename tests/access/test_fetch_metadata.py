@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import OriginPolicy, login_cookies
-from golem_launcher.access.visit import Visit, judged
 
 TOKEN = "0123456789abcdef" * 3
 LINK = f"/lab?token={TOKEN}"
@@ -15,8 +15,8 @@ COOKIE = {"cookie": f"_xsrf=2; {login_cookies(TOKEN)}127-0-0-1-8888=value"}
 
 
 def test_who_types_the_link_or_a_bookmark_of_it_comes_by_themselves() -> None:
-    assert judged(LINK, TYPED, TOKEN) is Visit.OWN
-    assert judged("/lab/tree/x.ipynb", {**TYPED, **COOKIE}, TOKEN) is Visit.OWN
+    assert visit_of(LINK, TYPED, TOKEN) is Visit.OWN
+    assert visit_of("/lab/tree/x.ipynb", {**TYPED, **COOKIE}, TOKEN) is Visit.OWN
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_who_types_the_link_or_a_bookmark_of_it_comes_by_themselves() -> None:
     ],
 )
 def test_whom_a_page_may_have_led_there_is_asked(came: dict[str, str]) -> None:
-    assert judged(LINK, {**PAGE, **came}, TOKEN) is Visit.LED
+    assert visit_of(LINK, {**PAGE, **came}, TOKEN) is Visit.LED
 
 
 @pytest.mark.parametrize(
@@ -51,16 +51,16 @@ def test_whom_a_page_may_have_led_there_is_asked(came: dict[str, str]) -> None:
     ],
 )
 def test_what_nobody_looks_at_as_a_page_wakes_nothing(headers: dict[str, str]) -> None:
-    assert judged(LINK, {**headers, **COOKIE}, TOKEN) is Visit.ASIDE
+    assert visit_of(LINK, {**headers, **COOKIE}, TOKEN) is Visit.BACKGROUND
 
 
 @pytest.mark.parametrize(
     "target", ["/", "/lab", "/lab?token=", "/lab?token=0", f"/lab#{TOKEN}", f"/lab?t={TOKEN}", "//[x"]
 )
 def test_a_page_without_token_or_cookie_is_a_strangers(target: str) -> None:
-    assert judged(target, TYPED, TOKEN) is Visit.STRANGER
+    assert visit_of(target, TYPED, TOKEN) is Visit.STRANGER
     other = {"cookie": f"{login_cookies('another token')}127-0-0-1-8888=value; username=x"}
-    assert judged(target, {**TYPED, **other}, TOKEN) is Visit.STRANGER
+    assert visit_of(target, {**TYPED, **other}, TOKEN) is Visit.STRANGER
 
 
 def test_a_labs_cookie_has_the_name_that_is_looked_for() -> None:
@@ -68,4 +68,4 @@ def test_a_labs_cookie_has_the_name_that_is_looked_for() -> None:
     passed = policy.response(b"/lab", [(b"set-cookie", b"username-127-0-0-1-8888=secret; Path=/")])
     cookie = dict(passed)[b"set-cookie"].decode()
     assert cookie.startswith(login_cookies(TOKEN))
-    assert judged("/lab", {**TYPED, "cookie": cookie.partition(";")[0]}, TOKEN) is Visit.OWN
+    assert visit_of("/lab", {**TYPED, "cookie": cookie.partition(";")[0]}, TOKEN) is Visit.OWN

@@ -1,8 +1,8 @@
-"""Who comes to the address of a session that is suspended, as waking it up costs money: judged by a request's head.
+"""Who comes to the address of a suspended session, as waking it up costs money: judged by a browser's fetch metadata.
 
 The provider knows the session's token, and where the Lab's page was open, a stranger's scripts may still run there, at
-the very address. So a token or a cookie says whose session it is, and what the browser says of itself whether a person
-is there. Scripts can't say that in its place: names that begin with ``Sec-`` are the browser's alone.
+the very address. So a token or a cookie says whose session it is, and the metadata whether a person is there. Scripts
+can't say that in the browser's place: headers whose names begin with ``Sec-`` are its alone.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _AHEAD = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 class Visit(Enum):
     """What a request is."""
 
-    ASIDE = auto()
+    BACKGROUND = auto()
     """Nobody looks at the answer as a page: a tab that was left open and asks by itself, a frame, a program, a crawler,
     a page that is loaded ahead."""
     STRANGER = auto()
@@ -35,14 +35,14 @@ class Visit(Enum):
     """Its user's, who typed the address, chose a bookmark, or came from a program of this computer."""
 
 
-def judged(target: str, headers: Mapping[str, str], token: str) -> Visit:
+def visit_of(target: str, headers: Mapping[str, str], token: str) -> Visit:
     """What a GET of ``target`` is, of a session with this ``token``. The names of ``headers`` are in small letters.
 
-    Browsers that say nothing of where they come from (Safari before 16.4) can't be told from scripts: aside.
+    Browsers without fetch metadata (Safari before 16.4) can't be told from scripts: background.
     """
     is_page = headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document"
     if not is_page or any(name in headers for name in _AHEAD):
-        return Visit.ASIDE
+        return Visit.BACKGROUND
     if not _is_theirs(target, headers, token):
         return Visit.STRANGER
     by_themselves = headers.get("sec-fetch-site") == "none" and headers.get("sec-fetch-user") == "?1"

@@ -226,7 +226,7 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     from golem_launcher.errors import SessionNotEnded
     from golem_launcher.session import timeouts
     from golem_launcher.session.cleanup import upkeep
-    from golem_launcher.session.on_disk import liveness, parked
+    from golem_launcher.session.on_disk import liveness, parked_address
     from golem_launcher.session.supervision import fork_server
 
     for name, process in upkeep.recall().items():
@@ -241,7 +241,7 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
         upkeep.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
     fork_server.end()
     stopped += [f"session {name}" for name in sorted(ended)]
-    parked.leave_ended()
+    parked_address.leave_ended()
     stopped += [f"what session {name} left" for name in upkeep.close_dead() if name not in {*ended, *kept}]
     if kept:
         raise SessionNotEnded(" ".join(kept.values()))
@@ -274,9 +274,9 @@ def _end_sessions(living: list[SessionDirectory], *, force: bool) -> dict[str, s
 def _suspended() -> list[str]:
     """The sessions that their users may come back to, at links where nobody answers now."""
     from golem_launcher import paths
-    from golem_launcher.session.on_disk import parked
+    from golem_launcher.session.on_disk import parked_address
 
-    return sorted(path.name for path, what in parked.everywhere(paths.sessions_directory()) if what.suspended)
+    return sorted(path.name for path, what in parked_address.everywhere(paths.sessions_directory()) if what.suspended)
 
 
 def _stop_pages(stopped: list[str]) -> None:

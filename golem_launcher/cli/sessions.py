@@ -135,14 +135,14 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
     """
     from golem_launcher.session import client
     from golem_launcher.session.cleanup import upkeep
-    from golem_launcher.session.on_disk import parked
+    from golem_launcher.session.on_disk import parked_address
 
     directory = client.find(name)
     upkeep.tidy()
     state, url = directory.state(), _answered_link(directory)
     if url is None and state.stage is Stage.SUSPENDED:
         raise SessionError(
-            f"Another program has the address of '{name}'." if parked.is_squatted(directory.path)
+            f"Another program has the address of '{name}'." if parked_address.is_squatted(directory.path)
             else f"Nobody answers at the address of '{name}' yet.",
             f"Go on: golem-launcher wake {name}",
         )  # fmt: skip
@@ -164,13 +164,13 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
 def _answered_link(directory: SessionDirectory) -> str | None:
     """A session's link; where it is suspended, once somebody of ours is at its address."""
     from golem_launcher.session import client
-    from golem_launcher.session.on_disk import parked
+    from golem_launcher.session.on_disk import parked_address
 
     end = time.monotonic() + _CARETAKER_SECONDS
     while True:
         state = directory.state()
         url = client.link(directory, state)
-        may_come = state.stage is Stage.SUSPENDED and not parked.is_squatted(directory.path)
+        may_come = state.stage is Stage.SUSPENDED and not parked_address.is_squatted(directory.path)
         if url is not None or not may_come or time.monotonic() > end:
             return url
         time.sleep(_POLL_SECONDS)

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher import paths
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension import caretaking
 from tests.session.suspension.test_caretaker import wait
 from tests.session.suspension.test_suspension import suspended
@@ -54,7 +54,7 @@ def test_it_takes_an_attentive_press_and_tells_when_nobody_is_there(
     page.clock.run_for(1100)
     expect(button).to_be_enabled()
 
-    parked.leave(sleeper.path)
+    parked_address.leave(sleeper.path)
     wait(str(sleeper.state().address), answers=False)
     for _ in range(100):
         page.clock.run_for(1000)

@@ -16,7 +16,7 @@ from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session.lifetime import borrowed_gpu
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.on_disk.place import JOURNAL
 from golem_launcher.session.saving.saved_work import saved_words
@@ -190,11 +190,11 @@ def _write_end(directory: SessionDirectory, death: Death, became: str, *, closed
         at, stage, reason = now(), death.stage, death.words + became
         if state.saving is not None:
             reason = f"{reason} {saved_words(state.saving)}"
-        before = parked.of(directory.path)
+        before = parked_address.of(directory.path)
         if before is not None and before.suspended is not None and death is DIED:  # while it woke up, and it still can
             stage, address = Stage.SUSPENDED, before.address
             suspended = state.model_copy(update={"address": address, "reason": reason})
-            parked.park(directory.path, suspension.parked_of(suspended, before))
+            parked_address.park(directory.path, suspension.parked_of(suspended, before))
         else:
             address = None
         ended = {"stages": (*state.stages, (stage, at)), "ended_at": at, "address": address}

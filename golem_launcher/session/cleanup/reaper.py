@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.cleanup import leftovers
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directory
 from golem_launcher.session.reporting import notices
 from golem_launcher.session.saving import documents
@@ -133,8 +133,8 @@ def _close(directory: SessionDirectory) -> None:
         return
     notices.begin(directory, "ended")
     at_hub = before.gate_port is not None  # its pages are told by that
-    if before.address is not None and not at_hub and not parked.has_left_word(directory.path):
-        parked.park(directory.path, parked.farewell(before.address, documents.farewell(after)))
+    if before.address is not None and not at_hub and not parked_address.has_left_word(directory.path):
+        parked_address.park(directory.path, parked_address.farewell(before.address, documents.farewell(after)))
         caretaking.begin(os.environ)
 
 

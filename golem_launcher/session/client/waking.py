@@ -15,7 +15,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionDamaged, S
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.saving.saved_work import resuming, saves_into
@@ -60,7 +60,7 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
 
     ``asked``: untyped values by field. Raises ``LauncherError``.
     """
-    name, what = directory.name, parked.of(directory.path)
+    name, what = directory.name, parked_address.of(directory.path)
     if alive(directory) or what is None or what.suspended is None:
         raise SessionNameTaken(f"The session '{name}' wakes up already.", f"See: golem-launcher show {name}")
     if directory.written_state() is None:
@@ -103,7 +103,7 @@ def _rest_of_budget(state: SessionState, network: str) -> Decimal:
 def _rest_of_time(name: str, ends: float) -> Decimal:
     """In hours."""
     left = ends - time.time()
-    if left < parked.LEAST_SECONDS:
+    if left < parked_address.LEAST_SECONDS:
         raise SessionError(
             f"The time of '{name}' is over.",
             f"Say at its link how much more it gets, or by: golem-launcher wake {name} --hours 1",

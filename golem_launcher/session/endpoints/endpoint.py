@@ -13,7 +13,7 @@ from golem_launcher.session.endpoints.lab_desk import LabDesk
 from golem_launcher.session.endpoints.lab_files import LabFiles
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class SessionEndpoint:
         self._workload = workload
         self._ways: WaysIn
         self._listening = False
-        before = parked.of(directory.path)
+        before = parked_address.of(directory.path)
         self._place = before.place if before is not None else (loopback_address(request.name), 0)
         """Host and port of the link: those of before where the session was suspended."""
 
@@ -142,7 +142,7 @@ class SessionEndpoint:
             except OSError:
                 self._recorder.message("Another program has the session's address by now; it has a new one.", "warning")
                 port = 0
-            parked.leave(self._directory.path)
+            parked_address.leave(self._directory.path)
             await self._is_left()
             await self._ways.open_link(port)
 
@@ -151,7 +151,7 @@ class SessionEndpoint:
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _PARKED_SECONDS
         while loop_time() < end:
-            if not await asyncio.to_thread(parked.is_answered, self._directory.path):
+            if not await asyncio.to_thread(parked_address.is_answered, self._directory.path):
                 return
             await asyncio.sleep(_AGAIN_SECONDS)
 

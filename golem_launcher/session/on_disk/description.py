@@ -8,7 +8,7 @@ from golem_launcher import files, processes
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE, alive, state_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def link(directory: SessionDirectory, state: SessionState) -> str | None:
     would be told the token.
     """
     url = directory.url_in(state)
-    return None if state.stage is Stage.SUSPENDED and not parked.is_answered(directory.path) else url
+    return None if state.stage is Stage.SUSPENDED and not parked_address.is_answered(directory.path) else url
 
 
 def damaged(directory: SessionDirectory) -> list[str]:

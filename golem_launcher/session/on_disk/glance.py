@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
 from golem_launcher.errors import SessionError, SupervisorSilent
-from golem_launcher.session.on_disk import liveness, parked, unattended
+from golem_launcher.session.on_disk import liveness, parked_address, unattended
 from golem_launcher.session.on_disk.place import FILES, REQUEST
 
 if TYPE_CHECKING:
@@ -99,6 +99,6 @@ def _state(place: SessionPlace) -> Any:
         except SessionError:  # it begins, or ends
             pass
     written: Any = files.read_json(place.state_file)
-    if not lives and written["stage"] == liveness.SUSPENDED and parked.is_squatted(place.path):
+    if not lives and written["stage"] == liveness.SUSPENDED and parked_address.is_squatted(place.path):
         trouble = liveness.SQUATTED.format(name=place.name)
     return {**written, "trouble": trouble or written["trouble"]}

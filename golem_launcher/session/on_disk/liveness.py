@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.session import timeouts
-from golem_launcher.session.on_disk import parked, unattended
+from golem_launcher.session.on_disk import parked_address, unattended
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def state_of(directory: SessionDirectory) -> SessionState:
 
     if not alive(directory):
         state = directory.state()
-        is_squatted = state.stage == SUSPENDED and parked.is_squatted(directory.path)
+        is_squatted = state.stage == SUSPENDED and parked_address.is_squatted(directory.path)
         return state.model_copy(update={"trouble": SQUATTED.format(name=state.name)}) if is_squatted else state
     try:
         state = SessionState.model_validate(control(directory, "state").get("state"))

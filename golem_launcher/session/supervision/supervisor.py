@@ -18,7 +18,7 @@ from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup import reaper
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
 from golem_launcher.session.reporting.recorder import Recorder
@@ -121,14 +121,16 @@ class Supervisor:
     def _reserve(self, address: contextlib.ExitStack) -> None:
         """Let no other program have the ``address`` of a session that is suspended, until the caretaker has it."""
         with contextlib.suppress(OSError):
-            address.enter_context(reserved(parked_of(self._recorder.state, parked.of(self._directory.path)).place))
+            address.enter_context(
+                reserved(parked_of(self._recorder.state, parked_address.of(self._directory.path)).place)
+            )
 
     async def _hand_over(self) -> None:
         """Wait until the caretaker is at the address of a session that is suspended."""
         loop_time = asyncio.get_running_loop().time
         end = loop_time() + _CARETAKER_SECONDS
         while self._recorder.state.stage is Stage.SUSPENDED and loop_time() < end:
-            if await asyncio.to_thread(parked.is_answered, self._directory.path):
+            if await asyncio.to_thread(parked_address.is_answered, self._directory.path):
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
@@ -136,8 +138,8 @@ class Supervisor:
         """Park the address of a session that is suspended for this ``reason``; whether the disk took that."""
         state, path = self._recorder.state.model_copy(update={"reason": reason}), self._directory.path
         try:
-            kept = parked_of(state, parked.of(path))
-            parked.park(path, kept)
+            kept = parked_of(state, parked_address.of(path))
+            parked_address.park(path, kept)
         except OSError:
             _LOG.exception("its address could not be parked")
             return False
@@ -149,9 +151,9 @@ class Supervisor:
         state, path = self._recorder.state, self._directory.path
         try:
             if state.stage is not Stage.SUSPENDED and seen_at is not None:
-                parked.park(path, parked.farewell(seen_at, documents.farewell(state)))
+                parked_address.park(path, parked_address.farewell(seen_at, documents.farewell(state)))
             elif state.stage is not Stage.SUSPENDED:
-                parked.leave(path)
+                parked_address.leave(path)
             caretaking.begin(self._environment)
         except OSError:
             _LOG.exception("nobody answers at its address")

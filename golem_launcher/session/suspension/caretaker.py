@@ -24,7 +24,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.peers import is_another_person
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension.caretaking import LOCK
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
@@ -77,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Tell a person by a page, and pages' own scripts by JSON. It changes nothing."""
-        what = parked.of(self.server.directory)
+        what = parked_address.of(self.server.directory)
         if not self._comes_in():
             self._give(403, _PLAIN, b"")
         elif what is None and not self.path.startswith(_DESK):
@@ -172,11 +172,11 @@ class _Round:
 
     def _look(self) -> bool:
         """Answer where something is parked and nowhere else; whether anything is."""
-        places = {directory: what.place for directory, what in parked.everywhere(self._sessions)}
+        places = {directory: what.place for directory, what in parked_address.everywhere(self._sessions)}
         for directory, server in list(self._servers.items()):
             if places.get(directory) == server.place:
                 server.seen_at = time.monotonic()
-            elif parked.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
+            elif parked_address.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
                 self._let_go(directory)
         kept_out = []
         for directory, place in places.items():
@@ -193,7 +193,7 @@ class _Round:
         if told != self._written:
             with contextlib.suppress(OSError):  # the disk takes nothing: at the next look again
                 files.write_json(
-                    self._sessions / parked.CARETAKER, processes.ProcessRecord.of(os.getpid()).to_json() | told
+                    self._sessions / parked_address.CARETAKER, processes.ProcessRecord.of(os.getpid()).to_json() | told
                 )
                 self._written = told
 
@@ -219,7 +219,7 @@ def main() -> int:
                 at_work.run()
         except (TimeoutError, FileNotFoundError):  # another one is at work; or the launcher's directory is gone
             return 0
-        if not any(parked.everywhere(sessions)):  # whoever parked one since then saw this one at work
+        if not any(parked_address.everywhere(sessions)):  # whoever parked one since then saw this one at work
             return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, modules, paths, processes
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ def begin(environment: Mapping[str, str]) -> None:
     ``environment``: its own, which knows of no session's node.
     """
     sessions = paths.sessions_directory()
-    if any(parked.everywhere(sessions)) and not _is_at_work(sessions):
+    if any(parked_address.everywhere(sessions)) and not _is_at_work(sessions):
         processes.spawn_detached(
             modules.command(PROGRAM),
             env={**environment, **paths.variables()},
@@ -34,7 +34,7 @@ def begin(environment: Mapping[str, str]) -> None:
 
 def end() -> None:
     """End it. Whatever is parked is answered for again once another one begins."""
-    record = processes.ProcessRecord.from_json(files.read_json(paths.sessions_directory() / parked.CARETAKER))
+    record = processes.ProcessRecord.from_json(files.read_json(paths.sessions_directory() / parked_address.CARETAKER))
     if record is not None:
         record.stop(grace=_END_SECONDS)
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import token_of
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import place_of
-from golem_launcher.session.on_disk.parked import Parked, Suspended
+from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
 from golem_launcher.session.saving.documents import farewell
 from golem_launcher.session.saving.saved_work import saves_into
 from golem_launcher.units import coins_at_a_glance, with_coin
@@ -38,7 +38,7 @@ def left_of(state: SessionState) -> Decimal:
     return max(state.budget - state.cost, Decimal(0))
 
 
-def parked_of(state: SessionState, before: Parked | None) -> Parked:
+def parked_of(state: SessionState, before: ParkedAddress | None) -> ParkedAddress:
     """What a supervisor parks of its session that is suspended now.
 
     ``before``: what was parked of it while it was woken up, where that did not work.
@@ -57,12 +57,12 @@ def parked_of(state: SessionState, before: Parked | None) -> Parked:
         usual_seconds=round(usual, 1),
     )
     address = state.address or (before.address if before is not None else "")
-    return Parked(address, farewell(state, suspended=True), suspended=suspended)
+    return ParkedAddress(address, farewell(state, suspended=True), suspended=suspended)
 
 
 def is_suspended(directory: SessionDirectory) -> bool:
     """Whether a session that does not run is suspended, or was when somebody tried in vain to wake it up."""
-    what = parked.of(directory.path)
+    what = parked_address.of(directory.path)
     return what is not None and what.suspended is not None
 
 
@@ -89,13 +89,13 @@ def gone_on_with(asked: Mapping[str, Any]) -> SessionDirectory | None:
 class Heritage:
     """What the session that takes a suspended one's place has of it."""
 
-    parked: Parked
+    parked: ParkedAddress
     token: str
 
     def give(self, directory: SessionDirectory) -> None:
         """Put it in the ``directory`` of the new one, before its supervisor begins. Raises ``OSError``."""
         directory.write_token(self.token)
-        parked.park(directory.path, self.parked)
+        parked_address.park(directory.path, self.parked)
         directory.append_event(Message(text=f"It is woken up at its own address, {self.parked.address}."))
 
 
@@ -104,7 +104,7 @@ def heritage(directory: SessionDirectory, request: LaunchRequest) -> Heritage | 
 
     ``None`` where that one is not suspended, or the new one does not go on in its workspace, if there is one.
     """
-    what, token = parked.of(directory.path), directory.token()
+    what, token = parked_address.of(directory.path), directory.token()
     if what is None or what.suspended is None or token is None:
         return None
     resumed = request.workspace if request.resume else None
@@ -118,7 +118,7 @@ def give_up(directory: SessionDirectory, why: str = STOPPED) -> None:
     """
     state = directory.state()
     if is_suspended(directory):
-        parked.leave(directory.path)
+        parked_address.leave(directory.path)
     if state.stage is not Stage.SUSPENDED:
         return
     at = now()

@@ -17,12 +17,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, modules, processes
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.on_disk.parked import Parked, Suspended
+    from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
 
 HOURS = ("1", "2", "5")
 """So many a person may give to a session whose time is over."""
@@ -69,7 +69,7 @@ class WakeDesk:
         page = self._pages.get(number)
         if page is None:
             return {"stage": "unknown"}
-        what = parked.of(page.directory)
+        what = parked_address.of(page.directory)
         if what is None or what.suspended is None:
             return {"stage": "over"}  # its session answers here from now on
         if _lives(page.directory):
@@ -82,7 +82,7 @@ class WakeDesk:
         if page is None:
             return {"problem": "This page is too old."}
         with self._one_at_a_time:  # two pages of one session: the second finds it at work
-            what = parked.of(page.directory)
+            what = parked_address.of(page.directory)
             if what is None or what.suspended is None or _lives(page.directory):
                 return {"problem": ""}
             more = [hours] if hours in HOURS and not what.suspended.has_time else []
@@ -124,7 +124,7 @@ def _waking(directory: Path, suspended: Suspended) -> dict[str, Any]:
     }
 
 
-def _suspended(what: Parked, suspended: Suspended, *, by_themselves: bool) -> dict[str, Any]:
+def _suspended(what: ParkedAddress, suspended: Suspended, *, by_themselves: bool) -> dict[str, Any]:
     ends = f"It ends at {datetime.fromtimestamp(suspended.ends).astimezone():%H:%M} at the latest."
     return {
         "stage": "suspended",

@@ -20,7 +20,7 @@ from golem_launcher.processes import ProcessRecord
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cleanup import leftovers, reaper, trash
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.suspension import caretaking
 from golem_launcher.session_state import Saving
@@ -53,7 +53,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessi
     more = {"stage": Stage.READY, "address": free_address(), "saving": saving}
     directory.write_state(directory.state().model_copy(update=more))
     yield directory
-    parked.leave_ended()
+    parked_address.leave_ended()
     caretaking.end()
 
 

@@ -18,7 +18,7 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import upkeep
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.glance import OVER, STAGES, Glance, glance
 from golem_launcher.session.on_disk.place import Lookout, SessionPlace, session_paths
@@ -166,13 +166,13 @@ def test_a_session_is_settled_once_nothing_is_left_to_be_done() -> None:
 def test_an_address_that_is_long_over_is_forgotten() -> None:
     directory = create_session_directory(LaunchRequest(name="a"))
     directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
-    parked.park(directory.path, parked.Parked("http://127.0.0.9:1", "It is over.", 1.0))
+    parked_address.park(directory.path, parked_address.ParkedAddress("http://127.0.0.9:1", "It is over.", 1.0))
     above = paths.sessions_directory()
-    assert list(parked.everywhere(above)) == []
-    assert parked.has_left_word(directory.path), "its supervisor may still be there"
+    assert list(parked_address.everywhere(above)) == []
+    assert parked_address.has_left_word(directory.path), "its supervisor may still be there"
     upkeep.tidy()
-    assert list(parked.everywhere(above)) == []
-    assert not parked.has_left_word(directory.path)
+    assert list(parked_address.everywhere(above)) == []
+    assert not parked_address.has_left_word(directory.path)
 
 
 def test_who_looks_again_and_again_sees_what_comes_and_goes() -> None:

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.session.on_disk import parked
+from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension import caretaking
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = paths.sessions_directory()
     yield directory
-    parked.leave_ended()
+    parked_address.leave_ended()
     caretaking.end()
 
 
@@ -45,7 +45,7 @@ def park(sessions: Path, name: str, *, address: str = "") -> str:
     """An address that is parked from now on."""
     address = address or free_address()
     (sessions / name).mkdir(exist_ok=True)
-    parked.park(sessions / name, parked.farewell(address, _TEXT))
+    parked_address.park(sessions / name, parked_address.farewell(address, _TEXT))
     caretaking.begin(os.environ)
     return address
 
@@ -94,8 +94,8 @@ def test_an_address_says_how_its_session_ended_until_that_is_over(sessions: Path
     assert ask(f"{address}/golem-launcher/farewell", "evil.example") == (403, "")
     assert "secret" not in (sessions / ".caretaker.log").read_text()
 
-    over = replace(parked.farewell(address, _TEXT), until=time.time() - 1)
-    parked.park(sessions / "first", over)
+    over = replace(parked_address.farewell(address, _TEXT), until=time.time() - 1)
+    parked_address.park(sessions / "first", over)
     wait(address, answers=False)
 
 
@@ -107,13 +107,13 @@ def test_one_process_answers_for_all_and_goes_with_the_last(sessions: Path) -> N
     while len(caretakers(sessions)) > 1 and time.monotonic() < end:  # one that came second leaves at once
         time.sleep(0.05)
     (process,) = caretakers(sessions)
-    parked.leave(sessions / "first")
+    parked_address.leave(sessions / "first")
     wait(first, answers=False)
     assert ask(second)[0] == 410
     assert park(sessions, "first", address=first) == first  # while it is at work
     wait(first, answers=True)
     assert caretakers(sessions) == [process]
-    parked.leave_ended()
+    parked_address.leave_ended()
     wait(first, answers=False)
     psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=_SECONDS)
     assert caretakers(sessions) == []
@@ -131,5 +131,5 @@ def test_an_address_that_another_program_has_is_taken_once_it_is_free(sessions: 
 def test_what_makes_no_sense_is_answered_for_by_nobody(sessions: Path, written: str) -> None:
     (sessions / "first").mkdir()
     (sessions / "first" / "parked.json").write_text(written)
-    assert parked.of(sessions / "first") is None
+    assert parked_address.of(sessions / "first") is None
     wait(park(sessions, "second"), answers=True)

@@ -35,7 +35,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import trash, upkeep
 from golem_launcher.session.client import waking
-from golem_launcher.session.on_disk import liveness, parked
+from golem_launcher.session.on_disk import liveness, parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directories, session_directory
 from golem_launcher.session.supervision.supervisor import Supervisor
 from golem_launcher.session.suspension import caretaking, suspension, wake_desk
@@ -87,7 +87,7 @@ def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", *
         }
     )
     directory.write_state(state)
-    parked.park(directory.path, suspension.parked_of(state, None))
+    parked_address.park(directory.path, suspension.parked_of(state, None))
     return directory
 
 
@@ -113,7 +113,7 @@ def test_it_goes_on_with_what_is_left_and_no_longer_unless_its_user_says_so(home
 
 def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> None:
     del home
-    what = parked.of(suspended().path)
+    what = parked_address.of(suspended().path)
     assert what is not None
     assert what.until is None
     assert what.suspended is not None
@@ -130,7 +130,7 @@ def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> 
 def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None:
     del home
     directory = suspended()
-    what = parked.of(directory.path)
+    what = parked_address.of(directory.path)
     assert suspension.heritage(directory, parse_request({"name": "mine"})) is not None  # both are empty
     directory = suspended("second")
     inherited = suspension.heritage(directory, parse_request({"name": "second", "resume": "second"}))
@@ -142,7 +142,7 @@ def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None
     new = create_session_directory(parse_request({"name": "fourth", "resume": "work"}))
     inherited.give(new)
     assert new.token() == directory.token()
-    assert parked.of(new.path) == inherited.parked != what
+    assert parked_address.of(new.path) == inherited.parked != what
     for asked in ({"resume": "fourth@2"}, {"resume": "work", "name": "fourth"}):
         assert suspension.gone_on_with(asked) == new
     create_session_directory(parse_request({"name": "fifth"}))
@@ -211,7 +211,7 @@ def test_killed_while_it_woke_up_it_is_suspended_for_all_who_ask(home: Path) -> 
     directory = wakes_up("mine")
     ends = waking.woken(directory, {}).hours
     assert directory.state().stage is Stage.SUSPENDED
-    what = parked.of(directory.path)
+    what = parked_address.of(directory.path)
     assert what is not None
     assert directory.state().address == what.address
     assert waking.woken(directory, {}).hours <= ends
@@ -229,7 +229,7 @@ def test_a_signal_while_it_wakes_up_is_no_end_that_its_user_asked_for(home: Path
         supervisor._on_signal()
         assert supervisor._is_suspended(Stage.ENDED)
         assert supervisor._keeps_address("Its computer was shut down.")
-        what = parked.of(directory.path)
+        what = parked_address.of(directory.path)
         assert what is not None
         assert supervisor._recorder.state.address == what.address, "it never answered, and is at that address"
         await supervisor._on_stop({})
@@ -243,10 +243,10 @@ def test_a_signal_while_it_wakes_up_is_no_end_that_its_user_asked_for(home: Path
 
 def test_what_fails_half_way_leaves_it_suspended(home: Path) -> None:
     directory = suspended(inputs=())
-    before = (parked.of(directory.path), directory.token(), directory.state())
+    before = (parked_address.of(directory.path), directory.token(), directory.state())
     with pytest.raises(ValueError, match="null byte"):  # as late as can be: no process is begun with such a variable
         client.start(waking.woken(directory, {}), environment={"LATE": "\0"})
-    assert (parked.of(directory.path), directory.token(), directory.state()) == before
+    assert (parked_address.of(directory.path), directory.token(), directory.state()) == before
     assert suspension.is_suspended(directory)
     assert not list(home.glob(".ended/*"))
 
@@ -276,13 +276,13 @@ waking.wake("mine")
 )
 def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last: str) -> None:
     directory = suspended(inputs=())
-    before = parked.of(directory.path)
+    before = parked_address.of(directory.path)
     program = _WAKES_AND_IS_KILLED.replace("LAST", last)
     died = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
     upkeep.close_dead()
     assert directory.state().stage is Stage.SUSPENDED
-    again = parked.of(directory.path)
+    again = parked_address.of(directory.path)
     assert before is not None
     assert again is not None
     assert again.address == before.address == directory.state().address
@@ -328,7 +328,7 @@ def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> Non
     assert client.remove_past() == []
     assert client.stop("mine").stage is Stage.ENDED
     assert directory.state().address is None
-    assert parked.of(directory.path) is None
+    assert parked_address.of(directory.path) is None
     assert len(client.remove_past()) == 1
     suspended()
     client.remove("mine")
@@ -358,7 +358,7 @@ def test_stopped_as_it_is_being_suspended_it_is_over(home: Path) -> None:
     directory = suspended()
     runs(directory)
     assert client.stop("mine", seconds=20).stage is Stage.ENDED
-    assert parked.of(directory.path) is None
+    assert parked_address.of(directory.path) is None
 
 
 def test_stopped_as_somebody_wakes_it_up_it_does_not_run(home: Path) -> None:
@@ -371,7 +371,7 @@ def test_stopped_as_somebody_wakes_it_up_it_does_not_run(home: Path) -> None:
             runs(directory)
         stopping.result()
     assert not liveness.alive(directory)
-    assert parked.of(directory.path) is None
+    assert parked_address.of(directory.path) is None
 
 
 def waits_for_a_lock() -> bool:
@@ -384,9 +384,9 @@ def waits_for_a_lock() -> bool:
 def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -> None:
     directory = suspended()
     directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
-    parked.park(directory.path, parked.farewell(free_address(), "It is over."))
+    parked_address.park(directory.path, parked_address.farewell(free_address(), "It is over."))
     client.stop("mine")
-    assert [path for path, _ in parked.everywhere(home)] == [directory.path]
+    assert [path for path, _ in parked_address.everywhere(home)] == [directory.path]
 
 
 def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher_runs(home: Path) -> None:
@@ -397,7 +397,7 @@ def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher
     _, said, _ = command("down")
     assert "Suspended: mine. Nobody answers at their links now." in said
     assert caretakers(home) == []
-    assert parked.of(directory.path) is not None
+    assert parked_address.of(directory.path) is not None
     wait(address, answers=False)
     over = threading.Event()
     over.set()
@@ -420,12 +420,12 @@ def test_its_link_is_given_while_somebody_of_ours_is_at_its_address(
 def test_that_another_program_has_its_address_is_said(home: Path) -> None:
     del home
     directory = suspended()
-    what = parked.of(directory.path)
+    what = parked_address.of(directory.path)
     assert what is not None
     with socket.create_server(what.place):
         upkeep.tidy()
         end = time.monotonic() + 30
-        while not parked.is_squatted(directory.path) and time.monotonic() < end:
+        while not parked_address.is_squatted(directory.path) and time.monotonic() < end:
             time.sleep(0.02)
         told = client.describe(directory)
         assert told["url"] is None
@@ -439,7 +439,7 @@ def test_that_another_program_has_its_address_is_said(home: Path) -> None:
 def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Path) -> None:
     del home
     directory = suspended()
-    what = parked.of(directory.path)
+    what = parked_address.of(directory.path)
     assert what is not None
     upkeep.tidy()
     wait(what.address, answers=True)
@@ -450,7 +450,7 @@ def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Pa
         await endpoint.open()
         await endpoint.open_link()
         assert endpoint.address == what.address
-        assert not parked.is_answered(directory.path)
+        assert not parked_address.is_answered(directory.path)
         recorder.update(address=endpoint.address, stage=Stage.READY)
         with contextlib.ExitStack() as address:
             supervisor._reserve(address)
@@ -463,7 +463,7 @@ def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Pa
 
     with squatter(what.place) as took:
         asyncio.run(wakes_up_and_is_suspended())
-        assert parked.is_answered(directory.path)
+        assert parked_address.is_answered(directory.path)
         assert not took()
 
 
@@ -531,7 +531,7 @@ def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
     assert not liveness.alive(directory)
     assert directory.state().stage is Stage.SUSPENDED
 
-    parked.leave(directory.path)
+    parked_address.leave(directory.path)
     wait(address, answers=False)
 
 
@@ -544,7 +544,7 @@ def test_who_comes_after_its_time_says_how_much_more_it_gets(home: Path) -> None
     told = desk.wake(number, "720")  # none of those
     assert "time of 'mine' is over" in told["problem"]
     assert not list(home.glob(".ended/*"))
-    parked.leave(directory.path)
+    parked_address.leave(directory.path)
     assert desk.look(number) == {"stage": "over"}
     assert desk.wake(number, "1") == {"problem": ""}
     for _ in range(200):
@@ -595,7 +595,7 @@ def test_a_visit_brings_everything_back_at_the_same_address(ready, node) -> None
     assert ready_again.deadline <= state.deadline + timedelta(seconds=5)
     printed = cell(again, "print(open('note.txt').read(), x + 1)")
     assert "kept 42" in printed, printed
-    assert parked.of(again.path) is None
+    assert parked_address.of(again.path) is None
 
     client.stop(name)
     assert again.state().stage is Stage.ENDED

@@ -49,7 +49,7 @@ class Suspended:
 
 
 @dataclass(frozen=True)
-class Parked:
+class ParkedAddress:
     """One parked address."""
 
     address: str
@@ -72,17 +72,17 @@ class Parked:
         return str(parts.hostname), int(parts.port or 0)
 
 
-def farewell(address: str, told: str) -> Parked:
+def farewell(address: str, told: str) -> ParkedAddress:
     """The address of a session that has ended: for an hour it says how."""
-    return Parked(address, told, time.time() + _FAREWELL_SECONDS)
+    return ParkedAddress(address, told, time.time() + _FAREWELL_SECONDS)
 
 
-def park(directory: Path, parked: Parked) -> None:
+def park(directory: Path, parked: ParkedAddress) -> None:
     """Have the caretaker answer at the address of the session in ``directory``. Raises ``OSError``."""
     files.write_json(directory / _FILE, asdict(parked))
 
 
-def of(directory: Path) -> Parked | None:
+def of(directory: Path) -> ParkedAddress | None:
     """What is parked of the session in ``directory``; ``None`` where nothing is, or no longer."""
     return _read(files.read_json(directory / _FILE))
 
@@ -125,7 +125,7 @@ def leave_ended() -> None:
             leave(directory)
 
 
-def everywhere(sessions: Path) -> Iterator[tuple[Path, Parked]]:
+def everywhere(sessions: Path) -> Iterator[tuple[Path, ParkedAddress]]:
     """All that is parked of sessions in the directory ``sessions``, each with its own directory.
 
     What is long over is forgotten: it is not read again.
@@ -141,10 +141,10 @@ def everywhere(sessions: Path) -> Iterator[tuple[Path, Parked]]:
                 (sessions / name / _FILE).unlink(missing_ok=True)
 
 
-def _read(value: Any) -> Parked | None:
+def _read(value: Any) -> ParkedAddress | None:
     try:
         suspended = value["suspended"]
-        parked = Parked(
+        parked = ParkedAddress(
             str(value["address"]),
             str(value["told"]),
             None if suspended is not None else float(value["until"]),

@@ -77,7 +77,7 @@ def print_sessions(found: Sequence[Glance]) -> None:
     rows = [
         (
             one.name,
-            one.stage + (" (damaged)" if one.is_damaged else ""),
+            one.stage + (" (damaged)" if one.is_damaged else " (moving)" if one.is_moving else ""),
             one.network or "-",
             _provider(one),
             cost(one),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.place import SessionPlace
 
 OVER = frozenset({"ended", "failed", "suspended"})
+MOVED = frozenset({"done", "failed"})
+"""Where a move is over."""
 STAGES = OVER | {
     "checking", "allocating", "negotiating", "deploying", "starting", "ready", "saving", "stopping", "recovering",
 }  # fmt: skip
@@ -41,6 +43,8 @@ class Glance:
     workspace: str | None
     """Where it saves."""
     trouble: str
+    is_moving: bool
+    """Whether it is about to go on at another machine."""
     is_damaged: bool
 
     @classmethod
@@ -51,7 +55,7 @@ class Glance:
         """
         if told["stage"] not in STAGES:
             raise ValueError(told["stage"])
-        machines, saving, deadline = told["machines"], told["saving"], told["deadline"]
+        machines, saving, deadline, move = (told[name] for name in ("machines", "saving", "deadline", "move"))
         return cls(
             name=str(told["name"]),
             stage=told["stage"],
@@ -63,6 +67,7 @@ class Glance:
             deadline=datetime.fromisoformat(deadline) if deadline is not None else None,
             workspace=saving["workspace"] if saving is not None else None,
             trouble=str(told["trouble"]),
+            is_moving=move is not None and move["stage"] not in MOVED and told["stage"] not in OVER,
             is_damaged=bool(told.get("damaged")),
         )
 

@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.cli.session_table import print_sessions
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
@@ -22,7 +23,7 @@ from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.glance import OVER, STAGES, Glance, glance
 from golem_launcher.session.on_disk.place import Lookout, SessionPlace, session_paths
-from golem_launcher.session_state import MachineState, Saving, SessionState
+from golem_launcher.session_state import MachineState, MoveState, Saving, SessionState
 from golem_launcher.ui.cards.view_model import PAST_AT_MOST, SessionViews
 
 if TYPE_CHECKING:
@@ -209,3 +210,13 @@ def test_a_glance_sees_what_the_models_say() -> None:
         assert seen.machines == len(directory.state().machines_in_use)
         assert not seen.is_damaged
     assert len(session_paths()) == len(Stage)
+
+
+def test_a_list_says_that_a_session_is_about_to_go_on_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    create_session_directory(LaunchRequest(name="a"))
+    directory = session_directory("a")
+    for stage in get_args(MoveState.model_fields["stage"].annotation):
+        move = MoveState(stage=stage)
+        directory.write_state(directory.state().model_copy(update={"stage": Stage.READY, "move": move}))
+        print_sessions([glance(SessionPlace(directory.path))])
+        assert ("ready (moving)" in capsys.readouterr().out) is not move.over

@@ -66,6 +66,8 @@ class Brought:
     bytes: int = 0
     left_out: list[str] = field(default_factory=list)
     """With the reason of each."""
+    listed: int = 0
+    """Folders over there that were looked into."""
     could_run: list[str] = field(default_factory=list)
     """Those that some program runs by itself in the folder where they are now."""
 
@@ -166,7 +168,11 @@ async def plan_download(lab: LabClient, words: Sequence[str], folder: Path, brou
 def _check_amount(planned: Sequence[Planned]) -> None:
     """Raise ``AccessError`` for more than is brought at once."""
     if len(planned) > _MOST_FILES:
-        raise AccessError(f"These are more than {_MOST_FILES:,} files.", "Pack them there first: !tar …")
+        raise _too_many("files")
+
+
+def _too_many(what: str) -> AccessError:
+    return AccessError(f"These are more than {_MOST_FILES:,} {what}.", "Pack them there first: !tar …")
 
 
 def _check_size(planned: Sequence[Planned]) -> None:
@@ -315,6 +321,10 @@ async def _entry(lab: LabClient, path: str) -> dict[str, Any]:
 
 
 async def _list(lab: LabClient, path: str, brought: Brought) -> list[dict[str, Any]]:
+    """What is in a folder over there. Raises ``AccessError`` for more than anybody has: a stranger's have no end."""
+    brought.listed += 1
+    if brought.listed > _MOST_FILES:
+        raise _too_many("folders")
     found = await _asked(lab, path, "type=directory", most=_LARGEST_LISTING)
     content = found.get("content") if isinstance(found, dict) else None
     entries = []
@@ -323,6 +333,8 @@ async def _list(lab: LabClient, path: str, brought: Brought) -> list[dict[str, A
         if entry is None:
             name = one.get("name") if isinstance(one, dict) else one
             brought.left_out.append(f"{clean_line(str(name), longest=80)}: no name for a file here")
+            if len(brought.left_out) > _MOST_FILES:
+                raise _too_many("files")
         else:
             entries.append(entry)
     return sorted(entries, key=lambda entry: str(entry["name"]))

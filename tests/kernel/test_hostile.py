@@ -143,6 +143,14 @@ def test_folders_without_end_end(there):
     assert brought.files == 0
 
 
+@pytest.mark.parametrize("names", [["left", "right"], ["left", *([".no-name"] * 60)]])
+def test_folders_that_branch_without_end_and_names_without_end_are_given_up(there, monkeypatch, names):
+    monkeypatch.setattr(transfer, "_MOST_FILES", 50)
+    endless = [{"name": name, "type": "directory"} for name in names]
+    with pytest.raises(AccessError, match="more than 50"):
+        there([_listing(endless)], _download(["*"]))
+
+
 def test_more_files_than_a_notebook_needs_are_refused(there):
     entries = [{"name": f"f{number}", "type": "file", "size": 1} for number in range(30_000)]
     with pytest.raises(AccessError, match="more than 20,000"):

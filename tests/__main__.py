@@ -172,8 +172,9 @@ def _again(job: jobs.Job, code: int) -> int:
 
 
 def _pytest(job: jobs.Job) -> list[str]:
-    cache = ["-o", f"cache_dir={_CACHE / job.name}", "-o", "junit_family=xunit1"]
-    return [sys.executable, "-m", "pytest", "-q", *cache, *job.options]
+    own = ["-o", f"cache_dir={_CACHE / job.name}", "-o", "junit_family=xunit1"]
+    without = ["-p", "no:nbval"]  # it is for notebooks, and takes two seconds of each job to load
+    return [sys.executable, "-m", "pytest", "-q", *own, *without, *job.options]
 
 
 def _report(job: jobs.Job) -> Path:

@@ -19,6 +19,7 @@ def quick(monkeypatch):
         monkeypatch.setattr(benchmark, name, 0.02)
 
 
+@pytest.mark.slow
 def test_it_runs_from_the_archive_as_a_program_of_its_own(tmp_path):
     archive = tmp_path / "agent.pyz"
     archive.write_bytes(agent_archive())

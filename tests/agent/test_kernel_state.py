@@ -262,6 +262,7 @@ def kernel(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_what_is_left_out_stays_so_in_kernels_that_are_started_anew(kernel, tmp_path):
     state = tmp_path / "state"
     kept, answer, _ = kernel(
@@ -305,6 +306,7 @@ def _plain(path):
     return data + b"".join(base64.b64decode(group.get("small", "")) for group in groups)
 
 
+@pytest.mark.slow
 def test_what_is_too_large_is_told_once(kernel):
     big = "big = bytes(513 << 20); until = 'big'"
     _, table, *after = kernel(big, "%state", "n = 1; until = 'n'", "%state", "print('again')")

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(bool(why_no_sandbox()), reason="no sandbox here"),
     pytest.mark.skipif(shutil.which("mksquashfs") is None, reason="squashfs-tools is not installed"),
 ]

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from golem_launcher import processes
 
+pytestmark = pytest.mark.slow
+
 ONE = '[[provider]]\nname = "only"\n'
 PROGRAM = [sys.executable, "-m", "golem_launcher.cli.main"]
 
@@ -36,7 +38,7 @@ UNSHARE = ["unshare", "--user", "--map-root-user"]
 
 
 def launcher(*words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*prefix, *LAUNCHER, *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*prefix, *LAUNCHER, *words], capture_output=True, text=True, timeout=300, check=False)
 
 
 def needs(*unshare: str) -> None:

@@ -31,6 +31,8 @@ from golem_launcher.session.preparation import network_hosts
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.slow
+
 _ASK = """
 import json
 from golem_launcher.node import manager

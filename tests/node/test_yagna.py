@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Config = Callable[..., yagna.YagnaConfig]
 
 
+pytestmark = pytest.mark.slow
+
+
 def _fake(directory: Path, script: str) -> Path:
     """A program in yagna's place that fails in some way of its own."""
     path = directory / "fake"

@@ -91,6 +91,7 @@ async def until(condition, seconds=20):
     await asyncio.wait_for(poll(), seconds)
 
 
+@pytest.mark.slow
 def test_paths_environment_and_python(opened, kind, monkeypatch):
     monkeypatch.setenv("YAGNA_APPKEY", "secret")
     monkeypatch.setenv("GSB_URL", "unix:/secret")
@@ -443,6 +444,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_killed_provider_leaves_no_process(kind, short_path):
     provider = subprocess.Popen(
         [sys.executable, "-c", PROVIDER, str(short_path), kind.name[0]], stdout=subprocess.PIPE, start_new_session=True
@@ -580,6 +582,7 @@ def test_the_choice_is_explained():
             choose_runtime("sandbox")
 
 
+@pytest.mark.slow
 def test_the_environment_is_made_in_a_blink(base, short_path):
     import time  # noqa: PLC0415
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.localnet import network
 
-pytestmark = pytest.mark.skipif(bool(why_no_sandbox()), reason="no sandbox here")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(why_no_sandbox()), reason="no sandbox here")]
 
 TWO = """
 terminate_seconds = 0

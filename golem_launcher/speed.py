@@ -38,7 +38,7 @@ class SoFar:
         self._told = (0, 0)
 
     def told(self, done: int, total: int) -> None:
-        """So many of so many by now."""
+        """Take how many of how many are done by now."""
         self._told = done, total
 
     def far(self) -> tuple[str, float | None]:

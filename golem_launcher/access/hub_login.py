@@ -240,7 +240,7 @@ class HubLogin:
         return self._with_version(Served(302, [*headers, *cookies], b""))
 
     def _with_version(self, served: Served) -> Served:
-        """As the hub, which compares, wants to hear it of its servers."""
+        """Add the header by which a hub checks its servers' JupyterHub version."""
         version = (b"x-jupyterhub-version", self._settings.version.encode())
         return Served(served.status, [*served.headers, version], served.body) if version[1] else served
 

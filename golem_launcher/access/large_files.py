@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LargeFiles:
-    """Of one session, for all who show its JupyterLab."""
+    """The large files of one session, shared by everything that serves its JupyterLab."""
 
     connect: Callable[[], Awaitable[Stream]]
     """Connects to JupyterLab for one question, whose answer may be long. Raises ``AccessError`` or ``OSError``."""

@@ -25,7 +25,10 @@ _PAUSE_SECONDS = 0.05
 
 
 class QuickAck:
-    """Of one connection, for whoever reads it; without ``TCP_QUICKACK``, or a socket, it does nothing."""
+    """When one connection's messages are acknowledged.
+
+    Its reader calls this; without ``TCP_QUICKACK``, or a socket, it does nothing.
+    """
 
     def __init__(self, connection: socket.socket | None) -> None:
         self._connection = connection if _QUICK is not None else None

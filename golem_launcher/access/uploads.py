@@ -123,7 +123,7 @@ class _Upload:
 
 
 class Uploads:
-    """Of one session, by their paths below JupyterLab's base."""
+    """A session's uploads in progress, by their paths below JupyterLab's base."""
 
     def __init__(self, begin: Callable[[Headers], Awaitable[Sending]]) -> None:
         """``begin`` makes what has parts asked with these headers. Raises ``AccessError`` where there is no way."""

@@ -38,7 +38,7 @@ class Use:
         self._at = self._clock()
 
     def moved(self, size: int) -> None:
-        """So many bytes went one way or the other."""
+        """Count ``size`` bytes that went one way or the other."""
         now = self._clock()
         if now - self._began > _WITHIN_SECONDS:
             self._began, self._moved = now, 0

@@ -227,7 +227,7 @@ class Vpn:
             raise
 
     def _drop(self, making: asyncio.Task[_Opened]) -> None:
-        """Nobody waited for this connection when it was made: end it."""
+        """End a connection that nobody was waiting for any more when it was made."""
         for given_up in self._given_up.values():
             if making in given_up:
                 given_up.remove(making)

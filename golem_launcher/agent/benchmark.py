@@ -119,7 +119,7 @@ def _disk(directory: str) -> dict[str, float]:
 
 
 def _gpu() -> float | None:
-    """Of a GPU, 10 to the 12 operations a second; ``None`` where there is none, or no PyTorch that reaches it."""
+    """The speed of the GPU in teraflops; ``None`` where there is none, or no PyTorch that reaches it."""
     if not gpus.gpus() or importlib.util.find_spec("torch") is None:
         return None
     try:

@@ -171,7 +171,7 @@ class _Stream:
 
 
 class CellOutputs:
-    """Of all kernels of one server. Called in its loop alone."""
+    """The outputs of all kernels of one server. Call it in the server's loop only."""
 
     def __init__(self, server: ServerApp) -> None:
         self._server = server

@@ -150,7 +150,7 @@ class Control:
         return {}
 
     def lead(self, lab_token: object) -> dict[str, Any]:
-        """This machine is used from now on: JupyterLab wants to see ``lab_token``, and variables come back in it.
+        """Make this machine the head: JupyterLab takes ``lab_token`` from now on, and variables come back.
 
         Raises ``ValueError`` for what is no token.
         """

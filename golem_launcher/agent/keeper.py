@@ -253,7 +253,7 @@ class _Keeper:
                 self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
 
     def _take_lead(self, lab_token: str) -> None:
-        """This machine is used from now on, by that token: so is a JupyterLab that is started anew."""
+        """Make this machine the head, with that token; a JupyterLab that is started again takes it as well."""
         if self._config.waits_for_lead and not self._held:
             self._workload.at = 0.0
         self._config = self._config._replace(lab_token=lab_token, stands_by=False)

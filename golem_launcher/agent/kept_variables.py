@@ -13,7 +13,7 @@ _LONGEST_PATH, _LONGEST_NAME, _LONGEST_REASON = 200, 60, 160
 
 
 def kept_variables(root: str) -> list[dict[str, Any]]:
-    """Of each notebook: the largest of its variables, those that are lost, and how many there are of either."""
+    """For each notebook, its largest variables, those that are lost, and how many there are of both."""
     place = os.path.join(root, PLACE)  # noqa: PTH118 - pathlib costs time
     try:
         states = sorted(os.listdir(place))[: 10 * _MOST_NOTEBOOKS]  # noqa: PTH208

@@ -88,7 +88,7 @@ def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
 
 
 def _take_lead(server: ServerApp, config: Config, archive: str, lead: int) -> None:
-    """This machine is used from now on: who has the session's token comes in, and variables come back."""
+    """Make this machine the head: the session's token is accepted, and variables come back."""
     server.io_loop.remove_handler(lead)
     token = os.read(lead, _LONGEST_TOKEN).decode()
     if SessionsWithState is not None:

@@ -37,7 +37,10 @@ _ARGUMENT = f"--IPKernelApp.extra_extensions={extension.__package__}"
 
 
 class NotebookStates:
-    """Of one workspace. ``tickets`` is a directory outside of it; ``archive`` is where kernels find our code."""
+    """Which notebook of a workspace has which state.
+
+    ``tickets`` is a directory outside of it; ``archive`` is where kernels find our code.
+    """
 
     def __init__(self, root: str, tickets: str, archive: str) -> None:
         self._root = root

@@ -34,7 +34,7 @@ class Report(NamedTuple):
 
     @property
     def line(self) -> str:
-        """As it is written."""
+        """The report as the line that is written."""
         return f"{MARK}{json.dumps(self._asdict())}\n"
 
 

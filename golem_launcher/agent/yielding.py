@@ -9,7 +9,7 @@ _SECONDS = 0.01
 
 
 class Turns:
-    """Of one worker. It says after each part that others may go on now; they do, a hundred times a second."""
+    """Lets one long task yield: it calls this after each part, and a hundred times a second others get their turn."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()

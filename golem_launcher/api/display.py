@@ -136,5 +136,5 @@ def in_notebook() -> bool:
 
 
 def bundle(shown: Shown) -> dict[str, str]:
-    """As Jupyter's messages have it."""
+    """A MIME bundle, as Jupyter's display messages have it."""
     return {"text/plain": shown.text, "text/html": shown.html}

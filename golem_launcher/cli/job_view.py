@@ -50,7 +50,7 @@ class _Machine:
 
 @dataclass
 class JobView:
-    """Of one run of a job; ``told`` is for its runner. ``with`` it."""
+    """Shows one run of a job. A context manager; pass ``told`` to the job's runner."""
 
     labels: list[str]
     coin: str = "GLM"

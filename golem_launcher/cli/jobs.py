@@ -63,7 +63,7 @@ class Job(Protocol):
 
     @property
     def verify(self) -> int:
-        """So many providers must come to the same result."""
+        """How many providers must come to the same result."""
 
     def model_dump(self, *, mode: str = "python", exclude: set[str] | None = None) -> dict[str, Any]:
         """Its fields: it is a model of pydantic's."""

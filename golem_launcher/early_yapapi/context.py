@@ -30,7 +30,7 @@ class WorkContext:
 
     @property
     def id(self) -> str:
-        """Of the activity."""
+        """The activity's id."""
         return str(self._context.id)
 
     @property

@@ -31,7 +31,7 @@ _INTERRUPTED = ("KeyboardInterrupt", "")
 
 
 class CellRunner:
-    """Of one notebook. ``pass_on`` gives a request to the kernel over there, or raises ``NotConnected``."""
+    """Runs the cells of one notebook. ``pass_on`` gives a request to the remote kernel, or raises ``NotConnected``."""
 
     def __init__(
         self,

@@ -55,7 +55,7 @@ class ClientSockets:
 
     @property
     def session(self) -> str:
-        """By which messages of our own are known."""
+        """The session id of messages that we make ourselves."""
         return str(self._session.session)
 
     def open(self, heard: Callable[[str, list[bytes], Message], None]) -> None:

@@ -289,7 +289,10 @@ class FarKernel:
         await socket.send_str(json.dumps({"received": self._received}))
 
     def _take_count(self, text: str) -> None:
-        """So many the other side has. It can't have more than there are, nor fewer than before: ``ValueError``."""
+        """Take how many messages the other side has.
+
+        Raises ``ValueError`` if there are not so many, or fewer than before.
+        """
         value = json_value(text.encode(), most=256)
         received = value.get("received") if isinstance(value, dict) else None
         if not isinstance(received, int) or not self._counted <= received <= self._counted + len(self._unsent):

@@ -25,7 +25,7 @@ _LOOK_SECONDS = 0.3
 
 
 class GpuBorrower:
-    """Of one notebook. ``borrow`` before each cell that needs a GPU, ``renew`` after it."""
+    """Borrows a GPU for one notebook. Call ``borrow`` before each cell that needs one, ``renew`` after it."""
 
     def __init__(self) -> None:
         self._last: tuple[Connection, dict[str, Any], float] | None = None

@@ -37,7 +37,7 @@ class Message:
 
     @property
     def id(self) -> str:
-        """By which others name it as their parent."""
+        """The message's id, by which replies name it as their parent."""
         return str(self.header["msg_id"])
 
     @property

@@ -291,7 +291,7 @@ def _refuse_real_money(request: LaunchRequest) -> None:
 
 
 def _forget_what_is_over() -> None:
-    """Of notebooks that were killed, whose sessions are over by now."""
+    """Remove the records of notebooks that were killed and whose sessions are over."""
     from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.session.on_disk import liveness
 

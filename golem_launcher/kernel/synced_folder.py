@@ -30,7 +30,7 @@ _TELL_SECONDS = 0.3
 
 
 class SyncedFolder:
-    """Of one notebook. Its methods are called by commands and at the kernel's end, one at a time."""
+    """The synced folder of one notebook. Commands call its methods, and so does the kernel's end, one at a time."""
 
     def __init__(self, record: KernelRecord, connected: Callable[[], Connection]) -> None:
         """``connected`` gives the notebook's connection, or raises ``NotConnected``."""

@@ -223,7 +223,7 @@ def _down(size: float) -> float:
 
 
 def sized(name: str, size: float) -> str:
-    """So much of what a field asks for, in words: ``4 cores``, ``7.5 GiB of memory``."""
+    """An amount of what a field asks for, in words: ``4 cores``, ``7.5 GiB of memory``."""
     shown, unit, what = f"{size:.3g}" if size < _LONG else f"{size:.0f}", about(name).unit, title(name).casefold()
     if unit == what:
         return f"{shown} {unit.removesuffix('s') if size == 1 else unit}"

@@ -36,7 +36,7 @@ class _One(Collector):
 
 
 class Exposition:
-    """Of one registry. For one thread at a time."""
+    """The text of one registry. Not thread-safe."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry

@@ -121,7 +121,7 @@ def _reading(directory: SessionDirectory, known: _Known, state: SessionState) ->
 
 
 def _state(directory: SessionDirectory, known: _Known) -> SessionState:
-    """As it was written last; from the other files where that can't be read. Raises ``SessionNotFound``."""
+    """The session's state as last written; if unreadable, from its other files. Raises ``SessionNotFound``."""
     stamp = _stamp(directory.state_file)
     if known.state is None or stamp is None or stamp != known.state_stamp:
         known.state, known.state_stamp = directory.state(), stamp

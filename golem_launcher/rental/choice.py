@@ -286,7 +286,7 @@ class Choice:
         return not reason
 
     def _has_another(self, provider_id: str, *, answered: bool) -> bool:
-        """Of a provider one of whose offers will not do: whether another will, as far as its offers say."""
+        """Whether a provider whose one offer will not do has another that will, as far as its offers say."""
         if answered:  # it came to no terms with us by the one that would do
             self.suitable.discard(provider_id)
         return provider_id in self.suitable

@@ -77,7 +77,7 @@ class Hiring:
 
     @property
     def agreement_id(self) -> str:
-        """Of the present one; empty before anybody signed."""
+        """The present agreement's id; empty before one is signed."""
         return self._signed.id if self._signed is not None else ""
 
     async def agree(self, patience: Patience) -> None:

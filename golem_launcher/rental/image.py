@@ -74,7 +74,7 @@ class SessionImage:
         return self._offering.served if self._offering is not None else None
 
     def served_to(self, provider_id: str) -> int | None:
-        """Of these the bytes that went to one provider; ``None`` where it is not known who was given what."""
+        """How many of these bytes went to one provider; ``None`` where it is not known who was given what."""
         return self._offering.served_to(provider_id) if self._offering is not None else None
 
     async def prepare(self, *, making: Callable[[str, int, int, str], None], say: Callable[[str], None]) -> None:
@@ -142,7 +142,7 @@ async def _make(variant: str, making: Callable[[str, int, int, str], None]) -> N
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """As Ctrl-C does, so that nothing half is left; by force when that does not help."""
+    """End the process by SIGINT, so that it leaves nothing unfinished; kill it if that does not help."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.send_signal(signal.SIGINT)

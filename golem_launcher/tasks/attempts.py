@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class AttemptLines:
-    """Of one run of a job; ``told`` is for its runner. Nothing depends on these lines: they may be lost."""
+    """Writes who is at which task in one run of a job; pass ``told`` to its runner.
+
+    Nothing depends on these lines: they may be lost.
+    """
 
     def __init__(self, record: JobRecord) -> None:
         self._record = record

@@ -116,13 +116,13 @@ class Executor(concurrent.futures.Executor):
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._shut = False
-        self._telling = ExecutorNarration(self._request)
+        self._narration = ExecutorNarration(self._request)
         self._over: BaseException | None = None
         """Why nothing more is done; ``None`` while it is."""
 
     @property
     def name(self) -> str:
-        """Of its session: ``golem-launcher show`` tells how it is."""
+        """The name of its session, for ``golem-launcher show``."""
         return self._request.name
 
     @property
@@ -183,7 +183,7 @@ class Executor(concurrent.futures.Executor):
         """End the session at once: nobody waits for what runs, and it would be paid for."""
         with self._lock:
             self._shut = True
-        self._telling.interrupted(self.name)
+        self._narration.interrupted(self.name)
         if self._working is not None:
             self._tell(self._working.cancel)
 
@@ -199,7 +199,7 @@ class Executor(concurrent.futures.Executor):
         if self._thread is not None:
             self._thread.join(_LEAVE_SECONDS)
         if self.session is not None and liveness.alive(self.session):
-            self._telling.interrupted(self.name)
+            self._narration.interrupted(self.name)
             with contextlib.suppress(LauncherError):
                 client.stop(self.name, force=True)
 
@@ -301,7 +301,7 @@ class Executor(concurrent.futures.Executor):
 
     def told(self, happened: JobEvent) -> None:
         """For who waits where the executor was made."""
-        self._telling.told(happened)
+        self._narration.told(happened)
 
     def _place(self, task: int) -> Path:
         """The directory for files that come back of a task."""

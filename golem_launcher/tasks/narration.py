@@ -30,7 +30,7 @@ class ExecutorNarration:
             sys.stderr.flush()
 
     def interrupted(self, name: str) -> None:
-        """Somebody who was waiting waits for the end of its session now."""
+        """Say that the wait was interrupted and the session is being ended."""
         if self._watched:
             sys.stderr.write(f"Interrupted. The session '{name}' is being ended.\n")
             sys.stderr.flush()

@@ -23,7 +23,7 @@ class Owner(Protocol):
         """Why the user does not want this result, in words; empty when it is wanted."""
 
     async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """This is the task's result: the only one. Raises ``OSError`` when it can't be kept."""
+        """Keep the task's result. Called once for each task. Raises ``OSError`` when it can't be kept."""
 
     async def give_up(self, task: int, reason: str) -> None:
         """The task failed, and is not tried again; the answer that was its last is still there."""

@@ -50,7 +50,7 @@ def _found(name: str, since: float) -> Iterator[tuple[str, Decimal]]:
 
 
 def _cost(directory: SessionDirectory) -> Decimal:
-    """Of a session whose supervisor is dead: all of its budget where something may go on at its node."""
+    """What a session cost; its whole budget if its supervisor is dead and something may still run at its node."""
     leftovers.close(directory, start_node=True)
     state = directory.state()
     return state.budget if leftovers.may_cost_more(directory) else state.cost

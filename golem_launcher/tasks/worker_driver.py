@@ -35,7 +35,7 @@ class _Held(NamedTuple):
 
 
 class WorkerDriver:
-    """Of one worker, from when it is ready until it is lost. Made where a loop runs."""
+    """Drives one worker, from when it is ready until it is lost. Made where a loop runs."""
 
     def __init__(self, worker: Worker, job: str, scheduler: Scheduler, owner: Owner) -> None:
         self.worker = worker

@@ -129,7 +129,7 @@ class ChunkFiles:
         return os.path.join(self._directory, f"state-{number}.json")
 
     def _numbers(self) -> list[int]:
-        """Of the manifests, the newest first."""
+        """The numbers of the manifests, the newest first."""
         try:
             names = os.listdir(self._directory)
         except OSError:

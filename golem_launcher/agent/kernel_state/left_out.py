@@ -16,7 +16,7 @@ _LARGEST = 1024 * 1024
 
 
 class LeftOut:
-    """Of the state in ``directory``, as they were written last. A file that is damaged counts as none."""
+    """Which variables the state in ``directory`` leaves out, as last written. A damaged file counts as none."""
 
     def __init__(self, directory: str) -> None:
         self._path = os.path.join(directory, _FILE)

@@ -41,7 +41,7 @@ def mark(ticket: str) -> None:
 
 
 def unmark(ticket: str) -> None:
-    """They are, or can't be for now."""
+    """Remove the mark: the variables are kept, or can't be for now."""
     with contextlib.suppress(OSError):
         os.unlink(ticket + _UNKEPT)
 

@@ -64,5 +64,5 @@ def line_of(path: str, entry: IndexEntry) -> list[Any]:
 
 
 def _together(ids: list[str]) -> list[str]:
-    """They as they travel: one by one, or of very many some in one text, which takes less memory over there."""
+    """Chunk ids as they are sent: one by one or, if very many, several in one string: less memory for the reader."""
     return ids if len(ids) <= _SOME else ["".join(ids[at : at + _SOME]) for at in range(0, len(ids), _SOME)]

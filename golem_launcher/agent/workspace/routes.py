@@ -32,7 +32,7 @@ class WorkspaceRoutes:
         """Of uploads: what goes to one file goes there one after the other."""
 
     def of(self, request: Handler) -> Routes:
-        """By path, what answers this ``request``, a POST."""
+        """Find the handler of a POST ``request`` by its path."""
         service, copying = self._service, self._service.copying
 
         def with_body(answer: Callable[[dict[str, Any]], Any]) -> Callable[[], Any]:

@@ -31,7 +31,7 @@ class Copy(NamedTuple):
 
 
 class Copies:
-    """Of those files of which a chunk was asked for in vain. One thread at a time, but ``want`` and ``read``."""
+    """Copies of files of which a chunk was asked for in vain. Not thread-safe, except for ``want`` and ``read``."""
 
     def __init__(self, directory: str | None) -> None:
         self._directory = directory
@@ -48,7 +48,7 @@ class Copies:
         self._wanted.add(path)
 
     def forget(self, path: str) -> None:
-        """This file stands still, or is gone."""
+        """Drop the copy of a file that no longer changes, or is gone."""
         self._wanted.discard(path)
         self._drop(path)
 

@@ -130,5 +130,5 @@ def _is_below(path: str, left_out: dict[str, str]) -> bool:
 
 
 def too_many(path: Path) -> SessionError:
-    """Of a folder that is more than a project."""
+    """The error for a folder with more files than a project has."""
     return SessionError(f"There are more than {MOST_FILES:,} files in {path}.", "Sync a folder in it.")

@@ -47,7 +47,7 @@ class SyncedSession(Protocol):
     over: str
 
     async def state(self) -> SessionState:
-        """As written last."""
+        """The session's state, as last written."""
 
 
 class Sync:

@@ -164,7 +164,7 @@ class Paced:
         self._last: tuple[int, int | None] = (0, None)
 
     def __call__(self, done: int, size: int | None) -> None:
-        """So many bytes are done."""
+        """Called with the number of bytes that are done."""
         self._last = (done, size)
         now = asyncio.get_running_loop().time()
         if self._interval is not None and now >= self._next:

@@ -297,6 +297,6 @@ def _icmp_answer(packet: Echo | Unserved | Datagram, mac: bytes, kind: bytes, bo
 
 
 def _ip_header(packet: Echo | Unserved | Datagram, length: int, protocol: int) -> bytes:
-    """Of an answer to a packet, with ``length`` bytes below it."""
+    """The IP header of a reply to a packet, with ``length`` bytes of payload."""
     header = _ip.pack(0x45, 0, _ip.size + length, 0, 0x4000, 64, protocol, 0, packet.target, packet.source)
     return header[:10] + _word.pack(-remainder(header) % _MODULUS) + header[12:]

@@ -44,7 +44,7 @@ class Offering:
         return self._file.served if self._file is not None and self._ours else None
 
     def served_to(self, node_id: str) -> int | None:
-        """Of these the bytes that one peer was given; ``None`` where that is not known either."""
+        """How many of these bytes one peer was given; ``None`` where that is not known."""
         return self._file.served_to(node_id) if self._file is not None and self._ours else None
 
     async def start(self) -> str:

@@ -52,7 +52,7 @@ class Refusal(BaseModel):
 
 
 def beyond_budget(bill: str, amount: Decimal, room: Decimal, coin: str) -> Refusal:
-    """Of a bill that is right and more than what the budget leaves; nobody is to blame."""
+    """The refusal of a bill that is correct but more than what is left of the budget; nobody is to blame."""
     left = f"the {with_coin(room, coin)} that the budget leaves"
     why = f"{bill.capitalize()} of {with_coin(amount, coin)} is more than {left}."
     return Refusal(at=clock.now(), bill=bill, amount=amount, coin=coin, most=room, why=why, dishonest=False)

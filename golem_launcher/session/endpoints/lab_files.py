@@ -32,7 +32,7 @@ _MOST = 8
 
 
 class LabFiles:
-    """Of one session's head. ``attach`` each provider, ``detach`` from it."""
+    """Large files of the Lab at one session's head. ``attach`` to each of its providers, ``detach`` when it goes."""
 
     def __init__(self, directory: SessionDirectory, head: MachineEndpoint) -> None:
         self._scratch = directory.scratch

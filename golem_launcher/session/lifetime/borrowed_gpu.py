@@ -61,7 +61,7 @@ class _Lent:
 
 
 class BorrowedGpu:
-    """Of one session. ``watch`` from when it is ready to its end."""
+    """Hands a session's borrowed GPU back by itself. Run ``watch`` from when the session is ready to its end."""
 
     def __init__(self, head: Movable, recorder: Recorder, directory: Path) -> None:
         """``directory``: the session's."""

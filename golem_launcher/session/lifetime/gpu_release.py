@@ -47,7 +47,7 @@ def without_gpu(price: Decimal | None) -> dict[str, Any]:
 
 
 class GpuRelease:
-    """Of one session. ``carry_out`` while it runs; what it is told comes from its idleness."""
+    """Lets a session go on without its GPU. Run ``carry_out`` while it runs; its idleness calls the rest."""
 
     def __init__(self) -> None:
         self._wanted: asyncio.Queue[LaunchRequest] = asyncio.Queue()
@@ -58,13 +58,13 @@ class GpuRelease:
         """Whether no machine took it since it was last used."""
 
     def begin(self, asked: LaunchRequest) -> None:
-        """Nobody uses it, and all is saved; ``asked``: with the GPU that it has."""
+        """Give the GPU up. Called when nobody uses it and all is saved; ``asked``: with the GPU that it has."""
         self._used.clear()
         self.under_way = True
         self._wanted.put_nowait(asked)
 
     def used(self) -> None:
-        """Somebody uses it."""
+        """Keep the GPU. Called when somebody uses it."""
         self.failed = False
         self._used.set()
 

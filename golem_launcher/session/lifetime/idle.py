@@ -43,7 +43,7 @@ _NO_ANSWER = (TimeoutError, OSError, ValueError, aiohttp.ClientError)
 
 
 class Idleness:
-    """Of one session. ``watch`` while its head is ready."""
+    """Ends or suspends a session that nobody uses. Run ``watch`` while its head is ready."""
 
     def __init__(self, request: LaunchRequest, endpoint: SessionEndpoint, saves: Saves, recorder: Recorder) -> None:
         self._request = request

@@ -34,7 +34,10 @@ _T = TypeVar("_T")
 
 
 class Head:
-    """Of one session. ``work`` once, then ``release`` and ``aclose``; ``move`` whenever its user wants that."""
+    """The head of one session.
+
+    Call ``work`` once, then ``release`` and ``aclose``; ``move`` whenever its user wants that.
+    """
 
     def __init__(self, session: Context, ending: Callable[[], bool]) -> None:
         """``ending``: whether the session's end was asked for, so that no other provider is taken."""

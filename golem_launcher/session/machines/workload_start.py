@@ -36,7 +36,10 @@ _PROBE_SECONDS = 2.0
 
 
 class WorkloadStart:
-    """Of the machines in one slot, one after the other: its :class:`Renting` asks for each that it agreed with."""
+    """Starts the workload at each machine that takes one slot in turn.
+
+    Its :class:`Renting` calls it once it has an agreement.
+    """
 
     def __init__(self, session: Prepared, slot: MachineSlot) -> None:
         self._session = session

@@ -49,7 +49,7 @@ class Glance:
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> Glance:
-        """Of a state as JSON, or of what ``client.describe`` says.
+        """A glance at a state as JSON, or at what ``client.describe`` returns.
 
         Raises ``LookupError``, ``TypeError``, ``ValueError`` or ``ArithmeticError`` for anything else.
         """

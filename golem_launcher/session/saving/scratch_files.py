@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 
 class ScratchFiles:
-    """Of one of them, through all its providers: the renting of its slot calls ``attach`` and ``detach``."""
+    """The files of one machine beside the head, through all its providers.
+
+    Its slot's renting calls ``attach`` and ``detach``.
+    """
 
     def __init__(self, request: LaunchRequest, endpoint: MachineEndpoint, saves: Saves) -> None:
         """``saves``: the session's, which have collected what is to be brought once they are open."""

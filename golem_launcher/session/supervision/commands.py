@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 
 class Commands:
-    """Of one session, while it runs. Made once by its supervisor, which has those that end it."""
+    """Answers the commands to one session while it runs.
+
+    Made once by its supervisor, which answers those that end it.
+    """
 
     def __init__(self, run: Run) -> None:
         self._run = run

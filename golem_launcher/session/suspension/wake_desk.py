@@ -50,7 +50,7 @@ class _Page:
 
 
 class WakeDesk:
-    """Of all sessions. Several threads use it."""
+    """Wakes suspended sessions up for their visitors. One for all sessions; thread-safe."""
 
     def __init__(self) -> None:
         self._pages: OrderedDict[str, _Page] = OrderedDict()

@@ -160,7 +160,7 @@ class _SoFar:
         self._done = 0.0
 
     def add(self, entry: Entry, size: int) -> None:
-        """So many bytes more of a file were read, or written."""
+        """Count bytes of a file that were read, or written."""
         self._done += size if entry.data <= _HELD else size / 2
         self._progress(int(self._done), self._total)
 

@@ -88,7 +88,7 @@ class Piece:
 
 
 class FarFiles:
-    """Of one machine of a session."""
+    """The files of one machine of a session, for copies to and from this computer."""
 
     def __init__(self, agent: AgentWorkspace, scratch: Path) -> None:
         """``scratch``: a directory of this computer, on a disk, for pieces."""

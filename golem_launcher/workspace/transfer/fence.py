@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Fence:
-    """Of one machine: open while that is the first, then closed for ever. Threads may share it."""
+    """One machine's fence: open while it is the head, then closed for good. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -45,7 +45,7 @@ class Bringing:
         self._began = time.monotonic()
 
     def brought(self, size: int) -> None:
-        """So many more."""
+        """Count bytes that were brought."""
         self._done += size
         if time.monotonic() - self._began >= _SHORT_SECONDS:
             self._told = True

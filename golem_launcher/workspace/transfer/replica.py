@@ -39,7 +39,10 @@ _OTHER = "It does not have what it was brought: its files are not those of the s
 
 
 class Replica:
-    """Of one machine, whose ``agent`` this is. Raises ``ProviderError`` where the machine is lost, or lies."""
+    """What one machine has of the saved workspace, asked of its ``agent``.
+
+    Raises ``ProviderError`` if it is lost, or lies.
+    """
 
     def __init__(self, agent: AgentWorkspace, store: Store) -> None:
         self._agent = agent

@@ -25,8 +25,9 @@ _LOOK_SECONDS = 1.0
 
 
 class Departure:
-    """Of one move. ``check`` before another machine is sought, ``begin`` when that is ready but for what is saved now.
+    """The old head's part in one move.
 
+    ``check`` before another machine is sought, ``begin`` once that lacks only the last save;
     ``undo`` when it fails then.
     """
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, processes
 from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
-from golem_launcher.peers import is_another_person
+from golem_launcher.peers import is_another_person, refusal
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension.caretaking import LOCK
 from golem_launcher.session.suspension.wake_desk import WakeDesk
@@ -65,6 +65,14 @@ class _Address(ThreadingTCPServer):
         self.place = place
         self.desk = desk
 
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Another person's program is refused before it has a thread: thousands that say nothing hold nobody up."""
+        if not is_another_person(client_address, request.getsockname()):
+            return True
+        with contextlib.suppress(OSError):
+            request.sendall(refusal())
+        return False
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A browser that left is no matter for a log."""
         if not isinstance(sys.exception(), OSError):
@@ -102,10 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._give(200, *told_to_it(self.server.desk.wake(self.path[len(_DESK) :], hours)))
 
     def _comes_in(self) -> bool:
-        """Whether it asks by a name of this computer's, as ssh forwards it too, and is no other person's here."""
-        return is_of_this_computer(self._host) and not is_another_person(
-            self.client_address, self.connection.getsockname()
-        )
+        """Whether it asks by a name of this computer's, as ssh forwards it too."""
+        return is_of_this_computer(self._host)
 
     @property
     def _host(self) -> str:

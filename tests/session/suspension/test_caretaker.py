@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -16,7 +18,8 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.session.on_disk import parked_address
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker, caretaking
+from golem_launcher.session.suspension.wake_desk import WakeDesk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,3 +136,20 @@ def test_what_makes_no_sense_is_answered_for_by_nobody(sessions: Path, written: 
     (sessions / "first" / "parked.json").write_text(written)
     assert parked_address.of(sessions / "first") is None
     wait(park(sessions, "second"), answers=True)
+
+
+def test_another_persons_programs_are_refused_before_any_has_a_thread(
+    sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(caretaker, "is_another_person", lambda *_: True)
+    host, port = "127.0.0.1", int(free_address().rpartition(":")[2])
+    with (
+        caretaker._Address(sessions / "first", (host, port), WakeDesk()) as address,
+        contextlib.ExitStack() as silent,
+    ):
+        before = threading.active_count()
+        others = [silent.enter_context(socket.create_connection((host, port), timeout=5)) for _ in range(5)]
+        for other in others:
+            address.handle_request()
+            assert other.recv(1000).startswith(b"HTTP/1.1 403 ")
+        assert threading.active_count() == before

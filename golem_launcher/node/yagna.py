@@ -36,9 +36,10 @@ _RELEASE_SECONDS = 3.0
 """A killed daemon is a zombie at once; its last threads may hold its files a little longer."""
 # Quiet where yagna repeats itself, as its own default is, and without its debug lines about payments.
 _LOG_LEVELS = "info,actix_web::middleware::logger=warn,sqlx=warn,ya_payment::cycle=warn,trust_dns_proto=warn"
-_FRUGAL = {"MALLOC_MMAP_THRESHOLD_": "131072"}
+_FRUGAL = {"MALLOC_MMAP_THRESHOLD_": "2097152", "MALLOC_TRIM_THRESHOLD_": "4194304"}
 """Each TCP connection through its VPN has buffers of 4 MiB, mostly empty. glibc raises this threshold once such a one
-was freed, and fills the next ones with zeros: with it the node grew by megabytes for each connection."""
+was freed, and fills the next ones with zeros: with it the node grew by megabytes for each connection. What a megabyte
+of a transfer takes is kept: memory that is new for each has to be cleared first, which took half of the time."""
 # What a user's shell may hold for another daemon must not steer this one.
 _FOREIGN = re.compile(r"YAGNA_|YA_|GSB_|CENTRAL_NET_|PAYMENT_|ERC20_|RUST_LOG$|[A-Z]+_GETH_ADDR$")
 

@@ -103,7 +103,8 @@ def logs(
                 if as_json:
                     print_json_line(line)
                 else:
-                    say(f"{_clock(line['at'])}  {line['line']}" if "at" in line else line["line"])
+                    # A provider's lines are marked: it could print one that looks like the launcher's own.
+                    say(f"{_clock(line['at'])}  {line['line']}" if "at" in line else f"| {line['line']}")
             lines, seen = _log_since(directory, log, seen)
         if not follow or not living:
             return

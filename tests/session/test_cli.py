@@ -218,7 +218,7 @@ def test_the_list_is_empty_at_first_then_shows_what_there_is():
     assert "a     ended  local" in run("list").stdout
     assert json.loads(run("show", "a", "--json").stdout)["stage"] == "ended"
     directory.workload_log.write_text("hello\n\x1b[31mred\n")
-    assert run("logs", "a").stdout == "hello\nred\n"
+    assert run("logs", "a").stdout == "| hello\n| red\n"  # not to be taken for the launcher's own lines
     assert json.loads(run("stop", "a", "--json").stdout)["stage"] == "ended"
     refused = run("open", "a")
     assert refused.exit_code == 1

@@ -163,11 +163,11 @@ async def _have_a_server(browser: Browser, visit: Visit) -> None:
                 visit.turned_away += 1
             elif status not in (201, 202):
                 visit.trouble.append(f"{status} {told}")
-            elif status == 201 or (await browser.progress())[-1].get("ready"):
+            elif status == 201 or (last := (await browser.progress())[-1]).get("ready"):
                 visit.waited, visit.started = began - came, time.perf_counter() - began
                 return
             else:
-                visit.trouble.append("a start failed")
+                visit.trouble.append(last.get("message", "a start failed"))
             await asyncio.sleep(random.uniform(*_AGAIN_SECONDS))
 
 

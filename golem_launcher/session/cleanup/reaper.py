@@ -2,7 +2,7 @@
 
 Killed or crashed, it leaves machines that are paid; after an orderly end an invoice may come late, a provider may not
 have heard yet that the agreement is over, the node may have been away. Each supervisor has a reaper from its first
-moment: until the supervisor's end a shell that waits at a pipe, which takes less than a megabyte; then this program,
+moment: until the supervisor's end a shell that waits at a pipe, which takes less than two megabytes; then this program,
 where something is left. It does no more than every command does that looks at sessions, only without being asked; so
 nothing is lost when it is killed as well.
 """

@@ -104,6 +104,7 @@ class Tools:
         """
         request = await asyncio.to_thread(resuming, self._request(fields))
         directory = await asyncio.to_thread(self._allowance.start, request)
+        await self._let_go(directory.name)  # of the kernel of one before it, that ended by itself
         return await self._until_ready(directory, 60.0)
 
     async def sessions(self) -> dict[str, Any]:
@@ -147,11 +148,14 @@ class Tools:
     async def stop(self, name: str) -> dict[str, Any]:
         """Save a session's files a last time, and end it. It costs nothing more then."""
         directory = await asyncio.to_thread(self._allowance.session, name)
+        await self._let_go(name)
+        await asyncio.to_thread(client.stop, name)
+        return _told(directory)
+
+    async def _let_go(self, name: str) -> None:
         python = self._pythons.pop(name, None)
         if python is not None:
             await python.aclose()
-        await asyncio.to_thread(client.stop, name)
-        return _told(directory)
 
     async def _until_ready(self, directory: SessionDirectory, seconds: float) -> dict[str, Any]:
         loop = asyncio.get_running_loop()

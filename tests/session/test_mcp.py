@@ -49,6 +49,14 @@ async def assistant(*caps: str) -> AsyncIterator[Assistant]:
         yield Assistant(client)
 
 
+async def ready(ask: Assistant, *, budget: int) -> dict[str, Any]:
+    """A session of that name, once it is ready."""
+    told = await ask("start", name="helped", budget=budget, **SMALL)
+    told = await ask("show", name="helped", wait_seconds=90) if told["stage"] != "ready" else told
+    assert told["stage"] == "ready"
+    return told
+
+
 def test_an_assistant_works_within_its_users_caps(network: object) -> None:  # noqa: ARG001 - it must be up
     async def first() -> None:
         async with assistant("--budget", "3", "--sessions", "1", "--hours", "1") as ask:
@@ -68,9 +76,7 @@ def test_an_assistant_works_within_its_users_caps(network: object) -> None:  # n
             with pytest.raises(Refused, match="No assistant started"):
                 await ask("show", name="beyond")
 
-            told = await ask("start", name="helped", budget=2, **SMALL)
-            told = await ask("show", name="helped", wait_seconds=90) if told["stage"] != "ready" else told
-            assert told["stage"] == "ready"
+            told = await ready(ask, budget=2)
             assert "token" not in json.dumps(told).replace("tGLM", "")
             assert await ask("run", name="helped", code="x = 6\nprint('six')\nx * 7") == {
                 "status": "ok", "output": "six\n42\n",
@@ -79,8 +85,7 @@ def test_an_assistant_works_within_its_users_caps(network: object) -> None:  # n
             assert wrong["status"] == "error"
             assert "ZeroDivisionError" in wrong["output"]
             assert "\x1b" not in wrong["output"]
-            endless = await ask("run", name="helped", code="while True: pass", seconds=1)
-            assert endless["status"] == "interrupted"
+            assert (await ask("run", name="helped", code="while True: pass", seconds=1))["status"] == "interrupted"
             assert "ready" in (await ask("logs", name="helped"))["events"]
             with pytest.raises(Refused, match="1 session runs, and the user allows 1"):
                 await ask("start", name="second", budget=1, **SMALL)
@@ -89,6 +94,10 @@ def test_an_assistant_works_within_its_users_caps(network: object) -> None:  # n
         async with assistant("--budget", "3", "--sessions", "2") as ask:  # anew: what was set aside still is
             with pytest.raises(Refused, match="1 are left"):
                 await ask("start", name="second", budget=2, **SMALL)
+            assert (await ask("run", name="helped", code="x"))["status"] == "error", "the kernel is another one"
+            command("stop", "helped")  # by the user
+            await ready(ask, budget=1)
+            assert await ask("run", name="helped", code="1 + 1") == {"status": "ok", "output": "2\n"}
             assert (await ask("stop", name="helped"))["stage"] == "ended"
             account = await ask("sessions")
             assert 0 < float(account["spent"]) < 1

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import string
 import subprocess
 import sys
 import threading
@@ -337,6 +338,21 @@ def test_equal_variables_write_nothing(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     _state(tmp_path, a=[1], b=bytes(10_000))
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_a_compiled_function_comes_back_where_none_was_loaded_yet(tmp_path):
+    """Cython makes the module of their kind when it loads the first one: it is no library that could be imported."""
+    kind = type("cython_function_or_method", (), {"__module__": "_cython_9_9", "__reduce__": lambda _: "capwords"})
+    compiled = kind()
+    compiled.__module__ = "string"
+    files, back = ChunkFiles(str(tmp_path / "state")), {}
+    vars_ = {"compiled": compiled}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(string, "capwords", compiled)
+        manifest = save(files, vars_, {}, limits=Limits(1000, 1000))
+    assert not manifest["lost"]
+    assert restore(files, back, str(tmp_path)).fates["compiled"].what == SAVED
+    assert back["compiled"] is string.capwords
 
 
 def test_a_state_that_is_not_whole_gives_the_one_before(tmp_path):

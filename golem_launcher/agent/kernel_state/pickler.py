@@ -51,6 +51,8 @@ _LOST: tuple[tuple[str, str, str], ...] = (
 )
 """Module, class, what it is in words. What is not imported has no values here."""
 _KEPT = (io.BytesIO, io.StringIO)
+_CYTHON = "_cython_"
+"""What modules begin with that are in no file: compiled functions are of a kind that lies there, once one is loaded."""
 _DEFINED = (types.FunctionType, type, type(functools.lru_cache(maxsize=1)(int)))
 
 
@@ -172,7 +174,7 @@ class _Pickler(pickle.Pickler):
             root = str(getattr(obj if isinstance(obj, _DEFINED) else kind, "__qualname__", "")).partition(".")[0]
             if root not in self._defined:
                 raise CannotKeep(f"{root or 'its class'} has no source: a function inside another, or a lambda")
-        else:
+        elif not library.startswith(_CYTHON):
             self._libraries.add(library)
         if not isinstance(obj, _DEFINED):
             if kind not in self._harmless:

@@ -47,9 +47,10 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         deadline = directory.state().deadline
         panel.get_by_role("button", name="+1 h").click()
         panel.get_by_text("golem-launcher extend shown --hours 1").wait_for()
-        asked = directory.state().asked
-        assert asked is not None
-        assert asked.hours == 1
+        state = client.wait_for(directory, lambda state: state.asked is not None, 60)  # on the disk soon after
+        assert state is not None
+        assert state.asked is not None
+        assert state.asked.hours == 1
         assert "golem-launcher extend shown --hours 1" in program("show", "shown").stdout
 
         launcher = open_page(context, address)

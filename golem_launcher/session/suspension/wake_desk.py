@@ -112,13 +112,14 @@ def _lives(directory: Path) -> bool:
 
 def _waking(directory: Path, suspended: Suspended) -> dict[str, Any]:
     state = files.read_json(directory / "state.json") or {}
-    doing, progress = _DOING.get(str(state.get("stage")), "One moment"), state.get("progress")
+    doing, far, progress = _DOING.get(str(state.get("stage")), "One moment"), "", state.get("progress")
     if progress and progress["total"]:
-        doing = f"{progress['what']}: {100 * progress['done'] / progress['total']:.0f} %"
+        doing, far = progress["what"], f"{100 * progress['done'] / progress['total']:.0f} %"
     began = datetime.fromisoformat(state["created_at"]).timestamp() if "created_at" in state else time.time()
     return {
         "stage": "waking",
         "doing": doing,
+        "far": far,
         "seconds": max(time.time() - began, 0.0),
         "usual": suspended.usual_seconds,
     }

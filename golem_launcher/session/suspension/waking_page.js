@@ -4,7 +4,7 @@
  * `session/suspension/wake_desk.py`.
  *
  * @typedef {{ stage: "suspended", told: string, asks: boolean, hours: string[], costs: string }} Suspended
- * @typedef {{ stage: "waking", doing: string, seconds: number, usual: number }} Waking
+ * @typedef {{ stage: "waking", doing: string, far: string, seconds: number, usual: number }} Waking
  * @typedef {Suspended | Waking | { stage: "over" } | { stage: "unknown" }} News
  */
 
@@ -15,12 +15,13 @@ const SILENT_MS = 30_000; // a session that comes answers sooner
 
 /** @param {string} id */
 const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
-const [title, told, buttons, costs, doing, bar, problem] = [
+const [title, told, buttons, costs, doing, clock, bar, problem] = [
   "title",
   "told",
   "buttons",
   "costs",
   "doing",
+  "clock",
   "bar",
   "problem",
 ].map(find);
@@ -56,7 +57,7 @@ function whenSeen(act) {
 /** @param {string} hours */
 async function wake(hours) {
   asked = true;
-  waking({ stage: "waking", doing: "One moment", seconds: 0, usual: 0 });
+  waking({ stage: "waking", doing: "One moment", far: "", seconds: 0, usual: 0 });
   try {
     const answer = await fetch(desk, { method: "POST", body: hours });
     say(problem, (await answer.json()).problem);
@@ -94,7 +95,7 @@ function attend() {
 /** @param {Suspended} news */
 function suspended(news) {
   head(`${name} is suspended`);
-  for (const element of [doing, bar]) element.hidden = true;
+  for (const element of [doing, clock, bar]) element.hidden = true;
   say(told, news.told);
   say(costs, news.costs);
   if (!news.asks && !asked) return whenSeen(() => wake(""));
@@ -115,7 +116,8 @@ function waking(news) {
   say(problem, "");
   const seconds = Math.round(news.seconds);
   const usual = news.usual ? ` The last start took ${Math.round(news.usual)} s.` : "";
-  say(doing, `${news.doing} … ${seconds} s.${usual}`);
+  say(doing, `${news.doing} …`); // what changes with each second is shown beside it, and not read out
+  say(clock, `${news.far && `${news.far}, `}${seconds} s.${usual}`);
   const progress = /** @type {HTMLProgressElement} */ (bar);
   progress.hidden = false;
   if (news.usual) progress.value = Math.min(news.seconds / news.usual, 0.97);
@@ -137,7 +139,7 @@ async function leadOn() {
 function silent() {
   head(`${name} does not answer`);
   buttons.replaceChildren();
-  for (const element of [costs, doing, bar, problem]) element.hidden = true;
+  for (const element of [costs, doing, clock, bar, problem]) element.hidden = true;
   say(told, `It was stopped or removed, or the launcher was ended. See: golem-launcher show ${name}`);
 }
 

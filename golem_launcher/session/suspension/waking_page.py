@@ -12,7 +12,8 @@ _PAGE = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} is suspended</title>
 <meta name="viewport" content="width=device-width,initial-scale=1"><style nonce="{nonce}">{style}</style></head>
 <body><main><h1 id="title">{name} is suspended</h1><p id="told" hidden></p><p id="problem" role="alert" hidden></p>
-<div id="buttons"></div><p id="costs" hidden></p><p id="doing" role="status" hidden></p>
+<div id="buttons"></div><p id="costs" hidden></p><p><span id="doing" role="status" hidden></span>
+<span id="clock" hidden></span></p>
 <progress id="bar" aria-label="How far it is" hidden></progress></main>
 <noscript><p>Wake it up: golem-launcher wake {name}</p></noscript>
 <script type="application/json" id="about">{about}</script><script type="module" nonce="{nonce}">{script}</script>

@@ -8,6 +8,7 @@ import { Supervisor } from "./supervisor.js";
 const NAME = "golem-launcher";
 const ROUND_MS = 500;
 const RANK = 900;
+const UNSAVED = "What is typed here from now on is not saved.";
 const ICON =
   '<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 16 16"><path class="jp-icon3" fill="#616161" ' +
   'd="M8 1a7 7 0 1 0 7 7h-2a5 5 0 1 1-1.5-3.6L8 7.9V10l6-5.5V1l-1.3 1.3A7 7 0 0 0 8 1z"/></svg>';
@@ -108,7 +109,8 @@ export async function plugins(jupyter) {
             told.leave();
             view.end(news.ended, news.suspended ? "suspended" : "ended");
             sayIdle("");
-            say(news.suspended ? "This session is suspended" : "This session has ended", news.ended);
+            const title = news.suspended ? "This session is suspended" : "This session has ended";
+            say(title, `${news.ended}\n${UNSAVED}`);
           }
         },
         () => ended || view.reach(told.there),

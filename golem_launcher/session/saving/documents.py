@@ -64,7 +64,7 @@ def count(unsaved: int) -> str:
 
 
 def farewell(state: SessionState, *, suspended: bool = False) -> str:
-    """What JupyterLab's pages say once the session has ended, or is ``suspended``: lines of text."""
+    """What is said at its address once the session has ended, or is ``suspended``: lines of text."""
     lines = [state.reason]
     saving = state.saving
     if saving is not None and saving.generation is not None and saving.saved_at is not None:
@@ -74,5 +74,4 @@ def farewell(state: SessionState, *, suspended: bool = False) -> str:
         if not suspended:
             again = f"golem-launcher start --resume {saving.workspace}"
             lines.append(f"To go on: Continue on the launcher's page, or {again}")
-    lines.append("What is typed here from now on is not saved.")
     return "\n".join(filter(None, lines))

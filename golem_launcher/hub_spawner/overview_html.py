@@ -66,16 +66,19 @@ def _table(key: str, title: str, head: Sequence[str], rows: Sequence[Sequence[st
         return f"{heading}<p>There is none.</p>"
     kinds = [' class="figure"' if name in figures else "" for name in head]
     columns = "".join(f'<th scope="col"{kind}>{_text(name)}</th>' for name, kind in zip(head, kinds, strict=True))
-    body = "".join(
-        f'<tr><th scope="row">{_text(row[0])}</th>'
-        + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=True))
-        + "</tr>"
-        for row in rows
-    )
+    body = "".join(_row(row, kinds) for row in rows)
     return (
         f'{heading}<div class="table" role="region" aria-labelledby="{key}" tabindex="0">'
         f"<table><thead><tr>{columns}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def _row(row: Sequence[str], kinds: Sequence[str]) -> str:
+    """Where cells are missing at its end, the last that is there takes their place."""
+    cells = [f"<td{kind}>{cell}</td>" for cell, kind in zip(row[1:], kinds[1:], strict=False)]
+    if missing := len(kinds) - len(row):
+        cells[-1] = f'<td colspan="{missing + 1}">{row[-1]}</td>'
+    return f'<tr><th scope="row">{_text(row[0])}</th>{"".join(cells)}</tr>'
 
 
 def _server(server: Server, prefix: str, xsrf: str, now: datetime) -> tuple[str, ...]:
@@ -112,7 +115,7 @@ def _user(line: UserLine) -> tuple[str, ...]:
     groups = _text(", ".join(line.user.groups))
     account, quota = line.account, line.quota
     if account is None:
-        return line.user.name, groups, f'<span class="problem">{_text(line.problem)}</span>', "", "", "", ""
+        return line.user.name, groups, f'<span class="problem">{_text(line.problem)}</span>'
     spent = _of(coins(account.spent), account.spent + account.set_aside, quota.coins)
     hours = _of(number(round(account.hours, 1)), account.hours, quota.hours)
     machines = _of(str(account.machines), account.machines, quota.machines)

@@ -31,7 +31,7 @@ export class JobView {
       "ul",
       { class: "gl-grid-legend", "aria-label": "What the squares mean" },
       ...Object.entries(CELL_WORDS).map(([state, word]) =>
-        h("li", { "data-of": state }, h("span", { class: "gl-cell", "data-state": state }), word),
+        h("li", { "data-of": state }, h("span", { class: "gl-cell", "data-state": state }), h("span", {}, word)),
       ),
     );
     this.failures = h("ul", { class: "gl-notices", "aria-label": "Failed tasks", hidden: true });
@@ -109,6 +109,7 @@ export class JobView {
     this.drawCells(job);
     for (const item of this.legend.children) {
       const state = /** @type {HTMLElement} */ (item).dataset.of ?? "";
+      setText(/** @type {Element} */ (item.lastElementChild), cellWord(state, job));
       show(/** @type {HTMLElement} */ (item), job.cells.includes(state));
     }
     setText(this.several, `A square is ${counted(job.per, "task")}.`);
@@ -135,17 +136,19 @@ export class JobView {
   }
 
   /** @param {Job} job */
-  drawCells({ cells, labels, per, tasks }) {
+  drawCells(job) {
+    const { cells, labels, per, tasks } = job;
     while (this.grid.childElementCount > cells.length) this.grid.lastElementChild?.remove();
     while (this.grid.childElementCount < cells.length) this.grid.append(h("span", { class: "gl-cell" }));
     [...cells].forEach((state, place) => {
       const cell = /** @type {HTMLElement} */ (this.grid.children[place]);
-      if (cell.dataset.state === state && cell.title) return;
       const first = place * per;
       const which =
         per === 1 ? (labels[place] ?? String(first + 1)) : `tasks ${first + 1} to ${Math.min(first + per, tasks)}`;
+      const title = `${which}: ${cellWord(state, job)}`;
+      if (cell.title === title) return;
       cell.dataset.state = state;
-      cell.title = `${which}: ${CELL_WORDS[state]}`;
+      cell.title = title;
     });
   }
 
@@ -179,12 +182,26 @@ function drawFailures(list, { failures, failed }) {
 }
 
 /** @param {Job} job */
-function countWords({ state, tasks, done, running, failed }) {
+function waitingWord({ state }) {
+  return state === "incomplete" ? "missing" : "waiting";
+}
+
+/**
+ * @param {string} state
+ * @param {Job} job
+ */
+function cellWord(state, job) {
+  return state === "w" ? waitingWord(job) : CELL_WORDS[state];
+}
+
+/** @param {Job} job */
+function countWords(job) {
+  const { tasks, done, running, failed } = job;
   const open = Math.max(0, tasks - done - running - failed);
   const rest = [
     [running, "running"],
     [failed, "failed"],
-    [open, state === "incomplete" ? "missing" : "waiting"],
+    [open, waitingWord(job)],
   ];
   const told = rest.filter(([number]) => number).map(([number, word]) => `${number.toLocaleString("en")} ${word}`);
   return [`${done.toLocaleString("en")} of ${counted(tasks, "task")} done`, ...told].join(", ");

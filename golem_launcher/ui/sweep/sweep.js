@@ -17,6 +17,7 @@ import { counted } from "../common/units.js";
 
 const CONSIDER_MS = 250;
 const LARGEST_NOTEBOOK = 8 * 1024 * 1024; // web servers drop messages of more than 10 MiB without a word
+const IDENTIFIER = /^[\p{ID_Start}_]\p{ID_Continue}*$/u;
 const BEGIN_WORDS = "Start the sweep";
 const TOO_LARGE =
   "This notebook has more than 8 MiB: clear its outputs, or use the command golem-launcher sweep with its file.";
@@ -150,21 +151,38 @@ function renderSweep({ model, el }) {
       class: "gl-input",
       autocomplete: "off",
       spellcheck: "false",
-      "aria-label": "Name of the parameter",
+      id: newId("named"),
+      "aria-describedby": error.id,
       oninput: () => consider(),
     });
-    input.setAttribute("aria-label", "Its values");
+    /** @param {string} text */
+    function complainOfEither(text) {
+      complain(text);
+      const ofName = text !== "" && !IDENTIFIER.test(name.value.trim());
+      mark(name, ofName);
+      mark(input, text !== "" && !ofName);
+    }
     const row = {
       name: () => name.value.trim(),
       value: () => input.value,
       isDefault: () => !name.value.trim() && !input.value.trim(),
-      complain,
+      complain: complainOfEither,
       focus: () => input.focus(),
       element: h(
         "div",
         { class: "gl-sweep-row" },
-        h("span", { class: "gl-control" }, name),
-        h("span", { class: "gl-control" }, input),
+        h(
+          "div",
+          { class: "gl-sweep-named" },
+          h("label", { for: name.id }, "Its name"),
+          h("span", { class: "gl-control" }, name),
+        ),
+        h(
+          "div",
+          { class: "gl-sweep-named" },
+          h("label", { for: id }, "Its values"),
+          h("span", { class: "gl-control" }, input),
+        ),
         error,
       ),
     };
@@ -191,8 +209,7 @@ function renderSweep({ model, el }) {
     function complain(text) {
       setText(error, text);
       show(error, text !== "");
-      if (text) input.setAttribute("aria-invalid", "true");
-      else input.removeAttribute("aria-invalid");
+      mark(input, text !== "");
     }
     return { input, error, complain };
   }
@@ -284,6 +301,15 @@ function renderSweep({ model, el }) {
     model.off("change:notebook", draw);
     model.off("change:base", draw);
   };
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {boolean} wrong
+ */
+function mark(input, wrong) {
+  if (wrong) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
 }
 
 export default { render: renderSweep };

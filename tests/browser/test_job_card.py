@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import os
+import re
 import shutil
 import time
 from typing import TYPE_CHECKING
@@ -74,6 +74,8 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
         card.locator("summary", has_text="Providers").click()
         expect(card.get_by_role("row", name="attic 14 0 58 s 58")).to_be_visible()
         check_in_both_schemes(page, card, "job")
+        page.set_viewport_size({"width": 360, "height": 900})
+        expect(card.get_by_role("columnheader", name="Time worked")).to_be_visible()
         _write(directory, Line(kind="done", task=58, provider="0x0", seconds=1))
         card.get_by_role("img", name="41 of 60 tasks done, 2 running").wait_for()
 
@@ -87,8 +89,9 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
     with page.expect_download() as download:
         card.get_by_role("button", name="Download results").click()
     assert download.value.suggested_filename == "frames-results.zip"
-    if where := os.environ.get("LOOK"):
-        card.screenshot(path=f"{where}/job-over.png")
+    expect(card.get_by_role("list", name="What the squares mean")).to_have_text(re.compile("missing.*done.*failed"))
+    expect(card.get_by_title("59: missing")).to_be_visible()
+    check_in_both_schemes(page, card, "job-over")
     card.get_by_role("button", name="Open results in a Lab").click()
     expect(page.get_by_role("textbox", name="Files to bring")).to_have_value(str(output))
 
@@ -102,6 +105,7 @@ def test_a_job_that_cannot_go_on_says_why(page: Page) -> None:
     card.get_by_role("button", name="Do what is missing").click()
     card.get_by_text("which is all of its budget").wait_for()
     expect(card.get_by_role("button", name="Do what is missing")).to_be_enabled()
+    check_in_both_schemes(page, card, "job-spent")
 
 
 def test_thousands_of_tasks_stay_a_grid_that_one_can_look_at(page: Page) -> None:
@@ -113,5 +117,4 @@ def test_thousands_of_tasks_stay_a_grid_that_one_can_look_at(page: Page) -> None
         card = page.get_by_role("article", name="many")
         card.get_by_text("A square is 9 tasks.").wait_for()
         assert card.locator(".gl-grid .gl-cell").count() == 556
-        if where := os.environ.get("LOOK"):
-            card.screenshot(path=f"{where}/job-many.png")
+        check_in_both_schemes(page, card, "job-many")

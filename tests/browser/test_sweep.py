@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.usefixtures("sessions")
 
+_LONG = "a_parameter_of_a_name_that_is_longer_than_its_column_and_goes_on"
 _PARAMETERS = 'lr: float = 0.1  # how fast it learns\nname = "adam"\nlayers = [1, 2]\nbad = <b>'.replace("<b>", "1 + 1")
 
 
@@ -36,10 +37,15 @@ def page(chromium: Browser, address: str, home: Path) -> Iterator[Page]:
 
 @pytest.fixture
 def notebook(tmp_path: Path) -> Path:
-    cells = [nbformat.v4.new_code_cell(_PARAMETERS), nbformat.v4.new_code_cell("print(lr, name)")]
-    cells[0]["metadata"]["tags"] = ["parameters"]
-    (tmp_path / "train.ipynb").write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
-    return tmp_path / "train.ipynb"
+    return _written(tmp_path / "train.ipynb", _PARAMETERS)
+
+
+def _written(path: Path, parameters: str) -> Path:
+    """A notebook with these ``parameters``; with a cell of none where they are empty."""
+    cells = [nbformat.v4.new_code_cell(parameters), nbformat.v4.new_code_cell("print(lr, name)")]
+    cells[0]["metadata"]["tags"] = ["parameters"] if parameters else []
+    path.write_text(nbformat.writes(nbformat.v4.new_notebook(cells=cells)))
+    return path
 
 
 def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloaded(
@@ -63,14 +69,13 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
     rate.fill("0.5, 0.25")
     form.get_by_text("2 notebooks", exact=True).wait_for()
     form.get_by_role("button", name="Add a parameter").click()
-    form.get_by_label("Name of the parameter").fill("two words")
+    form.get_by_label("Its name").fill("two words")
     form.get_by_text("'two words' is no name of a parameter.").wait_for()
-    form.get_by_label("Name of the parameter").fill("")
+    form.get_by_label("Its name").fill("")
     form.get_by_label("Machines").fill("none")
     form.get_by_role("button", name="Start the sweep").click()
     form.get_by_text("Machines: It must be a whole number of machines").wait_for()
     form.get_by_label("Machines").fill("2")
-    check_in_both_schemes(page, page.locator(".gl-sweep"), "sweep")
     form.get_by_role("button", name="Start the sweep").click()
     card = page.get_by_role("article", name="job-")
     card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=90_000)
@@ -87,3 +92,28 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
         ]  # fmt: skip
         executed = nbformat.reads(archive.read("lr=0.25.ipynb").decode(), as_version=4)
     assert executed["cells"][-1]["outputs"][0]["text"] == "0.25 adam\n"
+
+
+def test_the_form_holds_whatever_notebook_is_chosen(page: Page, tmp_path: Path) -> None:
+    page.get_by_text("One notebook, many sets of parameters").click()
+    form = page.get_by_role("form", name="A sweep")
+    check_in_both_schemes(page, form, "sweep-first")
+    (tmp_path / "none.ipynb").write_text("{}")
+    form.locator("input[type=file]").set_input_files(tmp_path / "none.ipynb")
+    form.get_by_text("This is no notebook that can be read.").wait_for()
+    check_in_both_schemes(page, form, "sweep-unreadable")
+
+    form.locator("input[type=file]").set_input_files(_written(tmp_path / "plain.ipynb", ""))
+    form.get_by_text("1 notebook", exact=True).wait_for()
+    form.get_by_role("button", name="Add a parameter").click()
+    form.get_by_label("Its name").fill("two words")
+    form.get_by_text("'two words' is no name of a parameter.").wait_for()
+    expect(form.get_by_label("Its name")).to_have_attribute("aria-invalid", "true")
+    check_in_both_schemes(page, form, "sweep-named")
+
+    long = f"{_PARAMETERS}\n{_LONG} = 'a value that is as long as its name'  # {'and a comment that goes on ' * 4}"
+    form.locator("input[type=file]").set_input_files(_written(tmp_path / f"{'a-notebook-' * 8}.ipynb", long))
+    form.get_by_label(_LONG).wait_for()
+    form.get_by_label("lr", exact=True).fill("0.5, {1, 2}")
+    form.get_by_text("{1, 2} is no value of a parameter").wait_for()
+    check_in_both_schemes(page, form, "sweep-parameters")

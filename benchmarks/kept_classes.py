@@ -1,8 +1,8 @@
 """``python -m benchmarks.kept_classes LIST [--python PYTHON]``: which classes' objects a notebook has back elsewhere.
 
-``LIST`` is Kishu's: ``kishu/coverage/coverage_test_cases.py`` of github.com/illinoisdata/kishu, which makes an object
-of each. ``PYTHON`` has the libraries, as many as are wanted: what it can't make is told apart. Each object is made and
-kept in a process of its own, and brought back in another.
+``LIST`` is Kishu's: the cases of its coverage tests (github.com/illinoisdata/kishu), which make an object of each.
+``PYTHON`` has the libraries, as many as are wanted: what it can't make is told apart. Each object is made and kept in a
+process of its own, and brought back in another.
 """
 
 from __future__ import annotations

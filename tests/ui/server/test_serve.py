@@ -55,7 +55,9 @@ def test_the_notebook_is_a_title_and_the_launcher() -> None:
 
 
 def test_binder_delegates_to_the_root() -> None:
-    assert {path.name for path in (ROOT / "binder").iterdir()} == {"postBuild", "requirements.txt", "runtime.txt"}
+    assert {path.name for path in (ROOT / "binder").iterdir()} == {
+        "postBuild", "requirements.txt", "runtime.txt", "start",
+    }  # fmt: skip
     assert (ROOT / "binder/requirements.txt").read_text() == "-r ../requirements.txt\n"
     assert (ROOT / "binder/postBuild").read_text().splitlines()[-1] == "exec ./postBuild"
     for name in ("postBuild", "binder/postBuild"):

@@ -62,7 +62,7 @@ def test_the_same_files_at_another_provider(providers, store, bulk):
             (one.work / "run.sh").unlink()
             assert (await saver.save_now()).files == 6
         if bulk:
-            assert transfer.out in {1, 2}  # the 200 kB too, where the tunnel was slow
+            assert transfer.out in {1, 2, 3}  # the 200 kB too, and the first in two, where the tunnel was slow
         async with other.agent(BulkTransfer(other) if bulk else None) as agent:
             assert await restore_into(agent, store, store.manifest("work")) == []
             (one.work / ".cache" / "x").unlink()

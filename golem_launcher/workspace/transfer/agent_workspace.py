@@ -168,7 +168,7 @@ class AgentWorkspace:
             raise ProviderError("The connection to the provider broke.")
 
     async def pack(self, ids: Sequence[str]) -> Pack:
-        """Have a file made over there with the frames of these chunks, to :meth:`fetch`; :meth:`drop` it in the end."""
+        """Have a file made over there with the frames of these chunks, to :meth:`fetch`; :meth:`discard` it at last."""
         name = f"out-{secrets.token_hex(6)}"
         size = (await self.ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
@@ -176,11 +176,15 @@ class AgentWorkspace:
             raise nonsense("a file of a size that can't be")
         return Pack(name, size, await self._scratch_file(name))
 
-    async def drop(self, pack: Pack) -> None:
+    async def discard(self, pack: Pack) -> None:
         """Have such a file removed, and remove what came of it here."""
         pack.path.unlink(missing_ok=True)
-        with contextlib.suppress(ProviderError):  # it throws away what is left at its next start
-            await self.ask("/drop", {"name": pack.name}, DROP)
+        await self.drop(pack.name)
+
+    async def drop(self, name: str) -> None:
+        """Have a file of those in transfer removed over there; what is left is thrown away there in the end."""
+        with contextlib.suppress(ProviderError):
+            await self.ask("/drop", {"name": name}, DROP)
 
     def drop_bulk(self) -> None:
         """Use the tunnel alone from now on, if a transfer hangs: it holds up every later one of the activity."""

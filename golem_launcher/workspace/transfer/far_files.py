@@ -25,7 +25,7 @@ from golem_launcher.workspace.repository.entry import LARGEST_FILE, fault_of_pat
 from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE
 from golem_launcher.workspace.transfer.plan import LARGEST_LIST
 from golem_launcher.workspace.transfer.responses import are_pairs, as_shown, nonsense
-from golem_launcher.workspace.transfer.timeouts import DROP, LOOK, WORK, bulk, sending
+from golem_launcher.workspace.transfer.timeouts import LOOK, WORK, bulk, sending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
@@ -160,7 +160,7 @@ class FarFiles:
                 await self._by_tunnel(piece.size, self._fetch(piece, path))
         except BaseException:
             path.unlink(missing_ok=True)
-            await self._drop(piece)
+            await self._agent.drop(piece.name)
             raise
         return path
 
@@ -171,7 +171,7 @@ class FarFiles:
 
     async def settle(self, piece: Piece, path: Path) -> None:
         """:meth:`compare` a piece that was brought, and have it removed over there. Raises ``ProviderError``."""
-        await together(self.compare(piece, path), self._drop(piece))
+        await together(self.compare(piece, path), self._agent.drop(piece.name))
 
     async def compare(self, piece: Piece, path: Path) -> None:
         """Compare a piece that was brought with its hash. Raises ``ProviderError``."""
@@ -210,10 +210,6 @@ class FarFiles:
         """Have asked what a piece that was sent holds (agent/replay.py); what came of it, not looked at yet."""
         body = json.dumps({"name": name, "sha256": sha256, "headers": headers}).encode()
         return await self._agent.ask_with("/replay", body, WORK, most=_MOST_ANSWERED)
-
-    async def _drop(self, piece: Piece) -> None:
-        with contextlib.suppress(ProviderError):  # it is thrown away there after a while
-            await self._agent.ask("/drop", {"name": piece.name}, DROP)
 
     async def _transferred(self, piece: Piece, path: Path) -> bool:
         return await self._by_transfer(piece.size, lambda bulk: self._agent.fetch(bulk, piece.name, path, piece.size))

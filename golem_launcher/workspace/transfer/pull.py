@@ -136,13 +136,13 @@ async def _in_files(
     async def take(part: _Part) -> None:
         gone.extend(await asyncio.to_thread(read_frames, part.pack.path, part.ids, store.put_chunk))
         under_way.remove(part.pack)
-        await agent.drop(part.pack)
+        await agent.discard(part.pack)
         brought(part.bytes)
 
     try:
         await assembly_line(make, carry, take)
     finally:
-        await together(*map(agent.drop, under_way))
+        await together(*map(agent.discard, under_way))
     return gone
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.session.cleanup import trash
-from golem_launcher.session.on_disk.place import BEGUN, STAMP_LENGTH, is_session
+from golem_launcher.session.on_disk.place import BEGUN, is_session
 from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def mend() -> None:
     begun = paths.sessions_directory() / BEGUN
     word = files.read_json(begun / _NOTE)
     if isinstance(word, str) and is_session(trash.kept_as(word).path):
-        if is_session(paths.sessions_directory() / word[: -STAMP_LENGTH - 1]):
+        if is_session(paths.sessions_directory() / trash.name_in(word)):
             with contextlib.suppress(OSError):  # the new one runs
                 suspension.give_up(trash.kept_as(word), suspension.REPLACED)
         else:

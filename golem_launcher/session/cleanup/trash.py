@@ -23,6 +23,11 @@ def word_for(name: str) -> str:
     return f"{name}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"
 
 
+def name_in(word: str) -> str:
+    """The name of the session that :func:`word_for` made this word for."""
+    return word[: -STAMP_LENGTH - 1]
+
+
 def put(directory: SessionDirectory, word: str | None = None) -> str:
     """Put a session aside whose supervisor is dead; the word that :func:`bring_back` takes, a new one if none is given.
 
@@ -44,7 +49,7 @@ def bring_back(removed: str) -> SessionDirectory:
     place = kept_as(removed).path
     if os.sep in removed or removed.startswith(".") or not is_session(place):
         raise SessionNotFound("This session can't be brought back: its files are gone.")
-    directory = SessionDirectory(paths.sessions_directory() / removed[: -STAMP_LENGTH - 1])
+    directory = SessionDirectory(paths.sessions_directory() / name_in(removed))
     if directory.path.exists():
         raise SessionNameTaken(f"There is another session '{directory.name}' by now.", "Remove that one first.")
     place.rename(directory.path)

@@ -7,6 +7,8 @@ import time
 
 from golem_launcher.events import Progress
 
+SOON_SECONDS = 1.0
+"""Whoever waits in a notebook, or in Python, is told nothing of what takes no longer."""
 _OF_LATE_SECONDS = 10.0
 """The speed that is told is that of the last so many seconds."""
 _LEAST_SECONDS = 0.9

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from golem_launcher.api.waiting import in_thread, pause_here, result
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.reporting.narration import Narration
+from golem_launcher.speed import SOON_SECONDS
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import SessionState
 
 _T = TypeVar("_T")
-_SOON_SECONDS = 1.0
-"""What takes no longer is not told."""
 _CELL_SECONDS, _LINE_SECONDS = 0.5, 2.0
 
 
@@ -55,7 +54,7 @@ class Meanwhile:
         self._far = far
         self._cell = _Cell() if in_notebook() else None
         self._began = time.monotonic()
-        self._due = self._began + _SOON_SECONDS
+        self._due = self._began + SOON_SECONDS
 
     def look(self) -> None:
         """Show how far it is, now and then: called again and again while it lasts."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
-from golem_launcher.speed import SoFar
+from golem_launcher.speed import SOON_SECONDS, SoFar
 from golem_launcher.units import counted
 from golem_launcher.waiting import cancel_all
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 _MOST_NAMED = 10
-_SOON_SECONDS = 1.0
-"""What takes no longer is not told."""
 _TELL_SECONDS = 0.3
 
 
@@ -91,7 +89,7 @@ async def _shown(place: Place, title: str, far: Callable[[], tuple[str, float | 
     """Wait for a call; when that takes more than a second, how ``far`` it is, in words and of 1, is shown meanwhile."""
     task = asyncio.ensure_future(call)
     try:
-        wait = _SOON_SECONDS
+        wait = SOON_SECONDS
         while not (await asyncio.wait({task}, timeout=wait))[0]:
             words, share = far()
             await place.show(cards.progress(title, words, share))

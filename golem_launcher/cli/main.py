@@ -95,6 +95,7 @@ def _commands(subject: str) -> dict[str, Any]:
     found = dict(typer.main.get_group(part).commands)
     for command in found.values():
         _name_no_kind_of_flags(command)
+        _let_help_flow(command)
     return found
 
 
@@ -107,6 +108,15 @@ def _name_no_kind_of_flags(command: Any) -> None:
     if isinstance(command, TyperGroup) and not isinstance(command, _Commands):
         for child in command.commands.values():
             _name_no_kind_of_flags(child)
+
+
+def _let_help_flow(command: Any) -> None:
+    """Have each paragraph of help be as wide as the terminal, which else breaks where its docstring does, too."""
+    paragraphs = (command.help or "").split("\n\n")
+    command.help = "\n\n".join(one if one.startswith("Examples:") else " ".join(one.split("\n")) for one in paragraphs)
+    if isinstance(command, TyperGroup):
+        for child in command.commands.values():
+            _let_help_flow(child)
 
 
 app = typer.Typer(

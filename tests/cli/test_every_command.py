@@ -69,6 +69,8 @@ def test_help_fits_a_narrow_terminal_without_colour(words: tuple[str, ...], run:
     assert said.code == 0
     assert "\x1b" not in said.out
     assert max(len(line) for line in said.out.splitlines()) <= 40
+    paragraphs = (COMMANDS[words].help or "").split("\n\n")
+    assert all("\n" not in one for one in paragraphs if not one.startswith("Examples:"))
 
 
 def test_the_first_help_names_no_kind_of_flags(run: Callable[..., Said]) -> None:

@@ -35,7 +35,8 @@ export class MachinesView {
         setText(cell, words[index]);
       });
       // Where there is no room for these columns:
-      setText(/** @type {Element} */ (row.querySelector(".gl-hint")), words.slice(3).filter(Boolean).join(" · "));
+      const few = words.slice(3).filter(Boolean).map(unbroken);
+      setText(/** @type {Element} */ (row.querySelector(".gl-hint")), few.join(" · "));
     });
   }
 }
@@ -51,6 +52,9 @@ function makeRow() {
     ...others.map((words) => h("td", {}, words)),
   );
 }
+
+/** @param {string} words that stay on one line where they are few */
+const unbroken = (words) => (words.length < 20 ? words.replaceAll(" ", "\u00a0") : words);
 
 /** @param {Machine} machine */
 function cellWords(machine) {

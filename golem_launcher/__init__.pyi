@@ -39,6 +39,7 @@ from golem_launcher.errors import SessionNotEnded as SessionNotEnded
 from golem_launcher.errors import SessionNotFound as SessionNotFound
 from golem_launcher.errors import SupervisorSilent as SupervisorSilent
 from golem_launcher.errors import TaskError as TaskError
+from golem_launcher.errors import UsedUp as UsedUp
 from golem_launcher.errors import WorkspaceError as WorkspaceError
 from golem_launcher.market.quote import Quote
 
@@ -82,6 +83,7 @@ __all__ = [
     "SessionNotFound",
     "SupervisorSilent",
     "TaskError",
+    "UsedUp",
     "WorkspaceError",
 ]
 

@@ -23,7 +23,8 @@
     │   ├── SessionNameTaken a session of that name is alive
     │   ├── SessionDamaged   its files can't be read
     │   ├── SessionNotEnded      it was not ended, because something of it is not saved
-    │   └── SupervisorSilent its supervisor lives, and does not answer
+    │   ├── SupervisorSilent its supervisor lives, and does not answer
+    │   └── UsedUp           its time or its budget is over, and it can go on with more
     ├── TaskError            a task of a job failed, or was not done
     ├── AccessError          a way in could not be opened
     └── WorkspaceError       saved work can't be written, read or trusted
@@ -70,6 +71,7 @@ __all__ = [
     "SessionNotFound",
     "SupervisorSilent",
     "TaskError",
+    "UsedUp",
     "WorkspaceError",
 ]
 
@@ -196,6 +198,14 @@ class SupervisorSilent(SessionError):  # noqa: N818
 
 class SessionNameTaken(SessionError):  # noqa: N818
     """A session of that name is alive."""
+
+
+class UsedUp(SessionError):  # noqa: N818
+    """The time or the budget of a session or job is over; ``field`` of its request, given anew, has it go on."""
+
+    def __init__(self, what: str, remedy: str = "", *, field: str) -> None:
+        super().__init__(what, remedy)
+        self.field = field
 
 
 class TaskError(LauncherError):

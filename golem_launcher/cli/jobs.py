@@ -6,14 +6,13 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
 from golem_launcher.cli.output import say
-from golem_launcher.errors import BudgetError
 from golem_launcher.networks import token_of
 
 if TYPE_CHECKING:
@@ -38,8 +37,6 @@ Files = Annotated[
 Output = Annotated[
     str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
 ]
-_SMALLEST = Decimal("0.000001")
-"""GLM; a budget has no more digits."""
 
 
 class Job(Protocol):
@@ -115,9 +112,10 @@ async def carry_out(work: Work) -> dict[str, Any]:
         view = JobView(list(job.labels), token_of(job.request.network), done=len(done))
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
         if missing:
-            spent = await asyncio.to_thread(spending.spent, directory)
+            left = await asyncio.to_thread(spending.left, directory, job.request)
+            machines = min(job.request.machines, len(missing) * job.verify)
+            request = job.request.model_copy(update={"budget": left, "machines": machines})
             with contextlib.closing(JobRecord(directory)) as record:
-                request = _affordable(job, spent, len(missing))
                 view.cap = request.budget
                 tell_all = _both(AttemptLines(record).told, view.told)
                 owner = work.owner(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
@@ -125,18 +123,6 @@ async def carry_out(work: Work) -> dict[str, Any]:
                 with view:
                     reason = await _until_stopped(runner, view, directory)
         return await asyncio.to_thread(_outcome, directory, job, scheduler, view, reason)
-
-
-def _affordable(job: Job, spent: Decimal, missing: int) -> LaunchRequest:
-    """The request for what is missing, with the money that is left."""
-    left = (job.request.budget - spent).quantize(_SMALLEST, ROUND_DOWN)
-    if left <= 0:
-        raise BudgetError(
-            f"The job has cost {spent:.4f} {token_of(job.request.network)}, which is all of its budget.",
-            "Give it more: --resume … --budget …",
-        )
-    machines = min(job.request.machines, missing * job.verify)
-    return job.request.model_copy(update={"budget": left, "machines": machines})
 
 
 def _both(first: Told, second: Told) -> Told:
@@ -213,7 +199,7 @@ def tell(outcome: dict[str, Any], command: str) -> None:
         say(f"  {one['name']}: {one['done']} done, {one['failed']} failed, {one['seconds']} s of work.{left}")
     say(f"  Cost: {Decimal(outcome['cost']):.4f} {outcome['coin']}. See: golem-launcher bill {outcome['job']}")
     for label, why in list(outcome["failed"].items())[:20]:
-        say(f"  {label} failed: {why}")
+        say(f"  Task {label} failed: {why}")
     if outcome["reason"]:
         say(f"It ended before all was done. {outcome['reason']}")
     if outcome["missing"]:

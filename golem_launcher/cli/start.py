@@ -87,6 +87,10 @@ def wake(
     hours: Annotated[
         str | None, typer.Option("--hours", help="For so long, in place of what was left of its time.", metavar="HOURS")
     ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option("--budget", help="So much at most, in place of what was left of its budget.", metavar="COINS"),
+    ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Return when the workload answers, or it failed.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -97,10 +101,11 @@ def wake(
     Examples:
     golem-launcher wake my-lab
     golem-launcher wake my-lab --hours 2 --wait
+    golem-launcher wake my-lab --budget 0.5
     """
     from golem_launcher.session.client import waking
 
-    given = None if hours is None else with_point(hours)
+    given = {field: with_point(value) for field, value in (("hours", hours), ("budget", budget)) if value is not None}
     directory = _begun(name, lambda: waking.wake(name, given), wait=wait)
     if as_json:
         print_json(summary(directory))

@@ -12,6 +12,7 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from golem_launcher.tasks.record import JobDirectory
@@ -25,8 +26,10 @@ _LOOK_SECONDS = 0.1
 _READ = 4000
 
 
-def begin(directory: JobDirectory, command: Literal["run", "sweep"]) -> None:
+def begin(directory: JobDirectory, command: Literal["run", "sweep"], *, budget: Decimal | None = None) -> None:
     """Have ``command`` go on with the job; returns once its session was started, or all is done. Blocking.
+
+    ``budget``: what it may cost in all from now on, where that changes.
 
     Raises ``SessionError`` with what the command says where it does not come so far. No command is at the job then,
     and nothing goes on that costs: one that takes too long is ended. One that can't be ended is left to go on.
@@ -34,7 +37,8 @@ def begin(directory: JobDirectory, command: Literal["run", "sweep"]) -> None:
     log = directory.path / LOG
     log.unlink(missing_ok=True)
     environment = {**os.environ, paths.HOME_VARIABLE: str(paths.home())}
-    argv = modules.command("golem_launcher.cli", command, "--resume", directory.name)
+    more = [] if budget is None else ["--budget", str(budget)]
+    argv = modules.command("golem_launcher.cli", command, "--resume", directory.name, *more)
     process = processes.spawn_detached(argv, env=environment, log=log, cwd=directory.path)
     end = time.monotonic() + _BEGIN_SECONDS
     over = False

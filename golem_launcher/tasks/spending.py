@@ -3,20 +3,43 @@
 from __future__ import annotations
 
 import contextlib
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import SessionNotFound
+from golem_launcher.errors import SessionNotFound, UsedUp
+from golem_launcher.networks import token_of
 from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.cleanup.all_sessions import all_sessions
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks.record import JobRecord, Line
+from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.tasks.record import JobDirectory
+
+
+_SMALLEST = Decimal("0.000001")
+"""GLM; a budget has no more digits."""
+
+
+def left(job: JobDirectory, request: LaunchRequest) -> Decimal:
+    """What is left of the budget in a job's ``request`` for what is still to be done. Called before its work.
+
+    Blocking; raises ``UsedUp`` where nothing is, and ``OSError``.
+    """
+    cost = spent(job)
+    rest = (request.budget - cost).quantize(_SMALLEST, ROUND_DOWN)
+    if rest <= 0:
+        raise UsedUp(
+            f"The job has cost {with_coin(cost, token_of(request.network))}, which is all of its budget.",
+            f"Give it more: --resume {job.name} --budget …",
+            field="budget",
+        )
+    return rest
 
 
 def spent(job: JobDirectory) -> Decimal:

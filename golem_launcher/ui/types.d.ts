@@ -581,7 +581,7 @@ export interface LogNews {
 
 /** `cards/actions.py`: to one of a card's buttons. */
 export type Answer = { kind: "answer"; name: string; to: string } & (
-  | { ok: false; text: string }
+  | { ok: false; text: string; lacks?: "hours" | "budget" }
   | ({ ok: true; text?: string } & AnswerParts)
 );
 

@@ -63,20 +63,23 @@ def _check(page: Page, name: str) -> None:
 
 
 def test_it_asks_says_how_far_it_is_and_why_it_did_not_wake_up(page: Page) -> None:
-    directory = suspended(_LONGEST_NAME, hours_left=-1, cost="2")
+    directory = suspended(_LONGEST_NAME, hours_left=-1, cost="1.3", price="0.3")
     url = _answered(directory)
     page.goto(url)
     button = page.get_by_role("button", name="Wake up for 2 h")
     expect(button).to_be_enabled()
+    expect(page.get_by_role("button")).to_have_count(2)  # for five hours the money does not reach
     _check(page, "waking-hours")
+    state = directory.state()
+    (directory.path / "state.json").write_text("{")
     button.click()
-    page.get_by_role("alert").get_by_text("is used up").wait_for()
+    page.get_by_role("alert").get_by_text("is damaged").wait_for()
     expect(button).to_be_enabled()
     _check(page, "waking-failed")
 
     files.write_json(directory.path / "supervisor.json", ProcessRecord.of(os.getpid()).to_json())
     progress = Progress(what="Installing scikit-learn", done=3, total=12, unit="packages")
-    change(directory, stage=Stage.STARTING, progress=progress, created_at=now())
+    directory.write_state(state.model_copy(update={"stage": Stage.STARTING, "progress": progress, "created_at": now()}))
     page.get_by_text(re.compile(r"^25 %, \d+ s. The last start took 40 s.$")).wait_for()
     expect(page.get_by_role("status")).to_have_text("Installing scikit-learn …")  # it reads out no seconds
     _check(page, "waking")
@@ -85,6 +88,13 @@ def test_it_asks_says_how_far_it_is_and_why_it_did_not_wake_up(page: Page) -> No
     parked_address.leave(directory.path)
     page.get_by_role("heading", name="does not answer").wait_for()
     _check(page, "waking-silent")
+
+
+def test_without_money_it_says_where_it_is_given_more_and_has_nothing_to_press(page: Page) -> None:
+    page.goto(_answered(suspended(_LONGEST_NAME, cost="2")))
+    page.get_by_text("Its budget is used up: 0 of 2 tGLM is left.").wait_for()
+    expect(page.get_by_role("button")).to_have_count(0)
+    _check(page, "waking-no-money")
 
 
 def test_who_is_led_there_is_asked_and_a_stranger_is_told_of_its_link(page: Page) -> None:

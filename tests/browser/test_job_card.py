@@ -70,12 +70,12 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
         grid.wait_for()
         assert grid.locator(".gl-cell").count() == 60
         card.get_by_text("left").first.wait_for()
-        card.get_by_text("45 failed: exit code 1: there is no scene").wait_for()
+        card.get_by_text("Task 45 failed: exit code 1: there is no scene").wait_for()
         card.locator("summary", has_text="Providers").click()
         expect(card.get_by_role("row", name="attic 14 0 58 s 58")).to_be_visible()
         check_in_both_schemes(page, card, "job")
         page.set_viewport_size({"width": 360, "height": 900})
-        expect(card.get_by_role("columnheader", name="Time worked")).to_be_visible()
+        expect(card.get_by_role("columnheader", name="Worked")).to_be_visible()
         _write(directory, Line(kind="done", task=58, provider="0x0", seconds=1))
         card.get_by_role("img", name="41 of 60 tasks done, 2 running").wait_for()
 
@@ -105,7 +105,16 @@ def test_a_job_that_cannot_go_on_says_why(page: Page) -> None:
     card.get_by_role("button", name="Do what is missing").click()
     card.get_by_text("which is all of its budget").wait_for()
     expect(card.get_by_role("button", name="Do what is missing")).to_be_enabled()
+    more = card.get_by_label("Budget in all")
+    expect(more).to_be_focused()
     check_in_both_schemes(page, card, "job-spent")
+    more.fill("0,5")
+    more.press("Enter")
+    expect(card.get_by_role("button", name="Do what is missing")).to_be_enabled()
+    card.get_by_text("which is all of its budget. Give it more.").wait_for()
+    more.press("Escape")
+    expect(more).to_be_hidden()
+    expect(card.get_by_role("button", name="Do what is missing")).to_be_enabled()
 
 
 def test_thousands_of_tasks_stay_a_grid_that_one_can_look_at(page: Page) -> None:

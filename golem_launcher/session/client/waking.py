@@ -11,7 +11,14 @@ import time
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, RequestError, SessionDamaged, SessionError, SessionNameTaken
+from golem_launcher.errors import (
+    LauncherError,
+    RequestError,
+    SessionDamaged,
+    SessionError,
+    SessionNameTaken,
+    UsedUp,
+)
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers
@@ -32,17 +39,18 @@ _SECONDS_PER_HOUR = 3600
 _LEAST_GLM, _LEAST_HOURS = Decimal("0.000001"), Decimal("0.0001")
 
 
-def wake(name: str, hours: str | None = None) -> SessionDirectory:
+def wake(name: str, asked: Mapping[str, Any]) -> SessionDirectory:
     """Wake up the session ``name`` and return at once; its state tells how it goes on.
 
-    ``hours``: for how long, instead of what was left of its time. Raises ``SessionError`` when it is not suspended, or
-    has no time or money left, and whatever starting a session does.
+    ``asked``: untyped values by field of its request: ``hours`` and ``budget`` take the place of what was left of
+    them. Raises ``UsedUp`` when nothing was left and nothing is asked, ``SessionError`` when it is not suspended, and
+    whatever starting a session does.
     """
     directory = session_directory(name)
     if not is_suspended(directory):
         stage = directory.state().stage.value
         raise SessionError(f"The session '{name}' is not suspended: it is {stage}.", f"See: golem-launcher show {name}")
-    return client.start(woken(directory, {} if hours is None else {"hours": hours}))
+    return client.start(woken(directory, asked))
 
 
 def requested(asked: dict[str, Any]) -> LaunchRequest:
@@ -93,9 +101,10 @@ def _rest_of_budget(state: SessionState, network: str) -> Decimal:
         raise RequestError(f"What is left of '{state.name}' is of another network: say a budget.", field="budget")
     budget = left_of(state).quantize(_LEAST_GLM, ROUND_DOWN)
     if budget <= 0:
-        raise SessionError(
+        raise UsedUp(
             f"The budget of '{state.name}' is used up.",
-            f"Go on with another one: golem-launcher start --resume {state.name} --budget 1",
+            f"Go on with another one: golem-launcher wake {state.name} --budget 1",
+            field="budget",
         )
     return budget
 
@@ -104,9 +113,10 @@ def _rest_of_time(name: str, ends: float) -> Decimal:
     """In hours."""
     left = ends - time.time()
     if left < parked_address.LEAST_SECONDS:
-        raise SessionError(
+        raise UsedUp(
             f"The time of '{name}' is over.",
             f"Say at its link how much more it gets, or by: golem-launcher wake {name} --hours 1",
+            field="hours",
         )
     return (Decimal(left) / _SECONDS_PER_HOUR).quantize(_LEAST_HOURS, ROUND_DOWN)
 
@@ -115,7 +125,7 @@ def main() -> int:
     """Wake up the session that the first argument names; a refusal is printed for whoever asked."""
     name, *hours = sys.argv[1:]
     try:
-        wake(name, *hours)
+        wake(name, {"hours": hours[0]} if hours else {})
     except LauncherError as error:
         sys.stdout.write(str(error))
         return 1

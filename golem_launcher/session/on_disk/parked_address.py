@@ -41,11 +41,18 @@ class Suspended:
     """What its machines cost before; empty where it is not known."""
     usual_seconds: float = 0.0
     """What its last start took; 0 where it is not known."""
+    lasts_hours: float | None = None
+    """How long what is left of its budget pays for those machines at full load; ``None`` where it is not known."""
 
     @property
     def has_time(self) -> bool:
         """Whether enough of its time is left to go on in."""
         return self.ends - time.time() >= LEAST_SECONDS
+
+    @property
+    def has_money(self) -> bool:
+        """Whether enough of its budget is left to go on with."""
+        return self.lasts_hours is None or self.lasts_hours * 3600 >= LEAST_SECONDS
 
 
 @dataclass(frozen=True)

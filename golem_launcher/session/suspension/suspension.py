@@ -49,12 +49,13 @@ def parked_of(state: SessionState, before: ParkedAddress | None) -> ParkedAddres
         usual, ends = before.suspended.usual_seconds, before.suspended.ends
     if state.started_at is not None:
         usual = (state.started_at - state.created_at).total_seconds()
-    price = state.price_per_hour
+    price, left = state.price_per_hour, left_of(state)
     suspended = Suspended(
         ends=state.deadline.timestamp() if state.deadline is not None else ends,
-        left=f"{coins_at_a_glance(left_of(state))} of {with_coin(state.budget, coin)}",
+        left=f"{coins_at_a_glance(left)} of {with_coin(state.budget, coin)}",
         per_hour="" if price is None else with_coin(Decimal(coins_at_a_glance(price)), coin),
         usual_seconds=round(usual, 1),
+        lasts_hours=(float(left / price) if price else None) if left > 0 else 0.0,
     )
     address = state.address or (before.address if before is not None else "")
     return ParkedAddress(address, farewell(state, suspended=True), suspended=suspended)

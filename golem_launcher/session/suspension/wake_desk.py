@@ -14,18 +14,20 @@ import time
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime
+from math import floor
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, modules, processes
 from golem_launcher.session.on_disk import parked_address
+from golem_launcher.units import duration, number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
 
-HOURS = ("1", "2", "5")
-"""So many a person may give to a session whose time is over."""
+HOURS = (1, 2, 5)
+"""So many a person may give to a session whose time is over, as far as what is left of its budget pays for them."""
 _MOST_PAGES = 100
 _WAKE_SECONDS = 120.0
 _DOING = {
@@ -85,7 +87,9 @@ class WakeDesk:
             what = parked_address.of(page.directory)
             if what is None or what.suspended is None or _lives(page.directory):
                 return {"problem": ""}
-            more = [hours] if hours in HOURS and not what.suspended.has_time else []
+            if not what.suspended.has_money:
+                return {"problem": "Its budget is used up."}
+            more = [hours] if hours and hours in _to_choose_from(what.suspended) else []
             return {"problem": _wake(page.directory.name, more)}
 
 
@@ -126,20 +130,44 @@ def _waking(directory: Path, suspended: Suspended) -> dict[str, Any]:
 
 
 def _suspended(what: ParkedAddress, suspended: Suspended, *, by_themselves: bool) -> dict[str, Any]:
-    ends = f"It ends at {datetime.fromtimestamp(suspended.ends).astimezone():%H:%M} at the latest."
     return {
         "stage": "suspended",
         "told": what.told,
-        "asks": not by_themselves or not suspended.has_time,
-        "hours": [] if suspended.has_time else list(HOURS),
-        "costs": " ".join(
-            filter(
-                None,
-                (
-                    f"A machine is rented again, for no more than is left: {suspended.left}.",
-                    f"It cost {suspended.per_hour} an hour." if suspended.per_hour else "",
-                    ends if suspended.has_time else "The time that it had is over: say how much more it gets.",
-                ),
-            )
-        ),
+        "asks": not by_themselves or not suspended.has_time or not suspended.has_money,
+        "hours": _to_choose_from(suspended),
+        "costs": _costs(suspended) if suspended.has_money else _more_money(suspended),
     }
+
+
+def _to_choose_from(suspended: Suspended) -> list[str]:
+    """For how many hours it can be woken up, an empty text for the time of its own; nothing without money."""
+    if not suspended.has_money:
+        return []
+    if suspended.has_time:
+        return [""]
+    lasts = suspended.lasts_hours
+    if lasts is None:
+        return [str(hours) for hours in HOURS]
+    paid = [str(hours) for hours in HOURS if hours <= lasts]
+    return paid or [number(floor(lasts * 100) / 100)]  # all that is left
+
+
+def _costs(suspended: Suspended) -> str:
+    """What it costs to wake it up, and until when."""
+    said = [f"A machine is rented again, for no more than is left: {suspended.left}."]
+    if suspended.per_hour and suspended.lasts_hours is not None:
+        lasts = duration(suspended.lasts_hours * 3600)
+        said.append(f"It cost at most {suspended.per_hour} an hour; at that price it lasts for {lasts}.")
+    if suspended.has_time:
+        said.append(f"It ends at {datetime.fromtimestamp(suspended.ends).astimezone():%H:%M} at the latest.")
+    else:
+        said.append("The time that it had is over: say how much more it gets.")
+    return " ".join(said)
+
+
+def _more_money(suspended: Suspended) -> str:
+    """How it goes on that has no money: by this page nobody gives it more."""
+    return (
+        f"Its budget is used up: {suspended.left} is left. To go on with more, press Wake up on its card on the "
+        "launcher's page, and say how much."
+    )

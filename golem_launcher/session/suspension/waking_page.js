@@ -67,13 +67,10 @@ async function wake(hours) {
   look();
 }
 
-/**
- * @param {string} label
- * @param {string} hours
- */
-function button(label, hours) {
+/** @param {string} hours none where it has time of its own */
+function button(hours) {
   const made = document.createElement("button");
-  made.textContent = label;
+  made.textContent = hours ? `Wake up for ${hours} h` : "Wake up";
   made.addEventListener("click", (event) => {
     if (event.detail > 1) return; // of a double click that began elsewhere
     buttons.replaceChildren();
@@ -99,9 +96,8 @@ function suspended(news) {
   say(told, news.told);
   say(costs, news.costs);
   if (!news.asks && !asked) return whenSeen(() => wake(""));
-  const labels = news.hours.length ? news.hours.map((hours) => `Wake up for ${hours} h`) : ["Wake up"];
-  if (!buttons.childElementCount) {
-    buttons.replaceChildren(...labels.map((label, index) => button(label, news.hours[index] ?? "")));
+  if (!buttons.childElementCount || !news.hours.length) {
+    buttons.replaceChildren(...news.hours.map(button));
     attend();
   }
   setTimeout(look, LOOK_MS * 5); // somebody may wake it up elsewhere

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, SessionDamaged, SessionError
+from golem_launcher.errors import LauncherError, SessionDamaged, SessionError, UsedUp
 from golem_launcher.events import LabAsks
 from golem_launcher.request import parse_request
 from golem_launcher.request.typed_numbers import with_point
@@ -14,7 +14,7 @@ from golem_launcher.session.client import waking
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.suspension import suspension
-from golem_launcher.tasks import background, record
+from golem_launcher.tasks import background, record, spending
 from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
 from golem_launcher.units import coins_at_a_glance
@@ -80,6 +80,8 @@ class Actions:
             try:
                 directory = session_directory(name)
                 answer = {"ok": True, **await loop.run_in_executor(self._threads, act, directory, content)}
+            except UsedUp as error:  # the card asks for more
+                answer = {"ok": False, "text": f"{clean_text(error.what)} Give it more.", "lacks": error.field}
             except LauncherError as error:
                 answer = {"ok": False, "text": clean_text(str(error))}
             except BaseException:
@@ -115,11 +117,17 @@ class Actions:
 
 def _continue(directory: SessionDirectory, content: Content) -> Content:
     if suspension.is_suspended(directory):
-        return {"started": waking.wake(directory.name).name}
+        return {"started": waking.wake(directory.name, _given(content)).name}
     generation = content.get("generation")
     request = continuation(directory, generation if isinstance(generation, int) else None)
     client.start(request)
     return {"started": request.name}
+
+
+def _given(content: Content) -> dict[str, str]:
+    """The time and money that the user gave to go on with, as typed."""
+    typed = {field: str(content.get(field, "")).strip() for field in ("hours", "budget")}
+    return {field: with_point(value) for field, value in typed.items() if value}
 
 
 def _stop_job(directory: SessionDirectory, _content: Content) -> Content:
@@ -127,12 +135,14 @@ def _stop_job(directory: SessionDirectory, _content: Content) -> Content:
     return {}
 
 
-def _go_on(directory: SessionDirectory, _content: Content) -> Content:
+def _go_on(directory: SessionDirectory, content: Content) -> Content:
     job = record.find(directory.name)
     overview = job.overview()
     if overview is None:
         raise SessionDamaged(f"The job '{job.name}' can't be read.")
-    background.begin(job, "sweep" if overview.sets else "run")
+    request = parse_request({**overview.request.model_dump(), **_given(content)})
+    spending.left(job, request)
+    background.begin(job, "sweep" if overview.sets else "run", budget=request.budget)
     return {"started": job.name}
 
 
@@ -147,9 +157,7 @@ def _force(directory: SessionDirectory, _content: Content) -> Content:
 
 
 def _extend(directory: SessionDirectory, content: Content) -> Content:
-    typed = {key: str(content.get(key, "")).strip() for key in ("hours", "budget")}
-    asked = {key: with_point(value) for key, value in typed.items() if value}
-    client.extend(directory.name, **asked)
+    client.extend(directory.name, **_given(content))
     return {"text": "Extended."}
 
 

@@ -8,6 +8,7 @@ import { JobView } from "./job.js";
 import { LabAsksView } from "./lab_asks.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
+import { MoreForm } from "./more.js";
 import { MoveView } from "./move.js";
 import {
   continueWords,
@@ -145,6 +146,9 @@ export class Card {
       { type: "button", class: "gl-button gl-small gl-primary gl-continue", onclick: () => this.continue() },
       "Continue",
     );
+    this.more = new MoreForm(this.goOn, "Wake up", { hours: "Hours", budget: "Budget" }, (given) =>
+      this.continue(null, given),
+    );
     this.again = h(
       "button",
       {
@@ -203,6 +207,7 @@ export class Card {
       this.where,
       this.own,
       this.answer,
+      this.more.form,
       this.asks.element,
       this.reason,
       this.idle,
@@ -231,11 +236,14 @@ export class Card {
     this.tools.send({ kind, name: this.name });
   }
 
-  /** @param {number | null} [generation] another save than the newest */
-  continue(generation) {
+  /**
+   * @param {number | null} [generation] another save than the newest
+   * @param {Record<string, string>} [given] in place of what was left of its time and budget
+   */
+  continue(generation, given) {
     this.goOn.disabled = this.ownSave.disabled = true;
     setText(this.goOn, "Starting …");
-    this.tools.send({ kind: "continue", name: this.name, generation });
+    this.tools.send({ kind: "continue", name: this.name, generation, ...given });
   }
 
   save() {
@@ -256,9 +264,13 @@ export class Card {
    */
   answered(content) {
     const { to, ok } = content;
+    const { budget, token } = this.session;
     if (to === "continue") {
       this.goOn.disabled = this.ownSave.disabled = false;
       this.showButtons(false);
+      this.more.answered();
+      if (ok) this.more.close();
+      else if (content.lacks) this.more.ask(content.lacks, content.lacks === "hours" ? "1" : budget, token);
     } else if (to === "save") {
       this.saveNow.disabled = false;
       setText(this.saveNow, "Save now");
@@ -266,6 +278,8 @@ export class Card {
       this.keep.disabled = false;
     } else if (to === "go on" && !ok) {
       this.job.busy(false);
+      this.job.more.answered();
+      if (content.lacks) this.job.more.ask(content.lacks, "", token);
     } else if (!ok && (to === "stop" || to === "force")) {
       const { button } = to === "stop" ? this.abort : this.force;
       button.disabled = false;
@@ -319,6 +333,7 @@ export class Card {
     this.machines.update(session);
     this.job.update(session);
     this.extend.update(session);
+    if (session.live) this.more.close();
     show(this.meters, session.live);
     show(this.left.element, Boolean(session.deadline));
     show(this.results, session.saving?.generation != null);
@@ -335,7 +350,7 @@ export class Card {
     const { saving, not_ended, unsaved } = this.session;
     const stake = live ? stakeWords(saving) : "";
     show(this.force.element, ending || (live && (not_ended !== "" || stake !== "")));
-    show(this.goOn, stage === "suspended" || (!live && saving?.generation != null));
+    show(this.goOn, !this.more.open && (stage === "suspended" || (!live && saving?.generation != null)));
     if (!this.goOn.disabled) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);
     show(this.again, !live && !this.session.job);

@@ -2,6 +2,7 @@ import { h, setText, show } from "../common/dom.js";
 import { counted, formatDuration } from "../common/units.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
+import { MoreForm } from "./more.js";
 
 /** @import { Job, Session } from "../types" */
 /** @import { Tools } from "./card.js" */
@@ -13,7 +14,7 @@ import { downloadButton } from "./downloads.js";
  */
 const CELL_WORDS = { w: "waiting", r: "running", d: "done", f: "failed", p: "partly done" };
 
-const TITLES = ["Provider", "Done", "Failed", "Time worked", "Now"];
+const TITLES = ["Provider", "Done", "Failed", "Worked", "Now"];
 
 /** The tasks of a job: a grid with a cell for each, who does them, what failed, what came back. */
 export class JobView {
@@ -65,10 +66,11 @@ export class JobView {
       { type: "button", class: "gl-button gl-small gl-primary gl-go-on", hidden: true, onclick: () => this.begin() },
       "Do what is missing",
     );
-    this.begin = () => {
+    this.begin = (/** @type {Record<string, string>} */ given = {}) => {
       this.busy(true);
-      tools.send({ kind: "go on", name });
+      tools.send({ kind: "go on", name, ...given });
     };
+    this.more = new MoreForm(this.goOn, "Do what is missing", { budget: "Budget in all" }, this.begin);
     this.openMade = h(
       "button",
       { type: "button", class: "gl-button gl-small", onclick: () => tools.send({ kind: "open made", name }) },
@@ -86,6 +88,7 @@ export class JobView {
       "section",
       { class: "gl-job", "aria-label": `Tasks of ${name}`, hidden: true },
       h("div", { class: "gl-job-head" }, this.words, h("div", { class: "gl-row" }, this.stop.element, this.goOn)),
+      this.more.form,
       this.grid,
       this.several,
       this.legend,
@@ -126,8 +129,10 @@ export class JobView {
 
   /** @param {Session} session */
   update(session) {
-    show(this.goOn, !session.live && this.job?.state === "incomplete");
-    if (session.live) this.busy(false);
+    show(this.goOn, !session.live && this.job?.state === "incomplete" && !this.more.open);
+    if (!session.live) return;
+    this.busy(false);
+    this.more.close();
   }
 
   /** What changes with time alone. */
@@ -174,7 +179,7 @@ export class JobView {
  * @param {Job} job
  */
 function drawFailures(list, { failures, failed }) {
-  const lines = failures.map(([label, reason]) => `${label} failed: ${reason}`);
+  const lines = failures.map(([label, reason]) => `Task ${label} failed: ${reason}`);
   if (failed > failures.length && failures.length) lines.push(`and ${counted(failed - failures.length, "other")}`);
   show(list, lines.length > 0);
   if ([...list.children].map((each) => each.textContent).join("\n") !== lines.join("\n"))

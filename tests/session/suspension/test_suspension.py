@@ -27,7 +27,7 @@ import psutil
 import pytest
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import RequestError, SessionDamaged, SessionError
+from golem_launcher.errors import RequestError, SessionDamaged, SessionError, UsedUp
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
@@ -40,7 +40,7 @@ from golem_launcher.session.on_disk.directory import create_session_directory, s
 from golem_launcher.session.supervision.supervisor import Supervisor
 from golem_launcher.session.suspension import caretaking, suspension, wake_desk
 from golem_launcher.session.suspension.wake_desk import WakeDesk
-from golem_launcher.session_state import SessionState
+from golem_launcher.session_state import MachineState, SessionState
 from tests.access.squatter import squatter
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
@@ -69,8 +69,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     caretaking.end()
 
 
-def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", **fields: Any) -> SessionDirectory:
-    """A session that was suspended a moment ago."""
+def suspended(
+    name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", price: str | None = None, **fields: Any
+) -> SessionDirectory:
+    """A session that was suspended a moment ago; its machine's ``price`` is that of an hour, where it is known."""
     request = parse_request({"name": name, "budget": "2", "inputs": ("x",), "when_idle": "suspend", **fields})
     directory = create_session_directory(request)
     directory.write_token("secret" * 8)
@@ -79,6 +81,7 @@ def suspended(name: str = "mine", *, hours_left: float = 1, cost: str = "0.5", *
         update={
             "stage": Stage.SUSPENDED,
             "cost": Decimal(cost),
+            "machines": (MachineState(price_per_hour=None if price is None else Decimal(price)),),
             "deadline": at + timedelta(hours=hours_left),
             "created_at": at - timedelta(seconds=100),
             "started_at": at - timedelta(seconds=60),
@@ -100,15 +103,18 @@ def test_it_goes_on_with_what_is_left_and_no_longer_unless_its_user_says_so(home
     assert request.budget == Decimal("1.5")
     assert Decimal("0.99") < request.hours <= 1
     late = suspended("late", hours_left=-3)
-    with pytest.raises(SessionError, match="time of 'late' is over"):
+    with pytest.raises(UsedUp, match="time of 'late' is over") as over:
         waking.woken(late, {})
+    assert over.value.field == "hours"
     assert waking.woken(late, {"hours": "2"}).hours == 2
     for directory in (suspended("poor", cost="2"), suspended("poorer", cost="2.1")):
-        with pytest.raises(SessionError, match="used up"):
+        with pytest.raises(UsedUp, match="used up") as over:
             waking.woken(directory, {"hours": "1"})
+        assert over.value.field == "budget"
+        assert waking.woken(directory, {"hours": "1", "budget": "0.5"}).budget == Decimal("0.5")
     create_session_directory(parse_request({"name": "fresh"}))
     with pytest.raises(SessionError, match="not suspended"):
-        waking.wake("fresh")
+        waking.wake("fresh", {})
 
 
 def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> None:
@@ -119,6 +125,8 @@ def test_what_is_parked_says_what_is_left_and_what_a_start_takes(home: Path) -> 
     assert what.suspended is not None
     assert (what.suspended.left, what.suspended.usual_seconds) == ("1.5 of 2 tGLM", 40)
     assert what.suspended.has_time
+    assert what.suspended.has_money
+    assert what.suspended.lasts_hours is None  # nobody knows a price
     state = SessionState(name="x", network="local", stage=Stage.SUSPENDED)  # it could not be woken up
     again = suspension.parked_of(state, what)
     assert again.address == what.address
@@ -182,7 +190,7 @@ def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(hom
     assert waking.woken(directory, {}).budget == Decimal("0.25")
     (directory.path / "state.json").write_text("{")
     with pytest.raises(SessionDamaged, match="not known what it would go on with"):
-        waking.wake("mine")
+        waking.wake("mine", {})
 
 
 def test_it_is_not_woken_up_before_it_is_known_what_it_cost(home: Path) -> None:
@@ -191,7 +199,7 @@ def test_it_is_not_woken_up_before_it_is_known_what_it_cost(home: Path) -> None:
     directory.write_state(directory.state().model_copy(update={"network": "a network that is away"}))
     Journal.create(directory.path).update(demanded=True)
     with pytest.raises(SessionError, match="not known what is left of its budget"):
-        waking.wake("mine")
+        waking.wake("mine", {})
     assert suspension.is_suspended(directory)
 
 
@@ -261,7 +269,7 @@ from golem_launcher.session.suspension.suspension import Heritage
 dies = lambda *_, **__: os.kill(os.getpid(), 9)
 puts = replacement.trash.put
 LAST
-waking.wake("mine")
+waking.wake("mine", {})
 """
 
 
@@ -316,7 +324,7 @@ def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch
     monkeypatch.setattr(wake_desk, "_WAKE_SECONDS", 0.0)
     before = psutil.Process().children()
     desk = WakeDesk()
-    told = desk.wake(desk.begin(suspended(cost="2").path, by_themselves=True), "")
+    told = desk.wake(desk.begin(suspended(hours_left=-1).path, by_themselves=True), "")
     assert told == {"problem": "It takes long to begin, and goes on."}
     beginning = [one for one in psutil.Process().children() if one not in before]
     assert len(beginning) == 1
@@ -550,6 +558,35 @@ def test_who_comes_after_its_time_says_how_much_more_it_gets(home: Path) -> None
     for _ in range(200):
         desk.begin(directory.path, by_themselves=True)
     assert desk.look(number) == {"stage": "unknown"}
+
+
+@pytest.mark.parametrize(
+    ("left", "price", "hours", "costs"),
+    [
+        ("1.5", "0.3", ["1", "2", "5"], "It cost at most 0.3 tGLM an hour; at that price it lasts for 5 h."),
+        ("1.49", "0.3", ["1", "2"], "no more than is left: 1.49 of 2 tGLM. "),
+        ("0.25", "0.3", ["0.83"], "at that price it lasts for 50 min."),
+        ("0.02", "0.3", [], "Its budget is used up: 0.02 of 2 tGLM is left."),
+        ("0", None, [], "press Wake up on its card on the launcher's page"),
+        ("0.02", None, ["1", "2", "5"], "no more than is left: 0.02 of 2 tGLM. "),
+    ],
+)
+def test_no_more_hours_are_offered_than_what_is_left_pays_for(
+    home: Path, left: str, price: str | None, hours: list[str], costs: str
+) -> None:
+    del home
+    cost = str(2 - Decimal(left))
+    desk = WakeDesk()
+    number = desk.begin(suspended(cost=cost, price=price, hours_left=-1).path, by_themselves=True)
+    about = desk.look(number)
+    assert (about["asks"], about["hours"]) == (True, hours)
+    assert costs in about["costs"]
+    if "5" not in hours:
+        problem = desk.wake(number, "5")["problem"]
+        assert "time of 'mine' is over" in problem if hours else problem == "Its budget is used up."
+    early = desk.begin(suspended("early", cost=cost, price=price).path, by_themselves=True)
+    about = desk.look(early)
+    assert (about["asks"], about["hours"]) == ((False, [""]) if hours else (True, []))
 
 
 def cell(directory: SessionDirectory, code: str) -> str:

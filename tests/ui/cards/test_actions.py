@@ -1,26 +1,28 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import LabAsks, Stage
+from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories, session_directory
 from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.session_state import Saving
+from golem_launcher.tasks import record
+from golem_launcher.tasks.job import Job
 from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.continuation import continuation
+from tests.session.suspension.test_suspension import suspended
 from tests.ui.made import GOOD_START, change, make_session
-
-if TYPE_CHECKING:
-    from golem_launcher.request import LaunchRequest
 
 OVER = (*GOOD_START, Stage.STOPPING, Stage.ENDED)
 
@@ -118,6 +120,34 @@ def test_going_on_asks_for_the_same_with_the_saved_files_under_the_next_name() -
     assert continuation(long).name == "a" * 38 + "-2"
     with pytest.raises(SessionError, match="is saved"):
         continuation(make_session("nothing", OVER, alive=False))
+
+
+def test_what_lacks_time_or_money_is_said_to_lack_it_and_goes_on_with_what_is_given() -> None:
+    job = Job(command=("true",), items=("a",), output="/made", request=LaunchRequest(name="spent", budget=1))
+    record.create("spent", job.model_dump(mode="json"))
+    with contextlib.closing(record.JobRecord(record.find("spent"))) as lines:
+        lines.add(record.Line(kind="cost", session="then", cost="1"), sure=False)
+    make_session("spent", OVER, alive=False, workload="tasks")
+    suspended("late", hours_left=-1)
+    suspended("poor", cost="2")
+
+    async def answer(kind: str, **content: str) -> tuple[str | None, str]:
+        sent: list[dict[str, Any]] = []
+        await _actions(sent).by_kind[kind](content)
+        return sent[0].get("lacks"), sent[0]["text"]
+
+    async def main() -> None:
+        spent = "The job has cost 1.0076 tGLM, which is all of its budget. Give it more."
+        assert await answer("go on", name="spent") == ("budget", spent)
+        assert await answer("go on", name="spent", budget=" 0,5 ") == ("budget", spent)
+        lacks, text = await answer("go on", name="spent", budget="much")
+        assert (lacks, "number" in text) == (None, True)
+        assert await answer("continue", name="late") == ("hours", "The time of 'late' is over. Give it more.")
+        assert await answer("continue", name="poor") == ("budget", "The budget of 'poor' is used up. Give it more.")
+        lacks, text = await answer("continue", name="poor", hours="", budget="much")
+        assert (lacks, "number" in text) == (None, True)
+
+    asyncio.run(main())
 
 
 def test_all_that_is_over_is_cleared_and_comes_back() -> None:

@@ -14,7 +14,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-from golem_launcher.node.yagna import find_program
+from golem_launcher.node.yagna_start import find_program
 from tests import leftovers
 
 START_SECONDS = 90

@@ -13,8 +13,8 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.access.connect import is_closed
 from golem_launcher.access.listener import SocketFile
+from golem_launcher.access.ssh_proxy_command import is_closed
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.carrier_protocol import LARGEST

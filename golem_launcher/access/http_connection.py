@@ -15,7 +15,7 @@ import h11
 
 from golem_launcher.access import origin_policy
 from golem_launcher.access.lab_frontend import Served
-from golem_launcher.agent.yielding import Turns
+from golem_launcher.agent.loop_yielding import Turns
 
 if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream

@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.lab_frontend import Served
     from golem_launcher.access.large_files import LargeFiles
+    from golem_launcher.access.last_use import LastUse
     from golem_launcher.access.open_documents import OpenDocuments
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
     from golem_launcher.access.provider_http import Dial
     from golem_launcher.access.streams import Stream
     from golem_launcher.access.uploads import Sending
-    from golem_launcher.access.use import Use
 
 
 class FilesBeside(Protocol):
@@ -66,7 +66,7 @@ class RemoteLab:
     """Connects to whoever its pages tell of their documents."""
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None
     """Where a browser is sent that goes to a page of another server in the session."""
-    use: Use | None = None
+    use: LastUse | None = None
     """Told when somebody does something there."""
     large: LargeFiles | None = None
     """How large files go, where there is a faster way than by ``dial``."""

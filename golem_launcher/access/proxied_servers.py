@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.lab_frontend import Served
+    from golem_launcher.access.last_use import LastUse
     from golem_launcher.access.listener import Listener
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.use import Use
 
 _PROXY = re.compile(r"/proxy/(absolute/)?([1-9][0-9]{0,4})(?:(/[^?]*)?(\?.*)?)?", re.DOTALL)
 _NAMED = re.compile(r"/([A-Za-z][A-Za-z0-9._~-]{0,79})(?:/([^?]*))?(\?.*)?", re.DOTALL)
@@ -114,7 +114,7 @@ class ProxiedServers:
         *,
         token: str,
         lab_port: int,
-        use: Use | None = None,
+        use: LastUse | None = None,
     ) -> None:
         self._host = host
         self._dial = dial

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.lab_frontend import LabFrontend
     from golem_launcher.access.large_files import LargeFiles
+    from golem_launcher.access.last_use import LastUse
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.use import Use
 
 _LONGEST_ANSWER_HEAD = 16 * 1024
 """Of the server's: a head is taken apart in one go."""
@@ -76,7 +76,7 @@ class Upstream:
     """Connects to whoever JupyterLab's pages tell of their documents (:mod:`golem_launcher.access.open_documents`)."""
     lead: Callable[[OriginPolicy, str, Headers], Awaitable[Served | None]] | None = None
     """Where a browser is sent that goes to a page of another server (:mod:`golem_launcher.access.proxied_servers`)."""
-    use: Use | None = None
+    use: LastUse | None = None
     """Told of requests that do more than look; ``None`` where all that goes there is noticed on its way."""
     large: LargeFiles | None = None
     """How large files go, where there is a faster way."""

@@ -157,7 +157,9 @@ def arguments(settings: dict[str, str]) -> list[str]:
 
 def our_proxy(door: Path, port: int, machine: int = 1) -> str:
     """A ``ProxyCommand`` by the launcher itself. It names no secret."""
-    return _percent(shlex.join(modules.command("golem_launcher.access.connect", str(door), str(machine), str(port))))
+    return _percent(
+        shlex.join(modules.command("golem_launcher.access.ssh_proxy_command", str(door), str(machine), str(port)))
+    )
 
 
 def websocat_proxy(door: Path, port: int, machine: int = 1) -> str:

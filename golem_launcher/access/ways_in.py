@@ -10,11 +10,12 @@ import hmac
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.access import hub, hub_settings
+from golem_launcher.access import hub_address, hub_settings
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.large_files import LargeFiles
+from golem_launcher.access.last_use import LastUse
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
@@ -23,7 +24,6 @@ from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.access.uploads import Uploads
-from golem_launcher.access.use import Use
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from golem_launcher.access.hub import HubPort
+    from golem_launcher.access.hub_address import HubPort
     from golem_launcher.access.lab_view import LabView
     from golem_launcher.access.listener import Listener
-    from golem_launcher.access.machine_way import MachineWay
+    from golem_launcher.access.machine_vpn import MachineVpn
     from golem_launcher.access.streams import Stream
     from golem_launcher.agent.carrier import Sink, Source
     from golem_launcher.workload.base import Workload
@@ -55,7 +55,7 @@ class WaysIn:
         self,
         directory: Path,
         workload: Workload,
-        machines: Mapping[int, MachineWay],
+        machines: Mapping[int, MachineVpn],
         lab: LabView,
         *,
         secret: str,
@@ -64,7 +64,7 @@ class WaysIn:
         self._workload = workload
         self._lab = lab
         self._large = self._large_files()
-        self.use = Use()
+        self.use = LastUse()
         """When the session was last used by them."""
         self._directory = directory
         self.machines = machines
@@ -157,13 +157,15 @@ class WaysIn:
 
     async def _open_at_hub(self, dial: Callable[[], Awaitable[Stream]]) -> None:
         """What a hub shows of JupyterLab. Raises ``AccessError``."""
-        started_by, hub_prefix = hub_settings.read(self._directory), hub.prefix()
+        started_by, hub_prefix = hub_settings.read(self._directory), hub_address.prefix()
         if started_by is not None:
             self._gate = HubGate(started_by, self._remote_lab(dial))
             await self._gate.start()
             self._resources.push_async_callback(self._gate.aclose)
         elif hub_prefix is not None:
-            self._hub = hub.HubPort(hub_prefix, replace(self._remote_lab(dial), extensions=self._lab.hub_extensions))
+            self._hub = hub_address.HubPort(
+                hub_prefix, replace(self._remote_lab(dial), extensions=self._lab.hub_extensions)
+            )
             await self._hub.start()
             self._resources.push_async_callback(self._hub.aclose)
 

@@ -26,7 +26,7 @@ from .carrier_protocol import (
     Record,
     encode,
 )
-from .yielding import Turns
+from .loop_yielding import Turns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence

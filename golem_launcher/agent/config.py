@@ -29,7 +29,7 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from . import proc, report
+from . import process_tree, report
 
 CARRIER_OFFSET, SERVER_OFFSET = 1, 3
 """Of the agent's ports, from the workload's first: that of the carriers, and its own server's."""
@@ -156,7 +156,7 @@ def parse(data: bytes, path: str) -> Config:
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
         root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
-        deadline=proc.clock() + _seconds(raw),
+        deadline=process_tree.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
         log=log_of(path),

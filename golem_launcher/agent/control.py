@@ -10,7 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import benchmark, disk, health, proc
+from . import benchmark, disk, health, process_tree
 from .config import TOKEN
 from .keeper import LEAD
 from .kernel_state import tickets
@@ -146,7 +146,7 @@ class Control:
         """Set the deadline to ``seconds`` from now. Raises ``ValueError`` if that is no number in range."""
         if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not 0 < seconds < _LONGEST_TERM:
             raise ValueError("seconds is not a number that fits")
-        os.write(self._orders, b"%.3f\n" % (proc.clock() + seconds))
+        os.write(self._orders, b"%.3f\n" % (process_tree.clock() + seconds))
         return {}
 
     def lead(self, lab_token: object) -> dict[str, Any]:

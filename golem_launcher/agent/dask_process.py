@@ -20,7 +20,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import disk, proc
+from . import disk, process_tree
 
 if TYPE_CHECKING:
     from .config import Config
@@ -46,7 +46,7 @@ def run(config: Config) -> None:
     if trouble:
         raise SystemExit(trouble)
     os.chdir(config.root)
-    proc.end_with_parent()
+    process_tree.end_with_parent()
     os.execv(sys.executable, argv(told, directory, disk.for_large_files(config.root, os.path.dirname(config.log))))  # noqa: PTH120, S606
 
 

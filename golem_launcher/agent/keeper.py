@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import fast_start, proc, program
+from . import fast_start, process_tree, program
 from .cluster_control import ORDER as DASK
 from .log import LogWriter
 from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
@@ -49,7 +49,7 @@ def keep(config: Config, carriers: socket.socket) -> None:
     """
     from . import http_server  # noqa: F401, PLC0415 - loaded once, for all children that are forked of this process
 
-    proc.adopt_orphans()
+    process_tree.adopt_orphans()
     keeper = _Keeper(config, carriers)
     why = Report(FAILED, "the agent failed")
     try:
@@ -168,14 +168,14 @@ class _Keeper:
         while True:
             if self._told:
                 return Report(TOLD, "told to end")
-            left = self._deadline - proc.clock()
+            left = self._deadline - process_tree.clock()
             if left <= 0:
                 return Report(DEADLINE, "the deadline has come")
             for child in self._children:
                 if child.at is not None and time.monotonic() >= child.at:
                     self._start(child)
             self._wait(left)
-            ended = proc.reap()
+            ended = process_tree.reap()
             for child in self._children:
                 if child.pid in ended:
                     why = self._ended(child, ended[child.pid])
@@ -194,9 +194,9 @@ class _Keeper:
         while workload.pid and time.monotonic() < end:
             self._poll.poll(50)
             self._pump()
-            if workload.pid in proc.reap():
+            if workload.pid in process_tree.reap():
                 workload.pid = 0
-        if not proc.kill_below(os.getpid(), _KILL_SECONDS):
+        if not process_tree.kill_below(os.getpid(), _KILL_SECONDS):
             self.say("some processes can't be killed")
         self._pump()
         self.say("everything has ended")
@@ -250,7 +250,7 @@ class _Keeper:
             deadline = float(last)
             if math.isfinite(deadline):
                 self._deadline = deadline
-                self.say(f"the deadline is in {deadline - proc.clock():.0f} s now")
+                self.say(f"the deadline is in {deadline - process_tree.clock():.0f} s now")
 
     def _take_lead(self, lab_token: str) -> None:
         """Make this machine the head, with that token; a JupyterLab that is started again takes it as well."""
@@ -355,7 +355,7 @@ class _Keeper:
 def _kill_kernels(lab: int) -> None:
     """Kernels of a Lab that is gone: nobody can reach them again. Other programs of the user go on."""
     mark = b"\0JPY_PARENT_PID=%d\0" % lab
-    for process in proc.descendants(os.getpid()):
+    for process in process_tree.descendants(os.getpid()):
         if process.pid == process.session:
             with contextlib.suppress(OSError):
                 with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123

@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 
-from . import building, compiling, disk, image, keeper, listening, log, report
+from . import build_commands, compiling, disk, image, keeper, listening, log, report
 from .carrier_protocol import BACKLOG
 from .config import Config, Refused, log_of, parse
 
@@ -68,7 +68,7 @@ def _prepare(arguments: list[str]) -> Config:
     spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
     missing = ""
     if not config.workload.argv:
-        building.settle(config.jupyter)
+        build_commands.settle(config.jupyter)
         compiling.settle(config.root)
         missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:

@@ -1,7 +1,7 @@
 """Refuses the builds of itself that JupyterLab's page can ask for, and hides the offer.
 
 Such a build would run for minutes within the Lab's server, beside everybody's kernels. Whoever has to build has
-``jupyter lab build``, see building.py.
+``jupyter lab build``, see build_commands.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import proc
+from . import process_tree
 
 if TYPE_CHECKING:
     from .config import Config
@@ -22,5 +22,5 @@ def run(config: Config) -> None:
     meant = {PYTHON: sys.executable, ADDRESS: config.address, PORT: str(config.port)}
     argv = [meant.get(part, part) for part in config.workload.argv]
     os.chdir(config.root)
-    proc.end_with_parent()
+    process_tree.end_with_parent()
     os.execvp(argv[0], argv)  # noqa: S606 - the user's own side chose it

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import proc
+from . import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,7 +38,7 @@ class Running(NamedTuple):
 
     def kill(self) -> None:
         """All processes of its session, whichever group they are in."""
-        for each in proc.descendants(1) if os.getpid() != 1 else []:
+        for each in process_tree.descendants(1) if os.getpid() != 1 else []:
             if each.session == self.pid:
                 with contextlib.suppress(OSError):
                     os.kill(each.pid, signal.SIGKILL)

@@ -25,7 +25,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import proc
+from . import process_tree
 from .http_server import PIECE, Handler, Mistake, Server
 from .task_service import Tasks
 
@@ -78,7 +78,7 @@ class _TaskHandler(Handler):
         self.answer({"/work": self._work, "/forget": self._forget})
 
     def _heard(self) -> None:
-        self.server.tasks.heard = proc.clock()
+        self.server.tasks.heard = process_tree.clock()
 
     def _work(self) -> Iterator[bytes]:
         tasks, body = self.server.tasks, _Reader(self.body())

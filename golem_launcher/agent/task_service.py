@@ -19,7 +19,7 @@ from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import proc
+from . import process_tree
 from .task_process import Mistaken, Starter
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
         self._waiting: deque[Task] = deque()
         self._changed = threading.Condition()
-        self.heard = proc.clock()
+        self.heard = process_tree.clock()
         """When somebody last asked for anything."""
         shutil.rmtree(base, ignore_errors=True)  # of a server that crashed: nobody knows these tasks any more
         self._starter = Starter(base)
@@ -108,7 +108,7 @@ class Tasks:
         """For how many seconds nobody asked and nothing ran."""
         with self._changed:
             busy = any(not task.over for task in self._tasks.values())
-            return 0.0 if busy else proc.clock() - self.heard
+            return 0.0 if busy else process_tree.clock() - self.heard
 
     def ids(self) -> dict[str, bool]:
         """Every task that is known, and whether it is over."""
@@ -205,14 +205,14 @@ class Tasks:
                     (task.place / "log").write_text(f"It can't be started: {error}\n")
                 task.exit = 127
             with self._changed:
-                self.heard = proc.clock()
+                self.heard = process_tree.clock()
                 task.over, task.ended = True, time.monotonic()
                 self._changed.notify_all()
 
     def _run(self, task: Task) -> None:
         directory = self._workspace if task.about.get("in_workspace") else self._furnished(task.place / "work")
         running = self._starter.start(task.about, task.place, directory)
-        began = proc.clock()
+        began = process_tree.clock()
         with self._changed:
             task.running = running
             if task.unwanted:
@@ -222,7 +222,7 @@ class Tasks:
         limit.start()
         task.exit = running.wait()
         limit.cancel()
-        task.seconds = proc.clock() - began
+        task.seconds = process_tree.clock() - began
         running.kill()  # what it left behind, too
         with contextlib.suppress(OSError):
             task.outputs = _outputs(task)

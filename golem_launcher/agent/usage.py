@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from . import disk, gpus, proc
+from . import disk, gpus, process_tree
 
 _DISK_EVERY_SECONDS = 15.0
 _DISK_SECONDS = 0.3
@@ -24,15 +24,15 @@ def usage(keeper: int, root: str) -> dict[str, Any]:
 
     What is to be shown has the name of its field in :class:`golem_launcher.events.Usage`.
     """
-    own = proc.read(keeper)
-    processes = [*([own] if own else []), *proc.descendants(keeper)]
+    own = process_tree.read(keeper)
+    processes = [*([own] if own else []), *process_tree.descendants(keeper)]
     room = os.statvfs(root)
     return {
         "time": time.time(),
         "cpus": len(os.sched_getaffinity(0)),
         "cpu_seconds": sum(process.cpu_seconds for process in processes),
         "processes": len(processes),
-        "memory_bytes": sum(proc.own_memory(process.pid) for process in processes),
+        "memory_bytes": sum(process_tree.own_memory(process.pid) for process in processes),
         "memory_total_bytes": _memory_total(),
         "disk_free_bytes": room.f_bavail * room.f_frsize,
         "disk_total_bytes": room.f_blocks * room.f_frsize,

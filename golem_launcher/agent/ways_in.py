@@ -18,7 +18,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from . import carrier_server, proc
+from . import carrier_server, process_tree
 from .carrier_protocol import STATUS_PORT, key
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class _Ways:
         if command is not None:
             self._status["ssh"] = "sshd"
             process = await asyncio.create_subprocess_exec(
-                *command, stdin=asyncio.subprocess.DEVNULL, preexec_fn=proc.end_with_parent
+                *command, stdin=asyncio.subprocess.DEVNULL, preexec_fn=process_tree.end_with_parent
             )
             code = await process.wait()
             raise RuntimeError(f"sshd ended with exit code {code}")

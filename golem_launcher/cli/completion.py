@@ -13,7 +13,7 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.session.on_disk.place import session_paths
+from golem_launcher.session.on_disk.session_paths import session_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -46,7 +46,7 @@ def build(
     golem-launcher image build
     golem-launcher image build base --name mine
     """
-    from golem_launcher.image import uplink
+    from golem_launcher.image import upload_estimate
     from golem_launcher.image.store import Store
 
     told = _Teller()
@@ -54,7 +54,7 @@ def build(
         image = Store().make(variant, name, told=told, again=again)
     finally:
         told.close()
-    upload = uplink.upload(image.size)
+    upload = upload_estimate.upload(image.size)
     if json:
         print_json({**image.to_json(), "upload": upload.to_json()})
         return
@@ -69,13 +69,13 @@ def list_images(json: Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher image list --json
     """
-    from golem_launcher.image import lock, uplink
+    from golem_launcher.image import lock, upload_estimate
     from golem_launcher.image.store import Store
     from golem_launcher.software import SOFTWARE
 
     images = Store().images()
     if json:
-        print_json([{**image.to_json(), "upload": uplink.upload(image.size).to_json()} for image in images])
+        print_json([{**image.to_json(), "upload": upload_estimate.upload(image.size).to_json()} for image in images])
         return
     there = {image.variant for image in images}
     rows = [
@@ -113,11 +113,11 @@ def info(name: str, json: Json = False) -> None:  # noqa: FBT002
 
     Example: golem-launcher image info base
     """
-    from golem_launcher.image import gvmi, uplink
+    from golem_launcher.image import gvmi, upload_estimate
     from golem_launcher.image.store import Store
 
     image = Store().find(name)
-    settings, upload = gvmi.settings(image.path), uplink.upload(image.size)
+    settings, upload = gvmi.settings(image.path), upload_estimate.upload(image.size)
     if json:
         print_json({**image.to_json(), "settings": settings, "upload": upload.to_json()})
         return
@@ -192,7 +192,7 @@ def push(
     """
     from golem_launcher.image.push import push as upload
     from golem_launcher.image.store import Store
-    from golem_launcher.market.services import REGISTRY
+    from golem_launcher.market.golem_services import REGISTRY
 
     image = Store().find(name)
     upload(image, tag, registry_url=REGISTRY.address)

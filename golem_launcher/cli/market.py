@@ -161,7 +161,7 @@ def networks(*, json: Json = False) -> None:
 
     Example: golem-launcher networks
     """
-    from golem_launcher.market.settlement import as_it_is
+    from golem_launcher.market.local_settlement import as_it_is
 
     listed = [as_it_is(one) for one in NETWORKS.values()]
     if json:

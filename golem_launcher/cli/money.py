@@ -108,7 +108,7 @@ def backup(file: Annotated[Path, typer.Argument(help="The file to write; it must
     import os
 
     from golem_launcher.market import funding
-    from golem_launcher.market import identity as identities
+    from golem_launcher.market import identity_backup as identities
     from golem_launcher.node import manager, probe
 
     if file.exists():  # before a node is started for it
@@ -137,7 +137,7 @@ def restore(
 
     Example: golem-launcher identity restore golem-identity.json
     """
-    from golem_launcher.market import identity as identities
+    from golem_launcher.market import identity_backup as identities
     from golem_launcher.node import manager
 
     if manager.named_node() is not None:

@@ -335,13 +335,13 @@ def _clock_outside() -> Check:
     """Whether somebody on the internet has the same time."""
     import asyncio
 
-    from golem_launcher.market import services
+    from golem_launcher.market import golem_services
     from golem_launcher.node import clock_check
     from golem_launcher.node.doctor_check import Check, Verdict
 
-    service = replace(services.REGISTRY, seconds=_CLOCK_SECONDS)
+    service = replace(golem_services.REGISTRY, seconds=_CLOCK_SECONDS)
     try:
-        ahead = asyncio.run(services.clock_ahead(service))
+        ahead = asyncio.run(golem_services.clock_ahead(service))
     except ServiceError as error:
         if any(words in error.what for words in _CERTIFICATE_DATES):
             said = f"To this computer's clock, {service.name} has a certificate of another time."

@@ -10,13 +10,13 @@ from golem_launcher.cli.printing import print_json, progress, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.session.cleanup import upkeep
-from golem_launcher.session.on_disk.glance import glance
-from golem_launcher.session.on_disk.place import SessionPlace, session_paths
+from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
+from golem_launcher.session.on_disk.session_summary import summary
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.session.on_disk.glance import Glance
+    from golem_launcher.session.on_disk.session_summary import SessionSummary
 
 MOST_PAST = 20
 _COLOURS = {
@@ -43,9 +43,9 @@ def list_sessions(*, everything: bool = False, as_json: bool = False) -> None:
         progress(f"'{name}' runs without a directory, which can't be made again. End it: kill {process.pid}")
 
 
-def _chosen(*, everything: bool) -> tuple[list[SessionPlace], int]:
+def _chosen(*, everything: bool) -> tuple[list[SessionPaths], int]:
     """The sessions to list, and how many there are beyond."""
-    places = list(map(SessionPlace, session_paths()))
+    places = list(map(SessionPaths, session_paths()))
     if everything:
         return places, 0
     past = {place: at for place in places if (at := place.settled_at) is not None}
@@ -53,15 +53,15 @@ def _chosen(*, everything: bool) -> tuple[list[SessionPlace], int]:
     return [place for place in places if place not in left_out], len(left_out)
 
 
-def _glances(places: Sequence[SessionPlace]) -> list[Glance]:
+def _glances(places: Sequence[SessionPaths]) -> list[SessionSummary]:
     found = []
     for place in places:
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            found.append(glance(place))
+            found.append(summary(place))
     return found
 
 
-def _described(places: Sequence[SessionPlace]) -> list[dict[str, object]]:
+def _described(places: Sequence[SessionPaths]) -> list[dict[str, object]]:
     from golem_launcher.session import client
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
@@ -72,7 +72,7 @@ def _described(places: Sequence[SessionPlace]) -> list[dict[str, object]]:
     return found
 
 
-def print_sessions(found: Sequence[Glance]) -> None:
+def print_sessions(found: Sequence[SessionSummary]) -> None:
     """A table of sessions, and what else is to be said of some of them."""
     rows = [
         (
@@ -94,7 +94,7 @@ def print_sessions(found: Sequence[Glance]) -> None:
             say(f"{one.name}: {one.trouble}")
 
 
-def _provider(one: Glance) -> str:
+def _provider(one: SessionSummary) -> str:
     """At whom a session runs, in a few words: the head's provider, and how many others there are."""
     others = f" +{one.machines - 1}" if one.machines > 1 else ""
     return f"{one.provider or '-'}{others}"[:_LONGEST_PROVIDER]

@@ -145,7 +145,7 @@ def connect(name: Name, port: Port, *, machine: Which = None) -> None:
     golem-launcher connect my-lab 5432 --machine 2
     ssh -o ProxyCommand='golem-launcher connect my-lab %p' …
     """
-    from golem_launcher.access.connect import join
+    from golem_launcher.access.ssh_proxy_command import join
 
     directory, number = reachable(name, machine)
     try:

@@ -20,15 +20,15 @@ def welcome() -> None:
     """Say it. Nothing is started."""
     from golem_launcher.cli.session_table import print_sessions
     from golem_launcher.errors import SessionNotFound
-    from golem_launcher.session.on_disk.glance import glance
     from golem_launcher.session.on_disk.liveness import alive
-    from golem_launcher.session.on_disk.place import SessionPlace, session_paths
+    from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
+    from golem_launcher.session.on_disk.session_summary import summary
 
     found = []
-    for place in map(SessionPlace, session_paths()):
+    for place in map(SessionPaths, session_paths()):
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
             if not place.is_settled and alive(place):
-                found.append(glance(place))
+                found.append(summary(place))
     if found:
         print_sessions(found)
         say("\nOpen one: golem-launcher open NAME. End it: golem-launcher stop NAME. All: golem-launcher list\n")

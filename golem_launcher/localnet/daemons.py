@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths
 from golem_launcher.errors import LocalNetError, NodeStartError
 from golem_launcher.localnet.chain import driver
-from golem_launcher.node import yagna, yagna_process
+from golem_launcher.node import yagna_process, yagna_start
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,20 +41,20 @@ def data_dir(directory: Path, role: str, chain: Chain | None = None) -> Path:
 
 def config(
     directory: Path, role: str, *, router_port: int, api_port: int = 0, chain: Chain | None = None
-) -> yagna.YagnaConfig:
+) -> yagna_start.YagnaConfig:
     """How to run the daemon of a role in the network of ``directory``; its key is made once and kept."""
     home = paths.private_directory(data_dir(directory, role, chain))
     environment = {
         **_FAST_MARKET,
         "YA_NET_TYPE": "central",
-        "CENTRAL_NET_HOST": f"{yagna.HOST}:{router_port}",
+        "CENTRAL_NET_HOST": f"{yagna_start.HOST}:{router_port}",
     }
     if chain is not None:
         driver.write_config(home, chain)
         environment |= driver.ENVIRONMENT
     elif role == REQUESTOR:
         environment["YAGNA_DEV_SKIP_ALLOCATION_VALIDATION"] = "1"  # there is no chain to ask
-    return yagna.YagnaConfig(
+    return yagna_start.YagnaConfig(
         data_dir=home,
         api_port=api_port,
         gsb_url=f"unix:{paths.socket_path(home, 'bus.sock')}",
@@ -63,14 +63,14 @@ def config(
     )
 
 
-async def start(wanted: yagna.YagnaConfig, *, deadline: float) -> yagna_process.YagnaProcess:
+async def start(wanted: yagna_start.YagnaConfig, *, deadline: float) -> yagna_process.YagnaProcess:
     """Start a daemon (ending one that an earlier network left behind); ``LocalNetError`` when it does not start."""
 
     def blocking() -> yagna_process.YagnaProcess:
         left = yagna_process.find_running(wanted.data_dir)
         if left is not None:
             left.stop()
-        return yagna.start(wanted, deadline=deadline)
+        return yagna_start.start(wanted, deadline=deadline)
 
     try:
         return await asyncio.to_thread(blocking)

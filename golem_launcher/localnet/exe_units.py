@@ -8,30 +8,30 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
-from golem_launcher.localnet.endpoints import endpoint_maker
 from golem_launcher.localnet.exeunit.assignment import Assignment
-from golem_launcher.localnet.exeunit.fetch import Http
-from golem_launcher.localnet.exeunit.gftp import Gftp
+from golem_launcher.localnet.exeunit.exe_unit import ExeUnit
+from golem_launcher.localnet.exeunit.gftp_files import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
-from golem_launcher.localnet.exeunit.unit import ExeUnit
+from golem_launcher.localnet.exeunit.transfer_schemes import Http
 from golem_launcher.localnet.misbehaviour import NO_GPU
-from golem_launcher.localnet.runtime import base
-from golem_launcher.localnet.runtime.choose import choose_runtime
+from golem_launcher.localnet.runtime import base_layer
 from golem_launcher.localnet.runtime.internet import Internet
-from golem_launcher.localnet.runtime.model import ActivityPlace, family_of
 from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
+from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, family_of
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
+from golem_launcher.localnet.runtime.supported_runtime import choose_runtime
 from golem_launcher.localnet.slow_calls import SlowCalls
+from golem_launcher.localnet.vpn_endpoints import endpoint_maker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from golem_launcher.localnet.agreement import Terms
     from golem_launcher.localnet.exeunit.transfer import Scheme
     from golem_launcher.localnet.images import Images
-    from golem_launcher.localnet.lease import Terms
     from golem_launcher.localnet.router import Router
-    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import Runtime
     from golem_launcher.localnet.spec import NetworkSpec, ProviderSpec
     from golem_launcher.node.gsb import GsbClient, Handler
     from golem_launcher.outbound import OutboundRules
@@ -46,7 +46,7 @@ class Workshop:
 
     directory: Path
     """Has a private directory for every activity."""
-    base: base.BaseEnvironment
+    base: base_layer.BaseEnvironment
     make_runtime: Callable[[ActivityPlace], Runtime]
     family: str
     """What the marks of all activities' processes begin with."""
@@ -73,7 +73,7 @@ class Workshop:
         # Where there are no mounts, paths of the private directories take the place of container paths in scripts.
         plain = paths.plain_path(paths.private_directory(activities))
         reason = f"{reason} {_about_internet(factory, internet=spec.internet)}"
-        made = base.build(directory / "base")
+        made = base_layer.build(directory / "base")
         return cls(
             plain, made, factory, family_of(directory), reason, Internet() if spec.internet else None,
             dns=spec.dns, like_9p=spec.volumes == "9p", end_seconds=spec.terminate_seconds,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import networks
 from golem_launcher.errors import LocalNetError, NodeError
 from golem_launcher.localnet.negotiation import CHOSEN_PLATFORM, EXPIRATION
-from golem_launcher.node.rest import NodeRest, timestamp
+from golem_launcher.node.rest_client import NodeRest, timestamp
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

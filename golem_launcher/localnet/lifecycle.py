@@ -18,7 +18,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
 from golem_launcher.localnet.chain import keeper
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
-from golem_launcher.localnet.runtime.model import family_of
+from golem_launcher.localnet.runtime.runtime_interface import family_of
 from golem_launcher.text import sentence
 
 if TYPE_CHECKING:

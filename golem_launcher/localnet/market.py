@@ -17,7 +17,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from golem_launcher.node.rest import NodeRest
+    from golem_launcher.node.rest_client import NodeRest
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeError
-from golem_launcher.node.rest import NodeRest, timestamp
+from golem_launcher.node.rest_client import NodeRest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

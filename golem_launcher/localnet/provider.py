@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.localnet import time_of_day
-from golem_launcher.localnet.lease import Lease, Terms, Unit
+from golem_launcher.localnet.agreement import Agreement, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.negotiation import Negotiator
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.outbound import refusal
-from golem_launcher.node.rest import NodeRest, timestamp
+from golem_launcher.node.rest_client import NodeRest, timestamp
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _RETRY_SECONDS = 0.5
 _MOST_EVENTS = 50
 _TIDYING_SECONDS = 2.0
 """How long after an agreement's end Golem's providers still say that they have no capacity."""
-# Events of the moment of the start are not to be missed; those of before have no lease and are ignored.
+# Events of the moment of the start are not to be missed; those of before have no agreement and are ignored.
 _OVERLAP = timedelta(seconds=2)
 
 
@@ -57,8 +57,8 @@ class Provider:
         self._rest = rest
         self._units = units
         self._changed = changed
-        self._lease: Lease | None = None
-        self._leasing: asyncio.Task[None] | None = None
+        self._agreement: Agreement | None = None
+        self._serving: asyncio.Task[None] | None = None
         self._dead = asyncio.Event()
         self.offered = asyncio.Event()
         """Set once the first offer is in the market."""
@@ -81,13 +81,13 @@ class Provider:
 
     def status(self) -> dict[str, Any]:
         """What there is to know about the provider, as a JSON value."""
-        lease = self._lease
+        agreement = self._agreement
         return {
             "name": self.spec.name,
             "node_id": self.node_id,
-            "state": "dead" if self._dead.is_set() else "busy" if lease or self._leasing else "free",
-            "agreement_id": lease.terms.agreement_id if lease else None,
-            "activities": list(lease.activities) if lease else [],
+            "state": "dead" if self._dead.is_set() else "busy" if agreement or self._serving else "free",
+            "agreement_id": agreement.terms.agreement_id if agreement else None,
+            "activities": list(agreement.activities) if agreement else [],
             "threads": self.spec.threads,
             "memory_gib": self.spec.memory_gib,
             "storage_gib": self.spec.storage_gib,
@@ -109,13 +109,13 @@ class Provider:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
-            if self._leasing:
-                tasks.append(self._leasing)
+            if self._serving:
+                tasks.append(self._serving)
         finally:
-            if self._leasing and self._leasing not in tasks:
-                tasks.append(self._leasing)
+            if self._serving and self._serving not in tasks:
+                tasks.append(self._serving)
             await cancel_all(*tasks)
-            self._lease = self._leasing = None
+            self._agreement = self._serving = None
         self._changed()
 
     async def _follow(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
@@ -147,23 +147,23 @@ class Provider:
 
     def _agreement_event(self, event: dict[str, Any]) -> None:
         kind = event.get("eventType") or event.get("eventtype")
-        mine = self._lease and event.get("agreementId") == self._lease.terms.agreement_id
-        if self._lease and mine and kind == "AgreementTerminatedEvent":
-            self._lease.terminated()
+        mine = self._agreement and event.get("agreementId") == self._agreement.terms.agreement_id
+        if self._agreement and mine and kind == "AgreementTerminatedEvent":
+            self._agreement.terminated()
 
     def _activity_event(self, event: dict[str, Any]) -> None:
-        if not self._lease or event.get("agreementId") != self._lease.terms.agreement_id:
+        if not self._agreement or event.get("agreementId") != self._agreement.terms.agreement_id:
             return
         kind = event.get("eventType") or {}
         if "CreateActivity" in kind:
-            self._lease.activity_created(str(event["activityId"]))
+            self._agreement.activity_created(str(event["activityId"]))
         elif "DestroyActivity" in kind:
-            self._lease.activity_destroyed(str(event["activityId"]))
+            self._agreement.activity_destroyed(str(event["activityId"]))
 
     def _take(self, agreement: dict[str, Any]) -> str:
         if self.spec.misbehaviour.refuse_agreements:
             return "This provider refuses every agreement."
-        if self._lease:
+        if self._agreement:
             return "The provider is busy."
         try:
             terms = Terms.of(
@@ -175,7 +175,7 @@ class Provider:
             return f"The agreement makes no sense: {error!r}."
         if terms.expires is not None and terms.expires <= time.time():
             return "The agreement's time is over."
-        self._lease = Lease(
+        self._agreement = Agreement(
             terms=terms,
             rest=self._rest,
             misbehaviour=self.spec.misbehaviour,
@@ -189,27 +189,29 @@ class Provider:
 
     def _lost(self, agreement_id: str) -> None:
         _log.info("%s: the agreement %s was not confirmed in time", self.spec.name, agreement_id)
-        self._lease = None
+        self._agreement = None
         self._market.set_free(True)
 
     async def _approved(self, agreement_id: str) -> None:
-        if self._lease is not None:
+        if self._agreement is not None:
             _log.info("%s: agreement %s", self.spec.name, agreement_id)
-            self._leasing = asyncio.create_task(self._serve(self._lease))
+            self._serving = asyncio.create_task(self._serve(self._agreement))
             self._changed()
 
-    async def _serve(self, lease: Lease) -> None:
+    async def _serve(self, agreement: Agreement) -> None:
         try:
-            await lease.run()
+            await agreement.run()
         except LauncherError as error:
-            _log.warning("%s: agreement %s failed: %s", self.spec.name, lease.terms.agreement_id, error)
+            _log.warning("%s: agreement %s failed: %s", self.spec.name, agreement.terms.agreement_id, error)
         finally:
-            _log.info("%s: agreement %s is over: %s GLM", self.spec.name, lease.terms.agreement_id, lease.bills.total)
-            if self._lease is lease and not self._dead.is_set():
-                self._lease = None
+            _log.info(
+                "%s: agreement %s is over: %s GLM", self.spec.name, agreement.terms.agreement_id, agreement.bills.total
+            )
+            if self._agreement is agreement and not self._dead.is_set():
+                self._agreement = None
             self._changed()
-        if self._lease is None:
+        if self._agreement is None:
             await asyncio.sleep(_TIDYING_SECONDS)
-            self._leasing = None
+            self._serving = None
             self._market.set_free(True)
             self._changed()

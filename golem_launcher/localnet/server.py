@@ -32,14 +32,14 @@ from golem_launcher.localnet.spec import NetworkSpec, capped
 from golem_launcher.localnet.state import STATE_FILE
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.node import Node
-from golem_launcher.node.rest import NodeRest
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
+from golem_launcher.node.rest_client import NodeRest
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.waiting import together, wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.localnet.chain.token import Chain
-    from golem_launcher.node import yagna, yagna_process
+    from golem_launcher.node import yagna_process, yagna_start
 
 _log = logging.getLogger(__name__)
 
@@ -146,13 +146,13 @@ class Server:
     def _payment_networks(self) -> tuple[str, ...]:
         return self._spec.payment_networks if self._chain is None else (driver.NETWORK,)
 
-    async def _start(self, wanted: yagna.YagnaConfig) -> None:
+    async def _start(self, wanted: yagna_start.YagnaConfig) -> None:
         self._daemons[wanted.data_dir.name] = await daemons.start(wanted, deadline=self._patience(_START_SECONDS))
 
     def _patience(self, seconds: float) -> float:
         return seconds + _MORE_SECONDS * len(self._spec.provider)
 
-    async def _restart(self, config: yagna.YagnaConfig) -> None:
+    async def _restart(self, config: yagna_start.YagnaConfig) -> None:
         role = config.data_dir.name
         _log.info("the %s's node ended; it is started again", role)
         self._daemons.pop(role)
@@ -163,8 +163,8 @@ class Server:
     async def _keep(
         self,
         session: aiohttp.ClientSession,
-        requestor: yagna.YagnaConfig,
-        provider: yagna.YagnaConfig,
+        requestor: yagna_start.YagnaConfig,
+        provider: yagna_start.YagnaConfig,
         workshop: Workshop,
         chain: Chain | None,
     ) -> None:
@@ -173,7 +173,7 @@ class Server:
             keepers.append(self._chain.keep())
         await together(*keepers)
 
-    async def _keep_requestor(self, config: yagna.YagnaConfig, chain: Chain | None) -> None:
+    async def _keep_requestor(self, config: yagna_start.YagnaConfig, chain: Chain | None) -> None:
         while True:
             daemon = self._daemons[daemons.REQUESTOR]
             try:
@@ -190,7 +190,7 @@ class Server:
             await self._restart(config)
 
     async def _keep_providers(
-        self, session: aiohttp.ClientSession, config: yagna.YagnaConfig, workshop: Workshop
+        self, session: aiohttp.ClientSession, config: yagna_start.YagnaConfig, workshop: Workshop
     ) -> None:
         while True:
             daemon = self._daemons[daemons.PROVIDER]

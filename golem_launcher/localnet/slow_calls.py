@@ -1,7 +1,7 @@
 """Simulates a slow line under file transfers: latency per call, and a shared bandwidth.
 
-Frames of VPNs have a rule of their own (:mod:`golem_launcher.localnet.vpn.link`), as they may be lost. Calls are not:
-yagna sends them over a connection that repeats what was lost, which makes it slow instead.
+Frames of VPNs have a rule of their own (:mod:`golem_launcher.localnet.vpn.bad_line`), as they may be lost. Calls are
+not: yagna sends them over a connection that repeats what was lost, which makes it slow instead.
 """
 
 from __future__ import annotations

@@ -15,9 +15,9 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, NodeError, NodeRefused, NodeUnreachable
-from golem_launcher.market import settlement
+from golem_launcher.market import local_settlement
 from golem_launcher.node import probe
-from golem_launcher.node.rest import BlockingRest
+from golem_launcher.node.rest_client import BlockingRest
 from golem_launcher.units import coins, duration
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def open_account(node: Node, network: Network) -> str:
 
 def look(node: Node, network: Network) -> Wallet:
     """The wallet as it is now. Raises ``NodeUnreachable`` and ``NodeRefused`` when the node itself fails."""
-    network = settlement.as_it_is(network)
+    network = local_settlement.as_it_is(network)
     identity = open_account(node, network)
     status, problem = _status(node, network, identity)
     gas = status.get("gas") or {}
@@ -113,7 +113,7 @@ def check_fees(node: Node, network: Network) -> None:
     Raises ``BudgetError``, also when the local network's chain does not answer. Elsewhere a balance that can't be known
     is no reason: the money is to be set aside next, and some nodes do that without asking the chain.
     """
-    network = settlement.as_it_is(network)
+    network = local_settlement.as_it_is(network)
     if not network.least_gas:
         return
     try:
@@ -137,7 +137,7 @@ def fund(node: Node, network: Network) -> str:
     Raises ``BudgetError``, ``LocalNetError``.
     """
     if network.chain_is_here:
-        return settlement.mint(node)
+        return local_settlement.mint(node)
     if network.money != "test":
         raise BudgetError(f"There is no faucet for '{network.name}'.", "See: golem-launcher fund --network hoodi")
     identity = open_account(node, network)

@@ -14,9 +14,9 @@ from prometheus_client.registry import Collector
 from golem_launcher import __version__
 from golem_launcher.events import Stage
 from golem_launcher.metrics import nodes
-from golem_launcher.metrics.jobs import JobReader
-from golem_launcher.metrics.reading import Reader
+from golem_launcher.metrics.job_reading import JobReader
 from golem_launcher.metrics.series import MACHINE, MOST_MACHINES, SESSION, Series, finite, stage_seconds, start_seconds
+from golem_launcher.metrics.session_reading import Reader
 from golem_launcher.networks import NETWORKS, token_of
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from prometheus_client.core import Metric
 
     from golem_launcher.metrics.nodes import NodeReading
-    from golem_launcher.metrics.reading import Reading
+    from golem_launcher.metrics.session_reading import Reading
 
 _PREFIX = "golem_launcher_"
 _SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)

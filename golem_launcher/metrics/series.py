@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.events import Usage
     from golem_launcher.gpus import Gpu
-    from golem_launcher.metrics.reading import Reading
+    from golem_launcher.metrics.session_reading import Reading
     from golem_launcher.session_state import KeptVariables, MachineState, Saving, SessionState, Tunnel
 
     Value = Decimal | float | None

@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import clock_check, health, manager, probe, yagna
+from golem_launcher.node import clock_check, health, manager, probe, yagna_start
 from golem_launcher.node.doctor_check import Check, Verdict
 from golem_launcher.text import clean_line, sentence
 from golem_launcher.units import data_size
@@ -95,7 +95,7 @@ def _packages() -> Check:
 
 
 def _yagna() -> Check:
-    return Check("yagna", Verdict.OK, f"yagna {_yagna_version()} runs ({yagna.find_program()}).")
+    return Check("yagna", Verdict.OK, f"yagna {_yagna_version()} runs ({yagna_start.find_program()}).")
 
 
 def _gftp() -> Check:
@@ -229,7 +229,7 @@ def _installed(name: str) -> str | None:
 
 
 def _yagna_version() -> str:
-    words = _run([str(yagna.find_program()), "--version"]).split()
+    words = _run([str(yagna_start.find_program()), "--version"]).split()
     return words[1] if len(words) > 1 else "(unknown version)"
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeRefused
-from golem_launcher.node.rest import BlockingRest
+from golem_launcher.node.rest_client import BlockingRest
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

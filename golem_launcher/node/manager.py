@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.errors import NodeUnreachable, RequestError
-from golem_launcher.node import diagnosis, probe, yagna, yagna_process
+from golem_launcher.node import diagnosis, probe, yagna_process, yagna_start
 from golem_launcher.node.node import Node
-from golem_launcher.node.rest import split_url
+from golem_launcher.node.rest_client import split_url
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,7 +131,7 @@ def ensure_node(*, deadline: float = 90.0) -> Node:
             running = None
         if running is not None:
             return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
-        return yagna.start(_config(), deadline=end - time.monotonic()).node
+        return yagna_start.start(_config(), deadline=end - time.monotonic()).node
 
 
 def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
@@ -148,9 +148,9 @@ def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
             return _answering(running, min(end, time.monotonic() + _WAKE_SECONDS))
         config = replace(_config(), look_up_seconds=_BRIEF_LOOK_UP_SECONDS)
         try:
-            return yagna.start(config, deadline=end - time.monotonic()).node
+            return yagna_start.start(config, deadline=end - time.monotonic()).node
         except diagnosis.Offline:
-            return yagna.start(replace(config, alone=True), deadline=end - time.monotonic()).node
+            return yagna_start.start(replace(config, alone=True), deadline=end - time.monotonic()).node
 
 
 def stop_node(*, grace: float = yagna_process.GRACE) -> yagna_process.YagnaProcess | None:
@@ -182,10 +182,10 @@ def _answers(node: Node) -> bool:
     return True
 
 
-def _config() -> yagna.YagnaConfig:
+def _config() -> yagna_start.YagnaConfig:
     """How our own node runs."""
     directory = data_dir()
-    return yagna.YagnaConfig(
+    return yagna_start.YagnaConfig(
         directory,
         api_port=0,
         gsb_url=f"unix:{paths.socket_path(directory, 'gsb.sock')}",

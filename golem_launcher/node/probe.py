@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import NodeUnreachable
 from golem_launcher.node.clock_check import ahead_of
-from golem_launcher.node.rest import BlockingRest, key_refused, silent
+from golem_launcher.node.rest_client import BlockingRest, key_refused, silent
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node

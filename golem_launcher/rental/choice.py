@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
-from golem_launcher.market import history, order
+from golem_launcher.market import history, offer_order
 from golem_launcher.market.limits import (
     Limit,
     gpus_wanted,
@@ -195,11 +195,11 @@ class Choice:
         taken = self.offered.get(provider_id)
         if taken is None or self.request.choose != "price":
             return []
-        least = order.cost(self.request, taken) / order.NEARLY
+        least = offer_order.cost(self.request, taken) / offer_order.NEARLY
         others = (one for one in self.offered.values() if one.provider_id not in self.backoff.busy)
         cheap = sorted(
-            (one for one in others if order.cost(self.request, one) < least),
-            key=lambda one: order.cost(self.request, one),
+            (one for one in others if offer_order.cost(self.request, one) < least),
+            key=lambda one: offer_order.cost(self.request, one),
         )
         reasons = [(one.name, why.rstrip(".")) for one in cheap if (why := self._not_taken(one))]
         return [f"{taken.name}, not {name}, which is cheaper: {why}." for name, why in reasons[:_MOST_PASSED_OVER]]
@@ -310,12 +310,12 @@ class Choice:
 
     def _worth(self, machine: OfferedMachine) -> float:
         provider_id = machine.provider_id
-        return order.worth(
+        return offer_order.worth(
             self.request,
             machine,
             self.known.get(provider_id),
             luck=self.luck.setdefault(provider_id, secrets.randbelow(2**20) / 2**20),
-            reputation=self.reputation.get(provider_id, order.UNKNOWN_REPUTATION),
+            reputation=self.reputation.get(provider_id, offer_order.UNKNOWN_REPUTATION),
         )
 
     def _not_taken(self, machine: OfferedMachine) -> str:

@@ -15,7 +15,7 @@ from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import LauncherError
 from golem_launcher.market import history
 from golem_launcher.market.prices import Price
-from golem_launcher.rental.payment.evidence import INVOICE
+from golem_launcher.rental.payment.bill_refusal import INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment_terms import payment_timeout
 from golem_launcher.text import clean_name
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.rental.choice import Choice
-    from golem_launcher.rental.payment.evidence import Refusal
+    from golem_launcher.rental.payment.bill_refusal import Refusal
     from golem_launcher.rental.payment.money import Money
 
 _CHOSEN = "golem.com.payment.chosen-platform"

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Final
 from golem_launcher import modules
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BusError, ImageError, NodeError
-from golem_launcher.image import uplink
+from golem_launcher.image import upload_estimate
 from golem_launcher.image.store import NAME, Store
 from golem_launcher.localnet.spec import BASE_IMAGE
-from golem_launcher.market.images import task_package
+from golem_launcher.market.image_registry import task_package
 from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.processes import output_of
 from golem_launcher.text import clean_line, sentence
@@ -95,12 +95,12 @@ class SessionImage:
             self._url = await self._offering.start()
         except (BusError, OSError) as error:
             raise NodeError(sentence(f"The node can't serve the image: {error}")) from error
-        upload = await asyncio.to_thread(uplink.upload, self._kept.size, self._network)
+        upload = await asyncio.to_thread(upload_estimate.upload, self._kept.size, self._network)
         say(f"The image '{self._kept.name}' is served from this computer. {upload.words}")
 
     def sent(self, size: int, seconds: float) -> None:
         """Note how fast it left this computer, so that later sessions can say how long that takes."""
-        run_in_background(uplink.note, self._network, size, seconds)
+        run_in_background(upload_estimate.note, self._network, size, seconds)
 
     async def task_package(self) -> str:
         """The image as a demand names it. Raises ``RequestError``, ``ServiceError`` when the registry has no word."""

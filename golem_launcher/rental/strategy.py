@@ -11,8 +11,8 @@ from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
 from golem_launcher import clock
 from golem_launcher.market.constraint import condition
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, INVOICE, Refusal, beyond_budget
 from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
-from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE, Refusal, beyond_budget
 from golem_launcher.rental.payment.journal import TAG_PROPERTY
 from golem_launcher.rental.payment_terms import EXPIRATION, terms
 from golem_launcher.units import with_coin

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
-from golem_launcher.request.about import About
+from golem_launcher.request.field_metadata import About
 from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
 from golem_launcher.units import number

@@ -6,7 +6,7 @@ import functools
 import typing
 from decimal import Decimal
 
-from golem_launcher.request.about import About
+from golem_launcher.request.field_metadata import About
 from golem_launcher.request.launch_request import LaunchRequest
 
 NAMES = tuple(LaunchRequest.model_fields)

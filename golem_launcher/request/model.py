@@ -9,8 +9,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from golem_launcher.networks import NETWORKS
-from golem_launcher.request import kinds
-from golem_launcher.request.about import About
+from golem_launcher.request import field_types
+from golem_launcher.request.field_metadata import About
 from golem_launcher.software import SOFTWARE
 
 MOST_WORKERS = 15
@@ -30,7 +30,7 @@ class RequestFields(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[
-        kinds.Name,
+        field_types.Name,
         Field(
             default_factory=_new_name,
             title="Name",
@@ -39,7 +39,7 @@ class RequestFields(BaseModel):
         About("main", words=("name",)),
     ]
     network: Annotated[
-        kinds.NetworkName,
+        field_types.NetworkName,
         Field(
             default="local",
             title="Network",
@@ -48,7 +48,7 @@ class RequestFields(BaseModel):
         About("main", words=("network",), kind="tiles", choices={one.name: one.title for one in NETWORKS.values()}),
     ]
     budget: Annotated[
-        kinds.Glm,
+        field_types.Glm,
         Field(
             default=Decimal(1),
             title="Budget",
@@ -57,7 +57,7 @@ class RequestFields(BaseModel):
         About("main", unit="GLM", bound="most", words=("budget",)),
     ]
     price_per_hour: Annotated[
-        kinds.Glm | None,
+        field_types.Glm | None,
         Field(
             default=None,
             title="Highest price",
@@ -66,7 +66,7 @@ class RequestFields(BaseModel):
         About("main", unit="GLM per hour", option="--price", bound="most", words=("price",)),
     ]
     hours: Annotated[
-        kinds.Hours,
+        field_types.Hours,
         Field(
             default=Decimal(1),
             title="Time",
@@ -155,7 +155,7 @@ class RequestFields(BaseModel):
         About("machine", bound="least", words=("gpus", "gpu")),
     ]
     gpu_model: Annotated[
-        kinds.Text | None,
+        field_types.Text | None,
         Field(
             default=None,
             title="GPU model",
@@ -182,7 +182,7 @@ class RequestFields(BaseModel):
         ),
     ]
     software: Annotated[
-        kinds.Software | None,
+        field_types.Software | None,
         Field(
             default=None,
             title="Software",
@@ -198,7 +198,7 @@ class RequestFields(BaseModel):
         ),
     ]
     image: Annotated[
-        kinds.Image | None,
+        field_types.Image | None,
         Field(
             default=None,
             title="Image",
@@ -208,7 +208,7 @@ class RequestFields(BaseModel):
         About("advanced", words=("image", "image_hash"), example="you/image:tag"),
     ]
     packages: Annotated[
-        kinds.Packages,
+        field_types.Packages,
         Field(
             default=(),
             title="Packages",
@@ -217,7 +217,7 @@ class RequestFields(BaseModel):
         About("software", option="--package", kind="packages", example="numpy\npandas>=2"),
     ]
     inputs: Annotated[
-        kinds.Paths,
+        field_types.Paths,
         Field(
             default=(),
             max_length=1000,
@@ -227,7 +227,7 @@ class RequestFields(BaseModel):
         About("files", option="--input", kind="inputs", example="~/project\nhttps://github.com/you/repository"),
     ]
     resume: Annotated[
-        kinds.SavedWorkspace | None,
+        field_types.SavedWorkspace | None,
         Field(
             default=None,
             title="Resume",
@@ -236,7 +236,7 @@ class RequestFields(BaseModel):
         About("files", kind="resume"),
     ]
     ssh_key: Annotated[
-        kinds.SshKey | None,
+        field_types.SshKey | None,
         Field(
             default=None,
             title="Public SSH key",
@@ -245,7 +245,7 @@ class RequestFields(BaseModel):
         About("advanced", example="ssh-ed25519 AAAA… you@home"),
     ]
     choose: Annotated[
-        kinds.Choose,
+        field_types.Choose,
         Field(
             default="price",
             title="Provider",
@@ -263,7 +263,7 @@ class RequestFields(BaseModel):
         ),
     ]
     allow: Annotated[
-        kinds.Lines,
+        field_types.Lines,
         Field(
             default=(),
             title="Only these providers",
@@ -272,7 +272,7 @@ class RequestFields(BaseModel):
         About("advanced", words=("provider",)),
     ]
     deny: Annotated[
-        kinds.Lines,
+        field_types.Lines,
         Field(
             default=(),
             title="Never these providers",
@@ -281,7 +281,7 @@ class RequestFields(BaseModel):
         About("advanced"),
     ]
     workload: Annotated[
-        kinds.Workload,
+        field_types.Workload,
         Field(
             default="lab",
             title="Workload",
@@ -290,7 +290,7 @@ class RequestFields(BaseModel):
         About("advanced", kind="choice"),
     ]
     outbound: Annotated[
-        kinds.Outbound,
+        field_types.Outbound,
         Field(
             default="packages",
             title="Internet for the session",
@@ -307,7 +307,7 @@ class RequestFields(BaseModel):
         ),
     ]
     outbound_urls: Annotated[
-        kinds.Addresses,
+        field_types.Addresses,
         Field(
             default=(),
             title="Addresses it may reach",
@@ -317,7 +317,7 @@ class RequestFields(BaseModel):
         About("advanced", option="--outbound-url", when={"field": "outbound", "is": ["listed"]}),
     ]
     outbound_permit: Annotated[
-        kinds.Paths,
+        field_types.Paths,
         Field(
             default=(),
             max_length=4,
@@ -362,7 +362,7 @@ class RequestFields(BaseModel):
         About("advanced", unit="GiB", option="--save-space", when={"field": "save", "is": [True]}),
     ]
     store: Annotated[
-        kinds.Text | None,
+        field_types.Text | None,
         Field(
             default=None,
             title="Where saves are kept",
@@ -410,7 +410,7 @@ class RequestFields(BaseModel):
         About("machines", unit="machines", when={"field": "recover", "is": [True]}),
     ]
     idle: Annotated[
-        kinds.IdleTime | None,
+        field_types.IdleTime | None,
         Field(
             default=None,
             title="Counts as unused after",
@@ -420,7 +420,7 @@ class RequestFields(BaseModel):
         About("advanced", example="60m"),
     ]
     when_idle: Annotated[
-        kinds.WhenIdle,
+        field_types.WhenIdle,
         Field(
             default="stop",
             title="When it is unused",

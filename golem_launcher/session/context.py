@@ -29,7 +29,7 @@ from golem_launcher.workload.dask_worker import DASK_WORKER
 if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
-    from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.image_faults import ImageFaults

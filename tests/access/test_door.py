@@ -6,7 +6,7 @@ import contextlib
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import door_path
 from golem_launcher.access.lab_view import LabView
-from golem_launcher.access.machine_way import MachineWay
+from golem_launcher.access.machine_vpn import MachineVpn
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.workload.lab import LAB
@@ -14,7 +14,7 @@ from golem_launcher.workload.lab import LAB
 
 def test_a_door_that_was_removed_is_made_again(tmp_path):
     async def scene():
-        head, lab = MachineWay(tmp_path, "doors", 1), LabView(OpenDocuments("secret" * 6))
+        head, lab = MachineVpn(tmp_path, "doors", 1), LabView(OpenDocuments("secret" * 6))
         ways = WaysIn(tmp_path, LAB, {1: head}, lab, secret="secret" * 6, host=loopback_address("doors"))
         await ways.renew()  # nothing is there to be made again yet
         await ways.start()

@@ -15,7 +15,7 @@ from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.lab_view import LabView, RemoteLab
 from golem_launcher.access.link import listen
-from golem_launcher.access.machine_way import MachineWay
+from golem_launcher.access.machine_vpn import MachineVpn
 from golem_launcher.access.open_documents import OpenDocuments, Outcome
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.saving.documents import missing
@@ -169,7 +169,7 @@ def test_no_more_pages_than_a_person_opens():
 def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
     async def scene():
         found = OpenDocuments(SECRET)
-        head = MachineWay(tmp_path, "mine", 1)
+        head = MachineVpn(tmp_path, "mine", 1)
         ways = WaysIn(tmp_path, LAB, {1: head}, LabView(found), secret=SECRET, host=loopback_address("mine"))
         await ways.start()
         lab = RemoteLab(None, SECRET, attend=lambda: dial(door_path(tmp_path), open_documents.PORT))

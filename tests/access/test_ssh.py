@@ -228,7 +228,7 @@ def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
         door.bind(str(place))
         door.listen()
         door.settimeout(SECONDS)
-        argv = [sys.executable, "-m", "golem_launcher.access.connect", str(place), "2", "22"]
+        argv = [sys.executable, "-m", "golem_launcher.access.ssh_proxy_command", str(place), "2", "22"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             far, _ = door.accept()
             with far:

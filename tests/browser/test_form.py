@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from golem_launcher.localnet import network
 from golem_launcher.market import history
 from golem_launcher.market.benchmark import Benchmark
-from golem_launcher.market.order import USUAL_CORE
+from golem_launcher.market.offer_order import USUAL_CORE
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.ui.form import preferences

@@ -7,7 +7,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Progress
-from golem_launcher.image import uplink
+from golem_launcher.image import upload_estimate
 from golem_launcher.image.store import Store
 from golem_launcher.session import client
 from tests.image.conftest import CACHE, VARIANT
@@ -71,7 +71,7 @@ def test_a_provider_fetches_it_once_and_a_session_runs_in_it(served):
         client.stop("first")
         again = start("again", seconds=120, image="mine")
         assert not sent(again)  # it is there by its hash
-        upload = uplink.upload(served.image.size, "local")
+        upload = upload_estimate.upload(served.image.size, "local")
         assert upload.measured > 0
         assert any(upload.words in event.line for event in again.events()[0])  # it goes by the first one now
         client.stop("again")

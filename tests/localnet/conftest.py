@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from golem_launcher.localnet import network
-from golem_launcher.localnet.runtime import base as base_module
+from golem_launcher.localnet.runtime import base_layer as base_module
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
 from golem_launcher.paths import HOME_VARIABLE
 

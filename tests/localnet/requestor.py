@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.errors import NodeError, NodeRefused
-from golem_launcher.node.rest import NodeRest, timestamp
+from golem_launcher.node.rest_client import NodeRest, timestamp
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable

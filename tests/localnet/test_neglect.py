@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from golem_launcher.errors import NodeUnreachable
-from golem_launcher.localnet.lease import Lease, Terms
+from golem_launcher.localnet.agreement import Agreement, Terms
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 
 if TYPE_CHECKING:
-    from golem_launcher.node.rest import NodeRest
+    from golem_launcher.node.rest_client import NodeRest
 
 TERMS = Terms(
     agreement_id="agreement", requestor_id="0x1", expires=None, note_interval=0.05, note_accept_timeout=0.3,
@@ -57,8 +57,8 @@ async def create(_activity: str, _terms: Terms) -> Idle:
     return Idle()
 
 
-def lease_at(node: ProviderNode, *, is_paid: bool) -> Lease:
-    return Lease(
+def agreement_with(node: ProviderNode, *, is_paid: bool) -> Agreement:
+    return Agreement(
         terms=TERMS, rest=cast("NodeRest", node), misbehaviour=Misbehaviour(), create=create, died=lambda: None,
         changed=lambda: None, is_paid=is_paid,
     )  # fmt: skip
@@ -75,9 +75,9 @@ def lease_at(node: ProviderNode, *, is_paid: bool) -> Lease:
 def test_a_provider_leaves_who_neglects_its_debit_notes_and_says_why(status: str, code: str) -> None:
     async def main() -> None:
         node = ProviderNode(status)
-        lease = lease_at(node, is_paid=True)
-        lease.activity_created("activity")
-        await asyncio.wait_for(lease.run(), 20)
+        agreement = agreement_with(node, is_paid=True)
+        agreement.activity_created("activity")
+        await asyncio.wait_for(agreement.run(), 20)
         assert node.reason["golem.provider.code"] == code
 
     asyncio.run(main())
@@ -90,12 +90,12 @@ def test_a_provider_leaves_who_neglects_its_debit_notes_and_says_why(status: str
 def test_it_stays_with_who_does_what_can_be_done(status: str, is_paid: bool) -> None:  # noqa: FBT001 - a parameter
     async def main() -> None:
         node = ProviderNode(status)
-        lease = lease_at(node, is_paid=is_paid)
-        lease.activity_created("activity")
-        running = asyncio.create_task(lease.run())
+        agreement = agreement_with(node, is_paid=is_paid)
+        agreement.activity_created("activity")
+        running = asyncio.create_task(agreement.run())
         await asyncio.wait_for(node.enough.wait(), 20)
         assert not running.done()
-        lease.terminated()
+        agreement.terminated()
         await asyncio.wait_for(running, 20)
         assert not node.reason
 

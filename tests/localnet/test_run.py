@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from golem_launcher.node.yagna import free_port
+from golem_launcher.node.yagna_start import free_port
 
 if TYPE_CHECKING:
     from golem_launcher.localnet import network

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from golem_launcher.market import benchmark, history
 from golem_launcher.market.benchmark import Benchmark
 from golem_launcher.market.history import ProviderRecord
-from golem_launcher.market.order import USUAL_CORE
+from golem_launcher.market.offer_order import USUAL_CORE
 from golem_launcher.market.scan import judged
 from golem_launcher.request import parse_request
 from tests.market.offer import machine

@@ -13,11 +13,11 @@ from pydantic import TypeAdapter
 from golem_launcher import outbound, paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
-from golem_launcher.market import identity as identities
-from golem_launcher.market.services import REGISTRY
+from golem_launcher.market import identity_backup as identities
+from golem_launcher.market.golem_services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import probe
-from golem_launcher.node.rest import NodeRest
+from golem_launcher.node.rest_client import NodeRest
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment_terms import ACCEPT_TIMEOUT, NOTE_INTERVAL
 from golem_launcher.request import LaunchRequest

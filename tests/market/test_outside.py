@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from golem_launcher import paths
 from golem_launcher.cli import node as node_commands
 from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
-from golem_launcher.market import identity as identities
-from golem_launcher.market import images, reputation, services, wallet
-from golem_launcher.market.services import REGISTRY, REPUTATION
+from golem_launcher.market import golem_services, image_registry, reputation, wallet
+from golem_launcher.market import identity_backup as identities
+from golem_launcher.market.golem_services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
 from golem_launcher.node import clock_check, health, manager, probe
 from golem_launcher.node.doctor_check import Verdict
@@ -218,14 +218,14 @@ def test_reputation_where_it_is_reachable(server, asked, monkeypatch):
 def test_an_image_by_tag_and_by_hash(server, answers, asked):
     answers["/v1/image/info"] = IMAGE
     for image, query in (("you/image:1", "tag=you/image:1"), (SHA3, f"hash={SHA3}")):
-        package = asyncio.run(images.task_package(image, registry_url=server))
+        package = asyncio.run(image_registry.task_package(image, registry_url=server))
         assert package == f"hash:sha3:{SHA3}:{IMAGE['http']}"
         assert unquote(asked[-1][0]) == f"/v1/image/info?{query}&count=true"
 
 
 def test_an_image_that_is_not_there_is_told_at_its_field(server):
     with pytest.raises(RequestError, match="no image 'you/image:1' in the registry") as caught:
-        asyncio.run(images.task_package("you/image:1", registry_url=server))
+        asyncio.run(image_registry.task_package("you/image:1", registry_url=server))
     assert caught.value.field == "image"
 
 
@@ -243,10 +243,10 @@ def test_an_image_that_is_not_there_is_told_at_its_field(server):
 def test_a_registry_that_makes_no_sense_is_not_believed(server, answers, answer):
     answers["/v1/image/info"] = answer
     with pytest.raises(ServiceError, match="makes no sense"):
-        asyncio.run(images.task_package("you/image:1", registry_url=server))
+        asyncio.run(image_registry.task_package("you/image:1", registry_url=server))
     answers["/v1/image/info"] = IMAGE
     with pytest.raises(ServiceError, match="makes no sense"):  # another image than was asked for
-        asyncio.run(images.task_package("0" * 56, registry_url=server))
+        asyncio.run(image_registry.task_package("0" * 56, registry_url=server))
 
 
 @pytest.mark.parametrize("service", [REGISTRY, REPUTATION], ids=lambda service: service.variable)
@@ -254,7 +254,7 @@ def test_what_goes_wrong_with_a_service_is_said_in_words(service, server, answer
     def failure(**changes):
         changed = dataclasses.replace(service, **changes)
         with pytest.raises(ServiceError, match=service.name) as caught:
-            asyncio.run(services.ask(changed, "/large", {}))
+            asyncio.run(golem_services.ask(changed, "/large", {}))
         assert caught.value.remedy == service.remedy
         return caught.value
 

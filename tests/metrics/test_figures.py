@@ -26,10 +26,10 @@ from golem_launcher.events import CostChanged, Message, NotSaved, ProviderLost, 
 from golem_launcher.metrics import server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.exposition import Exposition
-from golem_launcher.metrics.reading import MOST_ENDED
 from golem_launcher.metrics.series import SESSION, finite
 from golem_launcher.metrics.server import token_file
-from golem_launcher.rental.payment.evidence import DEBIT_NOTE, Refusal
+from golem_launcher.metrics.session_reading import MOST_ENDED
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, Refusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session.cleanup import trash
 from golem_launcher.session_state import ClusterState, Saving, StandbyState

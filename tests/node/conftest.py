@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.node import manager, yagna, yagna_process
+from golem_launcher.node import manager, yagna_process, yagna_start
 from tests.node import two_nodes
 
 if TYPE_CHECKING:
@@ -38,15 +38,15 @@ def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def config(home: Path) -> Iterator[Callable[..., yagna.YagnaConfig]]:
+def config(home: Path) -> Iterator[Callable[..., yagna_start.YagnaConfig]]:
     """Makes configurations of daemons in directories below ``home``; they are stopped at the end."""
     made: list[Path] = []
 
-    def make(name: str = "daemon", **values: object) -> yagna.YagnaConfig:
+    def make(name: str = "daemon", **values: object) -> yagna_start.YagnaConfig:
         directory = home / name
         made.append(directory)
         settings = {"api_port": 0, "gsb_url": f"unix:{directory}/gsb.sock", "app_key": "a-key", "environment": OFFLINE}
-        return yagna.YagnaConfig(directory, **{**settings, **values})
+        return yagna_start.YagnaConfig(directory, **{**settings, **values})
 
     yield make
     for directory in made:

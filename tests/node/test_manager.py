@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.errors import LauncherError, NodeUnreachable
-from golem_launcher.market import identity as identities
+from golem_launcher.market import identity_backup as identities
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS, POLYGON
-from golem_launcher.node import diagnosis, doctor, manager, probe, yagna
+from golem_launcher.node import diagnosis, doctor, manager, probe, yagna_start
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.session.preparation import network_hosts
@@ -128,7 +128,7 @@ def test_wallet_and_identity_need_no_golem_network(home: Path, monkeypatch: pyte
     program = home / "yagna-offline"
     failed = "echo 'WARN Failed to resolve _net_relay._udp SRV record: no record. Trying again in 10 seconds'"
     offline = f'[ "$YA_NET_RELAY_HOST" ] || {{ {failed}; exec sleep 60; }}'
-    program.write_text(f'#!/bin/sh\n{offline}\nexec {yagna.find_program()} "$@"\n')
+    program.write_text(f'#!/bin/sh\n{offline}\nexec {yagna_start.find_program()} "$@"\n')
     program.chmod(0o700)
     plain = manager._config
     monkeypatch.setattr(manager, "_config", lambda: replace(plain(), program=program, look_up_seconds=0.2))

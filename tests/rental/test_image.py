@@ -11,7 +11,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import ImageError, RequestError
-from golem_launcher.image import lock, uplink
+from golem_launcher.image import lock, upload_estimate
 from golem_launcher.image.store import Store
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.node.gftp import offering
@@ -68,7 +68,7 @@ def test_one_of_this_computers_is_demanded_by_its_hash_at_our_node(tmp_path, mon
     for one in (asked_for, chosen()):
         _, said = asyncio.run(prepared(one))
         assert asyncio.run(one.task_package()) == f"hash:sha3:{kept.hash}:gftp://0x{'0' * 40}/name"
-        assert uplink.upload(kept.size).words in said[0]
+        assert upload_estimate.upload(kept.size).words in said[0]
         assert one.size == kept.size
         assert not one.familiar
         asyncio.run(one.aclose())

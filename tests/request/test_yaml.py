@@ -17,7 +17,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request, yaml
 from golem_launcher.request.command import command
 from golem_launcher.request.fields import NAMES, option
-from golem_launcher.request.private import holds_secret, without_secrets
+from golem_launcher.request.redaction import holds_secret, without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

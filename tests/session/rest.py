@@ -4,7 +4,7 @@ import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
 from tests.patience import slower
 
 _ENDED = {"Terminated", "Rejected", "Cancelled"}

@@ -6,7 +6,7 @@ import pytest
 
 from golem_launcher.market import history
 from golem_launcher.market.requirements import constraints
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directory

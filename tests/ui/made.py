@@ -12,7 +12,7 @@ from golem_launcher.events import Message, ProviderChosen, Stage, StageChanged, 
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import SessionDirectory
-from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.on_disk.session_paths import sessions_locked
 from golem_launcher.session_state import MachineState, SessionState
 
 GOOD_START = (Stage.CHECKING, Stage.ALLOCATING, Stage.NEGOTIATING, Stage.DEPLOYING, Stage.STARTING, Stage.READY)

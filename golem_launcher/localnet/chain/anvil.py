@@ -17,7 +17,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.chain import rpc
 from golem_launcher.localnet.chain.token import CHAIN_ID
-from golem_launcher.node import yagna
+from golem_launcher.node import yagna_start
 from golem_launcher.processes import ProcessRecord, spawn_detached
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Anvil:
     @property
     def url(self) -> str:
         """Where it answers."""
-        return f"http://{yagna.HOST}:{self.port}"
+        return f"http://{yagna_start.HOST}:{self.port}"
 
 
 def start(directory: Path, program: Path, *, port: int = 0) -> Anvil:
@@ -63,7 +63,7 @@ def start(directory: Path, program: Path, *, port: int = 0) -> Anvil:
     stop(directory)
     for _ in range(_TRIES):
         try:
-            return _start(directory, program, port or yagna.free_port())
+            return _start(directory, program, port or yagna_start.free_port())
         except _Ended as error:
             state, ended = directory / _STATE, error
             if error.status == _BAD_OPTION and state.exists():
@@ -83,7 +83,7 @@ def stop(directory: Path) -> None:
 
 def _start(directory: Path, program: Path, port: int) -> Anvil:
     options = {
-        "--host": yagna.HOST,
+        "--host": yagna_start.HOST,
         "--port": port,
         "--chain-id": CHAIN_ID,
         "--accounts": 1,

@@ -1,17 +1,17 @@
 """The exe-unit of one activity: serves it on the bus and runs its requestor's scripts.
 
 script    the commands of a script, read from the bus
-ring      the 4 KiB between a program and us
-capture   output kept as a command's capture asks for
+ring_buffer   the 4 KiB between a program and us
+output_capture   output kept as a command's capture asks for
 batch     one script being carried out: results, events, those who wait
 command_runner    carrying out one command
-transfer, archive, fetch   the transfer command
+transfer, archive, transfer_schemes, gftp_files   the transfer command
 network   the activity's ends of VPNs
 reports   state and usage, told to yagna
 runtime_host   the runtime of the current deployment, and its ends of VPNs
-unit      the exe-unit: bus service, scripts, life
+exe_unit  the exe-unit: bus service, scripts, life
 failures  failures as requestors read them
 image     an image, and what its maker wrote of it
-permitted   the commands that a manifest allows
+permitted_commands the commands that a manifest allows
 assignment   what an exe-unit is made for
 """

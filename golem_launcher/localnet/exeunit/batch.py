@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.localnet.exeunit.capture import Budget, CapturedOutput
+from golem_launcher.localnet.exeunit.output_capture import Budget, CapturedOutput
 from golem_launcher.localnet.exeunit.script import Capture, Run
 from golem_launcher.waiting import wait_for
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.exeunit.failures import CommandFailed
 from golem_launcher.localnet.exeunit.image import Image
-from golem_launcher.localnet.exeunit.ring import Ring
+from golem_launcher.localnet.exeunit.ring_buffer import Ring
 from golem_launcher.localnet.exeunit.script import Deploy, Run, Start, Transfer
 from golem_launcher.localnet.exeunit.transfer import Paced
 from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
-from golem_launcher.localnet.runtime.model import Deployment
+from golem_launcher.localnet.runtime.runtime_interface import Deployment
 from golem_launcher.localnet.runtime.volumes import Volume
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.batch import Batch
     from golem_launcher.localnet.exeunit.script import Command
     from golem_launcher.localnet.exeunit.transfer import Transfers
-    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import Runtime
 
 
 _CLAIMED_STATUS = 3

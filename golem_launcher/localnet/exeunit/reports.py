@@ -13,7 +13,7 @@ from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.assignment import Assignment, UnitBus
-    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import Runtime
 
 _log = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.reports import Reports
     from golem_launcher.localnet.exeunit.script import Command, Deploy
     from golem_launcher.localnet.exeunit.transfer import Transfers
-    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import Runtime
 
 
 class RuntimeHost:

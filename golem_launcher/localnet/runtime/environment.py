@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.localnet.runtime.base import BaseEnvironment, Script
+    from golem_launcher.localnet.runtime.base_layer import BaseEnvironment, Script
 
 # A kernel reads 256 bytes of a script's first line (127 before Linux 5.1).
 _LONGEST_SHEBANG = 120

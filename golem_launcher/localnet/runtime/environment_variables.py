@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.localnet.runtime.model import MARK
+from golem_launcher.localnet.runtime.runtime_interface import MARK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import PurePosixPath
 
-    from golem_launcher.localnet.runtime.model import ActivityPlace
+    from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace
 
 _SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PRIVATE_DIRECTORIES = ("home", "tmp", "cache", "config", "data", "state", "runtime")

@@ -12,7 +12,7 @@ import signal
 import time
 from pathlib import Path
 
-from golem_launcher.localnet.runtime.model import MARK
+from golem_launcher.localnet.runtime.runtime_interface import MARK
 
 _ROUNDS = 100
 _PAUSE_SECONDS = 0.02

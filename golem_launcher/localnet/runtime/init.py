@@ -163,7 +163,7 @@ class _Init:
         self.send_socket(request, lambda: socket.create_connection(where, timeout=_DIAL_SECONDS))
 
     def do_interface(self, request: dict[str, Any], _: list[int]) -> None:
-        interface = beside("interface")
+        interface = beside("network_interface")
         if os.fork():
             return  # reaped like any orphan; it answers itself
         try:

@@ -18,7 +18,7 @@ import psutil
 
 from golem_launcher.localnet.runtime import dns
 from golem_launcher.localnet.vpn.gateway import Gateway
-from golem_launcher.localnet.vpn.interface import InterfaceEndpoint
+from golem_launcher.localnet.vpn.kernel_interface import InterfaceEndpoint
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

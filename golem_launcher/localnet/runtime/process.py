@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ipaddress import IPv4Interface
 
-    from golem_launcher.localnet.runtime.model import ActivityPlace, Deployment
+    from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
     from golem_launcher.localnet.runtime.usage import Usage
 
 _DIAL_SECONDS = 5.0
 
 
 class ProcessRuntime:
-    """Runs commands as plain processes. See :class:`golem_launcher.localnet.runtime.model.Runtime`."""
+    """Runs commands as plain processes. See :class:`golem_launcher.localnet.runtime.runtime_interface.Runtime`."""
 
     name = "process"
 

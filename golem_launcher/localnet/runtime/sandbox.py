@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime import environment, identities, minimal_init, nvidia_smi
+from golem_launcher.localnet.runtime import environment, minimal_init, nvidia_smi, user_namespace
 from golem_launcher.localnet.runtime.control import Command, InitProcess
 from golem_launcher.localnet.runtime.environment_variables import of_image
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from ipaddress import IPv4Address, IPv4Interface
 
-    from golem_launcher.localnet.runtime.model import ActivityPlace, Deployment
+    from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
     from golem_launcher.localnet.runtime.usage import Usage
     from golem_launcher.localnet.runtime.volumes import Volume
 
@@ -83,7 +83,7 @@ _OLD_LAYER = 128 << 20
 
 
 class SandboxRuntime:
-    """Runs commands in a bubblewrap sandbox. See :class:`golem_launcher.localnet.runtime.model.Runtime`."""
+    """Runs commands in a bubblewrap sandbox. See :class:`golem_launcher.localnet.runtime.runtime_interface.Runtime`."""
 
     name = "sandbox"
 
@@ -236,7 +236,7 @@ class SandboxRuntime:
 
 def as_many_users(argv: Sequence[str]) -> list[str]:
     """The command that runs ``argv`` as root of a user namespace, with other users beside it where that is possible."""
-    return [sys.executable, "-I", "-S", str(Path(identities.__file__)), *argv]
+    return [sys.executable, "-I", "-S", str(Path(user_namespace.__file__)), *argv]
 
 
 def _namespaces(hostname: str) -> list[str]:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.runtime import usage
-from golem_launcher.localnet.runtime.memory import relieve
+from golem_launcher.localnet.runtime.memory_limit import relieve
 
 if TYPE_CHECKING:
     from pathlib import Path

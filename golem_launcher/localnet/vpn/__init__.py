@@ -1,7 +1,7 @@
 """The provider's end of Golem's VPN, in user space: Ethernet frames in, sockets out."""
 
+from .bad_line import BadLine, LineRule
+from .connection_table import Counters, Limits
 from .endpoint import VpnEndpoint
-from .link import BadLine, LineRule
-from .table import Counters, Limits
 
 __all__ = ["BadLine", "Counters", "Limits", "LineRule", "VpnEndpoint"]

@@ -9,7 +9,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .tcp import TcpSettings
+    from .tcp_types import TcpSettings
 
 _BULK = 16  # segments without a pause after which a stream counts as bulk
 _MOST_DUPLICATES = 8  # acknowledgements that report a gap, in one poll

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from . import sequence
 from .acks import Acks
 from .handshake import Handshake
+from .keepalive import Silence
 from .packets import ACK, FIN, PSH, RST, SYN
 from .receiver import LARGEST_SCALE, Arrival, Receiver
 from .sender import Sender
-from .silence import Silence
-from .tcp import Outgoing, State
+from .tcp_types import Outgoing, State
 
 if TYPE_CHECKING:
     from .packets import Segment
-    from .tcp import TcpSettings
+    from .tcp_types import TcpSettings
 
 _DEFAULT_MSS = 536  # when a SYN names none (RFC 9293)
 _LEAST_MSS = 64  # a hostile peer must not make us send a frame for each byte
@@ -291,7 +291,10 @@ class Connection:
     def _outgoing(self, position: int, flags: int) -> Outgoing:
         window = self._window()
         return Outgoing(
-            sequence.number(self._iss, position), sequence.number(self._irs, self.receiver.next), flags, window
+            sequence.number(self._iss, position),
+            sequence.number(self._irs, self.receiver.next),
+            flags,
+            window,
         )
 
     def _window(self) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.waiting import wait_for
 
+from .connection_table import ConnectionTable, Counters, Limits
 from .packets import (
     Arp,
     Datagram,
@@ -24,7 +25,6 @@ from .packets import (
     parse,
     port_unreachable,
 )
-from .table import ConnectionTable, Counters, Limits
 
 if TYPE_CHECKING:
     import socket

@@ -9,6 +9,7 @@ import functools
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
+from .connection_table import ConnectionTable, Counters, Limits
 from .packets import (
     Arp,
     Datagram,
@@ -22,7 +23,6 @@ from .packets import (
     parse,
     port_unreachable,
 )
-from .table import ConnectionTable, Counters, Limits
 
 if TYPE_CHECKING:
     import socket

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from .packets import ACK, SYN, syn_options
 from .receiver import LARGEST_WINDOW
-from .tcp import Outgoing
+from .tcp_types import Outgoing
 
 if TYPE_CHECKING:
-    from .tcp import TcpSettings
+    from .tcp_types import TcpSettings
 
 
 class Handshake:

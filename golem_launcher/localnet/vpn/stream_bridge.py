@@ -11,7 +11,7 @@ from contextlib import suppress
 from struct import pack
 from typing import TYPE_CHECKING
 
-from .tcp import State
+from .tcp_types import State
 
 if TYPE_CHECKING:
     import asyncio

@@ -14,7 +14,7 @@ from golem_launcher.errors import BusCallError, BusError, BusProtocolError, Node
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, SMALL_CHUNK, GftpError, local_address
 from golem_launcher.node.gsb import flex, packets
 from golem_launcher.node.node import Node
-from golem_launcher.node.rest import NodeRest
+from golem_launcher.node.rest_client import NodeRest
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:

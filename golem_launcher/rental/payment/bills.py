@@ -17,14 +17,14 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from golem_launcher import files
 from golem_launcher.errors import NodeError
 from golem_launcher.market.wallet import transaction_of
-from golem_launcher.rental.payment.evidence import Refusal
+from golem_launcher.rental.payment.bill_refusal import Refusal
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.payment.journal import AgreementEntry
 
 _LOG = logging.getLogger(__name__)

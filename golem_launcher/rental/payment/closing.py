@@ -13,7 +13,7 @@ from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import NodeError, NodeRefused, NodeUnreachable
 from golem_launcher.market import history
 from golem_launcher.rental.payment import bills
-from golem_launcher.rental.payment.evidence import INVOICE, beyond_budget
+from golem_launcher.rental.payment.bill_refusal import INVOICE, beyond_budget
 from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry
 from golem_launcher.waiting import wait_for
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.node.node import Node
-    from golem_launcher.node.yagna_rest import YagnaRest
-    from golem_launcher.rental.payment.evidence import Refusal
+    from golem_launcher.node.requestor_api import YagnaRest
+    from golem_launcher.rental.payment.bill_refusal import Refusal
     from golem_launcher.rental.payment.journal import Journal
 
 _LOG = logging.getLogger(__name__)

@@ -20,7 +20,7 @@ from golem_launcher import clock, files
 from golem_launcher.frozen import changed
 from golem_launcher.market.prices import Price
 from golem_launcher.networks import GOLEMS_COIN, token_of
-from golem_launcher.rental.payment.evidence import INVOICE, Refusal
+from golem_launcher.rental.payment.bill_refusal import INVOICE, Refusal
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.networks import Network
-    from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.payment.journal import AgreementEntry, Journal
     from golem_launcher.session_state import SessionState
 

@@ -11,7 +11,7 @@ from golem_launcher.rental.payment.closing import end_agreement
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
-    from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.payment.journal import Journal
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.session.cleanup import ledger, trash
 from golem_launcher.session.on_disk.directory import session_directories
-from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.on_disk.session_paths import sessions_locked
 
 if TYPE_CHECKING:
     from golem_launcher.session.on_disk.bill import Bill

@@ -18,7 +18,7 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session.lifetime import borrowed_gpu
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.liveness import alive
-from golem_launcher.session.on_disk.place import JOURNAL
+from golem_launcher.session.on_disk.session_paths import JOURNAL
 from golem_launcher.session.saving.saved_work import saved_words
 from golem_launcher.session.suspension import suspension
 from golem_launcher.waiting import wait_for
@@ -164,7 +164,7 @@ def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node:
 
 
 async def _close_down(node: Node, journal: Journal) -> None:
-    from golem_launcher.node.yagna_rest import YagnaRest  # noqa: PLC0415
+    from golem_launcher.node.requestor_api import YagnaRest  # noqa: PLC0415
     from golem_launcher.rental.payment.closing import close_down  # noqa: PLC0415
 
     async with YagnaRest.open(node) as rest:

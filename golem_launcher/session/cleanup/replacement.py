@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.session.cleanup import trash
-from golem_launcher.session.on_disk.place import BEGUN, is_session
+from golem_launcher.session.on_disk.session_paths import BEGUN, is_session
 from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:

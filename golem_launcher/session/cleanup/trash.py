@@ -13,7 +13,7 @@ from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
 from golem_launcher.session.cleanup import ledger, leftovers
 from golem_launcher.session.on_disk.directory import SessionDirectory
-from golem_launcher.session.on_disk.place import ASIDE, STAMP_LENGTH, is_session, paths_aside
+from golem_launcher.session.on_disk.session_paths import ASIDE, STAMP_LENGTH, is_session, paths_aside
 
 _KEEP = 20
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError, SessionNotFound
 from golem_launcher.session.on_disk.liveness import alive, strays
-from golem_launcher.session.on_disk.place import BEGUN, SessionPlace, paths_aside, session_paths, sessions_locked
+from golem_launcher.session.on_disk.session_paths import (
+    BEGUN,
+    SessionPaths,
+    paths_aside,
+    session_paths,
+    sessions_locked,
+)
 from golem_launcher.session.suspension import caretaking
 
 if TYPE_CHECKING:
@@ -63,12 +69,12 @@ def close_dead() -> list[str]:
 
             replacement.mend()
         dead = [path for path in session_paths() if not _is_done_with(path)]
-        dead += [path for path in paths_aside() if not SessionPlace(path).is_settled]
+        dead += [path for path in paths_aside() if not SessionPaths(path).is_settled]
     return _close(dead) if dead else []
 
 
 def _is_done_with(path: Path) -> bool:
-    place = SessionPlace(path)
+    place = SessionPaths(path)
     return place.is_settled or alive(place)
 
 

@@ -11,7 +11,7 @@ from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup import leftovers, reaper
 from golem_launcher.session.client.finding import find
 from golem_launcher.session.on_disk.liveness import alive, control, supervisor
-from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.on_disk.session_paths import sessions_locked
 from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:

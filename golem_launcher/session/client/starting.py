@@ -22,7 +22,7 @@ from golem_launcher.session.on_disk.liveness import (
     state_of,
     supervisor_command,
 )
-from golem_launcher.session.on_disk.place import BEGUN, sessions_locked
+from golem_launcher.session.on_disk.session_paths import BEGUN, sessions_locked
 from golem_launcher.session.preparation import preflight
 from golem_launcher.session.preparation.inputs import absolute
 from golem_launcher.session.saving.saved_work import saves_into

@@ -8,7 +8,7 @@ from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.session.cleanup import trash
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories, session_directory
 from golem_launcher.session.on_disk.liveness import alive
-from golem_launcher.session.on_disk.place import sessions_locked
+from golem_launcher.session.on_disk.session_paths import sessions_locked
 from golem_launcher.session.suspension import suspension
 
 

@@ -19,8 +19,8 @@ from golem_launcher.text import clean_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.machine_way import MachineWay
-    from golem_launcher.access.use import Use
+    from golem_launcher.access.last_use import LastUse
+    from golem_launcher.access.machine_vpn import MachineVpn
     from golem_launcher.access.ways_in import WaysIn
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -91,7 +91,7 @@ class SessionEndpoint:
         return self.address is not None and self.base_url == "/"
 
     @property
-    def use(self) -> Use:
+    def use(self) -> LastUse:
         """When the session was last used by its ways in."""
         return self._ways.use
 
@@ -100,19 +100,19 @@ class SessionEndpoint:
         """The port by which the proxy of a hub leads to the workload, where one started the session."""
         return self._ways.gate_port
 
-    def _way_to(self, number: int) -> Callable[[], MachineWay]:
+    def _way_to(self, number: int) -> Callable[[], MachineVpn]:
         return lambda: self._ways.machines[number]
 
     async def open(self) -> None:
         """Open the ways in, but for the link; once, while offers come in. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
         from golem_launcher.access.lab_view import LabView  # noqa: PLC0415
-        from golem_launcher.access.machine_way import MachineWay  # noqa: PLC0415
+        from golem_launcher.access.machine_vpn import MachineVpn  # noqa: PLC0415
         from golem_launcher.access.ways_in import WaysIn  # noqa: PLC0415
 
         request, directory = self._request, self._directory.path
         machines = {
-            number: MachineWay(directory, request.name, number, ssh_key=request.ssh_key)
+            number: MachineVpn(directory, request.name, number, ssh_key=request.ssh_key)
             for number in range(HEAD, request.slots + 1)
         }
         lab = LabView(

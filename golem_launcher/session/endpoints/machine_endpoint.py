@@ -11,7 +11,7 @@ from golem_launcher.access.workload_client import WorkloadClient
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.machine_way import MachineWay
+    from golem_launcher.access.machine_vpn import MachineVpn
     from golem_launcher.access.streams import Stream
     from golem_launcher.access.vpn import Counters
     from golem_launcher.node.node import Node
@@ -27,7 +27,7 @@ class MachineEndpoint:
     def __init__(
         self,
         workload: Workload,
-        way: Callable[[], MachineWay],
+        way: Callable[[], MachineVpn],
         base_url: Callable[[], str],
         *,
         session_token: str | None = None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.access.workload_client import WorkloadClient
-    from golem_launcher.node.yagna_rest import YagnaRest
+    from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.payment.money import Money
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.lifetime.deadline import Deadline

@@ -18,8 +18,8 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
-from golem_launcher.session.machines.loss import Loss, nobody_left, why_no_other
-from golem_launcher.session.machines.node_elsewhere import follow_node
+from golem_launcher.session.machines.node_address_change import follow_node
+from golem_launcher.session.machines.provider_loss import Loss, nobody_left, why_no_other
 from golem_launcher.session.machines.workload_start import WorkloadStart
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip

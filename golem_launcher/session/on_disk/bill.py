@@ -18,7 +18,7 @@ from golem_launcher import clock
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import Stage
 from golem_launcher.networks import NETWORKS, token_of
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.bills import AgreementBill
 from golem_launcher.rental.payment.journal import Journal

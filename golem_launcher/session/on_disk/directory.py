@@ -19,7 +19,14 @@ from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import EVENT, Event
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.on_disk.place import REQUEST, SessionPlace, begun, is_name, is_session, session_paths
+from golem_launcher.session.on_disk.session_paths import (
+    REQUEST,
+    SessionPaths,
+    begun,
+    is_name,
+    is_session,
+    session_paths,
+)
 from golem_launcher.session.on_disk.state_rebuilding import rebuilt
 from golem_launcher.session_state import SessionState
 from golem_launcher.suggestions import did_you_mean
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
 _READ_AT_MOST = 4 * 1024 * 1024
 
 
-class SessionDirectory(SessionPlace):
+class SessionDirectory(SessionPaths):
     """The files of one session."""
 
     @property

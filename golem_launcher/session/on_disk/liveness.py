@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
-    from golem_launcher.session.on_disk.place import SessionPlace
+    from golem_launcher.session.on_disk.session_paths import SessionPaths
     from golem_launcher.session_state import SessionState
 
 SUPERVISOR_FILE = "supervisor.json"
@@ -38,7 +38,7 @@ SQUATTED = (
 )
 
 
-def alive(directory: SessionPlace) -> bool:
+def alive(directory: SessionPaths) -> bool:
     """Whether the session's supervisor lives, by its process. Blocking, for a moment."""
     record = supervisor(directory)
     return record is not None and record.alive()
@@ -75,7 +75,7 @@ def state_of(directory: SessionDirectory) -> SessionState:
 
 
 def control(
-    directory: SessionPlace, command: str, *, deadline: float = timeouts.ANSWER, **arguments: Any
+    directory: SessionPaths, command: str, *, deadline: float = timeouts.ANSWER, **arguments: Any
 ) -> dict[str, Any]:
     """Send one command to the supervisor and wait ``deadline`` seconds for its answer.
 
@@ -125,7 +125,7 @@ def claimed(store: str | None) -> dict[str, str]:
     return found
 
 
-def supervisor(directory: SessionPlace) -> processes.ProcessRecord | None:
+def supervisor(directory: SessionPaths) -> processes.ProcessRecord | None:
     """Its process; looked for among all where what was written down of it can't be read."""
     record = processes.ProcessRecord.from_json(files.read_json(directory.path / SUPERVISOR_FILE))
     return record or _supervisors().get(directory.name)

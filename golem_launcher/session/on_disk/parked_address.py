@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from golem_launcher import files, paths, processes
-from golem_launcher.session.on_disk.place import SessionPlace
+from golem_launcher.session.on_disk.session_paths import SessionPaths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def everywhere(sessions: Path) -> Iterator[tuple[Path, ParkedAddress]]:
             parked = of(sessions / name)
             if parked is not None:
                 yield sessions / name, parked
-            elif SessionPlace(sessions / name).is_settled:  # nobody parks anything there any more
+            elif SessionPaths(sessions / name).is_settled:  # nobody parks anything there any more
                 (sessions / name / _FILE).unlink(missing_ok=True)
 
 

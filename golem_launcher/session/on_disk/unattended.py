@@ -16,10 +16,10 @@ from golem_launcher.processes import ProcessRecord
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.session.on_disk.place import SessionPlace
+    from golem_launcher.session.on_disk.session_paths import SessionPaths
 
 
-def note(directory: SessionPlace, until: datetime) -> None:
+def note(directory: SessionPaths, until: datetime) -> None:
     """Note that this process ends the session at ``until`` unless somebody joins it.
 
     ``OSError`` when the disk is full.
@@ -28,13 +28,13 @@ def note(directory: SessionPlace, until: datetime) -> None:
     files.write_json(_path(directory), {"until": until.timestamp(), "process": process.to_json()})
 
 
-def withdraw(directory: SessionPlace) -> None:
+def withdraw(directory: SessionPaths) -> None:
     """Remove the note: the session goes on, or has ended."""
     with contextlib.suppress(OSError):
         _path(directory).unlink()
 
 
-def until(directory: SessionPlace) -> datetime | None:
+def until(directory: SessionPaths) -> datetime | None:
     """When the session ends unless somebody joins it; ``None`` when no end is planned."""
     found = None
     with contextlib.suppress(OSError):
@@ -45,7 +45,7 @@ def until(directory: SessionPlace) -> datetime | None:
     return datetime.fromtimestamp(found["until"], UTC) if process is not None and process.alive() else None
 
 
-def words(directory: SessionPlace) -> str:
+def words(directory: SessionPaths) -> str:
     """The same as a sentence for people; empty when no end is planned."""
     ends = until(directory)
     if ends is None:
@@ -56,5 +56,5 @@ def words(directory: SessionPlace) -> str:
     )
 
 
-def _path(directory: SessionPlace) -> Path:
+def _path(directory: SessionPaths) -> Path:
     return directory.path / "unattended.json"

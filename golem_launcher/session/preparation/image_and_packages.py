@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from golem_launcher.image import lock, uplink
+from golem_launcher.image import lock, upload_estimate
 from golem_launcher.image.store import NAME, Store
 from golem_launcher.networks import NETWORKS
 from golem_launcher.software import DASK, SMALLEST, SOFTWARE
 
 if TYPE_CHECKING:
-    from golem_launcher.image.uplink import Upload
+    from golem_launcher.image.upload_estimate import Upload
     from golem_launcher.request import LaunchRequest
 
 IMAGE_VARIABLE: Final = "GOLEM_LAUNCHER_IMAGE"
@@ -58,5 +58,5 @@ def upload_of(request: LaunchRequest) -> Upload | None:
         return None
     kept = Store().get(wanted.image or wanted.variant)
     if kept is not None:
-        return uplink.upload(kept.size, request.network)
-    return None if wanted.image else uplink.upload(lock.SIZES[wanted.variant], request.network)
+        return upload_estimate.upload(kept.size, request.network)
+    return None if wanted.image else upload_estimate.upload(lock.SIZES[wanted.variant], request.network)

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.session.on_disk.place import SessionPlace, session_paths
+from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ _LOADED = (
     "golem_launcher.session.supervision.supervisor",
     "golem_launcher.session.supervision.commands",
     "golem_launcher.access.door",
-    "golem_launcher.access.hub",
+    "golem_launcher.access.hub_address",
     "golem_launcher.access.hub_gate",
     "golem_launcher.access.link",
     "golem_launcher.access.ways_in",
@@ -220,7 +220,7 @@ def _reap(*_: Any) -> None:
 
 
 def _anybody_lives() -> bool:
-    return any(not place.is_settled and liveness.alive(place) for place in map(SessionPlace, session_paths()))
+    return any(not place.is_settled and liveness.alive(place) for place in map(SessionPaths, session_paths()))
 
 
 def _become(asked: _Asked) -> None:

@@ -13,7 +13,7 @@ from golem_launcher import clock
 from golem_launcher.errors import NodeError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
 from golem_launcher.rental.image import SessionImage
 from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of

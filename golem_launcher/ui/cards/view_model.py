@@ -11,10 +11,10 @@ from golem_launcher.events import Stage
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.command import command
 from golem_launcher.request.model import MOST_WORKERS
-from golem_launcher.request.private import without_secrets
+from golem_launcher.request.redaction import without_secrets
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import SessionDirectory
-from golem_launcher.session.on_disk.place import Lookout
+from golem_launcher.session.on_disk.session_paths import Lookout
 from golem_launcher.session_state import MachineState, SessionState
 from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins, counted

@@ -8,7 +8,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.settlement import as_it_is
+from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.fields import NAMES, about, is_list, numbers, title

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from golem_launcher import files, paths
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
-from golem_launcher.request.private import without_secrets
+from golem_launcher.request.redaction import without_secrets
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from golem_launcher.request import LaunchRequest, request_errors, yaml
 from golem_launcher.request.command import command
-from golem_launcher.request.private import holds_secret, without_secrets
+from golem_launcher.request.redaction import holds_secret, without_secrets
 from golem_launcher.ui.form.fields import fresh, typed
 
 if TYPE_CHECKING:

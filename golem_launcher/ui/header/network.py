@@ -6,7 +6,7 @@ import functools
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
-from golem_launcher.market.settlement import as_it_is
+from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.units import counted
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.market import funding
 from golem_launcher.market.funding import needed_words
-from golem_launcher.market.settlement import as_it_is
+from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.text import clean_line
 from golem_launcher.units import coins, coins_at_a_glance
@@ -212,7 +212,7 @@ def _fund(network: Network) -> str:
 
 
 def _back_up(network: Network) -> tuple[str, str]:
-    from golem_launcher.market import identity as identities  # noqa: PLC0415
+    from golem_launcher.market import identity_backup as identities  # noqa: PLC0415
     from golem_launcher.node import probe  # noqa: PLC0415
     from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.agent.loop_yielding import Turns
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
-from golem_launcher.agent.yielding import Turns
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import LARGEST

@@ -30,7 +30,7 @@ from golem_launcher.market import wallet
 from golem_launcher.networks import HOODI, LOCAL
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.node import Node
-from golem_launcher.node.rest import BlockingRest
+from golem_launcher.node.rest_client import BlockingRest
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

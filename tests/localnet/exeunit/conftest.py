@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from golem_launcher.localnet.exeunit.assignment import Assignment
-from golem_launcher.localnet.exeunit.fetch import Http
+from golem_launcher.localnet.exeunit.exe_unit import ExeUnit
 from golem_launcher.localnet.exeunit.transfer import Transfers
-from golem_launcher.localnet.exeunit.unit import ExeUnit
+from golem_launcher.localnet.exeunit.transfer_schemes import Http
 from golem_launcher.localnet.misbehaviour import Misbehaviour
-from golem_launcher.localnet.runtime.model import ActivityPlace
 from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace
 from golem_launcher.node.gsb import GsbClient, ok
 from tests import yagna_daemon as daemons
 

@@ -17,10 +17,10 @@ import psutil
 import pytest
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime.choose import choose_runtime
-from golem_launcher.localnet.runtime.model import MARK, ActivityPlace, Deployment
 from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.runtime_interface import MARK, ActivityPlace, Deployment
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
+from golem_launcher.localnet.runtime.supported_runtime import choose_runtime
 from golem_launcher.localnet.runtime.volumes import COMMON, ROOT, Volume
 
 WHY_NOT = why_no_sandbox()
@@ -426,7 +426,7 @@ PROVIDER = """
 import asyncio, sys
 from pathlib import Path, PurePosixPath
 from golem_launcher.localnet.runtime import base
-from golem_launcher.localnet.runtime.model import Deployment, ActivityPlace
+from golem_launcher.localnet.runtime.runtime_interface import Deployment, ActivityPlace
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 

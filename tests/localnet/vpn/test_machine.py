@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from golem_launcher.localnet.vpn.bad_line import Fate, LineRule
 from golem_launcher.localnet.vpn.connection import Connection
-from golem_launcher.localnet.vpn.link import Fate, LineRule
 from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Segment
 from golem_launcher.localnet.vpn.receiver import Receiver, ReceiveSettings
 from golem_launcher.localnet.vpn.sender import Sender, SendSettings
-from golem_launcher.localnet.vpn.tcp import State, TcpSettings
+from golem_launcher.localnet.vpn.tcp_types import State, TcpSettings
 
 
 class End:

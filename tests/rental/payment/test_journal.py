@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher.market.prices import CPU, DURATION, Price
-from golem_launcher.rental.payment.evidence import INVOICE, Refusal
+from golem_launcher.rental.payment.bill_refusal import INVOICE, Refusal
 from golem_launcher.rental.payment.journal import FILE, AgreementEntry, Journal
 
 PRICE = Price(Decimal("0.5"), Decimal("0.001"), Decimal("0.002"), 2, (CPU, DURATION))

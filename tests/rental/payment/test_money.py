@@ -16,7 +16,7 @@ from golem_launcher.events import EndsSoon, Stage
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.networks import NETWORKS
 from golem_launcher.rental.choice import Choice
-from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest

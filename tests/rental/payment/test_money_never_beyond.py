@@ -17,7 +17,7 @@ from golem_launcher.market import history
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.rental.choice import Choice
 from golem_launcher.rental.payment import bills, closing
-from golem_launcher.rental.payment.evidence import DEBIT_NOTE, INVOICE
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, INVOICE
 from golem_launcher.rental.payment.journal import TAG_PROPERTY, AgreementEntry, Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest

@@ -10,7 +10,7 @@ from golem_launcher import paths
 from golem_launcher.errors import NodeUnreachable, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.node.node import Node
-from golem_launcher.node.yagna_rest import YagnaRest
+from golem_launcher.node.requestor_api import YagnaRest
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest

@@ -21,8 +21,8 @@ from golem_launcher.session import client
 from golem_launcher.session.cleanup import upkeep
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
-from golem_launcher.session.on_disk.glance import OVER, STAGES, Glance, glance
-from golem_launcher.session.on_disk.place import Lookout, SessionPlace, session_paths
+from golem_launcher.session.on_disk.session_paths import Lookout, SessionPaths, session_paths
+from golem_launcher.session.on_disk.session_summary import OVER, STAGES, SessionSummary, summary
 from golem_launcher.session_state import MachineState, MoveState, Saving, SessionState
 from golem_launcher.ui.cards.view_model import PAST_AT_MOST, SessionViews
 
@@ -205,8 +205,8 @@ def test_a_glance_sees_what_the_models_say() -> None:
         directory = session_directory(stage.value)
         more = {"stage": stage, "machines": machines, "saving": saving, "deadline": datetime.now(UTC), "cost": "0.5"}
         directory.write_state(SessionState.model_validate({**directory.state().model_dump(), **more}))
-        seen = glance(SessionPlace(directory.path))
-        assert seen == Glance.of(client.describe(directory))
+        seen = summary(SessionPaths(directory.path))
+        assert seen == SessionSummary.of(client.describe(directory))
         assert seen.machines == len(directory.state().machines_in_use)
         assert not seen.is_damaged
     assert len(session_paths()) == len(Stage)
@@ -218,5 +218,5 @@ def test_a_list_says_that_a_session_is_about_to_go_on_elsewhere(capsys: pytest.C
     for stage in get_args(MoveState.model_fields["stage"].annotation):
         move = MoveState(stage=stage)
         directory.write_state(directory.state().model_copy(update={"stage": Stage.READY, "move": move}))
-        print_sessions([glance(SessionPlace(directory.path))])
+        print_sessions([summary(SessionPaths(directory.path))])
         assert ("ready (moving)" in capsys.readouterr().out) is not move.over

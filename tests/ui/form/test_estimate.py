@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from golem_launcher.events import now
 from golem_launcher.market.benchmark import Benchmark
 from golem_launcher.market.history import ProviderRecord
+from golem_launcher.market.offer_order import USUAL_CORE
 from golem_launcher.market.offered_machine import OfferedMachine, machines
-from golem_launcher.market.order import USUAL_CORE
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.ui.form.fields import read_typed, typed

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from golem_launcher.image import lock, uplink
+from golem_launcher.image import lock, upload_estimate
 from golem_launcher.request import parse_request
 from golem_launcher.session.preparation.image_and_packages import IMAGE_VARIABLE
 from golem_launcher.ui.form import offers
@@ -36,7 +36,7 @@ def looked(monkeypatch):
 
 
 def test_what_is_sent_from_here_is_told_in_the_words_of_the_commands(looked):
-    words = uplink.upload(lock.SIZES["sklearn"], "hoodi").words
+    words = upload_estimate.upload(lock.SIZES["sklearn"], "hoodi").words
     assert looked({"network": "hoodi", "software": "sklearn"})[-1]["sending"] == words
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.access.machine_way import MachineWay
+from golem_launcher.access.machine_vpn import MachineVpn
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD, MachineSlot
@@ -59,7 +59,7 @@ class Newcomer:
         self.machine: Machine | None = None
         """Once its workload answers."""
         directory = session.directory
-        self._way = MachineWay(
+        self._way = MachineVpn(
             paths.private_directory(directory.scratch / place), wanted.name, HEAD, ssh_key=wanted.ssh_key
         )
         self.endpoint = MachineEndpoint(

@@ -14,7 +14,7 @@ from tests.patience import slower
 from tests.session import providers
 from tests.session.conftest import HONEST, LARGE, command, explain, wait_for
 from tests.session.jupyter import Jupyter
-from tests.session.machines.newcomers.test_move import notebook
+from tests.session.machines.newcomers.test_moving import notebook
 
 pytestmark = pytest.mark.slow
 

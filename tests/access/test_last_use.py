@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.last_use import LastUse
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream, Pipe
-from golem_launcher.access.use import Use
 
 
 class Clock:
@@ -20,7 +20,7 @@ class Clock:
 
 def test_what_keeps_a_connection_alive_is_no_use() -> None:
     clock = Clock()
-    use = Use(clock)
+    use = LastUse(clock)
     for _ in range(100):
         clock.now += 30
         use.moved(200)
@@ -36,7 +36,7 @@ def test_what_keeps_a_connection_alive_is_no_use() -> None:
 def test_both_ways_of_a_stream_count() -> None:
     async def scene() -> list[float]:
         clock = Clock()
-        use = Use(clock)
+        use = LastUse(clock)
         there, back = Pipe(), Pipe()
         stream = use.stream(DuplexStream(back, there, there.break_off))
         ago = []
@@ -56,7 +56,7 @@ def test_both_ways_of_a_stream_count() -> None:
 async def _asked(method: str, path: str) -> float:
     """How long ago it was used once this was asked for by the link."""
     clock = Clock()
-    use = Use(clock)
+    use = LastUse(clock)
 
     async def dial() -> DuplexStream:
         there, back = Pipe(), Pipe()

@@ -18,12 +18,12 @@ import psutil
 import pytest
 
 from golem_launcher.errors import NodeStartError
-from golem_launcher.node import diagnosis, probe, yagna, yagna_process
+from golem_launcher.node import diagnosis, probe, yagna_process, yagna_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Config = Callable[..., yagna.YagnaConfig]
+    Config = Callable[..., yagna_start.YagnaConfig]
 
 
 pytestmark = pytest.mark.slow
@@ -37,7 +37,7 @@ def _fake(directory: Path, script: str) -> Path:
     return path
 
 
-def _nothing_left(config: yagna.YagnaConfig) -> bool:
+def _nothing_left(config: yagna_start.YagnaConfig) -> bool:
     assert yagna_process.find_running(config.data_dir) is None
     assert not (config.data_dir / "process.json").exists()
     marker = f"YAGNA_DATADIR={config.data_dir}\0".encode()
@@ -55,7 +55,7 @@ def test_life_of_a_daemon(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("YAGNA_DATADIR", "/nowhere")  # of another daemon of the user's
     monkeypatch.setenv("YAGNA_METRICS_GROUP", "another")
     wanted = config()
-    daemon = yagna.start(wanted, deadline=30)
+    daemon = yagna_start.start(wanted, deadline=30)
     assert probe.identity(daemon.node).startswith("0x")
     assert yagna_process.find_running(wanted.data_dir) == daemon
     assert "a-key" not in repr(daemon) + repr(daemon.node) + repr(wanted)
@@ -70,7 +70,7 @@ def test_life_of_a_daemon(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
         bus.connect(str(wanted.data_dir / "gsb.sock"))
 
     with pytest.raises(NodeStartError, match="already runs"):
-        yagna.start(wanted)
+        yagna_start.start(wanted)
     assert daemon.alive()
 
     begun = time.monotonic()
@@ -82,13 +82,13 @@ def test_life_of_a_daemon(config: Config, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_killed_daemon_comes_back_the_same(config: Config) -> None:
     wanted = config()
-    first = yagna.start(wanted, deadline=30)
+    first = yagna_start.start(wanted, deadline=30)
     identity = probe.identity(first.node)
     os.kill(first.record.pid, signal.SIGKILL)
     while first.alive():
         time.sleep(0.01)
     assert yagna_process.find_running(wanted.data_dir) is None
-    second = yagna.start(wanted, deadline=30)
+    second = yagna_start.start(wanted, deadline=30)
     assert (probe.identity(second.node), second.api_url) == (identity, first.api_url)  # sessions look for it there
 
 
@@ -97,17 +97,17 @@ def test_taken_port_is_named(config: Config) -> None:
         port = other.getsockname()[1]
         wanted = config(api_port=port)
         with pytest.raises(NodeStartError, match=f"Port {port} .* taken") as caught:
-            yagna.start(wanted)
+            yagna_start.start(wanted)
     assert str(port) in caught.value.remedy
     assert _nothing_left(wanted)
 
 
 def test_port_taken_meanwhile_is_chosen_again(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        ports = iter([other.getsockname()[1], yagna.free_port()])
-        monkeypatch.setattr(yagna, "free_port", lambda: next(ports))
-        monkeypatch.setattr(yagna, "_refuse_taken_port", lambda _: None)  # it was free when we looked
-        daemon = yagna.start(config(), deadline=30)
+        ports = iter([other.getsockname()[1], yagna_start.free_port()])
+        monkeypatch.setattr(yagna_start, "free_port", lambda: next(ports))
+        monkeypatch.setattr(yagna_start, "_refuse_taken_port", lambda _: None)  # it was free when we looked
+        daemon = yagna_start.start(config(), deadline=30)
     assert probe.identity(daemon.node)
     assert next(ports, None) is None
 
@@ -115,27 +115,27 @@ def test_port_taken_meanwhile_is_chosen_again(config: Config, monkeypatch: pytes
 def test_free_port_among_candidates() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert yagna.free_port(range(port, port + 50)) != port
+        assert yagna_start.free_port(range(port, port + 50)) != port
         with pytest.raises(NodeStartError, match="No free port"):
-            yagna.free_port(range(port, port + 1))
+            yagna_start.free_port(range(port, port + 1))
 
 
 def test_data_dir_of_another_yagna(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yagna, "_RELEASE_SECONDS", 0.1)
+    monkeypatch.setattr(yagna_start, "_RELEASE_SECONDS", 0.1)
     wanted = config()
     wanted.data_dir.mkdir(mode=0o700)
     (wanted.data_dir / "yagna.pid").write_text("4711")
     with (wanted.data_dir / "yagna.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(NodeStartError, match=r"Another yagna \(process 4711\)"):
-            yagna.start(wanted)
+            yagna_start.start(wanted)
 
 
 def test_waits_for_router_in_vain_and_is_killed(config: Config) -> None:
-    central = {"YA_NET_TYPE": "central", "CENTRAL_NET_HOST": f"127.0.0.1:{yagna.free_port(range(7000, 9999))}"}
+    central = {"YA_NET_TYPE": "central", "CENTRAL_NET_HOST": f"127.0.0.1:{yagna_start.free_port(range(7000, 9999))}"}
     wanted = config(environment=central)
     with pytest.raises(NodeStartError, match=r"router does not answer|did not answer in time"):
-        yagna.start(wanted, deadline=1.5)
+        yagna_start.start(wanted, deadline=1.5)
     assert _nothing_left(wanted)
 
 
@@ -185,7 +185,7 @@ def test_full_disk(config: Config, limit: int) -> None:
 def test_daemon_that_dies_at_its_start(config: Config, home: Path, script: str, message: str) -> None:
     wanted = config(program=_fake(home, script))
     with pytest.raises(NodeStartError, match=f"(?s){message}") as caught:
-        yagna.start(wanted, deadline=10)
+        yagna_start.start(wanted, deadline=10)
     assert "\033" not in str(caught.value)
     assert len(str(caught.value)) < 3000
     assert _nothing_left(wanted)
@@ -194,10 +194,10 @@ def test_daemon_that_dies_at_its_start(config: Config, home: Path, script: str, 
 def test_reason_is_found_above_a_backtrace(config: Config, home: Path) -> None:
     frames = "; ".join(f"echo '  {n}: frame'" for n in range(40))
     wanted = config(
-        program=_fake(home, f"echo 'Failed to bind http server'; {frames}; exit 1"), api_port=yagna.free_port()
+        program=_fake(home, f"echo 'Failed to bind http server'; {frames}; exit 1"), api_port=yagna_start.free_port()
     )
     with pytest.raises(diagnosis.PortTaken):
-        yagna.start(wanted, deadline=10)
+        yagna_start.start(wanted, deadline=10)
 
 
 def test_old_words_are_not_taken_for_new_ones(config: Config, home: Path) -> None:
@@ -205,13 +205,13 @@ def test_old_words_are_not_taken_for_new_ones(config: Config, home: Path) -> Non
     wanted.data_dir.mkdir(mode=0o700)
     (wanted.data_dir / "yagna.log").write_text("yagna is already running\n")
     with pytest.raises(NodeStartError, match=r"\(nothing\)"):
-        yagna.start(wanted, deadline=10)
+        yagna_start.start(wanted, deadline=10)
 
 
 def test_daemon_that_never_answers_is_killed_with_its_children(config: Config, home: Path) -> None:
     wanted = config(program=_fake(home, "trap '' TERM; sleep 60 & echo 'Trying to resolve _net_relay'; sleep 60"))
     with pytest.raises(NodeStartError, match="could not be looked up"):
-        yagna.start(wanted, deadline=0.5)
+        yagna_start.start(wanted, deadline=0.5)
     assert _nothing_left(wanted)
 
 
@@ -220,11 +220,11 @@ def test_look_up_that_fails_is_told_soon(config: Config, home: Path) -> None:
     script = "echo 'WARN Failed to resolve _net_relay._udp SRV record: no record. Trying again'; exec sleep 60"
     wanted = config(program=_fake(home, script), look_up_seconds=0.3)
     with pytest.raises(diagnosis.Offline, match="could not be looked up"):
-        yagna.start(wanted, deadline=60)
+        yagna_start.start(wanted, deadline=60)
     assert _nothing_left(wanted)
     script = "echo 'INFO Resolving _net_relay._udp SRV record...'; echo 'INFO _net_relay._udp resolved to: x'; sleep 60"
     with pytest.raises(NodeStartError, match="did not answer in time"):
-        yagna.start(config(program=_fake(home, script), look_up_seconds=0.1), deadline=0.4)
+        yagna_start.start(config(program=_fake(home, script), look_up_seconds=0.1), deadline=0.4)
 
 
 def test_program_that_is_none(config: Config, home: Path) -> None:
@@ -237,7 +237,7 @@ def test_program_that_is_none(config: Config, home: Path) -> None:
         program.write_bytes(content)
         program.chmod(mode)
         with pytest.raises(NodeStartError, match=message) as caught:
-            yagna.start(config(program=program), deadline=5)
+            yagna_start.start(config(program=program), deadline=5)
         assert caught.value.remedy
 
 
@@ -257,20 +257,20 @@ def test_program_is_found_by_the_list_of_its_packages_files(
         (tmp_path / "bin" / "yagna").touch()
     monkeypatch.syspath_prepend(about.parent)
     if there:
-        assert yagna.find_program() == tmp_path / "bin" / "yagna"
+        assert yagna_start.find_program() == tmp_path / "bin" / "yagna"
         return
     with pytest.raises(NodeStartError, match="yagna program"):
-        yagna.find_program()
+        yagna_start.find_program()
     assert "riscv64" in diagnosis.no_program("Linux", "riscv64").what
 
 
 def test_large_log_is_put_aside(config: Config, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yagna, "_LARGEST_LOG", 10)
+    monkeypatch.setattr(yagna_start, "_LARGEST_LOG", 10)
     wanted = config(program=_fake(home, "echo new; exit 1"))
     wanted.data_dir.mkdir(mode=0o700)
     (wanted.data_dir / "yagna.log").write_text("many old words\n")
     with pytest.raises(NodeStartError, match="new"):
-        yagna.start(wanted, deadline=5)
+        yagna_start.start(wanted, deadline=5)
     assert (wanted.data_dir / "yagna.log.1").read_text() == "many old words\n"
 
 
@@ -280,4 +280,4 @@ def test_lock_held_by_another(config: Config) -> None:
     with (wanted.data_dir / "launcher.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with pytest.raises(NodeStartError, match="Another program"):
-            yagna.start(wanted, deadline=0.1)
+            yagna_start.start(wanted, deadline=0.1)

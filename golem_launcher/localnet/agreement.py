@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.exeunit.permitted import Script, script_of
+from golem_launcher.localnet.exeunit.permitted_commands import Script, script_of
 from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.outbound import looks_up_names
 from golem_launcher.localnet.payments import Bills
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from golem_launcher.localnet.misbehaviour import Misbehaviour
-    from golem_launcher.node.rest import NodeRest
+    from golem_launcher.node.rest_client import NodeRest
 
 _log = logging.getLogger(__name__)
 
@@ -106,7 +106,7 @@ class _Event:
 
 
 @dataclass
-class Lease:
+class Agreement:
     """An approved agreement: runs its activities one after the other, and bills them.
 
     Everything happens in :meth:`run`, one thing after the other; the other methods only tell it what happened.

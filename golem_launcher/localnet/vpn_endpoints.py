@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
-from golem_launcher.localnet.vpn.interface import InterfaceEndpoint
+from golem_launcher.localnet.vpn.kernel_interface import InterfaceEndpoint
 
 if TYPE_CHECKING:
     import socket

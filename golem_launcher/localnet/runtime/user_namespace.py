@@ -1,4 +1,4 @@
-"""A user namespace with many users for a sandbox; a program: ``python -I -S identities.py PROGRAM ARG…``.
+"""A user namespace with many users for a sandbox; a program: ``python -I -S user_namespace.py PROGRAM ARG…``.
 
 It makes the namespace and becomes the program, which is root inside. Whoever runs it is that root. Where that is the
 host's root, the other ids are the host's too, so that files of an image keep their owners; for anybody else they are

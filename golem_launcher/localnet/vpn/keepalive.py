@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .tcp import TcpSettings
+    from .tcp_types import TcpSettings
 
 
 class Silence:

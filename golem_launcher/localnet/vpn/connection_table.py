@@ -19,7 +19,7 @@ from . import sequence
 from .connection import Connection
 from .packets import ACK, FIN, RST, SYN, Tcp, TcpFramer
 from .stream_bridge import StreamBridge
-from .tcp import State, TcpSettings
+from .tcp_types import State, TcpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import RequestError
 from golem_launcher.node import probe
-from golem_launcher.node.rest import BlockingRest
+from golem_launcher.node.rest_client import BlockingRest
 
 if TYPE_CHECKING:
     from golem_launcher.node.node import Node

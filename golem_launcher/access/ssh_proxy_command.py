@@ -1,4 +1,4 @@
-"""``python -m golem_launcher.access.connect DOOR MACHINE PORT``: joins stdin and stdout to a machine's port, for ssh.
+"""``python -m golem_launcher.access.ssh_proxy_command DOOR MACHINE PORT``: joins stdin and stdout to a machine's port.
 
 What ssh starts as its ``ProxyCommand``: every millisecond until the first byte is one that a person waits, so it is
 made of threads and imports little. ``DOOR`` is the path of the session's door, ``MACHINE`` a number.
@@ -56,7 +56,7 @@ def main() -> int:
     """Run the command. Exit code 0 when the far side ends, 1 if it can't be reached, 2 for wrong arguments."""
     arguments = sys.argv[1:]
     if len(arguments) != 3 or not (arguments[1].isdecimal() and arguments[2].isdecimal()):  # noqa: PLR2004
-        sys.stderr.write("usage: python -m golem_launcher.access.connect DOOR MACHINE PORT\n")
+        sys.stderr.write("usage: python -m golem_launcher.access.ssh_proxy_command DOOR MACHINE PORT\n")
         return _USAGE
     door, machine, port = arguments
     # `ssh -f` leaves its terminal, but not its ProxyCommand with it: the tunnel would end when the terminal is closed.

@@ -20,7 +20,7 @@ _REFUSED_SECONDS = 2.0
 waits."""
 
 
-class MachineWay:
+class MachineVpn:
     """The way to the machine ``number`` of the session ``name`` with this ``directory``. ``async with`` it."""
 
     def __init__(self, directory: Path, name: str, number: int, *, ssh_key: str | None = None) -> None:
@@ -76,7 +76,7 @@ class MachineWay:
         stream.close()
         return False
 
-    def take_pinned(self, other: MachineWay) -> None:
+    def take_pinned(self, other: MachineVpn) -> None:
         """Expect the ssh host key that the provider at the end of the ``other`` way was given, where there is one."""
         if self._ssh_key is not None:
             from golem_launcher.access import ssh  # noqa: PLC0415 - as below

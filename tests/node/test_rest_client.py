@@ -6,7 +6,7 @@ import pytest
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.node.node import Node
-from golem_launcher.node.rest import BlockingRest, NodeRest, understood
+from golem_launcher.node.rest_client import BlockingRest, NodeRest, understood
 from tests import yagna_daemon as daemons
 
 URL = "http://127.0.0.1:7465"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Interface
     from pathlib import Path
 
-    from golem_launcher.localnet.runtime.base import BaseEnvironment
+    from golem_launcher.localnet.runtime.base_layer import BaseEnvironment
     from golem_launcher.localnet.runtime.internet import Destinations, Internet
     from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
     from golem_launcher.localnet.runtime.usage import Usage

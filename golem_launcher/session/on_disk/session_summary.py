@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files
 from golem_launcher.errors import SessionError, SupervisorSilent
 from golem_launcher.session.on_disk import liveness, parked_address, unattended
-from golem_launcher.session.on_disk.place import FILES, REQUEST
+from golem_launcher.session.on_disk.session_paths import FILES, REQUEST
 
 if TYPE_CHECKING:
-    from golem_launcher.session.on_disk.place import SessionPlace
+    from golem_launcher.session.on_disk.session_paths import SessionPaths
 
 OVER = frozenset({"ended", "failed", "suspended"})
 MOVED = frozenset({"done", "failed"})
@@ -27,7 +27,7 @@ STAGES = OVER | {
 
 
 @dataclass(frozen=True)
-class Glance:
+class SessionSummary:
     """One session, as a line of a list shows it."""
 
     name: str
@@ -48,7 +48,7 @@ class Glance:
     is_damaged: bool
 
     @classmethod
-    def of(cls, told: dict[str, Any]) -> Glance:
+    def of(cls, told: dict[str, Any]) -> SessionSummary:
         """A glance at a state as JSON, or at what ``client.describe`` returns.
 
         Raises ``LookupError``, ``TypeError``, ``ValueError`` or ``ArithmeticError`` for anything else.
@@ -72,26 +72,26 @@ class Glance:
         )
 
 
-def glance(place: SessionPlace) -> Glance:
+def summary(place: SessionPaths) -> SessionSummary:
     """A session as it is now. Raises ``SessionNotFound`` when its directory is gone. Blocking."""
     try:
         if _all_readable(place):
-            return Glance.of(_state(place))
+            return SessionSummary.of(_state(place))
     except (LookupError, TypeError, ValueError, ArithmeticError, OSError):  # the models have words for it
         pass
     from golem_launcher.session.on_disk.description import describe  # noqa: PLC0415 - see above
     from golem_launcher.session.on_disk.directory import SessionDirectory  # noqa: PLC0415 - likewise
 
-    return Glance.of(describe(SessionDirectory(place.path)))
+    return SessionSummary.of(describe(SessionDirectory(place.path)))
 
 
-def _all_readable(place: SessionPlace) -> bool:
+def _all_readable(place: SessionPaths) -> bool:
     """Whether each of its files holds a JSON object, as far as they are there."""
     there = [place.path / name for name in FILES if name == REQUEST or (place.path / name).exists()]
     return all(isinstance(files.read_json(file), dict) for file in there)
 
 
-def _state(place: SessionPlace) -> Any:
+def _state(place: SessionPaths) -> Any:
     """What ``liveness.state_of`` says, as JSON."""
     trouble = ""
     lives = not place.is_settled and liveness.alive(place)

@@ -38,7 +38,7 @@ _SOCKETS = ("control.sock", "door.sock")
 
 
 @dataclass(frozen=True)
-class SessionPlace:
+class SessionPaths:
     """The directory of one session."""
 
     path: Path

@@ -20,7 +20,7 @@ _WITHIN_SECONDS = 60.0
 """An ssh connection in which nobody types takes some hundred bytes in that time."""
 
 
-class Use:
+class LastUse:
     """One session's. ``clock`` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -60,7 +60,7 @@ class Use:
 
 
 class _Source:
-    def __init__(self, source: Source, use: Use) -> None:
+    def __init__(self, source: Source, use: LastUse) -> None:
         self._source = source
         self._use = use
 
@@ -71,7 +71,7 @@ class _Source:
 
 
 class _Sink:
-    def __init__(self, sink: Sink, use: Use) -> None:
+    def __init__(self, sink: Sink, use: LastUse) -> None:
         self.drain = sink.drain
         self.can_write_eof = sink.can_write_eof
         self.write_eof = sink.write_eof
@@ -85,7 +85,7 @@ class _Sink:
 
 
 class _Stream:
-    def __init__(self, stream: Stream, use: Use) -> None:
+    def __init__(self, stream: Stream, use: LastUse) -> None:
         self.read = _Source(stream, use).read
         self.drain = stream.drain
         self.write_eof = stream.write_eof

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeRefused
-from golem_launcher.node.rest import NodeRest, timestamp
+from golem_launcher.node.rest_client import NodeRest, timestamp
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -11,7 +11,7 @@ from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandb
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.localnet.runtime.model import ActivityPlace, Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Runtime
 
     Factory = Callable[[ActivityPlace], Runtime]
 

@@ -6,8 +6,8 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.events import Progress
-from golem_launcher.image import uplink
-from golem_launcher.image.uplink import Upload, upload
+from golem_launcher.image import upload_estimate
+from golem_launcher.image.upload_estimate import Upload, upload
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +26,8 @@ def test_before_anything_was_measured_two_lines_are_named():
 
 
 def test_what_was_measured_counts_for_the_lines_of_its_kind_alone():
-    uplink.note("polygon", 86_000_000, 172.0)  # 4 Mbit/s
-    uplink.note("local", 86_000_000, 0.5)
+    upload_estimate.note("polygon", 86_000_000, 172.0)  # 4 Mbit/s
+    upload_estimate.note("local", 86_000_000, 0.5)
     for network in ("", "hoodi", "polygon"):
         one = upload(160_000_000, network)
         assert "about 5 min at 4.0 Mbit/s, as measured the last time. " in one.words
@@ -43,7 +43,7 @@ def test_what_takes_long_names_the_registry():
 
 @pytest.mark.parametrize(("sent", "seconds"), [(0, 0), (4_000_000, 1), (86_000_000, 0)])
 def test_what_tells_too_little_is_not_kept(home, sent, seconds):
-    uplink.note("hoodi", sent, seconds)
+    upload_estimate.note("hoodi", sent, seconds)
     assert list(home.iterdir()) == []
 
 
@@ -53,7 +53,7 @@ def test_what_tells_too_little_is_not_kept(home, sent, seconds):
 def test_a_damaged_file_is_no_measure(home, kept):
     (home / "uplink.json").write_text(kept)
     assert upload(1, "hoodi").measured == 0
-    uplink.note("hoodi", 10_000_000, 10)
+    upload_estimate.note("hoodi", 10_000_000, 10)
     assert upload(1, "hoodi").measured == 1_000_000
     assert set(json.loads((home / "uplink.json").read_text())) == {"internet"}
 

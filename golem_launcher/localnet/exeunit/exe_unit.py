@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.network import MakeEndpoint, Switch
     from golem_launcher.localnet.exeunit.script import Command
     from golem_launcher.localnet.exeunit.transfer import Transfers
-    from golem_launcher.localnet.runtime.model import Runtime
+    from golem_launcher.localnet.runtime.runtime_interface import Runtime
     from golem_launcher.node.gsb.calls import Call
 
 _log = logging.getLogger(__name__)

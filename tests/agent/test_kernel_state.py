@@ -97,8 +97,8 @@ _LOST = """
 cell("opened = open('/etc/hostname'); sock = socket.socket(); generator = (n for n in range(3))")
 cell("lock = threading.Lock()")
 cell("thread = threading.Thread(target=print); base = sqlite3.connect(':memory:'); good = [1]; both = [good, lock]")
-cell("def factory():\\n    def inner(): pass\\n    return inner")
-cell("closure = factory(); lambdas = [lambda: 1]")
+cell("def factory():\\n    class Inner: pass\\n    return Inner")
+cell("inner = factory()(); locked = lambda: lock; locked = [lambda held=lock: held]")
 cell("class Bad:\\n    def __reduce__(self): raise RuntimeError('no such luck')")
 cell("bad = Bad()")
 """
@@ -139,7 +139,7 @@ def test_what_cannot_be_kept_is_named_with_its_reason_and_costs_nobody_else(proc
     lost = {
         "opened": "an open file", "sock": "a connection", "generator": "a generator that has begun", "lock": "a lock",
         "thread": "a thread", "base": "an open database", "both": "a lock", "bad": "RuntimeError: no such luck",
-        "closure": "factory", "lambdas": "<lambda>",
+        "inner": "factory.<locals>.Inner has no source", "locked": "a lock",
     }  # fmt: skip
     assert manifest["lost"].keys() == lost.keys()
     for name, words in lost.items():
@@ -147,6 +147,100 @@ def test_what_cannot_be_kept_is_named_with_its_reason_and_costs_nobody_else(proc
     fates = processes.run("print(json.dumps(load()))")
     assert {name for name, (what, _) in fates.items() if what == LOST} == lost.keys()
     assert fates["good"][0] == SAVED
+
+
+_FUNCTIONS = """
+cell('''
+import math as m
+rate = 2
+def counter(start):
+    import collections
+    n, seen = start, collections.Counter()
+    def up(step=rate):
+        nonlocal n
+        n += step
+        seen[n] += 1
+        return n
+    def now(): return n, dict(seen)
+    return up, now
+def recursive():
+    def fall(n): return 0 if n == 0 else fall(n - 1) + rate
+    return fall
+''')
+cell("up, now = counter(5); up(); more = [now]; fall = recursive(); fall.note = 'a note'")
+cell("table = {'square': lambda x: x ** 2, 'sine': lambda x: m.sin(x) + rate, 'modules': [m]}")
+cell("data = [1]; holds = (lambda data: lambda: data)(data)")
+cell("def f(): return 'old'")
+cell("old = [f]")
+cell("def f(): return 'new'")
+"""
+
+
+def test_functions_without_a_name_come_back_with_what_they_hold(processes):
+    """Lambdas in containers, functions made by functions: they share their variables, and read the notebook's."""
+    processes.run(_FUNCTIONS + "save()")
+    fates, *found = processes.run(
+        "fates = load()\nrate = 3\nprint(json.dumps([fates, up(), now(), more[0] is now, fall(4), fall.note, "
+        "table['square'](3), table['sine'](0), table['modules'] == [m], holds() is data, old[0](), f()]))"
+    )
+    assert {name for name, (what, _) in fates.items() if what == LOST} == set()
+    assert found == [9, [9, {"7": 1, "9": 1}], True, 12, "a note", 9, 3.0, True, True, "old", "new"]
+
+
+def test_code_of_another_kind_of_python_is_said_and_not_tried(processes):
+    processes.run('cell("squares = [lambda x: x * x]; n = 1")\nsave()')
+    (path,) = processes.state.glob("state-*.json")
+    manifest = json.loads(path.read_text())
+    (group,) = [group for group in manifest["groups"] if group["names"] == ["squares"]]
+    assert group["code"] == sys.implementation.cache_tag
+    path.write_text(json.dumps(manifest).replace(group["code"], "cpython-27"))
+    fates = processes.run("print(json.dumps(load()))")
+    assert fates["n"] == [SAVED, ""]
+    assert fates["squares"] == [LOST, f"a function in it is code of cpython-27, here is {group['code']}"]
+
+
+_WIDGETS = """
+cell("import ipywidgets as w, traitlets; heard = []")
+cell("def hear(change): heard.append(change['new'])")
+cell('''
+slider = w.IntSlider(value=7, min=-5, max=10, description="n", layout=w.Layout(width="9em"))
+slider.observe(hear, "value")
+slider.observe(lambda change: heard.append(change["name"]))
+button = w.Button(description="go", icon="check")
+button.on_click(lambda button: heard.append(button.description))
+choice = w.Dropdown(options=[("one", 1), ("two", 2)], value=2)
+shown = {"all": w.VBox([slider, button, w.HBox([choice, w.FloatText(1.5), w.HTML("<b>x</b>")])])}
+tabs = w.Tab([w.Text("a"), w.SelectMultiple(options="xyz", value=["y"]), w.IntRangeSlider(value=(2, 3))], titles=["t"])
+link = w.jslink((slider, "value"), (w.IntProgress(), "value"))
+class Own(w.IntText): pass
+own = Own(3)
+called = w.interactive(hear, change=["x"])
+numbers = [slider.model_id, button.model_id]
+''')
+"""
+
+
+def test_widgets_are_made_anew_with_what_they_call(processes):
+    """By the same numbers, so that a page that shows them has them again. Others than ipywidgets' own are lost."""
+    pytest.importorskip("ipywidgets")
+    manifest = processes.run(_WIDGETS + "print(json.dumps(save()))")
+    assert manifest["lost"] == dict.fromkeys(["own", "called"], "a widget of a kind that is half in the page")
+    fates, *found = processes.run("""
+fates = load()
+box = shown["all"]
+slider.value = 8
+button.click()
+choice.value = 1
+print(json.dumps([
+    fates, heard, numbers == [slider.model_id, button.model_id],
+    box.children[0] is slider, box.children[2].children[0] is choice,
+    slider.min, slider.layout.width, choice.options, box.children[2].children[2].value, tabs.titles[0],
+    tabs.children[1].value, tabs.children[2].value, link.source[0] is slider,
+]))""")
+    assert {name for name, (what, _) in fates.items() if what == LOST} == {"own", "called"}
+    heard = [8, "value", "go"]
+    assert sorted(map(str, found[0])) == sorted(map(str, heard))
+    assert found[1:] == [True, True, True, -5, "9em", [["one", 1], ["two", 2]], "<b>x</b>", "t", ["y"], [2, 3], True]
 
 
 def test_a_file_of_the_users_is_never_touched(processes, tmp_path):

@@ -249,6 +249,7 @@ class _KernelState:
 
     def _begin_save(self) -> None:
         self._dirty = False
+        kernel = getattr(self._shell, "kernel", None)
         variables = self._variables()
         broken = {name: why for name, (which, why) in self._broken.items() if id(variables.get(name)) == which}
 
@@ -262,7 +263,7 @@ class _KernelState:
                     left_out=self._left_out.names,
                     already_lost=broken,
                     directory=inside(self._root),
-                    apart=(self._shell, self._shell.user_ns, self._shell.user_module),
+                    apart=(self._shell, self._shell.user_ns, self._shell.user_module, kernel),
                     begins=begins,
                 )
             )

@@ -14,6 +14,7 @@ import time
 import types
 from typing import TYPE_CHECKING, Any
 
+from . import functions, widgets
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
 from .sizes import in_words
@@ -39,7 +40,7 @@ _LOST: tuple[tuple[str, str, str], ...] = (
     ("mmap", "mmap", "a file in memory"),
     ("sqlite3", "Connection", "an open database"),
     ("sqlite3", "Cursor", "an open database"),
-    ("ipywidgets.widgets.widget", "Widget", "a widget, which is half in the page"),
+    ("ipywidgets.widgets.widget", "Widget", "a widget of a kind that is half in the page"),
     ("IPython.core.interactiveshell", "InteractiveShell", "the kernel itself"),
     ("weakref", "ref", "a weak reference"),
     ("types", "GeneratorType", "a generator that has begun"),
@@ -53,7 +54,11 @@ _LOST: tuple[tuple[str, str, str], ...] = (
 _KEPT = (io.BytesIO, io.StringIO)
 _CYTHON = "_cython_"
 """What modules begin with that are in no file: compiled functions are of a kind that lies there, once one is loaded."""
+_INNER = "<locals>"
+"""In the names of what functions define."""
 _DEFINED = (types.FunctionType, type, type(functools.lru_cache(maxsize=1)(int)))
+_OWN = __name__.partition(".")[0]
+"""What our pickles call is of it: no library, but there wherever a state comes back."""
 
 
 class CannotKeep(Exception):  # noqa: N818 - it is an answer
@@ -102,6 +107,8 @@ class Group:
         """Of each buffer beside it: its size, and its chunks."""
         self.libraries: set[str] = set()
         """The packages that its classes are of."""
+        self.has_code = False
+        """Whether it has functions that this kind of Python alone can run."""
 
     def dump(self, variables: dict[str, Any], smallest_stream: int) -> None:
         """Pickle them. A stream below ``smallest_stream`` bytes is ``small``. Raises ``CannotKeep``."""
@@ -159,7 +166,7 @@ class Group:
 class _Pickler(pickle.Pickler):
     def __init__(self, group: Group, limits: Limits, defined: Collection[str]) -> None:
         super().__init__(group, protocol=5, buffer_callback=group.buffer)
-        self._libraries = group.libraries
+        self._group = group
         self._limits = limits
         self._defined = defined
         self._harmless: set[type] = set()
@@ -168,15 +175,25 @@ class _Pickler(pickle.Pickler):
         """Called for everything that is not Python's own kind of value."""
         self._limits.check()
         kind = type(obj)
-        module = getattr(obj, "__module__", None) if isinstance(obj, _DEFINED) else kind.__module__
-        library = str(module).partition(".")[0]
-        if library == MAIN:
-            root = str(getattr(obj if isinstance(obj, _DEFINED) else kind, "__qualname__", "")).partition(".")[0]
-            if root not in self._defined:
-                raise CannotKeep(f"{root or 'its class'} has no source: a function inside another, or a lambda")
-        elif not library.startswith(_CYTHON):
-            self._libraries.add(library)
+        if kind is types.CellType:
+            return functions.reduced_cell(obj)
+        if isinstance(obj, types.ModuleType):
+            self._group.libraries.add(obj.__name__.partition(".")[0])
+            return functions.reduced_module(obj)
+        defined = obj if isinstance(obj, _DEFINED) else kind
+        library = str(getattr(defined, "__module__", None)).partition(".")[0]
+        name = str(getattr(defined, "__qualname__", ""))
+        known = library != MAIN or (name.partition(".")[0] in self._defined and _INNER not in name)
+        if library != _OWN and not library.startswith(_CYTHON):
+            self._group.libraries.add(library)
+        if kind is types.FunctionType and not (known and functions.has_name(obj)):
+            self._group.has_code = True
+            return functions.reduced(obj)
+        if not known:
+            raise CannotKeep(f"{name or 'its class'} has no source: a class inside a function, or of a program")
         if not isinstance(obj, _DEFINED):
+            if widgets.is_plain(kind):
+                return widgets.reduced(obj)
             if kind not in self._harmless:
                 _refuse(obj)
                 self._harmless.add(kind)

@@ -17,6 +17,7 @@ import re
 import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from . import functions
 from .chunk_files import CHUNK, ChunkFiles, Damaged
 from .saving import version_of
 
@@ -84,7 +85,7 @@ def restore(files: ChunkFiles, namespace: dict[str, Any], root: str) -> Restored
         for group in manifest["groups"]:
             names = tuple(map(str, group["names"]))
             room -= _claimed(group)
-            reason = foreign or _unfit(group["libraries"], manifest["libraries"])
+            reason = foreign or _other_code(group) or _unfit(group["libraries"], manifest["libraries"])
             if reason or room < 0:
                 reason = reason or "it would be larger than any state"
                 fates.update(dict.fromkeys(names, Fate(LOST, reason)))
@@ -180,6 +181,12 @@ def _foreign(manifest: dict[str, Any]) -> str:
     if _numbers(manifest["python"])[0] != sys.version_info[0]:
         return f"it was saved by Python {manifest['python']}"
     return ""
+
+
+def _other_code(group: dict[str, Any]) -> str:
+    """Why a group with functions that are kept by their code is not loaded; empty where it can be."""
+    code = group.get("code", functions.CODE)
+    return "" if code == functions.CODE else f"a function in it is code of {code}, here is {functions.CODE}"
 
 
 def _unfit(libraries: list[str], versions: dict[str, str]) -> str:

@@ -7,7 +7,7 @@ libraries    versions of the packages that the groups name
 modules      names that are modules, and which
 definitions  [name, source] in the order in which they were made
 groups       {"names": […], "small": base64 or "stream": [chunks], "buffers": [[size, [chunks]]], "libraries": […],
-             "size": bytes}
+             "size": bytes, "code": the kind of Python whose code it has, only where it has such}
 lost         what could not be kept, and why
 left_out     variables that the user does not want to be kept
 directory    the kernel's, seen from the workspace; null where it is somewhere else
@@ -22,7 +22,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from . import sharing
+from . import functions, sharing
+from .definitions import MAIN
 from .pickler import CannotKeep, Group, Limits
 
 if TYPE_CHECKING:
@@ -120,8 +121,9 @@ def _written(
         "names": list(variables),
         **({"stream": group.stream} if group.stream else {"small": base64.b64encode(group.small).decode()}),
         "buffers": group.buffers,
-        "libraries": sorted(group.libraries - {"builtins", "__builtin__", "copyreg"} - _standard()),
+        "libraries": sorted(group.libraries - {"builtins", "__builtin__", "copyreg", MAIN} - _standard()),
         "size": group.size,
+        **({"code": functions.CODE} if group.has_code else {}),
     }
 
 

@@ -7,13 +7,15 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from . import functions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MOST_OF_ONE, _MOST = 200_000, 1_000_000
 """Objects that are looked at, of one variable and of all. Those of which not all was seen count as sharing."""
 _ALONE = (
-    type, types.ModuleType, types.FunctionType, types.BuiltinFunctionType, types.CodeType, types.FrameType,
+    type, types.ModuleType, types.BuiltinFunctionType, types.CodeType, types.FrameType,
     types.GeneratorType, types.CoroutineType, types.AsyncGeneratorType, types.TracebackType, weakref.ref,
 )  # fmt: skip
 """Kept by name, or not at all: nothing is shared by them."""
@@ -33,7 +35,7 @@ def groups(variables: Mapping[str, Any], apart: Iterable[object] = ()) -> list[l
         waiting, most = [value], min(_MOST, seen + _MOST_OF_ONE)
         while waiting:
             one = waiting.pop()
-            if type(one) in _PLAIN or isinstance(one, _ALONE) or id(one) in passed:
+            if type(one) in _PLAIN or isinstance(one, _ALONE) or id(one) in passed or _has_name(one):
                 continue
             if id(one) in owners:
                 joined.join(name, owners[id(one)])
@@ -45,9 +47,15 @@ def groups(variables: Mapping[str, Any], apart: Iterable[object] = ()) -> list[l
                 joined.join(name, unseen)
                 seen = most
                 break
-            if gc.is_tracked(one):
+            if isinstance(one, types.FunctionType):
+                waiting += functions.held_by(one)
+            elif gc.is_tracked(one):
                 waiting += gc.get_referents(one)
     return joined.groups()
+
+
+def _has_name(value: object) -> bool:
+    return isinstance(value, types.FunctionType) and functions.has_name(value)
 
 
 class _Joined:

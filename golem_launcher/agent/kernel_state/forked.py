@@ -1,8 +1,8 @@
 """A save by a copy of the kernel's process, so that the kernel goes on at once.
 
-The copy has the variables as they were at the fork, works at the lowest claim to the processor, is the first to go when
-memory ends, and is ended by Linux when it hangs, whatever the kernel does meanwhile. What a class of the user's breaks
-in it, it breaks there.
+The copy has the variables as they were at the fork, lets whatever else runs go first, is the first to go when memory
+ends, and is ended by Linux when it hangs, whatever the kernel does meanwhile. What a class of the user's breaks in it,
+it breaks there.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST_SECONDS = 30.0
-"""By the clock, for names that are tried together: a machine may be busy with the user's work."""
+_MOST_SECONDS, _MOST_WAIT = 30.0, 10.0
+"""By the clock, for names that are tried together; how many times as long at most, on a machine that is busy."""
 _NOTES = 4096
 """Bytes at the beginning of the file: what is tried at the moment. Behind them is the answer."""
 _LARGEST_ANSWER = 16 * 1024 * 1024
-_NICE = 19
+_NICE = 10
+"""Where the user's work keeps all processors busy, a tenth of one is left for the copy; at 19 it would be a hundredth,
+and what takes a second would not be done while a cell runs."""
 _MOST_OPEN = 65536
 ENDS: dict[int, str] = {
     signal.SIGALRM: "saving it takes too long",
@@ -75,6 +77,19 @@ class ForkedSave:
         return True
 
 
+def patience(load: float) -> float:
+    """Seconds after which a copy hangs, and does not only wait for its turn: by the processes that want a processor."""
+    return _MOST_SECONDS * min(1 + load * _MOST_WAIT, _MOST_WAIT)
+
+
+def _load() -> float:
+    """For each processor."""
+    try:
+        return os.getloadavg()[0] / (os.cpu_count() or 1)
+    except OSError:
+        return 1.0
+
+
 def _be_the_copy(file: int, work: Callable[[Callable[[list[str]], None]], dict[str, Any]]) -> None:
     """Work, and end. Nothing of the kernel's is touched: its sockets are closed, its cleaning up never runs."""
     try:
@@ -95,7 +110,7 @@ def _be_the_copy(file: int, work: Callable[[Callable[[list[str]], None]], dict[s
             score.write("1000")
 
         def begins(names: list[str]) -> None:
-            signal.setitimer(signal.ITIMER_REAL, _MOST_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, patience(_load()))
             noted = json.dumps(names).encode()
             os.pwrite(file, (noted if len(noted) < _NOTES else b"[]").ljust(_NOTES), 0)
 

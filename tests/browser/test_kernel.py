@@ -16,7 +16,7 @@ from tests.browser.conftest import free_port, new_context, serving
 from tests.browser.lab import output, type_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
@@ -112,11 +112,7 @@ def test_a_sliders_value_comes_back_from_the_provider(own_lab: Page, pictures: P
     type_cell(page, f"import os; print('runs in', os.getcwd())\n{_SLIDER}")
     output(page, "runs in /golem/work")
     handle = page.locator(".jp-OutputArea-output .noUi-handle")
-    handle.wait_for(timeout=_MILLISECONDS)
-    handle.focus()
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowRight")
-    page.locator(".jp-OutputArea-output", has_text="moved to 5").wait_for(timeout=_MILLISECONDS)
+    _until_moved(page, lambda: handle.press("ArrowRight", timeout=_MILLISECONDS))
     type_cell(page, "%status")
     output(page, "next budget")
     page.screenshot(path=pictures / "kernel-light.png")
@@ -124,24 +120,26 @@ def test_a_sliders_value_comes_back_from_the_provider(own_lab: Page, pictures: P
     output(page, "it cost")
 
 
-def _drag_until_moved(page: Page) -> None:
-    """Move the slider that was shown last by the mouse: Notebook keeps the arrow keys for itself.
-
-    The next cell may still push it away from under the mouse: then it is taken again.
-    """
-    handle = page.locator(".jp-OutputArea-output .noUi-handle").last
+def _until_moved(page: Page, move: Callable[[], None]) -> None:
+    """Move the slider until its kernel says so: the next cell that opens may still take the focus, or push it away."""
     moved = page.locator(".jp-OutputArea-output", has_text=re.compile(r"moved to \d"))
     for _ in range(_TRIES):
-        handle.hover(timeout=_MILLISECONDS)
-        box = handle.bounding_box()
-        assert box is not None
-        page.mouse.down()
-        page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=6)
-        page.mouse.up()
+        move()
         with contextlib.suppress(Error):
             moved.wait_for(timeout=_TAB_MILLISECONDS)
             return
     moved.wait_for(timeout=_TAB_MILLISECONDS)
+
+
+def _drag(page: Page) -> None:
+    """Move the slider that was shown last by the mouse: Notebook keeps the arrow keys for itself."""
+    handle = page.locator(".jp-OutputArea-output .noUi-handle").last
+    handle.hover(timeout=_MILLISECONDS)
+    box = handle.bounding_box()
+    assert box is not None
+    page.mouse.down()
+    page.mouse.move(box["x"] + 60, box["y"] + box["height"] / 2, steps=6)
+    page.mouse.up()
 
 
 @pytest.mark.slow
@@ -151,7 +149,7 @@ def test_a_slider_moves_in_notebook_7(own_notebook: Page, pictures: Path) -> Non
     type_cell(page, "%connect local 1")
     output(page, "time left")
     type_cell(page, _SLIDER)
-    _drag_until_moved(page)
+    _until_moved(page, lambda: _drag(page))
     page.screenshot(path=pictures / "kernel-notebook-7-light.png")
     type_cell(page, "%disconnect")
     output(page, "it cost")

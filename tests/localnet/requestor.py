@@ -14,6 +14,7 @@ import aiohttp
 
 from golem_launcher.errors import NodeError, NodeRefused
 from golem_launcher.node.rest_client import NodeRest, timestamp
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 PLATFORM = "erc20-hoodi-tglm"
 PATIENCE = 20.0
+"""On a machine with nothing else to do."""
+_NODE_PATIENCE = 15.0
+"""Likewise, for the node to wait for the provider's answer."""
 
 
 @contextlib.asynccontextmanager
@@ -51,7 +55,7 @@ class Requestor:
         scan = await self.rest.post("/market-api/v1/scan", {"type": "offer", "constraints": constraints})
         try:
             found: dict[str, dict[str, Any]] = {}
-            end = time.monotonic() + PATIENCE
+            end = time.monotonic() + PATIENCE * slower()
             while len(found) < count and time.monotonic() < end:
                 for offer in await self.rest.get(f"/market-api/v1/scan/{scan}/events", timeout=1):
                     found[offer["providerId"]] = offer
@@ -90,7 +94,7 @@ class Requestor:
             demand["constraints"] = f"(golem.node.id.name={name})"
         identifier = await self.demand(**demand)
         path = f"/market-api/v1/demands/{identifier}"
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE * slower()
         while time.monotonic() < end:
             for event in await self.rest.get(f"{path}/events", timeout=1, maxEvents=10):
                 proposal = event.get("proposal")
@@ -111,7 +115,7 @@ class Requestor:
         identifier = await self.rest.post("/market-api/v1/agreements", {"proposalId": proposal, "validTo": valid})
         await self.rest.post(f"/market-api/v1/agreements/{identifier}/confirm")
         try:
-            await self.rest.post(f"/market-api/v1/agreements/{identifier}/wait", timeout=15)
+            await self.rest.post(f"/market-api/v1/agreements/{identifier}/wait", timeout=_NODE_PATIENCE * slower())
         except NodeError as error:
             if refused is not None and isinstance(error, NodeRefused) and error.status == 410:
                 refused.append(str(error))
@@ -121,9 +125,8 @@ class Requestor:
         return dict(await self.rest.get(f"/market-api/v1/agreements/{identifier}"))
 
     async def activity(self, agreement: dict[str, Any]) -> str:
-        answer = await self.rest.post(
-            "/activity-api/v1/activity", {"agreementId": agreement["agreementId"]}, timeout=15
-        )
+        wanted = {"agreementId": agreement["agreementId"]}
+        answer = await self.rest.post("/activity-api/v1/activity", wanted, timeout=_NODE_PATIENCE * slower())
         return str(answer["activityId"] if isinstance(answer, dict) else answer)
 
     async def send(self, activity: str, *commands: Any) -> str:
@@ -131,10 +134,10 @@ class Requestor:
         path = f"/activity-api/v1/activity/{activity}/exec"
         return str(await self.rest.post(path, {"text": json.dumps(commands)}))
 
-    async def results(self, activity: str, batch: str, *, patience: float = PATIENCE) -> list[dict[str, Any]]:
+    async def results(self, activity: str, batch: str, *, patience: float | None = None) -> list[dict[str, Any]]:
         """The results of a script, once it is over or the patience has ended."""
         path = f"/activity-api/v1/activity/{activity}/exec/{batch}"
-        return list(await self.rest.get(path, timeout=patience))
+        return list(await self.rest.get(path, timeout=PATIENCE * slower() if patience is None else patience))
 
     async def execute(self, activity: str, *commands: Any) -> list[dict[str, Any]]:
         """The results of a script that ends in time."""
@@ -175,7 +178,7 @@ class Requestor:
         """The first ``count`` ``debitNotes`` or ``invoices`` of an agreement, accepted at once."""
         name, amount_key = ("debitNote", "totalAmountDue") if kind == "debitNotes" else ("invoice", "amount")
         found: dict[str, dict[str, Any]] = {}
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + PATIENCE * slower()
         while len(found) < count and time.monotonic() < end:
             for bill in await self.rest.get(f"/payment-api/v1/{kind}", afterTimestamp=timestamp(self.started)):
                 identifier = bill[f"{name}Id"]
@@ -219,12 +222,12 @@ def play(network: LocalNetwork, scene: Callable[[Requestor], Awaitable[None]]) -
 
 async def until(condition: Any, *, patience: float = PATIENCE) -> Any:
     """Ask ``condition`` until its answer is true, and return that."""
-    end = time.monotonic() + patience
+    end = time.monotonic() + patience * slower()
     while True:
         value = condition()
         if asyncio.iscoroutine(value):
             value = await value
         if value:
             return value
-        assert time.monotonic() < end, f"{condition} did not come true in {patience} s"
+        assert time.monotonic() < end, f"{condition} did not come true"
         await asyncio.sleep(0.05)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from golem_launcher.node.rest_client import NodeRest
 
 _log = logging.getLogger(__name__)
+
+_DEATH_LOOK_SECONDS = 0.1
 
 
 class Unit(Protocol):
@@ -198,7 +201,7 @@ class Agreement:
 
     async def _due(self, now: float) -> str:
         """Do what its time has come for; the reason to end the agreement when there is one."""
-        if self._dies is not None and now >= self._dies:
+        if self._is_to_die(now):
             self._dead = True
             self.died()
             await asyncio.Event().wait()  # until the provider cancels us
@@ -221,6 +224,12 @@ class Agreement:
             self._next_note = now + self._note_interval
         return ""
 
+    def _is_to_die(self, now: float) -> bool:
+        """Whether its misbehaviour has the provider vanish now."""
+        if self._dies is not None:
+            return now >= self._dies
+        return bool(self.misbehaviour.die_once and self._units) and Path(self.misbehaviour.die_once).exists()
+
     async def _neglected(self, now: float) -> str:
         """The reason to end the agreement when its requestor does not do what it promised about debit notes."""
         patience = self.terms.note_accept_timeout
@@ -242,6 +251,8 @@ class Agreement:
             moments.append(self._idle_since + self.terms.idle_timeout)
         patience = self.terms.note_accept_timeout
         look = None if patience is None else self.bills.next_look(patience)
+        if self.misbehaviour.die_once and self._units:
+            moments.append(now + _DEATH_LOOK_SECONDS)
         others = (look, self.bills.next_due, self._next_note, self._dies, self._early_invoice)
         moments.extend(moment for moment in others if moment is not None)
         return min(moments)

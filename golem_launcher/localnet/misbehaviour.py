@@ -55,6 +55,9 @@ class Misbehaviour(BaseModel):
     die_after: float | None = Field(default=None, ge=0.0)
     """Vanishes that long after an activity was created: no more answers, usage, events or bills, all of its
     processes killed. It stays dead until the network starts again."""
+    die_once: str = Field(default="", max_length=4096)
+    """Likewise, once there is a file at this path, while an activity runs: a test then chooses the moment by what has
+    happened, where a time would be too early on a busy machine."""
     slow_deploy: float = _Seconds
     """The deploy command takes that much longer."""
     never_ready: bool = False

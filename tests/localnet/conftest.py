@@ -57,7 +57,12 @@ misbehaviour = { overbill = 3.0 }
 [[provider]]
 name = "mortal"
 runtime_name = "mortal"
-misbehaviour = { die_after = 3.0 }
+misbehaviour = { die_once = "$HOME/mortal-now" }
+
+[[provider]]
+name = "brief"
+runtime_name = "brief"
+misbehaviour = { die_after = 1.0 }
 
 [[provider]]
 name = "hostile"
@@ -116,7 +121,8 @@ THREE = "terminate_seconds = 1\n" + "".join(f'[[provider]]\nname = "{name}"\n' f
 @pytest.fixture(scope="session")
 def troupe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNetwork]:
     """A network of honest and misbehaving providers, up for the whole session, in the sandbox where there is one."""
-    with network_of(tmp_path_factory.mktemp("troupe"), TROUPE) as up:
+    home = tmp_path_factory.mktemp("troupe")
+    with network_of(home, TROUPE.replace("$HOME", str(home))) as up:
         yield up
 
 

@@ -117,7 +117,8 @@ def test_the_dead_leave_nothing_behind(in_troupe: network.LocalNetwork) -> None:
         await until(lambda: len(sleepers("73173") + sleepers("73174")) == 2)
         directory = in_troupe.directory / "activities" / activity
         assert directory.exists()
-        await until(lambda: provider("mortal")["state"] == "dead", patience=10)
+        (in_troupe.directory.parent / "mortal-now").touch()
+        await until(lambda: provider("mortal")["state"] == "dead")
         await until(lambda: not sleepers("73173") + sleepers("73174") and not directory.exists(), patience=10)
         # It died without a word: no end of the agreement, no bill, and nobody who answers for the activity.
         state = await someone.rest.get(f"/market-api/v1/agreements/{agreement['agreementId']}")
@@ -126,6 +127,15 @@ def test_the_dead_leave_nothing_behind(in_troupe: network.LocalNetwork) -> None:
         assert agreement["agreementId"] not in {invoice["agreementId"] for invoice in invoices}
         with pytest.raises(NodeError):
             await someone.send(activity, shell("true"))
+
+    play(in_troupe, scene)
+
+
+@pytest.mark.slow
+def test_one_dies_when_its_time_has_come(in_troupe: network.LocalNetwork) -> None:
+    async def scene(someone: Requestor) -> None:
+        await activity_of(someone, "brief")
+        await until(lambda: provider("brief")["state"] == "dead")
 
     play(in_troupe, scene)
 

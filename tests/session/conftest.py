@@ -74,7 +74,7 @@ misbehaviour = { overbill = 50.0 }
 name = "dies"
 memory_gib = 0.75
 price_hour = 2.0
-misbehaviour = { die_after = 12.0 }
+misbehaviour = { die_once = "$HOME/dies-now" }
 
 [[provider]]
 name = "refuses"
@@ -114,7 +114,7 @@ PYTHONPATH=$PWD/.cache/broken exec /bin/sh "$@"
 name = "gone"
 memory_gib = 0.55
 price_hour = 9.0
-misbehaviour = { die_after = 25.0 }
+misbehaviour = { die_once = "$HOME/gone-now" }
 
 [[provider]]
 name = "shell-less"
@@ -148,7 +148,7 @@ price_hour = 0.02
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     home = tmp_path_factory.mktemp("sessions")
-    with own_network(home, _NETWORK) as network:
+    with own_network(home, _NETWORK.replace("$HOME", str(home))) as network:
         yield network
 
 
@@ -193,7 +193,6 @@ def early(network):  # noqa: ARG001 - it must be up
     history.forget()
     fields = {"budget": 5, "disk_gib": 0.5}
     sessions = {
-        "dies": client.start(LaunchRequest(name="dies", memory_gib=DIES, **fields)),
         "deadline": client.start(LaunchRequest(name="deadline", memory_gib=HONEST, hours="0.01", **fields)),
         "broken": client.start(LaunchRequest(name="broken", memory_gib=BROKEN, **fields)),
         "shell-less": client.start(LaunchRequest(name="shell-less", budget=5, **SHELL_LESS)),
@@ -201,6 +200,12 @@ def early(network):  # noqa: ARG001 - it must be up
     yield sessions
     for directory in sessions.values():
         client.stop(directory.name, force=True)
+
+
+@pytest.fixture
+def vanish(network):
+    """Has a provider that can do so vanish, by its name, for good."""
+    return lambda name: (network.directory.parent / f"{name}-now").touch()
 
 
 @pytest.fixture(scope="session")

@@ -118,10 +118,11 @@ def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_sam
     node.holds_nothing_of(journal(directory))
 
 
-def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, node):
+def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, vanish, node):
     directory = ready(allow=["gone"], budget=50)
     run(directory.url(), "open('kept.txt', 'w').write('kept')")
     attach(directory.name).save()
+    vanish("gone")
     state = wait_for(directory, lambda state: state.stage.final, 120)
     assert state.stage is Stage.FAILED
     assert "The provider gone was lost" in state.reason

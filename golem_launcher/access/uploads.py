@@ -9,7 +9,6 @@ taken, by JupyterLab's answer to the first one; what JupyterLab refuses meanwhil
 from __future__ import annotations
 
 import asyncio
-import binascii
 import contextlib
 import json
 import re
@@ -280,13 +279,15 @@ def _part(body: bytes) -> _Part | None:
 
     The content is cut out of the JSON, which is read without it: a megabyte of text takes long to parse.
     """
+    import pybase64  # noqa: PLC0415 - most sessions take no upload
+
     begins = _CONTENT.search(body)
     end = body.find(b'"', begins.end()) if begins is not None else -1
     if begins is None or end < 0:
         return None
     try:
         model = json_value(body[: begins.end()] + body[end:], most=LARGEST)
-        content = binascii.a2b_base64(memoryview(body)[begins.end() : end], strict_mode=True)
+        content = pybase64.b64decode(memoryview(body)[begins.end() : end], validate=True)
     except ValueError:
         return None
     if not isinstance(model, dict) or model.get("type") != "file" or model.get("format") != "base64":

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 MOST_ENTRIES = 200_000
 """No store takes more."""
-MOST_CHUNKS = 400_000
-"""Of all files, 95 GiB or so: the list of them has an end."""
-MOST_CHUNKS_OF_A_FILE = 200_000
-"""48 GiB or so: the ids of one file are held at once over there."""
+MOST_CHUNKS = 600_000
+"""Of all files, 55 GiB or so: the list of them has an end."""
+MOST_CHUNKS_OF_A_FILE = 400_000
+"""37 GiB or so: the ids of one file are held at once over there."""
 _MOST_DEPTH = 100
 _LONGEST_PATH = 4000
 """As it travels."""

@@ -1,7 +1,7 @@
 """What one saved state of a workspace is, and its manifest as it is written down.
 
 A line of canonical JSON with all that is not the list of its files, then a line for each of these: of a large workspace
-it is fifty megabytes, which nobody holds at once.
+it is fifty megabytes, which nobody holds at once, and most of which lies elsewhere (:mod:`.lists`).
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from golem_launcher.workspace.repository.sealing import Damaged
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-FORMAT = 2
-LARGEST_MANIFEST = 256 * 1024 * 1024
+FORMAT = 3
 MOST_LEFT_OUT = 20_000
 _PIECE = 128 * 1024
 _IN_A_PIECE = 500
@@ -64,13 +63,20 @@ class Manifest:
         """What all files together take on a disk."""
         return self.entries.size
 
-    def dump(self) -> Iterator[bytes]:
-        """Its lines, in pieces of whole ones."""
+    def first_line(self, lists: Iterable[bytes] = ()) -> bytes:
+        """All but its files. ``lists``: the names of those that have lines of its files."""
         value = vars(self) | {
-            "environment": vars(self.environment), "created_at": self.created_at.isoformat(), "format": FORMAT
-        }  # fmt: skip
+            "environment": vars(self.environment),
+            "created_at": self.created_at.isoformat(),
+            "format": FORMAT,
+            "lists": [name.hex() for name in lists],
+        }
         del value["entries"]
-        piece = bytearray(_line(value))
+        return _line(value)
+
+    def lines(self) -> Iterator[bytes]:
+        """The lines of its files, in pieces; none ends within the id of a chunk."""
+        piece = bytearray()
         for each in self.entries.records:
             for part in _dumped(each):
                 piece += part
@@ -87,7 +93,7 @@ _CHUNKS = b'{"chunks":['
 
 
 def parse(pieces: Iterable[bytes]) -> Manifest:
-    """A manifest from pieces of its lines. Raises ``WorkspaceError``."""
+    """A manifest from pieces of its lines, those of its lists among them. Raises ``WorkspaceError``."""
     lines = _lines(pieces)
     try:
         value = json.loads(next(lines, b""))

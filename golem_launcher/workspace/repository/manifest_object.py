@@ -11,13 +11,12 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.repository import lists
 from golem_launcher.workspace.repository.entry import chunk_digest
-from golem_launcher.workspace.repository.manifest import LARGEST_MANIFEST
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from golem_launcher.workspace.repository.sealing import Sealing
 
@@ -31,7 +30,7 @@ _READ = 1024 * 1024
 
 
 def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The object ``name``, of a summary and the manifest's lines, in pieces."""
+    """The object ``name``, of a summary and lines of the manifest, in pieces."""
     head = sealing.seal(f"{name}:head", json.dumps(summary).encode())
     yield _HEAD.pack(_MAGIC, len(head)) + head
     digest, number = chunk_digest(), 0
@@ -41,14 +40,8 @@ def packed(sealing: Sealing, name: str, summary: dict[str, Any], pieces: Iterabl
 
 
 def _compressed(pieces: Iterable[bytes], see: Callable[[bytes], None]) -> Iterator[bytes]:
-    packing, waiting, length = zlib.compressobj(1), bytearray(), 0
+    packing, waiting = zlib.compressobj(1), bytearray()
     for piece in pieces:
-        length += len(piece)
-        if length > LARGEST_MANIFEST:
-            raise WorkspaceError(
-                "The list of the workspace's files is too long to be saved.",
-                "Leave some directories out by a file .golemignore.",
-            )
         see(piece)
         waiting += packing.compress(piece)
         if len(waiting) >= _PIECE:
@@ -67,14 +60,14 @@ def summary_of(sealing: Sealing, name: str, data: bytes) -> dict[str, Any]:
         magic, length = _HEAD.unpack_from(data)
         head = data[_HEAD.size : _HEAD.size + length]
         if magic != _MAGIC or len(head) != length:
-            raise _damaged(name)
+            raise damaged(name)
         found: dict[str, Any] = json.loads(sealing.open(f"{name}:head", head))
     except (struct.error, ValueError):
-        raise _damaged(name) from None
+        raise damaged(name) from None
     return found
 
 
-def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> Iterator[bytes]:
+def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> Generator[bytes, None, None]:
     """The manifest's lines in an object, in pieces; ``read`` gives bytes of it, from where and how many.
 
     Nothing may be trusted before the last piece came, which proves the others.
@@ -92,14 +85,14 @@ def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> 
                 plain = inflater.decompress(packed, _PIECE)
                 packed = inflater.unconsumed_tail
                 length += len(plain)
-                if length > LARGEST_MANIFEST:
-                    raise _damaged(name)
+                if length > lists.LARGEST:
+                    raise damaged(name)
                 digest.update(plain)
                 yield plain
         if not inflater.eof or sealing.open(f"{name}:end", next(frames)) != digest.digest():
-            raise _damaged(name)
+            raise damaged(name)
     except (StopIteration, struct.error, zlib.error):
-        raise _damaged(name) from None
+        raise damaged(name) from None
 
 
 def _frames(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
@@ -121,6 +114,7 @@ def _frames(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
         yield want(_LENGTH.unpack(want(_LENGTH.size))[0])
 
 
-def _damaged(name: str) -> Damaged:
+def damaged(name: str) -> Damaged:
+    """What is said of a manifest that can't be read."""
     _, workspace, number = name.split("/")
     return Damaged(f"Generation {int(number)} of '{workspace}' is damaged.")

@@ -12,7 +12,7 @@ import secrets
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import islice, pairwise
 from typing import TYPE_CHECKING, TypeVar
 
 import zstandard
@@ -24,7 +24,7 @@ from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_diges
 from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.bits import Bits
@@ -43,6 +43,8 @@ GRACE = timedelta(hours=1)
 _LIVE_ENOUGH = 0.5
 _READS = 4
 """Of each reader, before what was read is looked at: a thousand indexes at once would be a gigabyte."""
+_TOGETHER = 64
+"""Chunks that are read at once, where they lie together."""
 _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
@@ -177,12 +179,41 @@ class Packs:
 
     def get(self, chunk: bytes) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
-        plain = _expanded(self._sealing.open(chunk.hex(), self._open.get(chunk) or self._read(chunk)))
+        return self._plain(chunk, self._sealed(chunk))
+
+    def get_all(self, chunks: Sequence[bytes]) -> Iterator[bytes]:
+        """The bytes of chunks, in their order; those that lie together are read at once. Raises as :meth:`get`."""
+        at = 0
+        while at < len(chunks):
+            for sealed in self._read_together(chunks[at : at + _TOGETHER]) or [self._sealed(chunks[at])]:
+                yield self._plain(chunks[at], sealed)
+                at += 1
+
+    def _read_together(self, chunks: Sequence[bytes]) -> list[bytes]:
+        """The first of these chunks, as far as they lie behind each other in one pack, sealed."""
+        pack, begin, end, ends = "", 0, 0, [0]
+        for chunk in chunks:
+            found = None if chunk in self._open else self._found(chunk)
+            if found is None or (len(ends) > 1 and found[:2] != (pack, end)):
+                break
+            pack, end = found[0], found[1] + found[2]
+            begin = end - found[2] if len(ends) == 1 else begin
+            ends.append(end - begin)
+        try:
+            data = self._location.read(f"packs/{pack}", begin, end - begin) if pack else b""
+        except FileNotFoundError:  # they were put together with others
+            return []
+        return [data[one:other] for one, other in pairwise(ends)]
+
+    def _plain(self, chunk: bytes, sealed: bytes) -> bytes:
+        plain = _expanded(self._sealing.open(chunk.hex(), sealed))
         if chunk_digest(plain).digest() != chunk:
             raise _DAMAGED
         return plain
 
-    def _read(self, chunk: bytes) -> bytes:
+    def _sealed(self, chunk: bytes) -> bytes:
+        if chunk in self._open:
+            return self._open[chunk]
         for looked_again in (False, True):
             found = self._found(chunk)
             if found is not None:

@@ -48,7 +48,7 @@ def unpack(record: bytes) -> Entry:
 
 
 def without_chunks(record: bytes) -> Entry:
-    """The entry of a record, but for its chunks: of a file of 48 GiB they are 200,000."""
+    """The entry of a record, but for its chunks: of a file of 37 GiB they are 400,000."""
     at = record.index(_END) + len(_END)
     kind, size, mode, mtime = _HEAD.unpack_from(record, at)
     return Entry(

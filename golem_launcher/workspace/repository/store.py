@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import logging
 import re
 import secrets
@@ -23,11 +24,11 @@ from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
-from golem_launcher.workspace.repository import manifest_object, record, retention
+from golem_launcher.workspace.repository import lists, manifest_object, record, retention
 from golem_launcher.workspace.repository.bits import Bits
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
-from golem_launcher.workspace.repository.entry import Entry, shown
+from golem_launcher.workspace.repository.entry import Entry, chunk_digest, shown
 from golem_launcher.workspace.repository.generation import Generation
 from golem_launcher.workspace.repository.manifest import Environment, Manifest, parse
 from golem_launcher.workspace.repository.packs import Packs, now
@@ -73,6 +74,8 @@ class Store:
         self._read_packs: Packs | None = None
         self.shown = redacted(url)
         """Its address without credentials; empty for this computer's own store."""
+        self._whole_lists = ChunkIds()
+        """Lists that were read, or written, so that a generation may name them."""
         self._own: dict[str, int] = {}
         """The newest generation of each workspace that was saved here."""
         self._mark = b""
@@ -170,21 +173,35 @@ class Store:
                 flags=tuple(clean_line(flag, longest=_LONGEST_FLAG) for flag in flags[:_MOST_FLAGS]),
                 left_out=tuple((left_out or {}).items()),
             )
+            names, rest = lists.cut(manifest.lines(), self._keep_list)
             self._packs.flush()
             self._packs.refresh()
-            lost = ChunkIds(chunk for chunk in manifest.entries.chunk_ids() if chunk not in self._packs)
+            needed = itertools.chain(names, manifest.entries.chunk_ids())
+            lost = ChunkIds(chunk for chunk in needed if chunk not in self._packs)
             if lost:
                 parts = counted(len(lost), "part of the workspace is", "parts of the workspace are")
                 raise WorkspaceError(f"{parts} not in the store yet.", "Save again.")
             while True:
                 generation = Generation.of(manifest)
                 name = _name(workspace, manifest.generation)
-                pieces = manifest_object.packed(self._sealing, name, generation.summary(), manifest.dump())
-                if self._location.create(name, pieces):
+                lines, summary = (manifest.first_line(names), rest), generation.summary()
+                if self._location.create(name, manifest_object.packed(self._sealing, name, summary, lines)):
                     self._own[workspace] = generation.number
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
                 manifest = replace(manifest, generation=manifest.generation + 1, parent=manifest.generation)
+
+    def _keep_list(self, plain: bytes) -> bytes:
+        """Put a list of a manifest, as its name says; one that is there, unless it can't be read."""
+        name = chunk_digest(plain).digest()
+        if name not in self._whole_lists and name in self._packs:
+            try:
+                self._packs.get(name)
+            except Damaged:  # nothing of what this generation says would be known
+                self._packs.distrust(name)
+        self._packs.put(name, plain)
+        self._whole_lists.add(name)
+        return name
 
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
@@ -224,13 +241,13 @@ class Store:
             except FileNotFoundError:
                 raise _unknown(workspace, number, numbers) from None
             except Damaged as error:
-                whole = [each.number for each in self._generations(workspace) if each.number != wanted]
-                before = [each for each in whole if each < wanted] or whole
+                others = sorted(numbers, key=lambda each: (each > wanted, abs(each - wanted)))
+                nearest = next((each for each in others if each != wanted and self.holds(workspace, each, ())), None)
                 raise Damaged(
                     f"Generation {wanted} of '{workspace}' can't be read: {error.what}",
-                    f"The nearest that can be read is {before[-1]}; ask for it as '{workspace}@{before[-1]}' or with "
-                    f"--generation {before[-1]}. How to mend it: golem-launcher verify {workspace}"
-                    if before
+                    f"The nearest that can be read is {nearest}; ask for it as '{workspace}@{nearest}' or with "
+                    f"--generation {nearest}. How to mend it: golem-launcher verify {workspace}"
+                    if nearest
                     else error.remedy or f"No other can be read. How to mend it: golem-launcher verify {workspace}",
                 ) from None
 
@@ -284,18 +301,22 @@ class Store:
                     self._location.delete(_name(workspace, generation.number))
         live = self._packs.subset()
         seen: set[str] = set()
-        if not self._live(live, seen):  # most of the reading, while others save
+        read = ChunkIds()
+        if not self._live(live, seen, read):  # most of the reading, while others save
             return
         with self._lock:
             self._packs.refresh()
-            if self._live(live, seen):
+            if self._live(live, seen, read):
                 self._packs.collect(live, now=at or now(), grace=grace)
 
-    def _live(self, live: Subset, seen: set[str]) -> bool:
-        """Add the chunks of all generations that are not among those ``seen``; whether each could be read."""
+    def _live(self, live: Subset, seen: set[str], read: ChunkIds) -> bool:
+        """Add the chunks of all generations that are not among those ``seen``; whether each could be read.
+
+        What lists have that were ``read`` is among them.
+        """
         for name in set(self._location.names("workspaces/")) - seen:
             try:
-                for chunk in _chunks_in(self._lines(name)):
+                for chunk in _chunks_in(self._lines(name, read)):
                     live.add(chunk)
             except (WorkspaceError, FileNotFoundError, ValueError):
                 return False
@@ -363,9 +384,38 @@ class Store:
     def _manifest(self, workspace: str, number: int) -> Manifest:
         return parse(self._lines(_name(workspace, number)))
 
-    def _lines(self, name: str) -> Iterator[bytes]:
-        """The lines of the manifest in the object ``name``, in pieces."""
-        return manifest_object.unpacked(self._sealing, name, functools.partial(self._location.read, name))
+    def _lines(self, name: str, read: ChunkIds | None = None) -> Iterator[bytes]:
+        """The lines of the manifest in the object ``name``, in pieces; but for those of lists that were ``read``.
+
+        As with :func:`manifest_object.unpacked`, nothing may be trusted before the last piece came.
+        """
+        unpacked = manifest_object.unpacked(self._sealing, name, functools.partial(self._location.read, name))
+        with contextlib.closing(unpacked) as own:
+            first, rest = _first_line(own)
+            yield first
+            try:
+                names = [each for each in lists.named(first) if read is None or each not in read]
+                if names:  # for a small one no index of chunks is read
+                    yield from self._lists(names)
+            except (Damaged, ValueError):
+                raise manifest_object.damaged(name) from None
+            if read is not None:
+                for each in names:
+                    read.add(each)
+            yield rest
+            yield from own
+
+    def _lists(self, names: Sequence[bytes]) -> Iterator[bytes]:
+        """What is in these lists."""
+        found, length = self._packs.get_all(names), 0
+        for name in names:
+            with self._lock:  # others save meanwhile
+                plain = next(found)
+                self._whole_lists.add(name)
+            length += len(plain)
+            if length > lists.LARGEST:
+                raise Damaged("A saved state is too long.")
+            yield plain
 
 
 def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
@@ -382,6 +432,17 @@ def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
 
 def _name(workspace: str, number: int) -> str:
     return f"workspaces/{workspace}/{number:08d}"
+
+
+def _first_line(pieces: Iterator[bytes]) -> tuple[bytes, bytes]:
+    """The first line of what comes in pieces, and what came behind it."""
+    line = bytearray()
+    for piece in pieces:
+        end = piece.find(b"\n") + 1
+        line += piece[:end] if end else piece
+        if end:
+            return bytes(line), piece[end:]
+    return bytes(line), b""
 
 
 def _chunks_in(pieces: Iterable[bytes]) -> Iterator[bytes]:

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 LARGEST_LIST = 64 * 1024 * 1024
-"""Bytes of lines: half a million chunks or files."""
-MOST_CHUNKS = 600_000
-"""Of all files; agents tell of 400,000."""
-_LARGEST_VALUE = 8 * 1024 * 1024
-"""Of memory, for one value of the list: a file of 48 GiB has 200,000 ids."""
+"""Bytes of lines: 200,000 files of 600,000 chunks."""
+MOST_CHUNKS = 700_000
+"""Of all files; agents tell of 600,000."""
+_LARGEST_VALUE = 16 * 1024 * 1024
+"""Of memory, for one value of the list: a file of 37 GiB has 400,000 ids."""
 _BITE = 4096
 """Bytes that are unpacked at once: they may become a thousand times as many."""
 _MOST_FRESH = 2 * 1024 * 1024

@@ -21,13 +21,17 @@ def made(*entries):
     return Manifest("w", 1, None, NOW, checked(list(entries)), Environment(("numpy",), ("numpy==1",)), ("odd",))
 
 
+def dumped(value):
+    return [value.first_line(), *value.lines()]
+
+
 def test_it_comes_back_as_it_was_written():
     value = made(
         Entry("a", "directory", 0o755),
         Entry("a/b.txt", "file", 0o644, 1, 1, (ID,)),
         Entry("a/l", "link", 0o777, 1, 0, (), "../a/b.txt"),
     )
-    assert parse(value.dump()) == value
+    assert parse(dumped(value)) == value
     assert value.files == 1
     assert value.size == 1
     assert list(value.entries.chunk_ids()) == [bytes.fromhex(ID)]
@@ -112,14 +116,14 @@ def test_junk_is_no_manifest(data):
 
 @given(st.sampled_from(sorted(asdict(made()))), JUNK)
 def test_a_wrong_field_is_refused_or_harmless(name, value):
-    head, *files = b"".join(made(Entry("a", "file")).dump()).splitlines()
+    head, *files = b"".join(dumped(made(Entry("a", "file")))).splitlines()
     with contextlib.suppress(WorkspaceError):
         parse([b"\n".join([json.dumps(json.loads(head) | {name: value}).encode(), *files])])
 
 
 @given(st.sampled_from(sorted(asdict(Entry("a", "file")))), JUNK)
 def test_a_wrong_field_of_a_file_is_refused_or_harmless(name, value):
-    head, file = b"".join(made(Entry("a", "file")).dump()).splitlines()
+    head, file = b"".join(dumped(made(Entry("a", "file")))).splitlines()
     try:
         found = parse([head, b"\n", json.dumps(json.loads(file) | {name: value}).encode()])
     except WorkspaceError:

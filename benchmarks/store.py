@@ -93,6 +93,7 @@ def _large(base: Path) -> list[Row]:
     """What grows with the parts in a store, and with the saves."""
     place = str(base / "large")
     store = open_store(place)
+    store.establish()
     files = [Entry(f"{number}", "file", size=10, chunks=(_part(number),)) for number in range(_PARTS)]
     for number in range(_PARTS):
         store.put_chunk(_part(number), b"%d" % number)
@@ -100,12 +101,12 @@ def _large(base: Path) -> list[Row]:
     for number in range(_SAVES):
         store.commit(f"work-{number % _WORKSPACES}", files[number * some : (number + 1) * some])
     listed = min(_timed(lambda: open_store(place).workspaces()) for _ in range(5))
-    asked = min(_timed(lambda: open_store(place).missing([_part(7)])) for _ in range(3))
+    asked, *again = (_timed(lambda: open_store(place).missing([_part(7)])) for _ in range(4))
     pruned = _timed(lambda: open_store(place).prune())
     what = f"a store of {_PARTS:,} parts and {_SAVES:,} saves"
     return [
         Row(f"{what}: opened and its workspaces listed", listed, "s", least=0.5, aim=0.1),
-        Row(f"{what}: the first part that is asked for", asked, "s", detail="all indexes are read; later ones at once"),
+        Row(f"{what}: the first part that is asked for", min(again), "s", detail=f"on a new computer {asked:.1f} s"),
         Row(f"{what}: pruned", pruned, "s", detail="with that"),
     ]
 

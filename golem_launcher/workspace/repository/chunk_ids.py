@@ -6,6 +6,8 @@ table by which each is found.
 
 from __future__ import annotations
 
+import secrets
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from golem_launcher.workspace.repository.bits import Bits
@@ -16,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 ID_BYTES = 32
+_BITS, _HASH_BITS = 8 * ID_BYTES, 32
 _PIECE = 512
-"""Ids that are written, or read, at once."""
+"""Ids that are written at once."""
 
 
 class ChunkIds:
@@ -26,65 +29,82 @@ class ChunkIds:
     Other threads may look while one adds.
     """
 
-    def __init__(self, ids: Iterable[bytes] = ()) -> None:
+    def __init__(self, ids: Iterable[bytes] = (), *, secret: int | None = None) -> None:
+        """``secret``: an odd number as long as an id; nobody who does not know it can make ids that share a place."""
+        self.secret = secrets.randbits(_BITS) | 1 if secret is None else secret
         self._spool = Spool()
         self._newest = (0, bytearray())
         """What is not in there yet, and the row of the first of it."""
         self._count = 0
-        self._table = HashTable()
-        """Of rows. Python's hash has a secret: nobody can make ids that all point to one place."""
+        self.table = HashTable()
+        """Of rows."""
         for each in ids:
             self.add(each)
+
+    @classmethod
+    def of(cls, secret: int, spool: Spool, table: HashTable) -> ChunkIds:
+        """A set that was: its secret, all its :meth:`pieces`, and its table."""
+        ids = cls(secret=secret)
+        ids._spool, ids.table, ids._count = spool, table, spool.size // ID_BYTES
+        ids._newest = (ids._count, bytearray())
+        return ids
+
+    def pieces(self) -> Iterator[bytes]:
+        """All ids, one behind the other."""
+        first, newest = self._newest
+        return chain(self._spool.pieces(first * ID_BYTES), (bytes(newest),))
 
     def __len__(self) -> int:
         return self._count
 
     def __iter__(self) -> Iterator[bytes]:
-        for row in range(0, len(self), _PIECE):
-            data = self._read(row, min(_PIECE, len(self) - row))
-            for at in range(0, len(data), ID_BYTES):
-                yield data[at : at + ID_BYTES]
+        for piece in self.pieces():
+            for at in range(0, len(piece), ID_BYTES):
+                yield piece[at : at + ID_BYTES]
 
     def __getitem__(self, row: int) -> bytes:
-        return self._read(row, 1)
+        return self._read(row)
 
     def __contains__(self, chunk: bytes) -> bool:
         return self.row(chunk) is not None
 
     def row(self, chunk: bytes) -> int | None:
         """The row of an id; ``None`` when it is not in the set."""
-        return self._row(chunk, hash(chunk))
+        return self._row(chunk, self._hash(chunk))
 
     def add(self, chunk: bytes) -> int:
         """Add an id unless it is there; its row.
 
         Raises ``WorkspaceError`` when the disk is full: it is not added then.
         """
-        hashed = hash(chunk)
+        hashed = self._hash(chunk)
         if (row := self._row(chunk, hashed)) is not None:
             return row
         if len(self._newest[1]) == _PIECE * ID_BYTES:
             self._spool.append(self._newest[1])
             self._newest = (self._count, bytearray())
-        if self._table.full:
-            self._table = self._table.larger()
-        self._table.add(hashed, self._count)  # before it is counted: the disk may refuse it
+        if self.table.full:
+            self.table = self.table.larger()
+        self.table.add(hashed, self._count)  # before it is counted: the disk may refuse it
         self._newest[1].extend(chunk)
         self._count += 1
         return self._count - 1
 
+    def _hash(self, chunk: bytes) -> int:
+        """Multiply-shift: the upper bits of what is left of a product in so many bits."""
+        return int.from_bytes(chunk, "little") * self.secret >> _BITS - _HASH_BITS
+
     def _row(self, chunk: bytes, hashed: int) -> int | None:
-        for row in self._table.numbers(hashed):
-            if self._read(row, 1) == chunk:
+        for row in self.table.numbers(hashed):
+            if self._read(row) == chunk:
                 return row
         return None
 
-    def _read(self, row: int, many: int) -> bytes:
-        """The ids of ``many`` rows, all of which are in one piece."""
+    def _read(self, row: int) -> bytes:
         first, newest = self._newest
         if row >= first:
-            return bytes(newest[(row - first) * ID_BYTES : (row - first + many) * ID_BYTES])
-        return self._spool.read(row * ID_BYTES, many * ID_BYTES)
+            return bytes(newest[(row - first) * ID_BYTES : (row - first + 1) * ID_BYTES])
+        return self._spool.read(row * ID_BYTES, ID_BYTES)
 
 
 class Subset:

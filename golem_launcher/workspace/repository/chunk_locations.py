@@ -7,15 +7,16 @@ A chunk may be in several packs; it is found in the last one of which that was s
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from golem_launcher.workspace.repository.chunk_ids import ChunkIds
+from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
+from golem_launcher.workspace.repository.hash_table import HashTable
 from golem_launcher.workspace.repository.spool import Spool
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, KeysView
+    from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
 
     from golem_launcher.workspace.repository.bits import Bits
 
@@ -49,6 +50,34 @@ class ChunkLocations:
         self._names: dict[int, str] = {}
         self._numbers = count(1)
 
+    @classmethod
+    def of(cls, state: dict[str, Any], spools: Sequence[Spool]) -> ChunkLocations:
+        """What another one was, by its :meth:`state` and all its :meth:`parts`."""
+        ids, table, by_row, lists = spools
+        made = cls()
+        made.ids = ChunkIds.of(state["secret"], ids, HashTable(state["bits"], state["count"], table))
+        made._by_row, made._lists = by_row, lists
+        made._packs = {name: Listed(*each) for name, *each in state["packs"]}
+        made._names = {pack.number: name for name, pack in made._packs.items()}
+        made._numbers = count(max(made._names, default=0) + 1)
+        return made
+
+    def state(self) -> dict[str, Any]:
+        """What little is not in its :meth:`parts`, as JSON can hold it."""
+        table = self.ids.table
+        packs = [(name, *astuple(pack)) for name, pack in self._packs.items()]
+        return {"secret": self.ids.secret, "bits": table.bits, "count": table.count, "packs": packs}
+
+    def parts(self) -> list[tuple[int, Iterator[bytes]]]:
+        """The length of each of its tables, and what is in it."""
+        spools = (self.ids.table.spool, self._by_row, self._lists)
+        return [(len(self.ids) * ID_BYTES, self.ids.pieces()), *((each.size, each.pieces()) for each in spools)]
+
+    @property
+    def chunks(self) -> int:
+        """How many are in all packs together; one that is in two counts twice."""
+        return sum(pack.chunks for pack in self._packs.values())
+
     @property
     def packs(self) -> KeysView[str]:
         """Their names."""
@@ -67,12 +96,15 @@ class ChunkLocations:
         self._packs[pack] = listed
         self._names[listed.number] = pack
 
-    def locate(self, pack: str) -> None:
-        """Have the chunks of a pack found in it from now on, also those that other packs have as well.
+    def locate(self, pack: str, rank: Callable[[str], Any]) -> None:
+        """Have the chunks of a pack found in it from now on, but for those that are in one of a higher ``rank``.
 
         Raises as :meth:`add`: where its chunks are found is unknown then, until :meth:`settle` went well.
         """
-        _locate(self._by_row, self._packs[pack], self._lists)
+        listed, own = self._packs[pack], rank(pack)
+        entries = _entries(listed, self._lists)
+        better = (each for each in entries if (found := self.find(each[0])) is None or rank(found[0]) < own)
+        _locate(self._by_row, listed.number, better)
 
     def forget(self, pack: str) -> None:
         """Remove a pack that is gone. Its chunks must not be looked for until :meth:`settle` was called."""
@@ -89,7 +121,7 @@ class ChunkLocations:
         if max(len(ids), lists.size // _ENTRY.size) > 2 * there:
             ids, lists, packs = self._without_the_gone()
         for pack in order:
-            _locate(by_row, packs[pack], lists)
+            _locate(by_row, packs[pack].number, _entries(packs[pack], lists))
         self.ids, self._lists, self._packs, self._by_row = ids, lists, packs, by_row
 
     def _without_the_gone(self) -> tuple[ChunkIds, Spool, dict[str, Listed]]:
@@ -140,12 +172,12 @@ def _entries(pack: Listed, lists: Spool) -> Iterator[tuple[int, int, int]]:
         yield from _ENTRY.iter_unpack(lists.read(begin, min(end - begin, _PIECE * _ENTRY.size)))
 
 
-def _locate(by_row: Spool, pack: Listed, lists: Spool) -> None:
-    """Put the places of a pack's chunks into ``by_row``."""
+def _locate(by_row: Spool, number: int, entries: Iterable[tuple[int, int, int]]) -> None:
+    """Put the places of chunks of the pack of this ``number`` into ``by_row``."""
     first, waiting = 0, bytearray()
-    for row, offset, length in _entries(pack, lists):
+    for row, offset, length in entries:
         if row * _ENTRY.size != first + len(waiting) or len(waiting) >= _PIECE * _ENTRY.size:
             by_row.write(first, waiting)
             first, waiting = row * _ENTRY.size, bytearray()
-        waiting += _ENTRY.pack(pack.number, offset, length)
+        waiting += _ENTRY.pack(number, offset, length)
     by_row.write(first, waiting)

@@ -31,15 +31,16 @@ _PIECE = 4096
 class HashTable:
     """Numbers below 2³² by hashes, of which 32 bits count. Blocking; other threads may look while one adds."""
 
-    def __init__(self, bits: int = _LEAST_BITS) -> None:
-        self._spool = Spool()
-        self._bits = bits
-        self._count = 0
+    def __init__(self, bits: int = _LEAST_BITS, count: int = 0, spool: Spool | None = None) -> None:
+        """With ``count`` and ``spool``, one that was: the numbers in it, and its slots."""
+        self.bits = bits
+        self.count = count
+        self.spool = Spool() if spool is None else spool
 
     def numbers(self, hashed: int) -> list[int]:
         """The numbers that were added with this hash, and maybe others: not all bits of a hash are compared."""
         tag = hashed & _LOWER
-        slot = tag >> _TAG_BITS - self._bits
+        slot = tag >> _TAG_BITS - self.bits
         numbers: list[int] = []
         while True:
             for found in self._window(slot):
@@ -52,44 +53,44 @@ class HashTable:
     def add(self, hashed: int, number: int) -> None:
         """Add a number by its hash. Raises ``WorkspaceError`` when the disk is full."""
         tag = hashed & _LOWER
-        slot = tag >> _TAG_BITS - self._bits
+        slot = tag >> _TAG_BITS - self.bits
         while _FREE not in (window := self._window(slot)):
             slot += _AT_ONCE
         slot += window.index(_FREE)
-        self._spool.write(slot * _SLOT.size, _SLOT.pack(tag << _TAG_BITS | number + 1))
-        self._count += 1
+        self.spool.write(slot * _SLOT.size, _SLOT.pack(tag << _TAG_BITS | number + 1))
+        self.count += 1
 
     @property
     def full(self) -> bool:
         """Whether it is full enough to be replaced by :meth:`larger`."""
-        return self._count > 1 << self._bits - 1
+        return self.count > 1 << self.bits - 1
 
     def larger(self) -> HashTable:
         """A table with the same numbers and twice as many slots."""
-        made = HashTable(self._bits + 1)
-        shift, piece, end = _TAG_BITS - made._bits, array("Q"), 0
+        made = HashTable(self.bits + 1)
+        shift, piece, end = _TAG_BITS - made.bits, array("Q"), 0
         for each in self._sorted():
             slot = max(each >> _TAG_BITS >> shift, end)
             piece.frombytes(bytes(_SLOT.size * (slot - end)))
             piece.append(each)
             end = slot + 1
             if len(piece) >= _PIECE:
-                made._spool.append(piece.tobytes())
+                made.spool.append(piece.tobytes())
                 piece = array("Q")
-        made._spool.append(piece.tobytes())
-        made._count = self._count
+        made.spool.append(piece.tobytes())
+        made.count = self.count
         return made
 
     def _window(self, slot: int) -> tuple[int, ...]:
         """What is in the slots from there on."""
-        found = self._spool.read(slot * _SLOT.size, _WINDOW.size)
+        found = self.spool.read(slot * _SLOT.size, _WINDOW.size)
         return _WINDOW.unpack(found if len(found) == _WINDOW.size else found.ljust(_WINDOW.size, b"\0"))
 
     def _sorted(self) -> Iterator[int]:
         """What is in all slots, by hash: between two free ones nothing is that belongs elsewhere."""
         together: list[int] = []
-        for begin in range(0, self._spool.size, _PIECE * _SLOT.size):
-            for found in array("Q", self._spool.read(begin, _PIECE * _SLOT.size)):
+        for begin in range(0, self.spool.size, _PIECE * _SLOT.size):
+            for found in array("Q", self.spool.read(begin, _PIECE * _SLOT.size)):
                 if found != _FREE:
                     together.append(found)
                 elif together:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import zstandard
 
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.workspace.repository import index_cache
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
 from golem_launcher.workspace.repository.chunk_locations import ChunkLocations
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
@@ -25,6 +26,7 @@ from golem_launcher.workspace.repository.sealing import Damaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.bits import Bits
@@ -45,6 +47,10 @@ _READS = 4
 """Of each reader, before what was read is looked at: a thousand indexes at once would be a gigabyte."""
 _TOGETHER = 64
 """Chunks that are read at once, where they lie together."""
+_MANY_NEW = 8
+"""Packs of which one may be new, so that each is looked at by itself: else all are at once."""
+_MUCH = 20_000
+"""So many chunks that had to be looked at are worth a cache."""
 _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
@@ -56,19 +62,24 @@ _LOWER = (1 << 32) - 1
 class Packs:
     """The chunks of a store, by their ids. Blocking; one thread at a time."""
 
-    def __init__(self, location: Location, sealing: Sealing) -> None:
+    def __init__(self, location: Location, sealing: Sealing, cache: Path | None = None) -> None:
+        """``cache``: where on this computer is kept what is known of the store's chunks."""
         self._location = location
         self._sealing = sealing
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
-        self._chunks = ChunkLocations()
+        known = None if cache is None else index_cache.kept(cache)
+        self._chunks, self._condemned = known or (ChunkLocations(), set())
         self._settled = True
         """Whether chunks are found where they lie. Not while packs come and go, nor after the disk refused a table."""
+        self._looked_at = 0
+        """Chunks of which it was asked where they lie, to find out how much work that was."""
         self._unreadable: set[str] = set()
-        self._condemned: set[str] = set()
         self._open: dict[bytes, bytes] = {}
         """What is not written down yet, sealed, in its order."""
         self._open_bytes = 0
         self.refresh()
+        if cache is not None and self._looked_at >= _MUCH:
+            index_cache.keep(cache, self._chunks, self._condemned)
 
     def refresh(self) -> None:
         """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""
@@ -76,17 +87,29 @@ class Packs:
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
         new = there - self._chunks.packs - self._unreadable
         self._unreadable &= there
+        if condemned != self._condemned or len(new) > len(self._chunks.packs) / _MANY_NEW:
+            self._settled = False
+            self._condemned = condemned
         for pack, index in self._each(self._load, new):
             if index is None:
                 self._unreadable.add(pack)  # damaged or another's: its chunks are missing, the next save brings them
             else:
-                self._settled = False
-                self._chunks.add(pack, index)
+                self._take(pack, index)
         self._forget(self._chunks.packs - there)
-        if condemned != self._condemned:
-            self._settled = False
-            self._condemned = condemned
         self._settle()
+
+    def _take(self, pack: str, index: Sequence[tuple[bytes, int, int]]) -> None:
+        """Add a pack that is there."""
+        settled, self._settled = self._settled, False
+        self._chunks.add(pack, index)
+        self._looked_at += len(index)
+        if settled:
+            self._chunks.locate(pack, self._rank)
+            self._settled = True
+
+    def _rank(self, pack: str) -> tuple[bool, str]:
+        """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
+        return pack not in self._condemned, pack
 
     def _forget(self, gone: Iterable[str]) -> None:
         for pack in gone:
@@ -94,13 +117,14 @@ class Packs:
             self._chunks.forget(pack)
 
     def _settle(self) -> None:
-        """Of a chunk in several packs, all who share the store take the same one, and one that is to stay.
+        """Find each chunk in the pack of the highest rank that has it.
 
         Called before chunks are looked for: one that a half-filled table does not lead to would count as lost. Raises
         ``WorkspaceError`` as long as the disk has no room for the table.
         """
         if not self._settled:
-            self._chunks.settle(sorted(self._chunks.packs, key=lambda name: (name not in self._condemned, name)))
+            self._chunks.settle(sorted(self._chunks.packs, key=self._rank))
+            self._looked_at += self._chunks.chunks
             self._settled = True
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
@@ -165,10 +189,7 @@ class Packs:
         index = zlib.compress(f"{{{spans}}}".encode(), 1)
         self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
         opened, self._open, self._open_bytes = list(self._opened()), {}, 0  # it is there, whatever fails from here on
-        settled, self._settled = self._settled, False
-        self._chunks.add(pack, opened)
-        self._chunks.locate(pack)
-        self._settled = settled
+        self._take(pack, opened)
 
     def _opened(self) -> Iterator[tuple[bytes, int, int]]:
         """What is not written down yet, and from where to where in its pack each will lie."""

@@ -10,20 +10,27 @@ import contextlib
 import os
 import tempfile
 import weakref
+from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
 _HELD = 512 * 1024
 """So many bytes stay in memory."""
+_PIECE = 1024 * 1024
 
 
 class Spool:
     """Write, then read from anywhere. Blocking; other threads may read while one writes."""
 
-    def __init__(self) -> None:
+    def __init__(self, pieces: Iterable[bytes] = ()) -> None:
         self._memory = bytearray()
         self._file: int | None = None
         self.size = 0
+        for piece in pieces:
+            self.append(piece)
 
     def append(self, data: bytes | bytearray) -> int:
         """Add ``data`` at the end; where it begins. Raises ``WorkspaceError`` when the disk is full."""
@@ -55,6 +62,11 @@ class Spool:
         """``size`` bytes from there on; fewer where it ends."""
         memory, file = self._memory, self._file  # in this order: it moves to the file in the other one
         return bytes(memory[begin : begin + size]) if file is None else os.pread(file, size, begin)
+
+    def pieces(self, end: int | None = None) -> Iterator[bytes]:
+        """All of it that is there now, or what is before ``end``."""
+        end = self.size if end is None else end
+        return (self.read(begin, min(_PIECE, end - begin)) for begin in range(0, end, _PIECE))
 
     def _move_to_file(self) -> None:
         try:

@@ -24,7 +24,7 @@ from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
-from golem_launcher.workspace.repository import lists, manifest_object, record, retention
+from golem_launcher.workspace.repository import index_cache, lists, manifest_object, record, retention
 from golem_launcher.workspace.repository.bits import Bits
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
@@ -36,6 +36,7 @@ from golem_launcher.workspace.repository.sealing import Damaged, Sealing, sealin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.chunk_ids import Subset
@@ -67,8 +68,10 @@ class Report:
 class Store:
     """Keeps generations. Every method blocks; threads may share it. All raise ``WorkspaceError``."""
 
-    def __init__(self, location: Location, sealing: Sealing, url: str | None = None) -> None:
+    def __init__(self, location: Location, sealing: Sealing, url: str | None = None, cache: Path | None = None) -> None:
+        """``cache``: where on this computer is kept what is known of its chunks."""
         self._location = location
+        self._cache = cache
         self._sealing = sealing
         self._lock = threading.RLock()
         self._read_packs: Packs | None = None
@@ -88,7 +91,7 @@ class Store:
         """All chunks: read once somebody asks of any. Who lists saves need not wait for millions of them."""
         with self._lock:
             if self._read_packs is None:
-                self._read_packs = Packs(self._location, self._sealing)
+                self._read_packs = Packs(self._location, self._sealing, self._cache)
             return self._read_packs
 
     def establish(self) -> None:
@@ -424,10 +427,10 @@ def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
     ``encrypt``: what is written from now on. Raises ``WorkspaceError``, also when it can't be reached. A store takes as
     long with ten million chunks as with none: they are looked at when somebody asks of one.
     """
-    location = locations.open_location(url)
+    location, sealed, cache = locations.open_location(url), sealing(encrypt=encrypt), None
     with contextlib.suppress(FileNotFoundError):  # nobody has saved there yet
-        location.read(_MARK)
-    return Store(location, sealing(encrypt=encrypt), url)
+        cache = index_cache.place_of(location.read(_MARK), sealed.key)
+    return Store(location, sealed, url, cache)
 
 
 def _name(workspace: str, number: int) -> str:

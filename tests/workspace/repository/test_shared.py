@@ -50,7 +50,10 @@ class Shared(RuleBasedStateMachine):
     def begin(self):
         self.stack = contextlib.ExitStack()
         self.place = Path(self.stack.enter_context(tempfile.TemporaryDirectory()))
+        self.cache = Path(self.stack.enter_context(tempfile.TemporaryDirectory())) / "cache"
         self.stack.enter_context(mock.patch.object(packs, "MANY", 4))
+        self.stack.enter_context(mock.patch.object(packs, "_MUCH", 2))
+        self.stack.enter_context(mock.patch.object(packs, "_MANY_NEW", 2))
         self.stack.enter_context(mock.patch("golem_launcher.workspace.backends.directory.os.fsync"))
         self.stack.enter_context(mock.patch("golem_launcher.files.os.fsync"))
         self.now = datetime(2026, 5, 6, tzinfo=UTC)
@@ -60,7 +63,7 @@ class Shared(RuleBasedStateMachine):
     def store(self, who):
         if who not in self.stores:
             disk = Disk(self.place)
-            self.stores[who] = Store(disk, Sealing()), disk
+            self.stores[who] = Store(disk, Sealing(), cache=self.cache), disk
         return self.stores[who]
 
     @rule(who=WHO, pieces=CONTENT, cut=st.none() | st.integers(0, 4))
@@ -108,11 +111,14 @@ class Shared(RuleBasedStateMachine):
     @invariant()
     def every_generation_is_whole(self):
         fresh = Store(DirectoryLocation(self.place), Sealing())
+        remembering = Store(DirectoryLocation(self.place), Sealing(), cache=self.cache)
         numbers = [generation.number for generation in fresh.generations("work")]
         for number in numbers:
             (entry,) = fresh.manifest("work", number).entries
             whole = b"".join(map(fresh.get_chunk, entry.chunks))
             assert whole == self.saved.setdefault(number, whole)
+            assert not remembering.lost(fresh.manifest("work", number).entries)
+            assert b"".join(map(remembering.get_chunk, entry.chunks)) == whole
         if self.saved:
             assert max(numbers) == max(self.saved)
 

@@ -45,7 +45,10 @@ def replay(
     connection = of_first(hosts, lambda host: _connected(host, port))
     answer: dict[str, Any] = {"count": 0}
     try:
-        for target, body in _questions(piece):
+        questions = _questions(piece)
+        question = next(questions, None)
+        while question is not None:
+            target, body = question
             if given_up():
                 raise ConnectionError("whoever asked for it has left")
             connection.putrequest("PUT", target, skip_host=True, skip_accept_encoding=True)
@@ -53,6 +56,7 @@ def replay(
                 connection.putheader(name, value)
             connection.putheader("Content-Length", str(len(body)))
             connection.endheaders(body)
+            question = next(questions, None)  # packed while the workload unpacks this one
             response = connection.getresponse()
             said = response.read(LARGEST_ANSWER)
             answer = {

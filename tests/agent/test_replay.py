@@ -5,6 +5,8 @@ import io
 import os
 import shutil
 import tempfile
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -74,6 +76,37 @@ def test_nothing_more_is_asked_of_what_was_given_up(lab):
     with pytest.raises(ConnectionError, match="has left"):
         replay([lab.address], lab.port, _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told))
     assert (lab.work / "given-up.bin").read_bytes() == _PART * 2
+
+
+def test_the_next_part_is_made_ready_before_the_answer_to_one():
+    looked, ready = threading.Semaphore(0), []
+
+    class Piece(io.BytesIO):
+        def readline(self, *size):
+            if self.tell():  # it is not the first one
+                looked.release()
+            return super().readline(*size)
+
+    class Workload(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_PUT(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            ready.append(looked.acquire(timeout=30))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    piece = Piece(b"".join(head("/api/contents/a.bin", {"chunk": number}, b"x") + b"x" for number in (1, 2, 3)))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Workload) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        answer = replay(["127.0.0.1"], server.server_port, _HEADERS, piece, lambda: False)
+        server.shutdown()
+    assert answer["count"] == 3
+    assert ready == [True] * 3
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from golem_launcher.image import upload_estimate
 from golem_launcher.image.store import NAME, Store
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.image_registry import task_package
-from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.processes import output_of
 from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import wait_for
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.image.store import Image
+    from golem_launcher.node.gftp.offering import Offering
 
 _DEMANDED: Final = re.compile(r"hash:sha3:[0-9a-f]{56}:(https?|gftp)://\S+")
 """An image as demands name it."""
@@ -90,6 +90,8 @@ class SessionImage:
         else:
             await _make(self._variant, making)
             self._kept = await asyncio.to_thread(Store().find, self._variant)
+        from golem_launcher.node.gftp.offering import Offering  # noqa: PLC0415 - its flatbuffers load numpy
+
         self._offering = Offering(self._kept.path)
         try:
             self._url = await self._offering.start()

@@ -18,7 +18,6 @@ from ya_net.exceptions import ApiException
 from yapapi.network import NetworkError
 
 from golem_launcher.errors import NodeError
-from golem_launcher.rental.rejoined_network import RejoinedNetwork, far_end
 from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.payment.journal import Journal
+    from golem_launcher.rental.rejoined_network import RejoinedNetwork
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 
 _LOG = logging.getLogger(__name__)
@@ -152,6 +152,11 @@ class PrivateNetwork:
         Of several machines, the first that asks has it made. Whether the provider's end goes along shows when its
         workload is asked. ``gsb_url`` is the node's bus. Raises ``NodeError`` or ``BusError``.
         """
+        from golem_launcher.rental.rejoined_network import (  # noqa: PLC0415 - flatbuffers load numpy; few need it
+            RejoinedNetwork,
+            far_end,
+        )
+
         first = rented.first_network_id or rented.network_id
         async with self._turn:
             await asyncio.wait({self.made})

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeError, ProviderError
@@ -20,7 +21,7 @@ from golem_launcher.session.machines.renting import Renting
 from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
@@ -32,6 +33,8 @@ _LOG = logging.getLogger(__name__)
 
 _AT_ONCE = 12
 """So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
+_AT_ONCE_HERE = max(2, os.cpu_count() or 1)
+"""The same where all providers have this computer's cores: the first are ready, and work, before the last are begun."""
 _AGAIN_SECONDS = 60.0
 """How long to wait where nobody that fits was found, before the market is looked at again."""
 
@@ -77,7 +80,8 @@ class Pool:
         self._wanted = 0
         self._publishing: asyncio.Task[Demand] | None = None
         """Makes the demand by which more are rented."""
-        self._turn = asyncio.Semaphore(_AT_ONCE)
+        here = session.network.host == "this computer"
+        self._turn = asyncio.Semaphore(min(_AT_ONCE, _AT_ONCE_HERE) if here else _AT_ONCE)
         self._gone: list[str] = []
         """Agreements of machines that were let go of."""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -169,26 +173,23 @@ class Pool:
 
     async def _fill(self, member: _Member, published: Demand | asyncio.Task[Demand]) -> None:
         recorder = member.slot.recorder
-        demand: Demand | None = None
         first: Demand | asyncio.Task[Demand] | None = published
         lost: tuple[Machine, ProviderError] | None = None
         while not self._ending() and not member.leaving.is_set():
             try:
-                if first is not None:
-                    demand, first = await asyncio.shield(first) if isinstance(first, asyncio.Task) else first, None
-                # The demand stays on the market for those whose turn comes later.
-                with demand.sought() if demand is not None else contextlib.nullcontext():
-                    async with self._turn:
-                        machine = await self._rent(member, demand, lost)
+                async with self._in_turn(first) as demand:
+                    if member.leaving.is_set() and lost is None:  # one that is lost is still to be closed down
+                        return
+                    machine = await self._rent(member, demand, lost)
             except (MarketError, BudgetError, NodeError) as why:
-                first = demand = lost = None
+                first = lost = None
                 await self._wait_for_the_market(member, why)
                 continue
             except LauncherError as why:  # no other is to be asked
                 recorder.enter(Stage.FAILED)
                 recorder.message(str(why), "error")
                 return
-            demand, lost = None, None
+            first = lost = None
             member.machine = machine
             try:
                 reason = await self._watch(member, machine)
@@ -202,6 +203,14 @@ class Pool:
                 if reason is not None and not self.over.done():
                     self.over.set_result(reason)
                 return
+
+    @contextlib.asynccontextmanager
+    async def _in_turn(self, published: Demand | asyncio.Task[Demand] | None) -> AsyncIterator[Demand | None]:
+        """Wait for a turn, while the demand, where there is one, stays on the market."""
+        demand = await asyncio.shield(published) if isinstance(published, asyncio.Task) else published
+        with demand.sought() if demand is not None else contextlib.nullcontext():
+            async with self._turn:
+                yield demand
 
     async def _abandon(self, member: _Member) -> None:
         """Let go of whatever there is in a slot."""

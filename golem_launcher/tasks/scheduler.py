@@ -84,6 +84,8 @@ class _Task:
     lost: int = 0
     """How many of its attempts ended with the machine that they ran at."""
     over: bool = False
+    wanted: int = 0
+    """How many more attempts at it could be given out now, as they are counted."""
 
     @property
     def lead(self) -> int:
@@ -109,6 +111,9 @@ class Scheduler:
         self._tasks: dict[int, _Task] = {}
         self._open: OrderedDict[int, _Task] = OrderedDict()
         """Those that may want another attempt, the first to be given first."""
+        self.wanted = 0
+        """How many attempts could be given out now, if there were workers for all."""
+        self._under_way: set[Attempt] = set()
         self._workers: set[Worker] = set()
         self._strikes: Counter[str] = Counter()
         self.left: dict[str, str] = {}
@@ -122,6 +127,7 @@ class Scheduler:
     def add(self, task: int) -> None:
         """One more task."""
         self._tasks[task] = self._open[task] = _Task()
+        self._count(task)
 
     def cancel(self, task: int) -> bool:
         """Drop a task that nobody works at; whether that could be."""
@@ -139,12 +145,7 @@ class Scheduler:
     @property
     def running(self) -> int:
         """How many attempts are under way."""
-        return sum(len(known.running) for known in self._tasks.values() if not known.over)
-
-    @property
-    def wanted(self) -> int:
-        """How many attempts could be given out now, if there were workers for all."""
-        return sum(max(0, self._lacks(known)) for known in self._open.values())
+        return len(self._under_way)
 
     @property
     def share(self) -> int:
@@ -173,9 +174,8 @@ class Scheduler:
     def lose(self, worker: Worker, reason: str) -> None:
         """A worker is gone: what it worked at goes to others. That is nobody's fault that is not told otherwise."""
         self._workers.discard(worker)
-        for known in list(self._tasks.values()):
-            for attempt in [one for one in known.running if one.worker == worker]:
-                self.fail(attempt, reason, Fault.NOBODY)
+        for attempt in sorted((one for one in self._under_way if one.worker == worker), key=lambda one: one.task):
+            self.fail(attempt, reason, Fault.NOBODY)
 
     def take(self, worker: Worker) -> Attempt | None:
         """The next task for this worker; ``None`` where there is none for it at the moment."""
@@ -186,15 +186,17 @@ class Scheduler:
         known.given += 1
         attempt = Attempt(task, known.given, worker)
         known.running.append(attempt)
+        self._under_way.add(attempt)
         if self._lacks(known) <= 0:
             del self._open[task]
+        self._count(task)
         return attempt
 
     def put_back(self, attempt: Attempt) -> None:
         """An attempt was not begun, and will not be: its task waits for others as before."""
         known = self._tasks.get(attempt.task)
         if known is not None and not known.over and attempt in known.running:
-            known.running.remove(attempt)
+            self._ends(attempt, known)
             self._reopen(attempt.task, known)
 
     def _finds(self, worker: Worker) -> int | None:
@@ -208,7 +210,7 @@ class Scheduler:
         known = self._tasks.get(attempt.task)
         if known is None or known.over or attempt not in known.running:
             return Verdict.STALE
-        known.running.remove(attempt)
+        self._ends(attempt, known)
         known.votes.setdefault(digest, []).append(attempt.worker)
         if len(known.votes[digest]) >= self._verify:
             self._blame(known, digest)
@@ -225,7 +227,7 @@ class Scheduler:
         known = self._tasks.get(attempt.task)
         if known is None or known.over or attempt not in known.running:
             return
-        known.running.remove(attempt)
+        self._ends(attempt, known)
         provider = attempt.worker.provider
         if fault is Fault.PROVIDER:
             self.left.setdefault(provider, reason)
@@ -241,10 +243,23 @@ class Scheduler:
         else:
             self._reopen(attempt.task, known)
 
+    def _ends(self, attempt: Attempt, known: _Task) -> None:
+        """It is not under way any more."""
+        known.running.remove(attempt)
+        self._under_way.remove(attempt)
+
     def _reopen(self, task: int, known: _Task) -> None:
         """Give it out again, before those that were never tried: what is wrong with a provider is soon known so."""
         self._open[task] = known
         self._open.move_to_end(task, last=False)
+        self._count(task)
+
+    def _count(self, task: int) -> None:
+        """Count anew what this task lacks: of thousands, nobody adds that up each time."""
+        known = self._tasks[task]
+        lacks = max(0, self._lacks(known)) if task in self._open else 0
+        self.wanted += lacks - known.wanted
+        known.wanted = lacks
 
     def _lacks(self, known: _Task) -> int:
         return self._verify - known.lead - len(known.running)
@@ -285,5 +300,7 @@ class Scheduler:
 
     def _close(self, task: int, known: _Task) -> None:
         known.over = True
+        self._under_way.difference_update(known.running)
         known.running.clear()
         self._open.pop(task, None)
+        self._count(task)

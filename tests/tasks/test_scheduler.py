@@ -107,6 +107,8 @@ class Jobs(RuleBasedStateMachine):
         assert self.scheduler.finished == (len(over) == self.tasks)
         if not self.scheduler.finished and not live:
             assert self.scheduler.wanted > 0
+        if self.verify == 1:
+            assert self.scheduler.wanted == self.tasks - len(over) - len(live)
 
     def teardown(self):
         """With new providers enough, all ends."""

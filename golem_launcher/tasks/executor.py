@@ -11,7 +11,7 @@ import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from golem_launcher.errors import LauncherError, ProviderError, RequestError, TaskError
 from golem_launcher.request import parse_request
@@ -28,7 +28,7 @@ from golem_launcher.tasks.task_client import Payload
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from decimal import Decimal
     from typing import Self
 
@@ -148,6 +148,19 @@ class Executor(concurrent.futures.Executor):
         future.add_done_callback(lambda _: self._tell(self._forget, task))
         self._tell(self._add, task)
         return future
+
+    def map(
+        self, fn: Callable[..., _T], *iterables: Iterable[Any], timeout: float | None = None, chunksize: int = 1
+    ) -> Iterator[_T]:
+        """As any executor has it; the function is the one that it is now. ``chunksize`` has no effect."""
+        return super().map(self.packed(fn), *iterables, timeout=timeout, chunksize=chunksize)
+
+    def packed(self, fn: Callable[..., _T]) -> Callable[..., _T]:
+        """What :meth:`submit` takes in the place of ``fn`` as it is now: to pack it takes longer than to send a call.
+
+        Raises ``RequestError``.
+        """
+        return cast("Callable[..., _T]", ship(fn, self._brought))
 
     async def run(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> _T:
         """:meth:`submit`, and its result, where a loop runs. Its cancellation cancels what was not begun."""

@@ -45,11 +45,13 @@ class Shipped:
     kwargs: Mapping[str, Any] = field(default_factory=dict)
 
 
-def ship(function: Callable[..., Any], brought: frozenset[str] = frozenset()) -> Shipped:
+def ship(function: Callable[..., Any] | Shipped, brought: frozenset[str] = frozenset()) -> Shipped:
     """What to send of a function; ``brought``: modules of the user's own that will be there.
 
-    Raises ``RequestError`` that names what can't travel.
+    What is that already stays as it is. Raises ``RequestError`` that names what can't travel.
     """
+    if isinstance(function, Shipped):
+        return function
     if isinstance(function, functools.partial):
         inner = ship(function.func, brought)
         inner.args = (*inner.args, *function.args)

@@ -33,7 +33,8 @@ def map(  # noqa: A001 - what it is called everywhere
     if not work:
         return []
     with Executor(_needed(workers, len(work), options.get("verify", 1)), budget=budget, **options) as executor:
-        futures = [executor.submit(function, item) for item in work]
+        packed = executor.packed(function)
+        futures = [executor.submit(packed, item) for item in work]
         try:
             return [_settled(future) if return_exceptions else future.result() for future in futures]
         finally:
@@ -47,7 +48,8 @@ async def map_async(
     """The results of ``function`` for all ``items``, in their order and as they come, where a loop runs."""
     work = list(items)
     async with Executor(_needed(workers, len(work), options.get("verify", 1)), **options) as executor:
-        futures = [executor.submit(function, item) for item in work]
+        packed = executor.packed(function)
+        futures = [executor.submit(packed, item) for item in work]
         try:
             for future in futures:
                 yield await asyncio.wrap_future(future)

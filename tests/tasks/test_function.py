@@ -240,3 +240,12 @@ def test_one_file_needs_no_list_around_it(tmp_path):
     (tmp_path / "one.py").touch()
     with Executor(files=tmp_path / "one.py") as by_path, Executor(files=str(tmp_path / "one.py")) as by_name:
         assert by_path._request.inputs == by_name._request.inputs == (str(tmp_path / "one.py"),)
+
+
+def test_a_function_for_many_calls_is_packed_once():
+    executor = Executor(name="packed")
+
+    packed = executor.packed(plain)
+
+    assert ship(packed) is packed
+    assert packed.source == ship(plain).source

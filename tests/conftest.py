@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from tests.patience import slower
+
 if TYPE_CHECKING:
     from collections.abc import Generator
 
@@ -41,12 +43,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return report
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, tryfirst=True)  # before pytest-timeout's
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test that fails leaves open what it had open. That goes at once, and without fails of tests that come later.
+    """What hangs ends: after a time that is the longer the busier the machine is.
+
+    A test that fails leaves open what it had open. That goes at once, and without fails of tests that come later.
 
     What a test leaves that passes still fails one.
     """
+    if item.config.getoption("timeout") is None and item.get_closest_marker("timeout") is None:
+        item.add_marker(pytest.mark.timeout(float(item.config.getini("timeout")) * slower()))
     result = yield
     if item.stash.get(_FAILED, False):
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):  # pytest's, for debuggers

@@ -16,6 +16,7 @@ import pytest
 
 from golem_launcher import processes
 from golem_launcher.processes import ProcessRecord, spawn_detached
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +38,7 @@ def spawn(tmp_path: Path) -> Iterator[Callable[[str], ProcessRecord]]:
 
 
 def _until(condition: Callable[[], object], seconds: float = 10.0) -> None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.01)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from golem_launcher.node.yagna_start import find_program
 from tests import leftovers
+from tests.patience import slower
 
 START_SECONDS = 90
 
@@ -47,7 +48,7 @@ class Daemon:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS * slower()
         while True:
             with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
                 self.get("/me")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.networks import own_network
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,7 +114,7 @@ def address(home: Path) -> Iterator[str]:
 def sessions(home: Path) -> Iterator[None]:
     """No session before, none after."""
     yield
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * slower()
     while left := [path for path in (home / "sessions").glob("*") if path.is_dir()]:  # who tidies may still write there
         for path in left:
             shutil.rmtree(path, ignore_errors=True)

@@ -13,6 +13,7 @@ import pytest
 
 from golem_launcher.events import Stage
 from tests.browser.conftest import KERNEL, new_context, open_page
+from tests.patience import slower
 from tests.ui.made import change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, t
         files.first.wait_for(state="detached")
         # the kernel heard of it, and the next test finds nothing of this one
         page.locator(".gl-share pre:not(:has-text('--input'))").wait_for(state="attached")
-        end = time.monotonic() + 20
+        end = time.monotonic() + 20 * slower()
         while list(home.glob("uploads/*/*")) and time.monotonic() < end:
             page.wait_for_timeout(50)
         assert list(home.glob("uploads/*/*")) == []

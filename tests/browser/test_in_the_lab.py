@@ -12,6 +12,7 @@ from playwright.sync_api import Error
 from golem_launcher.session import client
 from tests.browser import lab
 from tests.browser.conftest import open_page, program
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,7 +74,7 @@ def test_the_lab_shows_its_session_and_asks_the_user(
 
 def _told_at(page: Page) -> str:
     """What is answered at the page's address once its supervisor has gone."""
-    end = time.monotonic() + lab.SECONDS
+    end = time.monotonic() + lab.SECONDS * slower()
     while time.monotonic() < end:
         with contextlib.suppress(Error):  # for a moment nobody answers
             answer = page.request.get(page.url)

@@ -14,6 +14,7 @@ from golem_launcher.events import Stage, Usage, now
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session_state import MachineState, Saving
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
+from tests.patience import slower
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
@@ -290,6 +291,6 @@ def test_closing_the_page_ends_its_kernel(page: Page, address: str) -> None:
     kernel = other.evaluate(KERNEL)
     assert kernel in {one["id"] for one in page.context.request.get(api).json()}
     other.close(run_before_unload=True)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 20 * slower()
     while kernel in {one["id"] for one in page.context.request.get(api).json()}:
         assert time.monotonic() < deadline

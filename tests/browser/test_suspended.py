@@ -14,6 +14,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import axe, lab
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,7 @@ def _is_suspended(directory: SessionDirectory) -> None:
 
 def _is_answered_for(page: Page) -> None:
     """Wait for the caretaker: for a moment nobody answers at the address."""
-    end = time.monotonic() + lab.SECONDS
+    end = time.monotonic() + lab.SECONDS * slower()
     while time.monotonic() < end:
         with contextlib.suppress(Error):
             if page.request.get(page.url).status == 503:

@@ -15,6 +15,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.clock.conftest import TimeOfDay
+from tests.patience import slower
 from tests.session.conftest import command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
@@ -34,7 +35,7 @@ def run(directory, code):
 
 def reads(directory, seconds=180):
     """What is in the file, once the session is where it stays: its provider may be lost a moment after the clock."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while True:
         state = wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, seconds)
         assert state.stage is Stage.READY, explain(directory)
@@ -46,7 +47,7 @@ def reads(directory, seconds=180):
 
 def save(directory, seconds=120):
     """Save, once the session is where it stays."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while True:
         state = wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, seconds)
         assert state.stage is Stage.READY, explain(directory)

@@ -282,14 +282,14 @@ def test_a_network_that_stood_still_works_again(home: Path) -> None:
         wait_for_line(home / "localnet" / "provider" / "yagna.log", "killing connection")
     finally:
         server.signal(signal.SIGCONT)
-    end = time.monotonic() + 120
+    end = time.monotonic() + 120 * slower()
     while (up := launcher("localnet", "up", "--spec", str(description))).returncode:
         assert time.monotonic() < end, up.stderr
     assert "only was hired for a moment, and works." in up.stdout
 
 
 def wait_for_line(log: Path, words: str) -> None:
-    end = time.monotonic() + 120
+    end = time.monotonic() + 120 * slower()
     while words not in log.read_text(errors="replace"):
         assert time.monotonic() < end, f"{log} never said: {words}"
         time.sleep(0.1)

@@ -18,6 +18,7 @@ from golem_launcher.localnet import network
 from golem_launcher.localnet.misbehaviour import HOSTILE_TEXT
 from golem_launcher.localnet.negotiation import NOTE_INTERVAL
 from tests.localnet.requestor import Requestor, play, until
+from tests.patience import slower
 
 START = {"start": {"args": []}}
 
@@ -161,7 +162,7 @@ def test_bytes_arrive_whole_over_a_line_that_loses_delays_and_reorders(in_troupe
 
 async def download(someone: Requestor, path: str) -> bytes:
     """The blob, asked for until the server listens."""
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * slower()
     while True:
         answer = bytearray()
         async with contextlib.AsyncExitStack() as stack:

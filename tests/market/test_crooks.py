@@ -24,6 +24,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.bill import bill_of
 from tests.market.conftest import PARTNER, PROVIDERS
+from tests.patience import slower
 from tests.session.conftest import command, explain
 from tests.session.rest import Node
 from tests.test_permits import descriptor
@@ -183,7 +184,7 @@ def test_a_provider_that_never_signs_delays_nobody(sessions, crooks):
     assert (silent.provider_name, signed.provider_name) == ("never-signs", "signs")
     assert silent.activity_id is None
     node = Node(crooks.node)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE * slower()
     while node.ask("agreement", silent.agreement_id)["state"] != "Cancelled":  # while the session goes on
         assert time.monotonic() < end, explain(directory)
     happened = asyncio.run(_agreement_events(crooks.node, state.created_at))
@@ -335,7 +336,7 @@ def test_a_provider_that_knows_a_node_descriptor_lets_out_and_bills_more_than_on
     assert client.stop(directory.name).stage is Stage.ENDED
     (entry,) = Journal.read(directory.path).entries.agreements
     node, after = Node(crooks.node), entry.started_at - timedelta(minutes=1)
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE * slower()
     while True:
         invoices = [one for one in node.ask("invoices", after) if one["agreementId"] == entry.agreement_id]
         notes = [one for one in node.ask("debit_notes", after) if one["agreementId"] == entry.agreement_id]
@@ -380,7 +381,7 @@ def test_a_late_invoice_is_accepted_after_the_session(untimely, crooks):
     assert entries.awaits_until is not None
     kept = {one["allocationId"]: Decimal(one["totalAmount"]) for one in Node(crooks.node).ask("allocations")}
     assert kept[entries.allocation_id] == state.cost < BUDGET
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + PATIENCE * slower()
     while directory.state().owed_at_most:  # nobody asks for it
         assert time.monotonic() < end, explain(directory)
         time.sleep(0.5)
@@ -404,7 +405,7 @@ def test_an_invoice_in_mid_session_is_said_and_the_provider_is_left(untimely, cr
 @pytest.mark.slow
 def test_an_approval_that_comes_too_late_binds_nobody(untimely, crooks):
     directory = untimely["signs-late"]
-    node, end = Node(crooks.node), time.monotonic() + PATIENCE
+    node, end = Node(crooks.node), time.monotonic() + PATIENCE * slower()
     while not (agreements := Journal.read(directory.path).entries.agreements) or (
         node.ask("agreement", agreements[0].agreement_id)["state"] != "Cancelled"
     ):

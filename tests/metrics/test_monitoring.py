@@ -25,6 +25,7 @@ from golem_launcher.session.reporting import start_trace
 from golem_launcher.session_state import ClusterState, ProvidersSeen, StandbyState
 from tests.metrics.made import make, make_job
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.ending import BUSY
 from tests.session.trace_receiver import receiving
 
@@ -200,7 +201,7 @@ def _answers(ask, path, **parameters):
 
 
 def _until(found, seconds=BUSY * 60):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while not (value := found()):
         assert time.monotonic() < end
         time.sleep(0.2)
@@ -234,7 +235,7 @@ def test_its_start_is_a_trace(session, receiver):
 def test_every_panel_shows_something(ask):
     queries = [(where, query.replace("$session", "real")) for where, query in panels("prometheus")]
     assert len(queries) > 60
-    end = time.monotonic() + BUSY * 60
+    end = time.monotonic() + BUSY * 60 * slower()
     while empty := [one for one in queries if not ask("query", query=one[1])["result"]]:
         assert time.monotonic() < end, empty
         queries = empty

@@ -15,6 +15,7 @@ from golem_launcher.rental.choice import Choice
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session_state import ProvidersSeen
 from tests.market.offer import offer as market_offer
+from tests.patience import slower
 
 COEFFICIENTS = "golem.com.pricing.model.linear.coeffs"
 
@@ -229,7 +230,7 @@ def test_a_lock_that_another_process_holds_stops_nobody_and_nothing_is_forgotten
     with files.locked(paths.home() / f".{history.FILE}.lock", deadline=20):
         choice.lost("0x1", "dies", "it died")
         assert history.read() == {}
-    end = time.monotonic() + 20
+    end = time.monotonic() + 20 * slower()
     while not history.read():
         assert time.monotonic() < end
     assert history.read()["0x1"].last_failure == "it died"

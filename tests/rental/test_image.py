@@ -27,6 +27,7 @@ from golem_launcher.session.preparation.image_and_packages import (
 )
 from golem_launcher.software import SOFTWARE
 from tests.image.test_store import image_file
+from tests.patience import slower
 
 DIGEST = "a" * 56
 
@@ -224,7 +225,7 @@ def test_making_ends_with_whoever_waits_for_it(maker, home, how):
         return process
 
     process = asyncio.run(run())
-    end = time.monotonic() + 30
+    end = time.monotonic() + 30 * slower()
     while process.is_running() and time.monotonic() < end:
         time.sleep(0.01)
     assert not process.is_running()

@@ -10,6 +10,7 @@ from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 from tests.session.conftest import explain, wait_for
 from tests.session.ending import BUSY
 from tests.session.jupyter import Jupyter
@@ -48,7 +49,7 @@ def saved_with(directory, name):
         states = [each for each in manifest.entries if "/state/" in each.path and each.path.endswith(".json")]
         return any(f'"{name}"'.encode() in b"".join(map(store.get_chunk, each.chunks)) for each in states)
 
-    end = time.monotonic() + BUSY * 60
+    end = time.monotonic() + BUSY * 60 * slower()
     attach(directory.name).save()
     while not has():
         assert time.monotonic() < end, explain(directory)

@@ -13,6 +13,7 @@ from jupyter_client.manager import start_new_kernel
 
 import golem_launcher
 from golem_launcher.events import Stage
+from tests.patience import slower
 from tests.session.conftest import HONEST, SLOW
 
 pytestmark = pytest.mark.slow
@@ -107,7 +108,7 @@ _INTERRUPTED = (
 
 def _begun(name, seconds=90):
     """Wait until a session is there, at whatever stage."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while time.monotonic() < end:
         if any(one.name == name for one in golem_launcher.sessions()):
             return

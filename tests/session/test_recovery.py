@@ -10,6 +10,7 @@ from golem_launcher import attach
 from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
+from tests.patience import slower
 from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -102,7 +103,7 @@ def test_a_provider_without_capacity_is_asked_again_after_its_agreement(ready, b
 def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_same_agreement(begin, node):
     directory = begin(memory_gib=SLOW, budget=50)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60)
-    end = time.monotonic() + 30
+    end = time.monotonic() + 30 * slower()
     while not (activity := journal(directory).agreements[-1].activity_id):
         assert time.monotonic() < end, explain(directory)
         time.sleep(0.05)

@@ -7,13 +7,14 @@ import pytest
 from golem_launcher.errors import SessionError
 from golem_launcher.tasks import background, record
 from golem_launcher.tasks.progress import Follower
+from tests.patience import slower
 from tests.tasks.conftest import outcome
 
 pytestmark = pytest.mark.slow
 
 
 def wait_until(true, seconds=90):
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while not true():
         assert time.monotonic() < end
         time.sleep(0.1)

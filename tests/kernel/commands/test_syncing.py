@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import slower
+
 pytestmark = pytest.mark.slow
 
 _SECONDS = 60
@@ -12,7 +14,7 @@ _SECONDS = 60
 
 def _until(condition, what):
     """Wait until this is so: what is changed comes with the next look or the next save."""
-    deadline = time.monotonic() + _SECONDS
+    deadline = time.monotonic() + _SECONDS * slower()
     while not condition():
         assert time.monotonic() < deadline, what
         time.sleep(0.1)

@@ -44,6 +44,7 @@ from tests.localnet.conftest import at_home, network_of, processes_below
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.requestor import until as eventually
 from tests.localnet.test_market import ended, reason
+from tests.patience import slower
 from tests.session.conftest import explain
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def begun(name: str, stage: Stage, budget: int = 5) -> SessionState:
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
+    end = time.monotonic() + seconds * slower()
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -139,7 +140,7 @@ def settled(on_chain: network.LocalNetwork) -> dict[str, Any]:
     said["dear"] = begun("dear", Stage.FAILED, budget=500)
     begun("settles", Stage.READY)
     said["stopped"] = client.stop("settles")
-    end = time.monotonic() + SETTLED_SECONDS
+    end = time.monotonic() + SETTLED_SECONDS * slower()
     while True:
         said["bill"] = bill_of(session_directory("settles"), on_chain.node)
         if said["bill"].state == "paid" and said["bill"].agreements[0].transactions:

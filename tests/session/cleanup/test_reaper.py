@@ -24,6 +24,7 @@ from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.suspension import caretaking
 from golem_launcher.session_state import Saving
+from tests.patience import slower
 from tests.session.suspension.test_caretaker import ask, free_address, wait
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def at_it(directory: SessionDirectory) -> ProcessRecord:
 
 
 def wait_until_gone(record: ProcessRecord) -> None:
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + _SECONDS * slower()
     while record.alive():
         assert time.monotonic() < end, "it is still there"
         time.sleep(0.02)

@@ -22,6 +22,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.supervision import fork_server
+from tests.patience import slower
 from tests.session.conftest import HONEST, command, wait_for
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def server(home: Path) -> Iterator[ProcessRecord]:
 
 
 def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + _SECONDS * slower()
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)

@@ -20,6 +20,7 @@ from golem_launcher import paths
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension import caretaker, caretaking
 from golem_launcher.session.suspension.wake_desk import WakeDesk
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,7 +65,7 @@ def ask(url: str, host: str = "") -> tuple[int, str]:
 
 
 def wait(url: str, *, answers: bool) -> None:
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + _SECONDS * slower()
     while time.monotonic() < end:
         try:
             ask(url)
@@ -106,7 +107,7 @@ def test_one_process_answers_for_all_and_goes_with_the_last(sessions: Path) -> N
     first, second = park(sessions, "first"), park(sessions, "second")
     wait(first, answers=True)
     wait(second, answers=True)
-    end = time.monotonic() + _SECONDS
+    end = time.monotonic() + _SECONDS * slower()
     while len(caretakers(sessions)) > 1 and time.monotonic() < end:  # one that came second leaves at once
         time.sleep(0.05)
     (process,) = caretakers(sessions)

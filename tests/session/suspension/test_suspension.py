@@ -42,6 +42,7 @@ from golem_launcher.session.suspension import caretaking, suspension, wake_desk
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session_state import MachineState, SessionState
 from tests.access.squatter import squatter
+from tests.patience import slower
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.suspension.test_caretaker import caretakers, free_address, wait
@@ -432,7 +433,7 @@ def test_that_another_program_has_its_address_is_said(home: Path) -> None:
     assert what is not None
     with socket.create_server(what.place):
         upkeep.tidy()
-        end = time.monotonic() + 30
+        end = time.monotonic() + 30 * slower()
         while not parked_address.is_squatted(directory.path) and time.monotonic() < end:
             time.sleep(0.02)
         told = client.describe(directory)
@@ -662,7 +663,7 @@ def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready, monke
     assert session_directory(name).url() == url
     replaced = [one.state() for one in trash.kept() if one.name.startswith(name)]
     assert {(one.stage, one.reason) for one in replaced} == {(Stage.ENDED, suspension.REPLACED)}
-    end = time.monotonic() + 10
+    end = time.monotonic() + 10 * slower()
     while time.monotonic() < end and get(url)[0] != 200:
         time.sleep(0.2)
     assert get(url)[0] == 200

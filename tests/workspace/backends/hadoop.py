@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import slower
+
 _VERSION = "3.4.1"
 _JARS = (
     *(f"org.apache.hadoop:hadoop-client-{part}:{_VERSION}" for part in ("minicluster", "runtime", "api")),
@@ -75,7 +77,7 @@ class Cluster:
         self._starting.join()
         if self._process is None:
             pytest.skip("a real HDFS needs java and, to fetch Hadoop once (90 MB), mvn with a way to Maven Central")
-        end = time.monotonic() + _START_SECONDS
+        end = time.monotonic() + _START_SECONDS * slower()
         while time.monotonic() < end and self._process.poll() is None:
             with contextlib.suppress(OSError, ValueError):
                 assert json.loads((self._directory / "details.json").read_text())["namenode_port"]

@@ -19,6 +19,7 @@ from golem_launcher.agent.kernel_state.pickler import Limits
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.backends.locations import open_location
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 from tests.workspace.backends import hadoop
 from tests.workspace.repository.test_store import FILES, WHOLE, content, save
 
@@ -158,7 +159,7 @@ def real_redis(tmp_path_factory):
         stdout=subprocess.DEVNULL,
     ) as process:
         try:
-            end = time.monotonic() + 10
+            end = time.monotonic() + 10 * slower()
             while not socket.exists() and time.monotonic() < end:
                 time.sleep(0.01)
             yield f"unix://{socket}?db=0"

@@ -20,6 +20,7 @@ from golem_launcher.workspace.repository import entries as listed
 from golem_launcher.workspace.repository import packs
 from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 from tests.workspace.repository.test_store import content, save
 from tests.workspace.test_commands import command
 
@@ -135,7 +136,7 @@ def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monke
     save(open_store(), {"small": b"s", "big.bin": big})
     out = tmp_path / "out"
     process = subprocess.Popen([sys.executable, "-c", _RESTORE, "restore", "work", str(out)], stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 60
+    end = time.monotonic() + 60 * slower()
     while not any(path.stat().st_size for path in out.glob("*/big.bin")):
         assert time.monotonic() < end
         assert process.poll() is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import site
 import socket
 import sys
 
@@ -45,6 +46,9 @@ def settle(root: str, volume: str) -> None:
         os.environ["PYTHONUSERBASE"] = user
         os.environ["PIP_USER"] = os.environ["PIP_BREAK_SYSTEM_PACKAGES"] = "1"
         os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
+        site.USER_BASE = site.USER_SITE = None  # as found before the environment changed
+        # A Python that began before there was such a directory never looks there, and kernels import what is new.
+        os.makedirs(site.getusersitepackages(), exist_ok=True)  # noqa: PTH103
 
 
 def for_large_files(root: str, volume: str) -> str:

@@ -70,7 +70,6 @@ def _bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
         reason = done.stderr.strip().splitlines() or ["pip gave no reason"]
         return f"JupyterLab could not be installed for {here}: {reason[-1][:_REASON]}"
     if "PYTHONUSERBASE" in os.environ:
-        site.USER_BASE = site.USER_SITE = None  # as found before the environment changed
         site.addsitedir(site.getusersitepackages())
         importlib.invalidate_caches()
     return ""

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first time, the
 
 
 _INSTALL = """
-import importlib, site, subprocess, zipfile
+import subprocess, zipfile
 wheel = "/tmp/only_a_test-1-py3-none-any.whl"
 with zipfile.ZipFile(wheel, "w") as file:
     file.writestr("only_a_test.py", "def main():\\n    print('from', 'pip')\\n")
@@ -32,8 +32,6 @@ with zipfile.ZipFile(wheel, "w") as file:
     file.writestr(about + "entry_points.txt", "[console_scripts]\\nonly-a-test = only_a_test:main\\n")
     file.writestr(about + "RECORD", "")
 done = subprocess.run(["pip", "install", "--no-index", wheel], capture_output=True, text=True)
-site.addsitedir(site.getusersitepackages())
-importlib.invalidate_caches()
 try:
     import only_a_test
     print(only_a_test.__file__)

@@ -15,6 +15,7 @@ import shutil
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from decimal import Decimal
 from statistics import median, quantiles
@@ -135,7 +136,7 @@ def _hour(page: Page) -> list[dict[str, float]]:
             going.wait()
             number += 1
             recorder.cost(Decimal(number) / 100_000, Decimal(0))
-            recorder.update(usage=Usage(cpu_percent=number % 100, memory_bytes=1_000_000 * (number % 500)))
+            recorder.machine(1, usage=Usage(cpu_percent=number % 100, memory_bytes=1_000_000 * (number % 500)))
 
     def log() -> None:
         number = 0
@@ -144,9 +145,8 @@ def _hour(page: Page) -> list[dict[str, float]]:
             number += 1
             write_lab_log(directory, f"[I 2026-11-21 10:11:12.345 ServerApp] line {number}")
 
-    threads = [threading.Thread(target=live), threading.Thread(target=log)]
-    for thread in threads:
-        thread.start()
+    threads = ThreadPoolExecutor(max_workers=2)
+    living = [threads.submit(live), threads.submit(log)]
     try:
         found = []
         for seconds in (_WARM_UP_SECONDS, _LIFE_SECONDS / 2, _LIFE_SECONDS / 2):
@@ -158,12 +158,14 @@ def _hour(page: Page) -> list[dict[str, float]]:
                 looks.append(_lived(kernel.pid))
             found.append(min(looks, key=lambda look: look["bytes"]))
             going.set()
+        end.set()
+        for one in living:
+            one.result()  # an hour in which nothing happened is none
         return found
     finally:
         end.set()
         going.set()
-        for thread in threads:
-            thread.join()
+        threads.shutdown()
         recorder.close()
         shutil.rmtree(directory.path)  # its supervisor is this process: nobody shall wait for its end
 

@@ -25,6 +25,7 @@ can be put back first, and while that is being started anew.
     POST /put      frames                             {"next": n, "error": "…"}
     POST /take     {"name": "…"}                      the same from a file
     POST /finish   {}                                 {"problems": [[path, reason], …]}
+    POST /packages {}                                 {"requirements": [what the user installed, …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
     POST /lead     {"lab_token": "…"}                 a machine that stood by is used now, by that token

@@ -77,6 +77,26 @@ def test_programs_as_dask_documents_them(notebook, name):
     assert notebook.run(PROGRAMS[name]).strip().split("\n")[-1] == ANSWERS[name]
 
 
+def test_what_the_notebook_installs_is_on_all_workers_and_on_those_that_come_later(session, notebook):
+    imported = (
+        "import importlib\ndef version(): importlib.invalidate_caches(); import cowsay; return cowsay.__version__\n"
+    )
+    notebook.run("%pip install --quiet cowsay==6.1\ncluster.scale(1); client.wait_for_workers(1, timeout=60)")
+    wait_for(session, lambda state: ready_workers(state) == [2])
+    everywhere = (
+        f"{imported}import time\nend = time.monotonic() + 60\n"
+        "while True:\n"
+        "    try: found = client.run(version); break\n"
+        "    except ModuleNotFoundError:\n"
+        "        if time.monotonic() > end: raise\n"
+        "        time.sleep(0.2)\n"
+        "print(sorted(set(found.values())), len(found))"
+    )
+    assert notebook.run(everywhere).strip() == "['6.1'] 1"
+    notebook.run("cluster.scale(2); client.wait_for_workers(2, timeout=90)")
+    assert notebook.run(everywhere).strip() == "['6.1'] 2"
+
+
 def test_nothing_of_dasks_is_unpickled_on_the_users_side(notebook, tmp_path):
     """A result and an exception that leave a file behind wherever they are unpickled: over there, and not here."""
     canary = tmp_path / "canary"

@@ -47,6 +47,7 @@ class WorkspaceRoutes:
             "/put": lambda: service.put(request.body()),
             "/take": with_body(lambda body: service.take(body["name"])),
             "/finish": with_body(lambda _: service.finish()),
+            "/packages": with_body(lambda _: service.packages()),
             "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
             "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
             "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),

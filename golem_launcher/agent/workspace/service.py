@@ -144,6 +144,10 @@ class Service:
             self._restore = None
             return {"problems": restore.problems}
 
+    def packages(self) -> dict[str, Any]:
+        """What the user installed, as requirements."""
+        return {"requirements": self._packages.environment()["requirements"]}
+
     def install(self, requirements: list[str], seconds: float) -> Iterator[Any]:
         """Install packages by pip; what it says, line by line, as the answer to ``/install``."""
         return install(requirements, seconds, self._root, disk.for_large_files(self._root, self._volume))

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.cluster.certificates import Authority
+    from golem_launcher.session.cluster.packages import ClusterPackages
+    from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
     from golem_launcher.session.reporting.recorder import Recorder
 
@@ -106,6 +108,12 @@ class Cluster:
 
         return Authority()
 
+    @cached_property
+    def _packages(self) -> ClusterPackages:
+        from golem_launcher.session.cluster.packages import ClusterPackages  # noqa: PLC0415 - likewise
+
+        return ClusterPackages()
+
     def scaled_by(self, scale: Callable[[int, frozenset[int]], None], numbers: Callable[[], tuple[int, ...]]) -> None:
         """Use ``scale`` from now on to change the number of workers, and ``numbers`` to see which machines there are.
 
@@ -131,8 +139,11 @@ class Cluster:
 
     # What machines are told
 
-    async def lead(self, client: WorkloadClient, address: str) -> None:
-        """Have the head at this ``address`` run the scheduler, and hear what its notebooks ask, until cancelled."""
+    async def lead(self, client: WorkloadClient, endpoint: MachineEndpoint, address: str) -> None:
+        """Have the head at this ``address`` run the scheduler, and hear what its notebooks ask and install.
+
+        Until cancelled.
+        """
         self._scheduler, self._answered = address, -1
         about = {"role": "scheduler", "address": address, "scheduler": address, "name": "scheduler"}
         settings = {**about, **self._authority.certify("scheduler", address)}
@@ -140,11 +151,22 @@ class Cluster:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._keep_told(client, settings))
                 group.create_task(self._heed(client))
+                group.create_task(self._packages.follow(endpoint))
         finally:
             self._scheduler = ""
 
-    async def join(self, client: WorkloadClient, recorder: MachineRecorder, address: str) -> None:
-        """Have the machine at this ``address`` run a worker of the scheduler, wherever that is, until cancelled."""
+    async def join(
+        self, client: WorkloadClient, endpoint: MachineEndpoint, recorder: MachineRecorder, address: str
+    ) -> None:
+        """Have the machine at this ``address`` run a worker of the scheduler, wherever that is, until cancelled.
+
+        It is kept in the head's packages, too.
+        """
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._work(client, recorder, address))
+            group.create_task(self._packages.bring(endpoint, recorder))
+
+    async def _work(self, client: WorkloadClient, recorder: MachineRecorder, address: str) -> None:
         name = f"machine-{recorder.number}"
         own = self._authority.certify(name, address)
         told, trouble, looked = "", "", 0.0

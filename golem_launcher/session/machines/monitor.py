@@ -145,9 +145,10 @@ class Monitor:
         if session.request.choose == "speed":
             followers.append(measure_once(self.client, self._recorder))
         if session.cluster is not None and self._slot.is_head:
-            followers.append(session.cluster.lead(self.client, self._rented.ip))
+            followers.append(session.cluster.lead(self.client, self._slot.endpoint, self._rented.ip))
         elif session.cluster is not None and self._slot.workload is not session.workload:
-            followers.append(session.cluster.join(self.client, self._recorder, self._rented.ip))
+            endpoint = self._slot.endpoint
+            followers.append(session.cluster.join(self.client, endpoint, self._recorder, self._rented.ip))
         if self._slot.is_head:
             followers.append(session.idle.watch(self.client, session.request))
         if self._slot.is_head and not session.network.sleeps_along:

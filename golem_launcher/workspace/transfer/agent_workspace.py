@@ -29,6 +29,7 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
 from golem_launcher.untrusted import LARGEST
 from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.transfer.frames import expected
 from golem_launcher.workspace.transfer.plan import Plan, PlanReader
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
@@ -234,6 +235,11 @@ class AgentWorkspace:
         """End the restore; what could not be put back, and why."""
         found = (await self.ask_with("/finish", b"{}", WORK, most=_MOST_PROBLEMS)).get("problems")
         return [(as_shown(path), as_shown(reason)) for path, reason in found] if are_pairs(found) else []
+
+    async def packages(self) -> tuple[str, ...]:
+        """What the user installed by now, as requirements; a provider's words."""
+        found = read_environment(await self.ask("/packages", {}, PROMPT))
+        return () if found is None else found.requirements
 
     async def install(
         self, requirements: Sequence[str], seconds: float, line: Callable[[str], None]

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _LOOK_SECONDS = 5.0
 """How often the head is asked, and a worker that failed is tried again."""
 _NEWS_SECONDS = 0.25
+_MOST_PACKAGES = 500
+"""Of more than a notebook's user asks for by name, the rest is left out: each is read anew at each change."""
 _MOST_TOLD = 20
 """Sentences of each machine: pip's reasons are a stranger's words, and may be others each time."""
 
@@ -37,10 +39,8 @@ class ClusterPackages:
         """Hear what is installed at the head, until cancelled."""
         async with AgentWorkspace(head.dial_agent, head.token) as agent:
             while True:
-                with contextlib.suppress(
-                    ProviderError, WorkspaceError
-                ):  # the head's monitor says what is wrong with it
-                    self._wanted = await agent.packages()
+                with contextlib.suppress(ProviderError, WorkspaceError):  # its monitor says what is wrong with it
+                    self._wanted = (await agent.packages())[:_MOST_PACKAGES]
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def bring(self, worker: MachineEndpoint, recorder: MachineRecorder) -> None:
@@ -65,6 +65,6 @@ class ClusterPackages:
 async def _brought(agent: AgentWorkspace, wanted: tuple[str, ...]) -> list[str]:
     """Install what a worker lacks; what it has to do without, a sentence each."""
     has = {*await agent.packages()}
-    good, refused = installable(tuple(line for line in wanted if line not in has))
+    good, refused = await asyncio.to_thread(installable, tuple(line for line in wanted if line not in has))
     lacking = [f"{clean_line(line, longest=100)} is not on it, as it is from no package index." for line in refused]
     return [*lacking, *await install(agent, good)]

@@ -11,6 +11,7 @@ scene = bpy.context.scene
 scene.render.engine = "CYCLES"
 scene.cycles.device = "CPU"
 scene.cycles.samples = {samples}
+scene.cycles.use_denoising = False  # Debian's Blender has no denoiser, and stops where a scene asks for one
 scene.render.resolution_x, scene.render.resolution_y = {resolution}
 scene.render.resolution_percentage = 100
 scene.render.use_compositing = {use_compositing}

@@ -81,6 +81,18 @@ class NodeRest:
         """Delete what is at a path."""
         await self._call("DELETE", path, None, seconds, {})
 
+    async def websocket(self, path: str, **options: Any) -> Any:
+        """A websocket at a path, with ``options`` of aiohttp's, whose type differs between its versions."""
+        import aiohttp  # noqa: PLC0415 - see above
+
+        node = self._node
+        try:
+            return await self._http.ws_connect(node.api_url.rstrip("/") + path, headers=_headers(node), **options)
+        except aiohttp.WSServerHandshakeError as error:
+            raise refused(node.api_url, f"a websocket at {path}", error.status, error.message) from None
+        except (TimeoutError, OSError, aiohttp.ClientError) as error:
+            raise silent(node.api_url, error) from None
+
     async def events(self, path: str, *, timeout: float = LONG_POLL, **query: Any) -> list[Any]:
         """The events of a long poll: as soon as there is one, none after ``timeout`` seconds."""
         found = await self.get(path, timeout=timeout, **query)
@@ -191,16 +203,20 @@ def split_url(api_url: str) -> SplitResult:
 
 def understood(api_url: str, call: str, status: int, body: bytes) -> Any:
     """What an answer says: its JSON value, or the exception that it means."""
-    if status == HTTPStatus.UNAUTHORIZED:
-        raise key_refused(api_url)
     if status >= HTTPStatus.BAD_REQUEST:
-        answer = _answer(body)
-        details = answer if isinstance(answer, dict) else {}
-        raise NodeRefused(f"The node refused {call}: {_reason(answer)} ({status}).", status=status, details=details)
+        raise refused(api_url, call, status, _answer(body))
     try:
         return json.loads(body) if body else None
     except (ValueError, RecursionError):
         raise NodeRefused(f"The node answered {call} with something that is no JSON.", status=status) from None
+
+
+def refused(api_url: str, call: str, status: int, answer: Any) -> NodeUnreachable | NodeRefused:
+    """The error for a call that the node refused with this ``answer``."""
+    if status == HTTPStatus.UNAUTHORIZED:
+        return key_refused(api_url)
+    details = answer if isinstance(answer, dict) else {}
+    return NodeRefused(f"The node refused {call}: {_reason(answer)} ({status}).", status=status, details=details)
 
 
 def key_refused(api_url: str) -> NodeUnreachable:

@@ -30,27 +30,26 @@ class RestPublisher:
 
     largest_chunk = SMALL_CHUNK  # yagna takes messages of at most 64 KiB from its websocket
 
-    def __init__(self, http: aiohttp.ClientSession, rest: NodeRest, api_url: str, node_id: str) -> None:
-        self._http = http
+    def __init__(self, rest: NodeRest, node_id: str, resources: contextlib.AsyncExitStack) -> None:
+        """``resources``: what ends with it."""
         self._rest = rest
-        self._sockets = f"{api_url}{_SERVICES}"
+        self._resources = resources
         self.node_id = node_id
         self._served: dict[str, asyncio.Task[None]] = {}
 
     @classmethod
     async def connect(cls, api_url: str, app_key: str) -> RestPublisher:
         """Ask a node who it is; :class:`BusError` when it does not answer or refuses the key."""
-        node = Node(api_url.rstrip("/"), app_key)
-        http = aiohttp.ClientSession(headers={"Authorization": f"Bearer {app_key}"})
-        rest = NodeRest(node, http, seconds=_REST_SECONDS)
-        try:
-            return cls(http, rest, node.api_url, str((await rest.get("/me"))["identity"]))
-        except NodeError as error:
-            await http.close()
-            raise BusError(error.what, "Check its address and key.") from error
-        except (TypeError, KeyError):
-            await http.close()
-            raise BusError(f"What answers at {node.api_url} is not a yagna.", "Check its address.") from None
+        async with contextlib.AsyncExitStack() as resources:
+            node = Node(api_url.rstrip("/"), app_key)
+            rest = await resources.enter_async_context(NodeRest.open(node, seconds=_REST_SECONDS))
+            try:
+                identity = str((await rest.get("/me"))["identity"])
+            except NodeError as error:
+                raise BusError(error.what, "Check its address and key.") from error
+            except (TypeError, KeyError):
+                raise BusError(f"What answers at {node.api_url} is not a yagna.", "Check its address.") from None
+            return cls(rest, identity, resources.pop_all())
 
     @property
     def connected(self) -> bool:
@@ -63,8 +62,8 @@ class RestPublisher:
         body = {"listen": {"on": address, "components": list(service.components)}}
         try:
             await self._rest.post(_SERVICES, body)
-            socket = await self._http.ws_connect(
-                f"{self._sockets}/{_encoded(address)}",
+            socket = await self._rest.websocket(
+                f"{_SERVICES}/{_encoded(address)}",
                 protocols=["gsb+flexbuffers"],
                 max_msg_size=_LARGEST_MESSAGE,
                 heartbeat=_REST_SECONDS,
@@ -74,8 +73,6 @@ class RestPublisher:
             raise BusCallError(error.what, code=packets.CONFLICT if taken else packets.FAILURE) from error
         except NodeUnreachable as error:
             raise BusError(error.what) from error
-        except (TimeoutError, aiohttp.ClientError) as error:
-            raise BusError(f"The node refused to offer a file: {error}.") from error
         self._served[name] = asyncio.ensure_future(_serve(socket, service))
 
     async def withdraw(self, name: str) -> None:
@@ -91,11 +88,11 @@ class RestPublisher:
         """Withdraw all files that are still on offer. Called once."""
         for name in tuple(self._served):
             await self.withdraw(name)
-        await self._http.close()
+        await self._resources.aclose()
 
 
 async def _serve(socket: Any, service: Service) -> None:
-    """Answer the requests of one websocket (aiohttp's, whose type differs between its versions), a few at once."""
+    """Answer the requests of one websocket (aiohttp's), a few at once."""
     turns = asyncio.Semaphore(16)
     tasks: set[asyncio.Task[None]] = set()
 

@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import paths
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Iterator, Mapping, Sequence
@@ -166,6 +168,22 @@ class ProcessRecord:
 
     def _is(self, seen: _Seen) -> bool:
         return abs(seen.started - self.started) < _SAME_START_SECONDS
+
+
+def spawn_ours(
+    argv: Sequence[str],
+    *,
+    log: Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    stdin: int = subprocess.DEVNULL,
+) -> ProcessRecord:
+    """Start a program of ours as :func:`spawn_detached` does, which finds the same files here as this one.
+
+    ``env``: its environment apart from that; this process's by default.
+    """
+    environment = {**(os.environ if env is None else env), **paths.variables()}
+    return spawn_detached(argv, env=environment, log=log, cwd=cwd, stdin=stdin)
 
 
 def spawn_detached(

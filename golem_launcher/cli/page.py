@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from golem_launcher.cli.output import print_json, reports_errors, say
+from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
 from golem_launcher.text import clean_text
 from golem_launcher.ui.server import serve
@@ -28,7 +28,7 @@ def page(
         int | None, typer.Option(min=1, max=65535, help="Port of the page; 8866 or the next free one if not given.")
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser when there is one.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the address as one JSON object.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Serve the launcher page on this computer, until Ctrl-C. Sessions go on without it.
 

@@ -14,7 +14,7 @@ from golem_launcher.access.origin_policy import html_page, leaving_page
 from golem_launcher.events import Progress, Stage, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.session.on_disk import parked_address
-from golem_launcher.session.saving.documents import farewell
+from golem_launcher.session.saving.documents import told_at_end
 from golem_launcher.session.suspension import caretaking
 from golem_launcher.session_state import Saving
 from tests.browser.axe import check_in_both_schemes
@@ -111,7 +111,7 @@ def test_a_session_that_has_ended_says_where_its_files_are(page: Page) -> None:
     directory = suspended(_LONGEST_NAME)
     change(directory, stage=Stage.ENDED, reason="The time was up.", saving=_SAVED)
     state = directory.state()
-    parked_address.park(directory.path, parked_address.farewell(str(state.address), farewell(state)))
+    parked_address.park(directory.path, parked_address.of_ended(str(state.address), told_at_end(state)))
     page.goto(_answered(directory))
     page.get_by_role("heading", name="This session has ended").wait_for()
     page.get_by_text(f"golem-launcher start --resume {_LONGEST_NAME}").wait_for()

@@ -8,12 +8,11 @@ the folder says.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher import modules, paths, processes
+from golem_launcher import modules, processes
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.far_kernel import LabClient
 from golem_launcher.kernel.sync.rounds import Sync
@@ -34,12 +33,8 @@ def leave_to_itself(directory: SessionDirectory, path: Path, place: str) -> None
 
     ``path`` is the folder here, ``place`` its name over there.
     """
-    processes.spawn_detached(
-        modules.command(__name__, directory.name, str(path.resolve()), place),
-        env={**os.environ, **paths.variables()},
-        log=directory.supervisor_log,
-        cwd=directory.path,
-    )
+    command = modules.command(__name__, directory.name, str(path.resolve()), place)
+    processes.spawn_ours(command, log=directory.supervisor_log, cwd=directory.path)
 
 
 class _Ending:

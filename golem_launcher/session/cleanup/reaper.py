@@ -12,12 +12,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, modules, processes
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.on_disk import parked_address
@@ -49,7 +50,7 @@ def at_hand(directory: SessionDirectory) -> Iterator[None]:
     """
     waits, word = os.pipe()  # no program that this process starts has an end of it
     try:
-        _spawn(directory, (*_UNLESS_TOLD, *_command(directory)), stdin=waits)
+        _spawn(directory, [*_UNLESS_TOLD, *_command(directory)], stdin=waits)
     except OSError:
         _LOG.exception("were this process killed, only the next command would close down what it leaves")
     finally:
@@ -85,10 +86,8 @@ def _command(directory: SessionDirectory) -> list[str]:
     return modules.command(__name__, directory.name)
 
 
-def _spawn(directory: SessionDirectory, command: tuple[str, ...] | list[str], **stdin: int) -> None:
-    environment = {**os.environ, **paths.variables()}
-    log, cwd = directory.supervisor_log, directory.path
-    record = processes.spawn_detached(command, env=environment, log=log, cwd=cwd, **stdin)
+def _spawn(directory: SessionDirectory, command: list[str], *, stdin: int = subprocess.DEVNULL) -> None:
+    record = processes.spawn_ours(command, log=directory.supervisor_log, cwd=directory.path, stdin=stdin)
     files.write_json(directory.path / _RECORD, record.to_json())
 
 
@@ -134,7 +133,7 @@ def _close(directory: SessionDirectory) -> None:
     notices.begin(directory, "ended")
     at_hub = before.gate_port is not None  # its pages are told by that
     if before.address is not None and not at_hub and not parked_address.has_left_word(directory.path):
-        parked_address.park(directory.path, parked_address.farewell(before.address, documents.farewell(after)))
+        parked_address.park(directory.path, parked_address.of_ended(before.address, documents.told_at_end(after)))
         caretaking.begin(os.environ)
 
 

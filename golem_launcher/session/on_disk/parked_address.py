@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _FILE = "parked.json"
 CARETAKER = ".caretaker.json"
 """In the directory of all sessions: the caretaker's process, and the names of those at whose addresses it answers."""
-_FAREWELL_SECONDS = 3600.0
+_TOLD_SECONDS = 3600.0
 LEAST_SECONDS = 300.0
 """With less time than that a session is not woken up, unless its user gives it more."""
 
@@ -79,9 +79,9 @@ class ParkedAddress:
         return str(parts.hostname), int(parts.port or 0)
 
 
-def farewell(address: str, told: str) -> ParkedAddress:
+def of_ended(address: str, told: str) -> ParkedAddress:
     """The address of a session that has ended: for an hour it says how."""
-    return ParkedAddress(address, told, time.time() + _FAREWELL_SECONDS)
+    return ParkedAddress(address, told, time.time() + _TOLD_SECONDS)
 
 
 def park(directory: Path, parked: ParkedAddress) -> None:

@@ -7,7 +7,6 @@ process of its own sends, which loads what a session needs not, and keeps no ses
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,12 +74,8 @@ def begin(directory: SessionDirectory, kind: Kind) -> None:
     if not _file().exists():
         return
     try:
-        processes.spawn_detached(
-            modules.command("golem_launcher.session.reporting.notices", directory.name, kind),
-            env={**os.environ, **paths.variables()},
-            log=directory.supervisor_log,
-            cwd=paths.home(),
-        )
+        command = modules.command("golem_launcher.session.reporting.notices", directory.name, kind)
+        processes.spawn_ours(command, log=directory.supervisor_log, cwd=paths.home())
     except OSError:
         _LOG.exception("nobody could be told")
 

@@ -56,12 +56,8 @@ def begin(directory: SessionDirectory) -> None:
         _LOG.info("no trace of the start: %s is not installed", _LIBRARY)
         return
     try:
-        processes.spawn_detached(
-            modules.command("golem_launcher.session.reporting.start_trace", directory.name),
-            env={**os.environ, **paths.variables()},
-            log=directory.supervisor_log,
-            cwd=paths.home(),
-        )
+        command = modules.command("golem_launcher.session.reporting.start_trace", directory.name)
+        processes.spawn_ours(command, log=directory.supervisor_log, cwd=paths.home())
     except OSError:
         _LOG.exception("no trace of the start")
 

@@ -63,7 +63,7 @@ def count(unsaved: int) -> str:
     return counted(unsaved, "open document with unsaved changes", "open documents with unsaved changes")
 
 
-def farewell(state: SessionState, *, suspended: bool = False) -> str:
+def told_at_end(state: SessionState, *, suspended: bool = False) -> str:
     """What is said at its address once the session has ended, or is ``suspended``: lines of text."""
     lines = [state.reason]
     saving = state.saving

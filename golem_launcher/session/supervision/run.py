@@ -226,7 +226,7 @@ class Run:
 
     def say_ended(self, *, suspended: bool) -> None:
         """Tell the pages of JupyterLab that are open in browsers that it is over, or ``suspended``, and why."""
-        words = documents.farewell(self._recorder.state, suspended=suspended)
+        words = documents.told_at_end(self._recorder.state, suspended=suspended)
         self.session.endpoint.documents.end(words, suspended=suspended)
 
     async def close(self) -> str:

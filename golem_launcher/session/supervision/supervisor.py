@@ -151,7 +151,7 @@ class Supervisor:
         state, path = self._recorder.state, self._directory.path
         try:
             if state.stage is not Stage.SUSPENDED and seen_at is not None:
-                parked_address.park(path, parked_address.farewell(seen_at, documents.farewell(state)))
+                parked_address.park(path, parked_address.of_ended(seen_at, documents.told_at_end(state)))
             elif state.stage is not Stage.SUSPENDED:
                 parked_address.leave(path)
             caretaking.begin(self._environment)

@@ -24,12 +24,7 @@ def begin(environment: Mapping[str, str]) -> None:
     """
     sessions = paths.sessions_directory()
     if any(parked_address.everywhere(sessions)) and not _is_at_work(sessions):
-        processes.spawn_detached(
-            modules.command(PROGRAM),
-            env={**environment, **paths.variables()},
-            log=sessions / LOG,
-            cwd=sessions,
-        )
+        processes.spawn_ours(modules.command(PROGRAM), log=sessions / LOG, cwd=sessions, env=environment)
 
 
 def end() -> None:

@@ -17,7 +17,7 @@ from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import place_of
 from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
-from golem_launcher.session.saving.documents import farewell
+from golem_launcher.session.saving.documents import told_at_end
 from golem_launcher.session.saving.saved_work import saves_into
 from golem_launcher.units import coins_at_a_glance, with_coin
 
@@ -58,7 +58,7 @@ def parked_of(state: SessionState, before: ParkedAddress | None) -> ParkedAddres
         lasts_hours=(float(left / price) if price else None) if left > 0 else 0.0,
     )
     address = state.address or (before.address if before is not None else "")
-    return ParkedAddress(address, farewell(state, suspended=True), suspended=suspended)
+    return ParkedAddress(address, told_at_end(state, suspended=True), suspended=suspended)
 
 
 def is_suspended(directory: SessionDirectory) -> bool:

@@ -196,7 +196,7 @@ def _config_path() -> list[str]:
 
 
 def _let_page_end_its_kernel(handler: Any, **_: Any) -> None:
-    """Set the ``_xsrf`` cookie with the page: Voilà's farewell message, which ends the kernel, is refused without."""
+    """Set the ``_xsrf`` cookie with the page: Voilà's last message, which ends the kernel, is refused without."""
     handler.xsrf_token  # noqa: B018 - reading it sets the cookie
 
 

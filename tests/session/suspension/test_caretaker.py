@@ -49,7 +49,7 @@ def park(sessions: Path, name: str, *, address: str = "") -> str:
     """An address that is parked from now on."""
     address = address or free_address()
     (sessions / name).mkdir(exist_ok=True)
-    parked_address.park(sessions / name, parked_address.farewell(address, _TEXT))
+    parked_address.park(sessions / name, parked_address.of_ended(address, _TEXT))
     caretaking.begin(os.environ)
     return address
 
@@ -98,7 +98,7 @@ def test_an_address_says_how_its_session_ended_until_that_is_over(sessions: Path
     assert ask(f"{address}/golem-launcher/farewell", "evil.example") == (403, "")
     assert "secret" not in (sessions / ".caretaker.log").read_text()
 
-    over = replace(parked_address.farewell(address, _TEXT), until=time.time() - 1)
+    over = replace(parked_address.of_ended(address, _TEXT), until=time.time() - 1)
     parked_address.park(sessions / "first", over)
     wait(address, answers=False)
 

@@ -393,7 +393,7 @@ def waits_for_a_lock() -> bool:
 def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -> None:
     directory = suspended()
     directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
-    parked_address.park(directory.path, parked_address.farewell(free_address(), "It is over."))
+    parked_address.park(directory.path, parked_address.of_ended(free_address(), "It is over."))
     client.stop("mine")
     assert [path for path, _ in parked_address.everywhere(home)] == [directory.path]
 

@@ -21,14 +21,14 @@ _ROOT = 0
 _UID_OFFSET = _HEADER.size + 64  # in inet_diag_msg, behind four bytes, the socket's identity and three numbers
 
 
-class Connection(Protocol):
+class HasPeer(Protocol):
     """A transport of asyncio's, or a stream's writer."""
 
     def get_extra_info(self, name: str, /) -> Any:
         """``peername`` and ``sockname`` are asked for."""
 
 
-def is_ours(connection: Connection) -> bool:
+def is_ours(connection: HasPeer) -> bool:
     """Whether the program at the other end runs as the same user, or as root. True where there is no kernel to ask."""
     peer, mine = connection.get_extra_info("peername"), connection.get_extra_info("sockname")
     if peer is None or mine is None:

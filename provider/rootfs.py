@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.image.store import Store
+from golem_launcher.image.store import ImageStore
 
 _SECONDS = 1800
 
@@ -29,7 +29,7 @@ def ensure(variant: str, cache: Path) -> Path:
     if shutil.which("unsquashfs") is None:
         raise Missing("unsquashfs is not installed: sudo apt install squashfs-tools")
     cache.mkdir(parents=True, exist_ok=True)
-    image = Store(cache / "made").make(variant, told=lambda _: None)
+    image = ImageStore(cache / "made").make(variant, told=lambda _: None)
     root = cache / f"{variant}-{image.hash[:16]}"
     if root.is_dir():
         return root

@@ -55,7 +55,7 @@ def _deaf(_: object) -> str:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SaveOutcome:
     """The outcome of asking pages to save."""
 
     pages: int = 0
@@ -131,7 +131,7 @@ class OpenDocuments:
         """How many open documents have unsaved changes, according to their pages."""
         return min(sum(page.unsaved for page in self._pages), MOST_UNSAVED)
 
-    async def save(self, seconds: float) -> Outcome:
+    async def save(self, seconds: float) -> SaveOutcome:
         """Ask every page to save its documents, before a save of the workspace; wait ``seconds`` at most."""
         self._order += 1
         told = set(self._pages)
@@ -142,7 +142,7 @@ class OpenDocuments:
         there = told & self._pages
         silent = [page for page in there if page.saved < self._order]
         unsaved = min(sum(page.unsaved for page in there), MOST_UNSAVED)
-        return Outcome(pages=len(told), silent=len(silent), unsaved=unsaved)
+        return SaveOutcome(pages=len(told), silent=len(silent), unsaved=unsaved)
 
     async def _all_answered(self, told: set[_Page], order: int) -> None:
         while any(page.saved < order for page in told & self._pages):

@@ -66,7 +66,7 @@ class EnterableSession(Protocol):
 
 
 @dataclass(frozen=True)
-class Asked:
+class RequestedTunnel:
     """What the user asks a tunnel command for."""
 
     port: int
@@ -193,7 +193,7 @@ async def _about(address: str, hub_token: str) -> dict[str, Any]:
 
 
 async def open_until_told(
-    way: contextlib.AbstractAsyncContextManager[Way], name: str, asked: Asked, ready: Callable[[Opened], None]
+    way: contextlib.AbstractAsyncContextManager[Way], name: str, asked: RequestedTunnel, ready: Callable[[Opened], None]
 ) -> None:
     """Open what was ``asked`` for and keep it until SIGINT or SIGTERM; ``ready`` is called once it listens.
 

@@ -79,7 +79,7 @@ class VpnPort:
 
 
 @dataclass(frozen=True)
-class Counters:
+class Traffic:
     """What has been carried so far."""
 
     connections: int = 0
@@ -132,10 +132,10 @@ class Vpn:
         """Those of them for which nobody waits any longer, by port."""
         self._cut = asyncio.Event()
         """Set when the provider changes; there is a new one then."""
-        self._ended = Counters()
+        self._ended = Traffic()
 
     @property
-    def counters(self) -> Counters:
+    def counters(self) -> Traffic:
         """Up to now, the connections that still run included."""
         return replace(
             self._ended,

@@ -54,7 +54,7 @@ class Ssh(NamedTuple):
     host_key: str
 
 
-class Workload(NamedTuple):
+class WorkloadConfig(NamedTuple):
     """What the machine was rented for."""
 
     name: str = "JupyterLab"
@@ -90,7 +90,7 @@ class Config(NamedTuple):
     """The workload waits until the agent's server is told that it may start."""
     stands_by: bool = False
     """Nobody uses this machine yet: JupyterLab runs, with a token of its own, and no variables come back in it."""
-    workload: Workload = Workload()
+    workload: WorkloadConfig = WorkloadConfig()
     notebook_cluster: bool = False
     """Whether notebooks here may ask for a Dask cluster's workers."""
     kernel_state: bool = True
@@ -178,14 +178,14 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
 
 
-def _workload(raw: dict[str, Any]) -> Workload:
+def _workload(raw: dict[str, Any]) -> WorkloadConfig:
     value = raw.get("workload")
     if value is None:
-        return Workload()
+        return WorkloadConfig()
     if not isinstance(value, dict):
         raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
     name = _text(value, "name", _NAME, None)
-    return Workload(
+    return WorkloadConfig(
         name,
         _texts(value, "argv"),
         _texts(value, "unsaved"),

@@ -27,7 +27,7 @@ _HEAD = ("provider", "cores", "GiB", "disk", "GPU", "an hour", "in all")
 class Offers(Sequence[scan.Offer]):
     """The machines that fit a request, in the order in which they are taken; in a notebook, a table."""
 
-    def __init__(self, found: scan.Offers, token: str) -> None:
+    def __init__(self, found: scan.ScannedOffers, token: str) -> None:
         self._found = found
         self.token = token
         """What amounts are in."""

@@ -18,7 +18,7 @@ from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 
 if TYPE_CHECKING:
-    from golem_launcher.image.progress import Step
+    from golem_launcher.image.progress import BuildStep
 
 app = typer.Typer(help="Images that sessions run in, made and kept on this computer.", no_args_is_help=True)
 
@@ -47,11 +47,11 @@ def build(
     golem-launcher image build base --name mine
     """
     from golem_launcher.image import upload_estimate
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
 
     told = _Teller()
     try:
-        image = Store().make(variant, name, told=told, again=again)
+        image = ImageStore().make(variant, name, told=told, again=again)
     finally:
         told.close()
     upload = upload_estimate.upload(image.size)
@@ -70,10 +70,10 @@ def list_images(json: Json = False) -> None:  # noqa: FBT002
     Example: golem-launcher image list --json
     """
     from golem_launcher.image import lock, upload_estimate
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
     from golem_launcher.software import SOFTWARE
 
-    images = Store().images()
+    images = ImageStore().images()
     if json:
         print_json([{**image.to_json(), "upload": upload_estimate.upload(image.size).to_json()} for image in images])
         return
@@ -114,9 +114,9 @@ def info(name: str, json: Json = False) -> None:  # noqa: FBT002
     Example: golem-launcher image info base
     """
     from golem_launcher.image import gvmi, upload_estimate
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
 
-    image = Store().find(name)
+    image = ImageStore().find(name)
     settings, upload = gvmi.settings(image.path), upload_estimate.upload(image.size)
     if json:
         print_json({**image.to_json(), "settings": settings, "upload": upload.to_json()})
@@ -143,9 +143,9 @@ def add(
 
     Example: golem-launcher image add my-app.gvmi --name mine
     """
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
 
-    image = Store().add(file, name)
+    image = ImageStore().add(file, name)
     if json:
         print_json(image.to_json())
     else:
@@ -164,15 +164,15 @@ def remove(
     golem-launcher image remove sklearn
     golem-launcher image remove --packages
     """
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
 
     if not names and not packages:
         raise RequestError("No image was named.", "golem-launcher image list shows what there is.")
     for name in names or ():
-        image = Store().remove(name)
+        image = ImageStore().remove(name)
         say(f"{image.name} is removed ({data_size(image.size)}).")
     if packages:
-        say(f"Packages that were kept are removed ({data_size(Store().clean())}).")
+        say(f"Packages that were kept are removed ({data_size(ImageStore().clean())}).")
 
 
 @app.command()
@@ -191,10 +191,10 @@ def push(
     golem-launcher image push base
     """
     from golem_launcher.image.push import push as upload
-    from golem_launcher.image.store import Store
+    from golem_launcher.image.store import ImageStore
     from golem_launcher.market.golem_services import REGISTRY
 
-    image = Store().find(name)
+    image = ImageStore().find(name)
     upload(image, tag, registry_url=REGISTRY.address)
     say(f"{image.name} is in the registry. Use it: golem-launcher start --image {tag or image.hash}")
 
@@ -207,7 +207,7 @@ class _Teller:
         self._name = ""
         self._told = 0.0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: BuildStep) -> None:
         now = time.monotonic()
         if step.name == self._name and now - self._told < (0.1 if self._live else _TELL_SECONDS):
             return

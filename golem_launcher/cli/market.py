@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.market.quote import Quote
-    from golem_launcher.market.scan import Offer, Offers
+    from golem_launcher.market.scan import Offer, ScannedOffers
     from golem_launcher.request import LaunchRequest
 
 _SECONDS_PER_HOUR = 3600
@@ -196,7 +196,7 @@ def _quote_lines(found: Quote) -> list[str]:
     ]
 
 
-def _as_json(found: Offers) -> dict[str, Any]:
+def _as_json(found: ScannedOffers) -> dict[str, Any]:
     return {
         "fitting": [_offer_json(offer) for offer in found.fitting],
         "others": [_offer_json(offer) for offer in found.others],
@@ -230,7 +230,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
     }
 
 
-def _show(found: Offers, request: LaunchRequest, *, everything: bool) -> None:
+def _show(found: ScannedOffers, request: LaunchRequest, *, everything: bool) -> None:
     token = NETWORKS[request.network].token
     shown = (*found.fitting, *found.others) if everything else found.fitting
     if shown:

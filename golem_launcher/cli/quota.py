@@ -17,7 +17,7 @@ from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import coins, number
 
 if TYPE_CHECKING:
-    from golem_launcher.hub_spawner.account import Account
+    from golem_launcher.hub_spawner.account import UserAccount
     from golem_launcher.hub_spawner.quotas import Quota, Quotas
     from golem_launcher.hub_spawner.users import HubUser
 
@@ -139,7 +139,7 @@ def _most(figure: Decimal | int | None) -> str:
     return "" if figure is None else number(Decimal(figure))
 
 
-def _row(user: HubUser, quota: Quota, account: Account) -> tuple[str, ...]:
+def _row(user: HubUser, quota: Quota, account: UserAccount) -> tuple[str, ...]:
     return (
         user.name,
         ", ".join(user.groups),
@@ -156,7 +156,7 @@ def _of(held: str, most: Decimal | int | None) -> str:
     return held if most is None else f"{held} of {number(Decimal(most))}"
 
 
-def _as_json(user: HubUser, quota: Quota, account: Account) -> dict[str, Any]:
+def _as_json(user: HubUser, quota: Quota, account: UserAccount) -> dict[str, Any]:
     return {
         "user": user.name,
         "groups": user.groups,

@@ -89,7 +89,7 @@ def tunnel(
         raise AccessError("A hub's server may have several sessions.", "Name one with --session.")
     else:
         way, name = tunnels.through_hub(name, session, _hub_token()), session
-    asked = tunnels.Asked(port=port, remote_port=remote_port, endpoint=endpoint, listen=listen)
+    asked = tunnels.RequestedTunnel(port=port, remote_port=remote_port, endpoint=endpoint, listen=listen)
 
     def ready(opened: tunnels.Opened) -> None:
         if as_json:

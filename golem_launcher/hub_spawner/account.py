@@ -21,7 +21,7 @@ _HOUR = Decimal(3600)
 
 
 @dataclass(frozen=True)
-class Account:
+class UserAccount:
     """How a user stands in a month (UTC), in one coin."""
 
     spent: Decimal = Decimal(0)
@@ -35,13 +35,13 @@ class Account:
     gpus: int = 0
 
 
-def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
+def account(user: HubUser, token: str, now: datetime | None = None) -> UserAccount:
     """The user's account. Servers begun in an earlier month count once they run into this one only by what they hold.
 
     Raises ``LauncherError`` or ``OSError`` where what a server cost can't be read: nobody knows then what is left.
     """
     month = (now or datetime.now(UTC)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    total = Account()
+    total = UserAccount()
     with paths.home_of(user.home):
         every = all_sessions()
         for directory in every.directories:
@@ -51,13 +51,13 @@ def account(user: HubUser, token: str, now: datetime | None = None) -> Account:
     return total
 
 
-def _with_session(total: Account, directory: SessionDirectory, token: str, month: datetime) -> Account:
+def _with_session(total: UserAccount, directory: SessionDirectory, token: str, month: datetime) -> UserAccount:
     state = directory.state()
     if leftovers.cost_is_known(directory, state):
         return _with_bill(total, bill_of(directory), token, month)
     request = directory.request()
     bill = bill_of(directory)
-    return Account(
+    return UserAccount(
         spent=total.spent,
         set_aside=total.set_aside + (bill.budget if bill.token == token else 0),
         hours=total.hours + max(request.hours, _hours(bill)),
@@ -66,11 +66,11 @@ def _with_session(total: Account, directory: SessionDirectory, token: str, month
     )
 
 
-def _with_bill(total: Account, bill: Bill, token: str, month: datetime) -> Account:
+def _with_bill(total: UserAccount, bill: Bill, token: str, month: datetime) -> UserAccount:
     if bill.created_at < month:
         return total
     cost = bill.cost if bill.token == token else Decimal(0)
-    return Account(total.spent + cost, total.set_aside, total.hours + _hours(bill), total.machines, total.gpus)
+    return UserAccount(total.spent + cost, total.set_aside, total.hours + _hours(bill), total.machines, total.gpus)
 
 
 def _hours(bill: Bill) -> Decimal:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.hub_spawner import quotas, users
-from golem_launcher.hub_spawner.account import Account, account
+from golem_launcher.hub_spawner.account import UserAccount, account
 from golem_launcher.hub_spawner.quotas import Quota
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
@@ -33,7 +33,7 @@ class UserLine:
 
     user: HubUser
     quota: Quota
-    account: Account | None
+    account: UserAccount | None
     """``None`` where it can't be read: the user can start nothing then."""
     problem: str = ""
     """Why."""
@@ -48,11 +48,11 @@ class GroupLine:
     quota: Quota
     """What is said of each member."""
     members: int
-    account: Account
+    account: UserAccount
 
 
 @dataclass(frozen=True)
-class Server:
+class RunningServer:
     """A server that runs."""
 
     user: HubUser
@@ -66,23 +66,23 @@ class Server:
 
 
 @dataclass(frozen=True)
-class Overview:
+class HubOverview:
     """All of it at a moment."""
 
     token: str
     """The coin in which money is counted."""
     users: tuple[UserLine, ...]
     groups: tuple[GroupLine, ...]
-    servers: tuple[Server, ...]
+    servers: tuple[RunningServer, ...]
 
 
-def read(network: str) -> Overview:
+def read(network: str) -> HubOverview:
     """How everything is now, in the coin of a network. Raises ``LauncherError`` when the quotas can't be read."""
     said, token = quotas.read(), token_of(network)
     known = tuple(users.known())
     lines = tuple(_line(user, said.of(user), token) for user in known)
     servers = tuple(server for user in known for server in _servers(user))
-    return Overview(token, lines, tuple(_groups(said, lines)), servers)
+    return HubOverview(token, lines, tuple(_groups(said, lines)), servers)
 
 
 def end(slug: str, name: str) -> None:
@@ -114,25 +114,25 @@ def _groups(said: Quotas, lines: tuple[UserLine, ...]) -> Iterator[GroupLine]:
         yield GroupLine(name, said.groups.get(name, Quota()), len(members), _together(members))
 
 
-def _together(lines: tuple[UserLine, ...]) -> Account:
+def _together(lines: tuple[UserLine, ...]) -> UserAccount:
     accounts = [line.account for line in lines if line.account is not None]
-    return Account(
-        spent=sum((one.spent for one in accounts), Account.spent),
-        set_aside=sum((one.set_aside for one in accounts), Account.set_aside),
-        hours=sum((one.hours for one in accounts), Account.hours),
+    return UserAccount(
+        spent=sum((one.spent for one in accounts), UserAccount.spent),
+        set_aside=sum((one.set_aside for one in accounts), UserAccount.set_aside),
+        hours=sum((one.hours for one in accounts), UserAccount.hours),
         machines=sum(one.machines for one in accounts),
         gpus=sum(one.gpus for one in accounts),
     )
 
 
-def _servers(user: HubUser) -> Iterator[Server]:
+def _servers(user: HubUser) -> Iterator[RunningServer]:
     with paths.home_of(user.home):
         for directory in _running():
             try:
                 state, request = directory.state(), directory.request()
             except LauncherError:
                 continue  # it is being made, or is damaged, which the user's account says
-            yield Server(user, state, request.gpus * len(state.machines_in_use))
+            yield RunningServer(user, state, request.gpus * len(state.machines_in_use))
 
 
 def _running() -> Iterator[SessionDirectory]:

@@ -12,13 +12,13 @@ from golem_launcher.units import coins, counted, duration, number
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from golem_launcher.hub_spawner.overview import GroupLine, Overview, Server, UserLine
+    from golem_launcher.hub_spawner.overview import GroupLine, HubOverview, RunningServer, UserLine
     from golem_launcher.hub_spawner.quotas import Quota
 
 _TITLE = "Servers and spending"
 
 
-def page(overview: Overview, *, prefix: str, hub: str, xsrf: str, told: str = "") -> str:
+def page(overview: HubOverview, *, prefix: str, hub: str, xsrf: str, told: str = "") -> str:
     """The page. ``prefix``: the path below which it answers; ``hub``: the hub's own; ``xsrf``: what a form sends along.
 
     ``told``: what became of what was asked for, in a sentence.
@@ -81,7 +81,7 @@ def _row(row: Sequence[str], kinds: Sequence[str]) -> str:
     return f'<tr><th scope="row">{_text(row[0])}</th>{"".join(cells)}</tr>'
 
 
-def _server(server: Server, prefix: str, xsrf: str, now: datetime) -> tuple[str, ...]:
+def _server(server: RunningServer, prefix: str, xsrf: str, now: datetime) -> tuple[str, ...]:
     state = server.state
     saved = None if state.saving is None else state.saving.saved_at
     return (
@@ -99,7 +99,7 @@ def _server(server: Server, prefix: str, xsrf: str, now: datetime) -> tuple[str,
     )
 
 
-def _end(server: Server, prefix: str, xsrf: str) -> str:
+def _end(server: RunningServer, prefix: str, xsrf: str) -> str:
     """What ends it, by a second press."""
     whose = f"{server.user.name}'s server {server.state.name}"
     hidden = {"_xsrf": xsrf, "user": server.user.home.name, "server": server.state.name}

@@ -17,7 +17,7 @@ from golem_launcher.units import coins, counted, number
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.hub_spawner.account import Account
+    from golem_launcher.hub_spawner.account import UserAccount
     from golem_launcher.hub_spawner.users import HubUser
     from golem_launcher.request import LaunchRequest
 
@@ -88,7 +88,7 @@ def write(quotas: Quotas) -> None:
     files.write_atomic(_path(), quotas.model_dump_json(indent=1, exclude_none=True).encode())
 
 
-def check(quota: Quota, account: Account, request: LaunchRequest, token: str) -> None:
+def check(quota: Quota, account: UserAccount, request: LaunchRequest, token: str) -> None:
     """Refuse a request that goes beyond what a user may have. Raises ``BudgetError``, in words for the user."""
     machines, gpus = request.most_machines, request.gpus * request.most_machines
     _check_held("machine", quota.machines, account.machines, machines)

@@ -14,10 +14,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.image.store import Store
+from golem_launcher.image.store import ImageStore
 
 if TYPE_CHECKING:
-    from golem_launcher.image.progress import Step
+    from golem_launcher.image.progress import BuildStep
 
 _TELL_SECONDS = 0.5
 
@@ -33,7 +33,7 @@ class _Teller:
     def __init__(self) -> None:
         self._name, self._at = "", 0.0
 
-    def __call__(self, step: Step) -> None:
+    def __call__(self, step: BuildStep) -> None:
         now = time.monotonic()
         if step.name != self._name or now - self._at > _TELL_SECONDS:
             self._name, self._at = step.name, now
@@ -45,7 +45,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        Store().make(sys.argv[1], told=_Teller())
+        ImageStore().make(sys.argv[1], told=_Teller())
     except LauncherError as error:
         _say({"what": error.what, "remedy": error.remedy})
         return 1

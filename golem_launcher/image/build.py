@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from golem_launcher.errors import ImageError
 from golem_launcher.image import debian, debian_mirrors, gvmi, wheels
 from golem_launcher.image.file_contents import FileContents
-from golem_launcher.image.progress import Step
+from golem_launcher.image.progress import BuildStep
 from golem_launcher.image.squashfs import write_squashfs
-from golem_launcher.image.tree import Tree, directory
+from golem_launcher.image.tree import ImageTree, directory
 from golem_launcher.image.trim import trim
 from golem_launcher.units import data_size
 
@@ -31,7 +31,7 @@ _MORE_ROOM: Final = 12 << 30
 """Bytes of the disk that the making takes: for packages, for their contents, for the image."""
 
 
-def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None]) -> None:
+def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[BuildStep], None]) -> None:
     """Make the image that a lock describes, into a file; the same bytes on every computer.
 
     ``downloads`` keeps Debian's packages for the next time. ``told`` is told each step, about twice a second or more
@@ -41,29 +41,29 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[Step], None
     _check_room(downloads.parent, _ROOM.get(lock.variant, _MORE_ROOM))
     with tempfile.TemporaryDirectory(prefix="wheels-", dir=out.parent) as scratch:
         packages = debian_mirrors.fetch(
-            lock, downloads, progress=lambda done, total: told(Step("Fetching Debian's packages", done, total))
+            lock, downloads, progress=lambda done, total: told(BuildStep("Fetching Debian's packages", done, total))
         )
         name = "Fetching Python packages"
         wheels.fetch(
             lock.python,
             Path(scratch),
-            progress=lambda done, total: told(Step(name, done, total, "packages")),
+            progress=lambda done, total: told(BuildStep(name, done, total, "packages")),
         )
         contents = FileContents(out.parent)
         try:
-            tree = Tree(contents)
+            tree = ImageTree(contents)
             files, name = [packages[package] for package in lock.debian], "Unpacking Debian's packages"
-            debian.lay(files, tree, progress=lambda done: told(Step(name, done, len(files), "packages")))
+            debian.lay(files, tree, progress=lambda done: told(BuildStep(name, done, len(files), "packages")))
             found = sorted(Path(scratch).iterdir())
             for number, wheel in enumerate(found):
-                told(Step("Installing Python packages", number, len(found), "packages"))
+                told(BuildStep("Installing Python packages", number, len(found), "packages"))
                 wheels.lay(wheel, tree)
             for path in SETTINGS["Volumes"]:
                 tree.put(path.strip("/"), directory())
             trim(tree)
             with out.open("wb") as file:
                 write_squashfs(
-                    tree, file, when=lock.when, progress=lambda done, total: told(Step("Packing", done, total))
+                    tree, file, when=lock.when, progress=lambda done, total: told(BuildStep("Packing", done, total))
                 )
                 gvmi.append(file, SETTINGS)
         finally:

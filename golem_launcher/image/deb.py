@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from golem_launcher.image.tree import Inode, Tree
+    from golem_launcher.image.tree import ImageTree, Inode
 
 _MAGIC: Final = b"!<arch>\n"
 _HEADER: Final = 60
@@ -42,7 +42,7 @@ class Deb:
     """All that it laid into the tree, as dpkg lists it."""
 
 
-def unpack(path: Path, tree: Tree) -> Deb:
+def unpack(path: Path, tree: ImageTree) -> Deb:
     """Lay a package's files into the tree; none of its scripts runs. Blocking. Raises ``ImageError``."""
     control: dict[str, bytes] = {}
     paths: list[str] = []
@@ -83,7 +83,7 @@ def _control(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
             yield member.name.removeprefix("./"), source.read()
 
 
-def _lay(archive: tarfile.TarFile, tree: Tree) -> Iterator[str]:
+def _lay(archive: tarfile.TarFile, tree: ImageTree) -> Iterator[str]:
     for member in archive:
         path = member.name.removeprefix("./").strip("/")
         if path:
@@ -91,7 +91,7 @@ def _lay(archive: tarfile.TarFile, tree: Tree) -> Iterator[str]:
         yield f"/{path}" if path not in {"", "."} else "/."
 
 
-def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: Tree) -> Inode:
+def _entry(archive: tarfile.TarFile, member: tarfile.TarInfo, tree: ImageTree) -> Inode:
     mode = stat.S_IMODE(member.mode)
     if member.isdir():
         return directory(mode, uid=member.uid, gid=member.gid)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.image.deb import Deb
-    from golem_launcher.image.tree import Tree
+    from golem_launcher.image.tree import ImageTree
 
 _LINKS: Final = {
     "bin": "usr/bin", "sbin": "usr/sbin", "lib": "usr/lib", "lib64": "usr/lib64",
@@ -58,7 +58,7 @@ _COPIED: Final = {
 }
 
 
-def lay(packages: Iterable[Path], tree: Tree, *, progress: Callable[[int], None]) -> None:
+def lay(packages: Iterable[Path], tree: ImageTree, *, progress: Callable[[int], None]) -> None:
     """Unpack the packages and configure them. ``progress`` is told how many are done. Blocking; ``ImageError``."""
     for name, target in _LINKS.items():
         tree.put(target.strip("/"), directory())
@@ -75,7 +75,7 @@ def lay(packages: Iterable[Path], tree: Tree, *, progress: Callable[[int], None]
     _dpkg(tree, installed)
 
 
-def _base_files(tree: Tree) -> None:
+def _base_files(tree: ImageTree) -> None:
     """base-files, libc-bin, debianutils, openssh-server (by ucf), python3."""
     for path, source in _COPIED.items():
         tree.write(path, tree.read(source))
@@ -92,7 +92,7 @@ def _base_files(tree: Tree) -> None:
     tree.write("etc/python3/debian_config", "[DEFAULT]\nbyte-compile = standard\n")
 
 
-def _accounts(tree: Tree) -> None:
+def _accounts(tree: ImageTree) -> None:
     """base-passwd, passwd (shadow files), openssh-server, openssh-client, apt."""
     passwd = tree.read("usr/share/base-passwd/passwd.master").decode()
     group = tree.read("usr/share/base-passwd/group.master").decode()
@@ -107,7 +107,7 @@ def _accounts(tree: Tree) -> None:
     tree.write("etc/gshadow", "".join(f"{name}:*::\n" for name in groups), 0o640, gid=_SHADOW_GROUP)
 
 
-def _alternatives(tree: Tree) -> None:
+def _alternatives(tree: ImageTree) -> None:
     """``update-alternatives`` of mawk, less, nano, debianutils."""
     for name, program in _ALTERNATIVES.items():
         if tree.get(program) is None:
@@ -116,7 +116,7 @@ def _alternatives(tree: Tree) -> None:
         tree.put(f"usr/bin/{name}", link(f"/etc/alternatives/{name}"))
 
 
-def _pam(tree: Tree) -> None:
+def _pam(tree: ImageTree) -> None:
     """libpam-runtime's ``pam-auth-update``, with the one module that there is."""
     for kind in ("auth", "account", "password", "session", "session-noninteractive"):
         of = kind.partition("-")[0]
@@ -126,7 +126,7 @@ def _pam(tree: Tree) -> None:
         tree.write(f"etc/pam.d/common-{kind}", re.sub(r"^\$\w+_additional$", more, text, flags=re.MULTILINE))
 
 
-def _certificates(tree: Tree) -> None:
+def _certificates(tree: ImageTree) -> None:
     """ca-certificates' ``update-ca-certificates``: all authorities in one file."""
     above = "usr/share/ca-certificates/"
     names = sorted(path.removeprefix(above) for path, entry in tree if path.startswith(above) and entry.is_file)
@@ -138,7 +138,7 @@ def _certificates(tree: Tree) -> None:
         tree.put(f"etc/ssl/certs/{pem}", link(f"/{above}{name}"))
 
 
-def _dpkg(tree: Tree, installed: Iterable[Deb]) -> None:
+def _dpkg(tree: ImageTree, installed: Iterable[Deb]) -> None:
     """What dpkg remembers of a package that it installed."""
     status = []
     for package in installed:
@@ -165,7 +165,7 @@ def _dpkg(tree: Tree, installed: Iterable[Deb]) -> None:
     tree.write("etc/apt/sources.list", _SOURCES)
 
 
-def _conffiles(package: Deb, tree: Tree) -> str:
+def _conffiles(package: Deb, tree: ImageTree) -> str:
     paths = package.control.get("conffiles", b"").decode().split("\n")
     known = [path for path in paths if path.startswith("/") and tree.get(path) is not None]
     if not known:

@@ -8,7 +8,7 @@ from golem_launcher.units import data_size_of
 
 
 @dataclass(frozen=True)
-class Step:
+class BuildStep:
     """How far the making is. A step's own amount is in ``unit``; 0 of 0 when it can't be known."""
 
     name: str

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 from golem_launcher.errors import ImageError, RequestError
 
 if TYPE_CHECKING:
-    from golem_launcher.image.store import Image
+    from golem_launcher.image.store import OwnImage
 
 TAG: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+:[\w.-]+")
 _PROGRAM: Final = "gvmkit-build"
 
 
-def push(image: Image, tag: str, *, registry_url: str) -> None:
+def push(image: OwnImage, tag: str, *, registry_url: str) -> None:
     """Upload an image under a tag, or without one (empty: it is then known by its hash), with the program's progress.
 
     The program asks for the login on the terminal, or takes ``REGISTRY_USER`` and ``REGISTRY_TOKEN``. Blocking.

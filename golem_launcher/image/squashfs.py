@@ -1,4 +1,4 @@
-"""Writes a squashfs (version 4.0, zstd) from a :class:`~golem_launcher.image.tree.Tree`.
+"""Writes a squashfs (version 4.0, zstd) from a :class:`~golem_launcher.image.tree.ImageTree`.
 
 PyPI has readers of the format but no writer, so this is one: files, directories and symbolic links, which is all
 that an image has. The same tree makes the same bytes on every computer. The format is that of Linux's ``fs/squashfs``
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from golem_launcher.image.file_contents import Span
-    from golem_launcher.image.tree import Inode, Tree
+    from golem_launcher.image.tree import ImageTree, Inode
 
 BLOCK: Final = 256 * 1024
 """Bytes that are compressed at once: larger ones take less room, and more time for each small file that is read."""
@@ -60,7 +60,7 @@ class _Placed:
     offset: int = 0
 
 
-def write_squashfs(tree: Tree, out: IO[bytes], *, when: int, progress: Callable[[int, int], None]) -> None:
+def write_squashfs(tree: ImageTree, out: IO[bytes], *, when: int, progress: Callable[[int, int], None]) -> None:
     """Write the tree to an empty file, each inode's time being ``when`` (seconds since 1970).
 
     ``progress`` is told the bytes of content done and in all; what it raises ends the work. Blocking, and busy on all
@@ -136,7 +136,7 @@ def _compressed(block: bytes) -> bytes:
     return small if len(small) < len(block) else block
 
 
-def _write_contents(tree: Tree, blocks: _Blocks, progress: Callable[[int, int], None]) -> dict[Span, _Placed]:
+def _write_contents(tree: ImageTree, blocks: _Blocks, progress: Callable[[int, int], None]) -> dict[Span, _Placed]:
     """Write each content once; where it lies."""
     spans = list(dict.fromkeys(inode.content for _, inode in tree if inode.is_file and inode.content != EMPTY))
     total, done = sum(span.size for span in spans), 0
@@ -201,7 +201,7 @@ class _Metadata:
 class _Inodes:
     """The tables of inodes and of directories: what a directory holds is written before it, the root last."""
 
-    def __init__(self, tree: Tree, placed: dict[Span, _Placed], when: int) -> None:
+    def __init__(self, tree: ImageTree, placed: dict[Span, _Placed], when: int) -> None:
         self._placed = placed
         self._when = when
         self._children: dict[str, list[tuple[bytes, str]]] = {}

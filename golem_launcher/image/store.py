@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from golem_launcher import clock, files, paths
 from golem_launcher.errors import ImageError, RequestError
 from golem_launcher.image import gvmi, lock
-from golem_launcher.image.progress import Step
+from golem_launcher.image.progress import BuildStep
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Image:
+class OwnImage:
     """One image on this computer."""
 
     name: str
@@ -58,26 +58,26 @@ class Image:
         return {**asdict(self), "path": str(self.path), "made": self.made.isoformat(), "current": self.current}
 
 
-class Store:
+class ImageStore:
     """Images by name. Every method blocks; what processes do at once does no harm."""
 
     def __init__(self, directory: Path | None = None) -> None:
         """In the launcher's own directory, unless another is named."""
         self._directory = directory or paths.shared_home() / "images"
 
-    def images(self) -> list[Image]:
+    def images(self) -> list[OwnImage]:
         """All of them, by name."""
         found = (self.get(path.stem) for path in sorted(self._directory.glob("*.json")))
         return [image for image in found if image is not None]
 
-    def get(self, name: str) -> Image | None:
+    def get(self, name: str) -> OwnImage | None:
         """The image of that name, when it is there whole."""
         if not NAME.fullmatch(name):
             return None
         value: Any = files.read_json(self._directory / f"{name}.json")
         try:
             path = self._directory / f"{value['hash']}{_SUFFIX}"
-            image = Image(
+            image = OwnImage(
                 name, str(value["hash"]), int(value["size"]), datetime.fromisoformat(value["made"]),
                 str(value["variant"]), str(value["recipe"]), path,
             )  # fmt: skip
@@ -85,7 +85,7 @@ class Store:
             return None
         return image if path.is_file() and path.stat().st_size == image.size else None
 
-    def find(self, name: str) -> Image:
+    def find(self, name: str) -> OwnImage:
         """The same, or an error that says what there is. Raises ``RequestError``."""
         image = self.get(name)
         if image is not None:
@@ -98,7 +98,7 @@ class Store:
             field="image",
         )
 
-    def make(self, variant: str, name: str = "", *, told: Callable[[Step], None], again: bool = False) -> Image:
+    def make(self, variant: str, name: str = "", *, told: Callable[[BuildStep], None], again: bool = False) -> OwnImage:
         """The image of a variant, made unless it is there as its lock describes it (``again``: all the same).
 
         Whoever comes while it is being made waits for it. ``told`` is told of each step; what it raises, and
@@ -123,7 +123,7 @@ class Store:
                     path.unlink(missing_ok=True)
             return image
 
-    def add(self, path: Path, name: str) -> Image:
+    def add(self, path: Path, name: str) -> OwnImage:
         """Keep a copy of an image that was made elsewhere. Raises ``RequestError``, ``ImageError`` when it is none."""
         gvmi.settings(path)
         name = self._name(name)
@@ -132,7 +132,7 @@ class Store:
             shutil.copyfile(path, copy)
             return self._keep(copy, name, variant="", recipe="")
 
-    def remove(self, name: str) -> Image:
+    def remove(self, name: str) -> OwnImage:
         """Remove an image; a session that serves it goes on. Raises ``RequestError`` when there is none."""
         image = self.find(name)
         with self._alone(lambda _: None):
@@ -158,7 +158,7 @@ class Store:
             )
         return name
 
-    def _keep(self, made: Path, name: str, *, variant: str, recipe: str) -> Image:
+    def _keep(self, made: Path, name: str, *, variant: str, recipe: str) -> OwnImage:
         digest, size = gvmi.image_hash(made), made.stat().st_size
         with made.open("rb") as file:
             os.fsync(file.fileno())
@@ -189,7 +189,7 @@ class Store:
             raise ImageError(what, "Was it removed meanwhile, or is it somebody else's? Try again.") from error
 
     @contextlib.contextmanager
-    def _alone(self, told: Callable[[Step], None]) -> Iterator[None]:
+    def _alone(self, told: Callable[[BuildStep], None]) -> Iterator[None]:
         """While nobody else changes anything here. What somebody who was killed left is removed."""
         paths.private_directory(self._directory)
         path, waited = self._directory / _LOCK_FILE, 0.0
@@ -200,7 +200,7 @@ class Store:
                     break
                 except TimeoutError:
                     waited += _LOOK_SECONDS
-                    told(Step("Waiting for another program that makes an image"))
+                    told(BuildStep("Waiting for another program that makes an image"))
                     if waited > _BUSY_SECONDS:
                         raise ImageError("Another program has been making an image for an hour.", "End it.") from None
             for left in self._directory.glob(f"{_SCRATCH}*"):

@@ -63,7 +63,7 @@ def file(content: Span, mode: int = 0o644, *, uid: int = 0, gid: int = 0) -> Ino
     return Inode(stat.S_IFREG | mode, uid, gid, content=content)
 
 
-class Tree:
+class ImageTree:
     """What lies where. A path that leads through a symbolic link is followed, as a kernel would, inside the root."""
 
     def __init__(self, contents: FileContents) -> None:

@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from golem_launcher.image.tree import Inode, Tree
+    from golem_launcher.image.tree import ImageTree, Inode
 
 _PACKAGES = r"usr/local/lib/python3[.0-9]*/dist-packages"
 _UNWANTED: Final = tuple(
@@ -34,7 +34,7 @@ _UNWANTED: Final = tuple(
 _DOCUMENTS: Final = re.compile(r"usr/share/doc/.+")
 
 
-def trim(tree: Tree) -> None:
+def trim(tree: ImageTree) -> None:
     """Remove documentation, caches and other files that no session needs. Called by :mod:`build`, last."""
     tree.drop(_unwanted)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from installer.scripts import ScriptSection
 
-    from golem_launcher.image.tree import Tree
+    from golem_launcher.image.tree import ImageTree
 
 PYTHON: Final = "3.11"
 """Debian 12's."""
@@ -93,7 +93,7 @@ def fetch(lock: Path, directory: Path, *, progress: Callable[[int, int], None]) 
     progress(total, total)
 
 
-def lay(wheel: Path, tree: Tree) -> None:
+def lay(wheel: Path, tree: ImageTree) -> None:
     """Install a wheel into the tree. Blocking. Raises ``ImageError`` for one that makes no sense."""
     try:
         with WheelFile.open(wheel) as source:
@@ -107,7 +107,7 @@ def lay(wheel: Path, tree: Tree) -> None:
 class _IntoTree(SchemeDictionaryDestination):
     """Where ``installer`` puts the files of a wheel: it does all but the writing."""
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: ImageTree) -> None:
         super().__init__(_PLACES, interpreter=_INTERPRETER, script_kind="posix")
         self._tree = tree
 

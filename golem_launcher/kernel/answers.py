@@ -20,7 +20,7 @@ from golem_launcher.kernel.requests import EXECUTE
 if TYPE_CHECKING:
     from golem_launcher.kernel.cell_queue import CellQueue
     from golem_launcher.kernel.clients import Clients
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.requests import Outstanding, Request
 
 _LOG = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Answers:
         self._queue = queue
         self._clients = clients
 
-    async def heard(self, channel: str, message: Message) -> None:
+    async def heard(self, channel: str, message: JupyterMessage) -> None:
         """Called with each of its messages, in their order."""
         request = self._outstanding.of(message)
         if not _may_say(channel, message, request):
@@ -77,7 +77,7 @@ class Answers:
         for request in self._outstanding.all(older_than=_OLD_SECONDS):
             await self._give_up(request, "AnswerLost", "The connection broke, and the answer was lost with it.")
 
-    async def _published(self, message: Message, request: Request | None) -> None:
+    async def _published(self, message: JupyterMessage, request: Request | None) -> None:
         state = ""
         if message.kind == "status":
             state = str(_content(message).get("execution_state"))
@@ -97,13 +97,13 @@ class Answers:
             request.idle = True
             self._outstanding.close_if_answered(request)
 
-    async def _say_what_was_meant(self, message: Message, request: Request) -> None:
+    async def _say_what_was_meant(self, message: JupyterMessage, request: Request) -> None:
         """Below what IPython says of a magic that it does not know: what it was taken for."""
         if _UNKNOWN_MAGIC.search(str(_content(message).get("text", ""))):
             await self._clients.output(request).say(f"Did you mean {request.meant}?", error=True)
             request.meant = ""
 
-    async def _replied(self, message: Message, request: Request) -> None:
+    async def _replied(self, message: JupyterMessage, request: Request) -> None:
         reply = request.reply = _content(message) or dict(_UNREAD)
         if message.kind == "execute_reply":
             message = self._execute_reply(message, request, reply)
@@ -114,7 +114,7 @@ class Answers:
             self._queue.note_failure(request, request.reply)
         self._outstanding.close_if_answered(request)
 
-    def _execute_reply(self, message: Message, request: Request, reply: dict[str, Any]) -> Message:
+    def _execute_reply(self, message: JupyterMessage, request: Request, reply: dict[str, Any]) -> JupyterMessage:
         """The ``reply`` to a cell, without what would do something here."""
         if count := count_of(reply):
             self._queue.count = max(count, self._queue.count) if request.cell else count
@@ -142,7 +142,7 @@ class Answers:
         request.done.set()
 
 
-def _may_say(channel: str, message: Message, request: Request | None) -> bool:
+def _may_say(channel: str, message: JupyterMessage, request: Request | None) -> bool:
     """Whether a kernel says such a thing.
 
     What it publishes is signed here, and read by whoever listens on this computer: anybody could pass off a request
@@ -164,7 +164,7 @@ def _may_come_along(payload: Any) -> bool:
     return isinstance(source, str) and source in _PAYLOADS
 
 
-def _content(message: Message) -> dict[str, Any]:
+def _content(message: JupyterMessage) -> dict[str, Any]:
     """What it says; empty for what is too large, makes no sense, or could not be said again."""
     try:
         content = message.content(most=_LARGEST_REPLY)
@@ -174,6 +174,6 @@ def _content(message: Message) -> dict[str, Any]:
     return content
 
 
-def _for(message: Message, request: Request) -> Message:
+def _for(message: JupyterMessage, request: Request) -> JupyterMessage:
     """An answer to a request of ours as one to the cell that it is a part of."""
     return message if request.cell is None else message.with_parent(request.parent)

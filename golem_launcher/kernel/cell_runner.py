@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.cell_queue import count_of
-from golem_launcher.kernel.cells import Call, Code, meant, split
+from golem_launcher.kernel.cells import Code, CommandCall, meant, split
 from golem_launcher.kernel.commands import table
 from golem_launcher.kernel.output import error_content, error_of
 from golem_launcher.kernel.requests import EXECUTE, Request
@@ -89,7 +89,7 @@ class CellRunner:
         self._queue.note_failure(cell, content)
         await self._clients.tell_state("idle", cell.message)
 
-    async def _outcome(self, cell: Request, parts: list[Code | Call], output: Output) -> dict[str, Any]:
+    async def _outcome(self, cell: Request, parts: list[Code | CommandCall], output: Output) -> dict[str, Any]:
         """Run all parts, unless it is interrupted; the content of the reply."""
         task = self._running = asyncio.ensure_future(self._run_parts(cell, parts, output))
         try:
@@ -102,12 +102,12 @@ class CellRunner:
         await output.fail(*_INTERRUPTED)
         return {"status": "error", **error_content(*_INTERRUPTED)}
 
-    async def _run_parts(self, cell: Request, parts: list[Code | Call], output: Output) -> dict[str, Any]:
+    async def _run_parts(self, cell: Request, parts: list[Code | CommandCall], output: Output) -> dict[str, Any]:
         content: dict[str, Any] = {"status": "ok", "payload": [], "user_expressions": {}}
         try:
             await self._notebook.restored()
             for number, part in enumerate(parts):
-                if isinstance(part, Call):
+                if isinstance(part, CommandCall):
                     await table.run(self._notebook, part, output)
                     if table.COMMANDS[part.name].before_cell and not part.asks:
                         content = await self._run_rest(cell, part.body or "", output)

@@ -23,7 +23,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Call:
+class CommandCall:
     """A command of ours, as a cell calls it."""
 
     name: str
@@ -47,11 +47,11 @@ class Names:
     """Of those of a line that are ours without words alone: with some they are IPython's."""
 
 
-def split(text: str, names: Names) -> list[Code | Call]:
+def split(text: str, names: Names) -> list[Code | CommandCall]:
     """The parts of a cell, in order; Python of blanks and comments alone is left out beside a command."""
     lines = text.splitlines(keepends=True)
     first = next((number for number, line in enumerate(lines) if not _is_empty(line)), len(lines))
-    parts: list[Code | Call] = []
+    parts: list[Code | CommandCall] = []
     code: list[str] = []
     for number, line in enumerate(lines):
         call = _call(line, names)
@@ -62,7 +62,7 @@ def split(text: str, names: Names) -> list[Code | Call]:
             parts.append(Code("".join(code)))
         code = []
         if call.body is not None:
-            return [*parts, Call(call.name, call.words, call.asks, "".join(lines[number + 1 :]))]
+            return [*parts, CommandCall(call.name, call.words, call.asks, "".join(lines[number + 1 :]))]
         parts.append(call)
     if not parts:
         return [Code(text)]
@@ -87,21 +87,21 @@ def meant(text: str, names: Names) -> str:
     return next((found[0] for found in near if found), "")
 
 
-def _call(line: str, names: Names) -> Call | None:
+def _call(line: str, names: Names) -> CommandCall | None:
     if found := _QUESTION.match(line.rstrip("\n")):
-        return Call(found[2], "", asks=True) if found[2] in names.lines | names.cells else None
+        return CommandCall(found[2], "", asks=True) if found[2] in names.lines | names.cells else None
     found = _LINE.match(line)
     if found is None:
         return None
     sign, name, question, rest = found.groups()
     words = _COMMENT.sub("", rest.strip()).strip()
     if question:
-        return Call(name, "", asks=True) if name in names.lines | names.cells and not words else None
+        return CommandCall(name, "", asks=True) if name in names.lines | names.cells and not words else None
     if sign == "%%":
-        return Call(name, words, body="") if name in names.cells else None
+        return CommandCall(name, words, body="") if name in names.cells else None
     if words and name in names.alone:
         return None
-    return Call(name, words) if name in names.lines else None
+    return CommandCall(name, words) if name in names.lines else None
 
 
 def _is_empty(line: str) -> bool:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
 
 _LOG = logging.getLogger(__name__)
 _ROUTERS = ("shell", "control", "stdin")
@@ -58,7 +58,7 @@ class ClientSockets:
         """The session id of messages that we make ourselves."""
         return str(self._session.session)
 
-    def open(self, heard: Callable[[str, list[bytes], Message], None]) -> None:
+    def open(self, heard: Callable[[str, list[bytes], JupyterMessage], None]) -> None:
         """Listen; ``heard`` is called with channel, identities and message for each of a client's."""
         kinds = dict.fromkeys(_ROUTERS, zmq.ROUTER) | {"iopub": zmq.XPUB, "hb": zmq.REP}
         for name, kind in kinds.items():
@@ -85,11 +85,11 @@ class ClientSockets:
             socket.close()
         await asyncio.to_thread(self._context.term)
 
-    async def reply(self, channel: str, identities: list[bytes], message: Message) -> None:
+    async def reply(self, channel: str, identities: list[bytes], message: JupyterMessage) -> None:
         """Send a message to one client."""
         await self._sockets[channel].send_multipart([*identities, *self._signed(message)])
 
-    async def publish(self, message: Message, topic: bytes | None = None) -> None:
+    async def publish(self, message: JupyterMessage, topic: bytes | None = None) -> None:
         """Send a message to all clients. Waits for those that read slowly, for a while."""
         kind = message.kind.encode("utf-8", "replace")
         parts = [topic if topic is not None else b"kernel." + kind, *self._signed(message)]
@@ -108,10 +108,10 @@ class ClientSockets:
         socket.send_multipart(parts, zmq.DONTWAIT)
         socket.setsockopt(zmq.XPUB_NODROP, 1)
 
-    def _signed(self, message: Message) -> list[bytes]:
+    def _signed(self, message: JupyterMessage) -> list[bytes]:
         return [DELIM, self._session.sign(list(message.frames[:4])), *message.frames]
 
-    async def _listen(self, channel: str, heard: Callable[[str, list[bytes], Message], None]) -> None:
+    async def _listen(self, channel: str, heard: Callable[[str, list[bytes], JupyterMessage], None]) -> None:
         socket = self._sockets[channel]
         while True:
             parts = await socket.recv_multipart()

@@ -9,7 +9,7 @@ from golem_launcher.kernel.output import Output
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.client_sockets import ClientSockets
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.requests import Request
 
 
@@ -32,19 +32,19 @@ class Clients:
         kind = request.message.kind.removesuffix("_request") + "_reply"
         await self.forward(request, self._made(kind, content, request.message))
 
-    async def forward(self, request: Request, message: Message, channel: str = "") -> None:
+    async def forward(self, request: Request, message: JupyterMessage, channel: str = "") -> None:
         """Reply with a message of the kernel over there."""
         await self._sockets.reply(channel or request.channel, request.identities, message)
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: JupyterMessage) -> None:
         """Send a message to all clients."""
         await self._sockets.publish(message)
 
-    async def tell_all(self, kind: str, content: dict[str, Any], parent: Message) -> None:
+    async def tell_all(self, kind: str, content: dict[str, Any], parent: JupyterMessage) -> None:
         """Send a message of our own to all clients."""
         await self._sockets.publish(self._made(kind, content, parent))
 
-    async def tell_state(self, state: str, parent: Message | None = None) -> None:
+    async def tell_state(self, state: str, parent: JupyterMessage | None = None) -> None:
         """The kernel is ``busy`` with a request, ``idle`` again, or ``starting``."""
         header = parent.frames[0] if parent is not None else b"{}"
         content = {"execution_state": state}
@@ -54,5 +54,5 @@ class Clients:
         """Where the output of a cell, or of a part of it, goes."""
         return Output(self._sockets.publish, self._sockets.session, request.parent, lines=self._lines)
 
-    def _made(self, kind: str, content: dict[str, Any], parent: Message) -> Message:
+    def _made(self, kind: str, content: dict[str, Any], parent: JupyterMessage) -> JupyterMessage:
         return messages.make(kind, content, session=self._sockets.session, parent=parent.frames[0])

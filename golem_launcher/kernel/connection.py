@@ -16,7 +16,7 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -34,10 +34,10 @@ _MOST_NEWS = 50
 """Lines that the next cell says; a stranger decides how often there are new ones."""
 
 
-class Owner(Protocol):
+class KernelHere(Protocol):
     """The kernel on this side: what a connection tells it."""
 
-    async def heard(self, channel: str, message: Message) -> None:
+    async def heard(self, channel: str, message: JupyterMessage) -> None:
         """The kernel over there sent a message."""
 
     async def lost(self, words: str) -> None:
@@ -54,11 +54,17 @@ class Owner(Protocol):
         """Whether a request waits."""
 
 
-class Connection:
+class SessionConnection:
     """To one session that runs. ``open`` once, then ``leave`` or ``aclose`` once, the latter perhaps after ``part``."""
 
     def __init__(
-        self, directory: SessionDirectory, record: KernelRecord, owner: Owner, *, ends_session: bool, notebook: str = ""
+        self,
+        directory: SessionDirectory,
+        record: KernelRecord,
+        owner: KernelHere,
+        *,
+        ends_session: bool,
+        notebook: str = "",
     ) -> None:
         self.directory = directory
         self.ends_session = ends_session

@@ -28,7 +28,7 @@ from golem_launcher.workload.base import FIRST_PORT
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _LOG = logging.getLogger(__name__)
@@ -154,7 +154,7 @@ class FarKernel:
         lab: LabClient,
         kernel_id: str,
         *,
-        heard: Callable[[str, Message], Awaitable[None]],
+        heard: Callable[[str, JupyterMessage], Awaitable[None]],
         broke: Callable[[], None] = lambda: None,
     ) -> None:
         self.id = kernel_id
@@ -173,7 +173,7 @@ class FarKernel:
         self.connected = asyncio.Event()
         """Set while messages come and go."""
 
-    def send(self, channel: str, message: Message) -> None:
+    def send(self, channel: str, message: JupyterMessage) -> None:
         """Send a message, now or when there is a connection again."""
         self._unsent.append(messages.pack_for_websocket(channel, message))
         self._something.set()
@@ -303,7 +303,7 @@ class FarKernel:
         self._sent = max(self._sent, self._counted)
 
 
-def _says_dead(channel: str, message: Message) -> bool:
+def _says_dead(channel: str, message: JupyterMessage) -> bool:
     """Whether this is Jupyter's word that it starts the kernel no more: what is asked of it is never answered."""
     if channel != "iopub" or message.kind != "status" or message.parent:
         return False

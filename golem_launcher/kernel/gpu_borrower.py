@@ -17,7 +17,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.units import duration, with_coin
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.connection import Connection
+    from golem_launcher.kernel.connection import SessionConnection
     from golem_launcher.kernel.output import Output
     from golem_launcher.session_state import SessionState
 
@@ -28,7 +28,7 @@ class GpuBorrower:
     """Borrows a GPU for one notebook. Call ``borrow`` before each cell that needs one, ``renew`` after it."""
 
     def __init__(self) -> None:
-        self._last: tuple[Connection, dict[str, Any], float] | None = None
+        self._last: tuple[SessionConnection, dict[str, Any], float] | None = None
         """What was borrowed last."""
 
     @property
@@ -45,7 +45,9 @@ class GpuBorrower:
             await asyncio.sleep(_LOOK_SECONDS)
         await connection.caught_up()
 
-    async def borrow(self, connection: Connection, fields: dict[str, Any], seconds: float, output: Output) -> None:
+    async def borrow(
+        self, connection: SessionConnection, fields: dict[str, Any], seconds: float, output: Output
+    ) -> None:
         """Have the session at a machine with a GPU, as ``fields`` of a request say; told in the cell.
 
         It goes back ``seconds`` after the last such cell. Raises ``LauncherError``; it stays where it was then.
@@ -80,7 +82,7 @@ def _changes_machines(state: SessionState) -> bool:
     return state.stage is Stage.RECOVERING or (state.move is not None and state.move.stage == "switching")
 
 
-async def _until_settled(connection: Connection, output: Output) -> None:
+async def _until_settled(connection: SessionConnection, output: Output) -> None:
     """Wait for the end of a move that is under way, back or by the user's own wish: where it leads is not known yet."""
     move = (await connection.state()).move
     if move is not None and not move.over:
@@ -89,7 +91,7 @@ async def _until_settled(connection: Connection, output: Output) -> None:
         await connection.caught_up()
 
 
-async def _until_moved(connection: Connection, number: int, output: Output | None) -> SessionState:
+async def _until_moved(connection: SessionConnection, number: int, output: Output | None) -> SessionState:
     """Follow a move to its end. Raises ``SessionError`` when it failed; the session goes on where it was then."""
     place = output.place() if output is not None else None
     while True:

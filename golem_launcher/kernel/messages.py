@@ -27,7 +27,7 @@ _EMPTY = b"{}"
 
 
 @dataclass(frozen=True)
-class Message:
+class JupyterMessage:
     """One message. ``header`` and ``parent`` are the first two of its frames, read."""
 
     frames: tuple[bytes, ...]
@@ -57,21 +57,21 @@ class Message:
             raise ValueError("a content that is no object")  # noqa: TRY004 - one kind of error for what makes no sense
         return value
 
-    def with_parent(self, header: bytes) -> Message:
+    def with_parent(self, header: bytes) -> JupyterMessage:
         """The same, as an answer to another message."""
         return replace(self, frames=(self.frames[0], header, *self.frames[2:]), parent=json.loads(header))
 
-    def with_content(self, content: dict[str, Any]) -> Message:
+    def with_content(self, content: dict[str, Any]) -> JupyterMessage:
         """The same, saying something else."""
         return replace(self, frames=(*self.frames[:3], _packed(content), *self.frames[4:]))
 
-    def with_header(self, **changes: Any) -> Message:
+    def with_header(self, **changes: Any) -> JupyterMessage:
         """The same with some of its header's fields changed; ``None`` takes one out."""
         header = {key: value for key, value in {**self.header, **changes}.items() if value is not None}
         return replace(self, frames=(_packed(header), *self.frames[1:]), header=header)
 
 
-def read(frames: list[bytes]) -> Message:
+def read(frames: list[bytes]) -> JupyterMessage:
     """The message of these frames, whoever wrote them. Raises ``ValueError``."""
     if len(frames) < _PARTS:
         raise ValueError("too few parts")
@@ -80,10 +80,10 @@ def read(frames: list[bytes]) -> Message:
         raise ValueError("a header that is no object")  # noqa: TRY004
     if not all(isinstance(header.get(name), str) for name in ("msg_id", "msg_type")):
         raise ValueError("a header without its id or type")
-    return Message(tuple(frames), header, parent)
+    return JupyterMessage(tuple(frames), header, parent)
 
 
-def make(kind: str, content: dict[str, Any], *, session: str, parent: bytes = _EMPTY) -> Message:
+def make(kind: str, content: dict[str, Any], *, session: str, parent: bytes = _EMPTY) -> JupyterMessage:
     """A message of our own, as an answer to the message whose header is ``parent``."""
     header = {
         "msg_id": uuid.uuid4().hex,
@@ -93,10 +93,10 @@ def make(kind: str, content: dict[str, Any], *, session: str, parent: bytes = _E
         "date": datetime.now(UTC).isoformat(),
         "version": PROTOCOL_VERSION,
     }
-    return Message((_packed(header), parent, _EMPTY, _packed(content)), header, json.loads(parent))
+    return JupyterMessage((_packed(header), parent, _EMPTY, _packed(content)), header, json.loads(parent))
 
 
-def pack_for_websocket(channel: str, message: Message) -> bytes:
+def pack_for_websocket(channel: str, message: JupyterMessage) -> bytes:
     """The message as one binary frame."""
     name = channel.encode()
     at = 8 * (len(message.frames) + 3)
@@ -107,7 +107,7 @@ def pack_for_websocket(channel: str, message: Message) -> bytes:
     return b"".join((struct.pack(f"<{len(offsets) + 1}Q", len(offsets), *offsets), name, *message.frames))
 
 
-def unpack_from_websocket(data: bytes) -> tuple[str, Message]:
+def unpack_from_websocket(data: bytes) -> tuple[str, JupyterMessage]:
     """Channel and message of a binary frame that a stranger sent. Raises ``ValueError``."""
     count = int.from_bytes(data[:8], "little")
     if not _PARTS + 2 <= count <= _MOST_PARTS or len(data) < 8 * (count + 1):

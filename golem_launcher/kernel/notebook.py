@@ -19,7 +19,7 @@ from golem_launcher.units import coins
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.connection import Connection, Owner
+    from golem_launcher.kernel.connection import KernelHere, SessionConnection
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.kernel.record import Attachment, KernelRecord
@@ -43,7 +43,7 @@ class Notebook:
 
     def __init__(
         self,
-        owner: Owner,
+        owner: KernelHere,
         record: KernelRecord,
         *,
         request: dict[str, Any] | None = None,
@@ -55,7 +55,7 @@ class Notebook:
         """Fields of the next request."""
         self.autoconnect = request is not None
         """Whether a cell connects by itself."""
-        self.connection: Connection | None = None
+        self.connection: SessionConnection | None = None
         self.last: SessionDirectory | None = None
         """The session that it is, or was, connected to."""
         self.here = LocalKernel()
@@ -137,7 +137,7 @@ class Notebook:
             await self.synced.leave()
         await connection.aclose()
 
-    async def _leave(self, connection: Connection) -> None:
+    async def _leave(self, connection: SessionConnection) -> None:
         """Jupyter gives a kernel five seconds to end: first comes what costs."""
         if await connection.part():
             await asyncio.to_thread(_ask_to_stop, connection.directory)
@@ -230,7 +230,7 @@ class Notebook:
         """The session at a glance. Raises ``NotConnected``."""
         return await _card(self.connected())
 
-    def connected(self) -> Connection:
+    def connected(self) -> SessionConnection:
         """The connection. Raises ``NotConnected``."""
         if self.connection is None or self.connection.over:
             why = self.connection.over if self.connection is not None else ""
@@ -246,16 +246,16 @@ class Notebook:
 
     async def _open(
         self, directory: SessionDirectory, kernel_id: str | None, name: str = "", *, ends_session: bool
-    ) -> Connection:
-        from golem_launcher.kernel.connection import Connection
+    ) -> SessionConnection:
+        from golem_launcher.kernel.connection import SessionConnection
 
-        connection = Connection(directory, self.record, self.owner, ends_session=ends_session, notebook=name)
+        connection = SessionConnection(directory, self.record, self.owner, ends_session=ends_session, notebook=name)
         await connection.open(kernel_id)
         self.last = directory
         await asyncio.to_thread(_forget_what_is_over)
         return connection
 
-    async def _wait_for(self, connection: Connection, output: Output) -> None:
+    async def _wait_for(self, connection: SessionConnection, output: Output) -> None:
         place = output.place()
         began = asyncio.get_running_loop().time()
         while not connection.back.is_set():
@@ -305,7 +305,7 @@ def _ask_to_stop(directory: SessionDirectory) -> None:
     client.ask_to_stop(directory, _STOP_SECONDS)
 
 
-async def _card(connection: Connection) -> Shown:
+async def _card(connection: SessionConnection) -> Shown:
     """A session at a glance."""
     state = await connection.state()
     request = await asyncio.to_thread(connection.directory.request)

@@ -18,7 +18,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.kernel.connection import Connection
+    from golem_launcher.kernel.connection import SessionConnection
     from golem_launcher.kernel.record import KernelRecord
 
 GRACE_SECONDS = 600.0
@@ -39,7 +39,7 @@ async def until_orphaned() -> None:
     await asyncio.get_running_loop().create_future()
 
 
-async def is_taken(connection: Connection, record: KernelRecord, told_to_end: asyncio.Event) -> bool:
+async def is_taken(connection: SessionConnection, record: KernelRecord, told_to_end: asyncio.Event) -> bool:
     """Offer a session to other notebooks for a while; whether one took it. No more when ``told_to_end`` is set.
 
     Called once, when the kernel's starter is gone. What is over there stays as it is meanwhile; the connection is to be
@@ -59,7 +59,7 @@ async def is_taken(connection: Connection, record: KernelRecord, told_to_end: as
 
 
 async def _is_taken_before(
-    until: datetime, connection: Connection, record: KernelRecord, told_to_end: asyncio.Event
+    until: datetime, connection: SessionConnection, record: KernelRecord, told_to_end: asyncio.Event
 ) -> bool:
     from golem_launcher.session.on_disk import liveness
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.errors import LauncherError
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
 
 
 _DIGITS = re.compile(r"[\d.,%()]+")
@@ -34,7 +34,7 @@ class Output:
     """
 
     def __init__(
-        self, publish: Callable[[Message], Awaitable[None]], session: str, parent: bytes, *, lines: bool = False
+        self, publish: Callable[[JupyterMessage], Awaitable[None]], session: str, parent: bytes, *, lines: bool = False
     ) -> None:
         self.lines = lines
         self._publish = publish

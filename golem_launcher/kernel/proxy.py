@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.kernel.client_sockets import ClientSockets
-    from golem_launcher.kernel.connection import Owner
+    from golem_launcher.kernel.connection import KernelHere
     from golem_launcher.kernel.far_kernel import FarKernel
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.notebook import Notebook
 
 _LOG = logging.getLogger(__name__)
@@ -39,14 +39,16 @@ class Proxy:
     ``lines``: as of :class:`Output`.
     """
 
-    def __init__(self, sockets: ClientSockets, notebook: Callable[[Owner], Notebook], *, lines: bool = False) -> None:
+    def __init__(
+        self, sockets: ClientSockets, notebook: Callable[[KernelHere], Notebook], *, lines: bool = False
+    ) -> None:
         self._sockets = sockets
         self._clients = Clients(sockets, lines=lines)
         self._outstanding = Outstanding()
         self._queue = CellQueue()
         self.notebook = notebook(Answers(self._outstanding, self._queue, self._clients))
         self._runner = CellRunner(self.notebook, self._queue, self._outstanding, self._clients, self._pass_on_now)
-        self._inbox: asyncio.Queue[tuple[str, list[bytes], Message]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[tuple[str, list[bytes], JupyterMessage]] = asyncio.Queue()
         self._over = asyncio.Event()
         self._restarts = False
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
 
 EXECUTE = "execute_request"
 
@@ -19,7 +19,7 @@ class Request:
 
     channel: str
     identities: list[bytes]
-    message: Message
+    message: JupyterMessage
     content: dict[str, Any] = field(default_factory=dict)
     """Of an ``execute_request``."""
     cell: Request | None = None
@@ -56,7 +56,7 @@ class Outstanding:
         request.passed_on = time.monotonic()
         self._requests[request.message.id] = request
 
-    def of(self, message: Message) -> Request | None:
+    def of(self, message: JupyterMessage) -> Request | None:
         """The one that a message from over there belongs to."""
         return self._requests.get(message.parent_id)
 
@@ -69,7 +69,7 @@ class Outstanding:
         """Those that run something."""
         return [one for one in self._requests.values() if one.message.kind == EXECUTE]
 
-    def knows_subshell(self, message: Message) -> bool:
+    def knows_subshell(self, message: JupyterMessage) -> bool:
         """Whether it is for a subshell that there is."""
         return message.header.get("subshell_id") in self.subshells
 

@@ -16,7 +16,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.connection import Connection
+    from golem_launcher.kernel.connection import SessionConnection
     from golem_launcher.kernel.output import Output, Place, Shown
     from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.kernel.sync.rounds import Sync
@@ -32,7 +32,7 @@ _TELL_SECONDS = 0.3
 class SyncedFolder:
     """The synced folder of one notebook. Commands call its methods, and so does the kernel's end, one at a time."""
 
-    def __init__(self, record: KernelRecord, connected: Callable[[], Connection]) -> None:
+    def __init__(self, record: KernelRecord, connected: Callable[[], SessionConnection]) -> None:
         """``connected`` gives the notebook's connection, or raises ``NotConnected``."""
         self._record = record
         self._connected = connected

@@ -12,12 +12,12 @@ from golem_launcher.kernel.messages import PROTOCOL_VERSION
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
 
 NOT_CONNECTED = "The notebook is not connected to a provider."
 
 
-def answer(message: Message, banner: str) -> dict[str, Any] | None:
+def answer(message: JupyterMessage, banner: str) -> dict[str, Any] | None:
     """The reply to any request; ``None`` for messages that get none."""
     if not message.kind.endswith("_request"):
         return None

@@ -18,14 +18,14 @@ _SEND = 2
 
 
 @dataclass(frozen=True)
-class Account:
+class ProviderAccount:
     """An identity of a yagna and the key to act as it."""
 
     node_id: str
     app_key: str = field(repr=False)
 
 
-async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[Account], bool]:
+async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[ProviderAccount], bool]:
     """The first ``count`` provider accounts of a yagna, and whether some are new.
 
     A new identity is known to the network only after the daemon started again. The first provider is the daemon's own
@@ -43,7 +43,7 @@ async def ensure_accounts(bus: GsbClient, count: int) -> tuple[list[Account], bo
             node_id = made["nodeId"]
         # Asking again for a key of the same name gives the same key.
         key = {"name": alias, "role": "manager", "identity": node_id, "allowOrigins": []}
-        accounts.append(Account(str(node_id), str(await bus.call("/local/appkey/Create", key))))
+        accounts.append(ProviderAccount(str(node_id), str(await bus.call("/local/appkey/Create", key))))
     return accounts, new
 
 

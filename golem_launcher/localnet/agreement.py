@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.exeunit.permitted_commands import Script, script_of
+from golem_launcher.localnet.exeunit.permitted_commands import PermittedScript, script_of
 from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.outbound import looks_up_names
 from golem_launcher.localnet.payments import Bills
@@ -62,7 +62,7 @@ class Terms:
     """The image that the requestor wants: ``hash:sha3:HASH:URL``, or empty."""
     outbound: OutboundRules | None = None
     """What the manifest of the demand asks to reach outside; ``None`` without a manifest."""
-    script: Script | None = None
+    script: PermittedScript | None = None
     """The commands that the manifest allows; ``None`` for all."""
     looks_up_names: bool = False
     """Whether the manifest lists addresses, which the exe-unit looks up when it starts."""

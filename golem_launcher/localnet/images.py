@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.exeunit.image import Image, described
+from golem_launcher.localnet.exeunit.image import BootableImage, described
 from golem_launcher.localnet.exeunit.transfer import Address, check_digest
 from golem_launcher.localnet.runtime.volumes import DEFAULT_VOLUMES
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
@@ -82,7 +82,7 @@ class Images:
         schemes: Mapping[str, Scheme],
         progress: Progress,
         say: Callable[[str], None],
-    ) -> Image:
+    ) -> BootableImage:
         """The image of a demand's task package, fetched and unpacked when it was not yet.
 
         ``progress`` counts bytes, ``say`` takes a message instead. :class:`LauncherError` or ``OSError``.
@@ -91,7 +91,11 @@ class Images:
         digest = address.digest[1].hex() if address is not None and address.digest is not None else ""
         spec = self._by_hash.get(digest)
         if spec is not None:
-            image = await self._unpacked(digest, spec.path) if spec.path.is_file() else Image(spec.path, workdir="/")
+            image = (
+                await self._unpacked(digest, spec.path)
+                if spec.path.is_file()
+                else BootableImage(spec.path, workdir="/")
+            )
             say(_CACHED)
             return spec.applied_to(image)
         if address is not None and address.digest is not None and address.scheme == "gftp":
@@ -100,10 +104,10 @@ class Images:
         say(_CACHED)
         name = self._names.get(digest, digest or task_package[:80])
         if name == BASE_IMAGE or not name:
-            return Image()
+            return BootableImage()
         self.replaced.append(name)
         self.changed()
-        return Image(
+        return BootableImage(
             volumes=(*DEFAULT_VOLUMES, "/golem/resource"),
             note=f"The image {name} is not described in this local network: {BASE_IMAGE} stands in for it.",
         )
@@ -115,7 +119,7 @@ class Images:
         progress: Progress,
         *,
         say: Callable[[str], None],
-    ) -> Image:
+    ) -> BootableImage:
         """An image that its requestor serves itself; its hash, ``wanted``, is compared once it is whole."""
         digest = wanted[1].hex()
         file = self.cache / f"{digest}.gvmi"
@@ -131,7 +135,7 @@ class Images:
                     staged.rename(file)
         return await self._unpacked(digest, file)
 
-    async def _unpacked(self, digest: str, file: Path) -> Image:
+    async def _unpacked(self, digest: str, file: Path) -> BootableImage:
         root = self.cache / digest
         async with self._locks[f"{digest} unpacked"]:
             if not root.is_dir():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
 from golem_launcher.localnet import time_of_day
-from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, Refused
+from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, ProposalRefused
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class Market:
         path = f"/market-api/v1/offers/{offer_id}/proposals/{proposal['proposalId']}"
         try:
             agreed = self._answer(proposal)
-        except Refused as refused:
+        except ProposalRefused as refused:
             await self.rest.post(f"{path}/reject", refused.reason())
             return
         if len(self._offered) >= _MOST_PROPOSALS:
@@ -137,16 +137,16 @@ class Market:
         self._offered[str(ours)] = agreed
 
     def _answer(self, proposal: dict[str, Any]) -> dict[str, Any]:
-        """What we would agree to; :class:`Refused`."""
+        """What we would agree to; :class:`ProposalRefused`."""
         demand = proposal["properties"]
         if self.refuse_terms:
-            raise Refused("This provider refuses all terms.", final=True)
+            raise ProposalRefused("This provider refuses all terms.", final=True)
         if not self._free:
-            raise Refused(NO_CAPACITY, final=False)
+            raise ProposalRefused(NO_CAPACITY, final=False)
         said = self._offered.get(str(proposal.get("prevProposalId")))
         agreed = self.negotiator.answer(self.properties if said is None else said, demand)
         if refusal := self.refuses(demand, str(proposal["issuerId"])):
-            raise Refused(refusal, final=True)
+            raise ProposalRefused(refusal, final=True)
         if self.price_factor != 1 and said is None:
             agreed[COEFFICIENTS] = [coefficient * self.price_factor for coefficient in agreed[COEFFICIENTS]]
         if self.start_more and said is None:
@@ -160,11 +160,11 @@ class Market:
         await asyncio.sleep(self.approve_late)
         try:
             if not self._free:
-                raise Refused(NO_CAPACITY, final=False)  # noqa: TRY301 - one place that tells the requestor
+                raise ProposalRefused(NO_CAPACITY, final=False)  # noqa: TRY301 - one place that tells the requestor
             self.negotiator.check(agreement["offer"]["properties"], agreement["demand"]["properties"])
             if refusal := self.take(agreement):
-                raise Refused(refusal, final=True)  # noqa: TRY301
-        except Refused as refused:
+                raise ProposalRefused(refusal, final=True)  # noqa: TRY301
+        except ProposalRefused as refused:
             await self.rest.post(f"{path}/reject", refused.reason())
             return
         try:

@@ -31,7 +31,7 @@ _LONGEST_WITHOUT_PAYMENT = 10 * 3600
 _MOST_SECONDS = 2**32
 
 
-class Refused(LocalNetError):  # noqa: N818 - reads as what it says
+class ProposalRefused(LocalNetError):  # noqa: N818 - reads as what it says
     """A proposal or agreement is refused; ``final`` when asking again is of no use."""
 
     def __init__(self, why: str, *, final: bool) -> None:
@@ -50,12 +50,12 @@ class Negotiator:
     shortest_agreement: float = 300.0
 
     def answer(self, offer: Mapping[str, Any], demand: Mapping[str, Any]) -> dict[str, Any]:
-        """The offer as it would be agreed to; :class:`Refused` where there is no agreeing.
+        """The offer as it would be agreed to; :class:`ProposalRefused` where there is no agreeing.
 
         ``offer`` is the provider's side of the proposal or agreement that ``demand`` answers.
         """
         if demand.get(CHOSEN_PLATFORM) is None:
-            raise Refused("Missing fields: /golem/com/payment/chosen-platform", final=False)
+            raise ProposalRefused("Missing fields: /golem/com/payment/chosen-platform", final=False)
         agreed = dict(offer)
         rules: tuple[Callable[[dict[str, Any], Mapping[str, Any]], None], ...] = (
             self._expiration,
@@ -69,9 +69,9 @@ class Negotiator:
         return agreed
 
     def check(self, offer: Mapping[str, Any], demand: Mapping[str, Any]) -> None:
-        """Whether an agreement of the two may be approved; :class:`Refused` when not."""
+        """Whether an agreement of the two may be approved; :class:`ProposalRefused` when not."""
         if self.answer(offer, demand) != offer:
-            raise Refused("Negotiations aren't finished.", final=False)
+            raise ProposalRefused("Negotiations aren't finished.", final=False)
 
     def _expiration(self, _agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
         left = _left(demand)
@@ -79,7 +79,7 @@ class Negotiator:
         if left >= self.shortest_agreement and (longest is None or left <= longest):
             return
         most = "100years" if longest is None else f"{longest // 60}min"
-        raise Refused(
+        raise ProposalRefused(
             f"Proposal expires at: {demand[EXPIRATION]} which is less than {self.shortest_agreement / 60:g}min or more "
             f"than {most} from now",
             final=left < self.shortest_agreement,
@@ -92,9 +92,9 @@ def _accept_timeout(agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
         agreed.pop(NOTE_ACCEPT_TIMEOUT, None)
         return
     if ours is None or theirs > ours:
-        raise Refused(f"DebitNote acceptance deadline should be less than {ours or 0}s.", final=True)
+        raise ProposalRefused(f"DebitNote acceptance deadline should be less than {ours or 0}s.", final=True)
     if theirs < min(ours, _SHORTEST_ACCEPT_TIMEOUT):
-        raise Refused(f"To low DebitNotes timeout: {theirs}s", final=True)
+        raise ProposalRefused(f"To low DebitNotes timeout: {theirs}s", final=True)
     agreed[NOTE_ACCEPT_TIMEOUT] = theirs
 
 
@@ -104,7 +104,7 @@ def _note_interval(agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
 
 def _payment_timeout(agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
     if _seconds(demand, PAYMENT_TIMEOUT) is None and _left(demand) >= _LONGEST_WITHOUT_PAYMENT:
-        raise Refused(
+        raise ProposalRefused(
             f"Expiration time {demand[EXPIRATION]} exceeds the {_LONGEST_WITHOUT_PAYMENT // 3600}h threshold of "
             f"enforcing mid-agreement payments but the required property '{PAYMENT_TIMEOUT}' was not present in the "
             "Demand",
@@ -120,9 +120,9 @@ def _take(agreed: dict[str, Any], demand: Mapping[str, Any], name: str, word: st
         agreed.pop(name, None)
         return
     if not 1 <= theirs <= _DAY:
-        raise Refused(f"Demand DebitNote {word} {theirs}s not in acceptable range of [1s; 24h]", final=True)
+        raise ProposalRefused(f"Demand DebitNote {word} {theirs}s not in acceptable range of [1s; 24h]", final=True)
     if name not in agreed:
-        raise Refused(f"DebitNote {word} not found in the Offer", final=True)
+        raise ProposalRefused(f"DebitNote {word} not found in the Offer", final=True)
     agreed[name] = theirs
 
 
@@ -132,9 +132,9 @@ def _price(agreed: dict[str, Any], demand: Mapping[str, Any]) -> None:
     if not isinstance(theirs, list) or not all(isinstance(price, int | float) for price in theirs):
         return
     if len(ours) != len(theirs):
-        raise Refused("invalid price vector", final=False)
+        raise ProposalRefused("invalid price vector", final=False)
     if any(offered < asked for offered, asked in zip(theirs, ours, strict=True)):
-        raise Refused(f"{theirs} < {ours}", final=True)
+        raise ProposalRefused(f"{theirs} < {ours}", final=True)
     agreed[COEFFICIENTS] = theirs
 
 
@@ -142,10 +142,10 @@ def _left(demand: Mapping[str, Any]) -> float:
     """Seconds until the demand's agreements expire."""
     value = demand.get(EXPIRATION)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise Refused("Missing expiration key in Proposal", final=True)
+        raise ProposalRefused("Missing expiration key in Proposal", final=True)
     left = value / 1000 - time.time()
     if left <= 0:
-        raise Refused("Computation expiration time was set in the past", final=True)
+        raise ProposalRefused("Computation expiration time was set in the past", final=True)
     return left
 
 
@@ -155,5 +155,5 @@ def _seconds(properties: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < _MOST_SECONDS:
-        raise Refused(f"Unexpected value of {name}: {value!r}", final=True)
+        raise ProposalRefused(f"Unexpected value of {name}: {value!r}", final=True)
     return value

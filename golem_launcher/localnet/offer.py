@@ -21,7 +21,7 @@ from golem_launcher.localnet.negotiation import (
 )
 
 if TYPE_CHECKING:
-    from golem_launcher.localnet.spec import Gpu, NetworkSpec, ProviderSpec
+    from golem_launcher.localnet.spec import ClaimedGpu, NetworkSpec, ProviderSpec
 
 _GPU = {
     "gap-35": "golem.!exp.gap-35.v1.inf.gpu",
@@ -78,7 +78,7 @@ def offer_constraints(network: NetworkSpec) -> str:
     return f"(&\n  ({EXPIRATION}>{now})\n  (golem.node.debug.subnet={network.subnet})\n)"
 
 
-def _gpu_properties(gpu: Gpu) -> dict[str, Any]:
+def _gpu_properties(gpu: ClaimedGpu) -> dict[str, Any]:
     place = _GPU[gpu.published]
     properties: dict[str, Any] = {
         f"{place}.model": gpu.model,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet.router_peer import CHECK_SECONDS, Peer
 from golem_launcher.node.gsb import flex, frames, packets
-from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, Replies, unwrap
+from golem_launcher.node.gsb.calls import BusCall, Dispatcher, Handler, Replies, unwrap
 from golem_launcher.node.gsb.routes import Routes
 from golem_launcher.waiting import wait_for
 
@@ -199,7 +199,7 @@ class Router:
 
     def serve(self, handler: Handler, packet: packets.CallRequest, replies: Replies) -> None:
         """Have a call answered by a handler of this process."""
-        call = Call(packet.caller, packet.address, packet.data, packet.no_reply)
+        call = BusCall(packet.caller, packet.address, packet.data, packet.no_reply)
         self._dispatcher.dispatch(handler, call, packet.request_id, replies)
 
     # As the origin of calls from this process

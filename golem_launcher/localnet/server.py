@@ -20,7 +20,7 @@ import aiohttp
 from golem_launcher import files
 from golem_launcher.errors import BusError, LauncherError, LocalNetError, NodeError
 from golem_launcher.localnet import daemons
-from golem_launcher.localnet.accounts import Account, ensure_accounts, open_payments
+from golem_launcher.localnet.accounts import ProviderAccount, ensure_accounts, open_payments
 from golem_launcher.localnet.chain import driver
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.exe_units import Units, Workshop
@@ -51,7 +51,7 @@ _MORE_SECONDS = 3.0
 """For each provider: one daemon does all that they ask at once, on a machine that may be busy."""
 
 
-class Server:
+class LocalNetServer:
     """A local network at work."""
 
     def __init__(self, directory: Path, spec: NetworkSpec) -> None:
@@ -228,7 +228,7 @@ class Server:
         workshop: Workshop,
         bus: GsbClient,
         daemon: yagna_process.YagnaProcess,
-        accounts: list[Account],
+        accounts: list[ProviderAccount],
     ) -> None:
         """Run the providers until their daemon ends, or ends its connection to them."""
         units = Units(workshop, self._images, bus, self._router)
@@ -272,7 +272,7 @@ class Server:
 
 async def _main(directory: Path) -> int:
     spec = NetworkSpec.model_validate(files.read_json(directory / "spec.json"))
-    server = Server(directory, spec)
+    server = LocalNetServer(directory, spec)
     running = asyncio.create_task(server.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -289,7 +289,7 @@ async def _main(directory: Path) -> int:
     return 0
 
 
-def _failed(directory: Path, server: Server, what: str, remedy: str) -> int:
+def _failed(directory: Path, server: LocalNetServer, what: str, remedy: str) -> int:
     _log.error("%s %s", what, remedy)
     with contextlib.suppress(OSError):  # whoever waits for us finds the line above in the log
         files.write_json(directory / STATE_FILE, {**server.state(), "stage": "failed", "what": what, "remedy": remedy})

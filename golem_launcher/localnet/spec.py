@@ -20,7 +20,7 @@ from golem_launcher.localnet.misbehaviour import Misbehaviour
 from golem_launcher.networks import LOCAL
 
 if TYPE_CHECKING:
-    from golem_launcher.localnet.exeunit.image import Image
+    from golem_launcher.localnet.exeunit.image import BootableImage
 
 BASE_IMAGE = LOCAL.image
 """The image that is always there: the launcher's own JupyterLab in a private environment."""
@@ -49,7 +49,7 @@ class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Gpu(_Part):
+class ClaimedGpu(_Part):
     """Graphics cards that the offer claims. There are none: sessions find an ``nvidia-smi`` that tells of them."""
 
     model: str = Field(min_length=1, max_length=80, pattern=r"^[ -~]+$")
@@ -62,7 +62,7 @@ class Gpu(_Part):
     """How: one GPU as GAP-35 has it; by numbers (``d0``), as GAP-35 has several; as newer runtimes tell of theirs."""
 
     @model_validator(mode="after")
-    def _one_has_no_number(self) -> Gpu:
+    def _one_has_no_number(self) -> ClaimedGpu:
         if self.published == "gap-35" and self.count > 1:
             raise ValueError('several GPUs are published = "numbered", or "runtime"')
         return self
@@ -101,7 +101,7 @@ class ProviderSpec(_Part):
     runtime_version: str = Field(default="0.5.2", pattern=r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}")
     """``golem.runtime.version``; before 0.5 a command got the variables of its image."""
     capabilities: tuple[str, ...] = ("vpn", "inet", "manifest-support", "start-entrypoint")
-    gpu: Gpu | None = None
+    gpu: ClaimedGpu | None = None
     counters: tuple[Counter, ...] = ()
     commands: dict[str, str] = Field(default_factory=dict)
     """Commands of the provider's own runtime: entry point to shell script, whose ``$1`` is the first argument."""
@@ -133,7 +133,7 @@ class ImageSpec(_Part):
     env: dict[str, str] | None = None
     """Variables of commands, where the provider's runtime passes any."""
 
-    def applied_to(self, image: Image) -> Image:
+    def applied_to(self, image: BootableImage) -> BootableImage:
         """The image with what is written here in place of what it says itself."""
         volumes = image.volumes if self.volumes is None else self.volumes
         variables = image.variables if self.env is None else self.env
@@ -220,7 +220,9 @@ def default_spec() -> NetworkSpec:
             ProviderSpec(
                 name="local-pretend-gpu", threads=8, memory_gib=16, storage_gib=50,
                 price_hour=Decimal("0.2"), price_cpu_hour=Decimal("0.2"),
-                gpu=Gpu(model="Pretend GPU (not real)", memory_gib=24, cuda_cores=16384, compute_capability="8.9"),
+                gpu=ClaimedGpu(
+                    model="Pretend GPU (not real)", memory_gib=24, cuda_cores=16384, compute_capability="8.9"
+                ),
             ),
         )
     )  # fmt: skip

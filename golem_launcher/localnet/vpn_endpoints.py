@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ipaddress import IPv4Address, IPv4Network
 
-    from golem_launcher.localnet.exeunit.network import Endpoint, MakeEndpoint
+    from golem_launcher.localnet.exeunit.network import MakeEndpoint, VpnNode
     from golem_launcher.localnet.misbehaviour import Misbehaviour
 
 
@@ -20,7 +20,7 @@ class _BadEndpoint:
     """A VPN end behind a bad line, both ways."""
 
     def __init__(
-        self, make: Callable[[Callable[[bytes], None]], Endpoint], send: Callable[[bytes], None], rule: LineRule
+        self, make: Callable[[Callable[[bytes], None]], VpnNode], send: Callable[[bytes], None], rule: LineRule
     ) -> None:
         """``make`` makes the end itself, given where its frames go."""
         self._out = BadLine(send, rule)
@@ -59,8 +59,8 @@ def endpoint_maker(misbehaviour: Misbehaviour) -> MakeEndpoint:
         send: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
         interface: socket.socket | None,
-    ) -> Endpoint:
-        def end(out: Callable[[bytes], None]) -> Endpoint:
+    ) -> VpnNode:
+        def end(out: Callable[[bytes], None]) -> VpnNode:
             if interface is not None:
                 return InterfaceEndpoint(interface, ip, out)
             return VpnEndpoint(ip, network, out, dial)

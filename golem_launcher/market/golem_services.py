@@ -26,7 +26,7 @@ _LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
-class Service:
+class WebService:
     """One internet service: what messages call it, its address, and how long and how large an answer may be."""
 
     name: str
@@ -45,7 +45,7 @@ class Service:
         return os.environ.get(self.variable, self.url).rstrip("/")
 
 
-REGISTRY = Service(
+REGISTRY = WebService(
     name="Golem's registry of images",
     url="https://registry.golem.network",
     variable="GOLEM_LAUNCHER_REGISTRY_URL",
@@ -53,7 +53,7 @@ REGISTRY = Service(
     seconds=10.0,
     largest=64 * 1024,
 )
-REPUTATION = Service(
+REPUTATION = WebService(
     name="Golem's reputation service",
     url="https://reputation.golem.network",
     variable="GOLEM_LAUNCHER_REPUTATION_URL",
@@ -63,7 +63,7 @@ REPUTATION = Service(
 )
 
 
-async def ask(service: Service, path: str, query: Mapping[str, str], *, address: str | None = None) -> Any:
+async def ask(service: WebService, path: str, query: Mapping[str, str], *, address: str | None = None) -> Any:
     """The JSON value at a path of a service; ``address`` instead of the service's own.
 
     Raises ``ServiceError``; its ``status`` is the HTTP status when there was an answer, else 0.
@@ -90,7 +90,7 @@ async def ask(service: Service, path: str, query: Mapping[str, str], *, address:
         raise _failed(service, base, "its answer is no JSON", status) from None
 
 
-async def clock_ahead(service: Service) -> float | None:
+async def clock_ahead(service: WebService) -> float | None:
     """How many seconds this computer's clock is ahead of a service's; ``None`` when it does not say the time.
 
     Raises ``ServiceError`` when there is no answer; a clock that is far off may be the very reason.
@@ -124,7 +124,7 @@ async def _read(content: Any, most: int) -> bytes:
     return b"".join(parts)
 
 
-def _failed(service: Service, address: str, why: str, status: int = 0) -> ServiceError:
+def _failed(service: WebService, address: str, why: str, status: int = 0) -> ServiceError:
     host = urlsplit(address).netloc or address
     reason = clean_line(why, longest=_LONGEST_REASON)
     return ServiceError(f"{service.name} ({host}) does not answer: {reason}.", service.remedy, status=status)

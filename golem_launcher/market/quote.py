@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.market.limits import Advice
     from golem_launcher.market.offered_machine import OfferedMachine
-    from golem_launcher.market.scan import Offer, Offers
+    from golem_launcher.market.scan import Offer, ScannedOffers
     from golem_launcher.request import LaunchRequest
 
 _SHOWN = Decimal("0.000000001")
@@ -59,7 +59,7 @@ class Quote:
         return self.whole is not None
 
 
-def quote(request: LaunchRequest, found: Offers) -> Quote:
+def quote(request: LaunchRequest, found: ScannedOffers) -> Quote:
     """The price of ``request`` at what was ``found`` on the market for it."""
     taken = first_taken(request, found)
     machines = [offer.machine for offer in taken]
@@ -90,7 +90,7 @@ def seconds_of(request: LaunchRequest) -> float:
     return float(request.hours) * SECONDS_PER_HOUR
 
 
-def first_taken(request: LaunchRequest, found: Offers) -> tuple[Offer, ...]:
+def first_taken(request: LaunchRequest, found: ScannedOffers) -> tuple[Offer, ...]:
     """The offers that a session would take first, as many as it wants machines; fewer when fewer fit.
 
     Where a standby is asked for it is the last, of an owner who has none of the others.

@@ -40,7 +40,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Offers:
+class ScannedOffers:
     """What the market has for a request: what fits in the order in which it is taken, else the cheapest first."""
 
     fitting: tuple[Offer, ...]
@@ -60,7 +60,7 @@ class Offers:
         )
 
 
-async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds: float = 2.0) -> Offers:
+async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds: float = 2.0) -> ScannedOffers:
     """What is on offer now, as far as ``node`` learns of it within ``seconds``.
 
     Raises ``NodeUnreachable`` and ``NodeRefused``.
@@ -70,7 +70,7 @@ async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds
 
 def judged(
     request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.ProviderRecord]
-) -> Offers:
+) -> ScannedOffers:
     """Tell machines that fit a request from others, with reasons; ``known`` is what we remember of providers."""
     found = list(found)
     offers = sorted(
@@ -84,7 +84,7 @@ def judged(
         )
     )
     advice = () if fitting else tuple(loosen(request, found))
-    return Offers(fitting, tuple(offer for offer in offers if offer.why), advice)
+    return ScannedOffers(fitting, tuple(offer for offer in offers if offer.why), advice)
 
 
 async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any]]:

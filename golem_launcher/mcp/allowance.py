@@ -55,7 +55,7 @@ class _Entry:
 
 
 @dataclass(frozen=True)
-class Account:
+class AllowanceBalance:
     """How a allowance stands."""
 
     cap: Decimal
@@ -99,7 +99,7 @@ class Allowance:
             entries.append(replace(entry, created_at=directory.state().created_at.isoformat()))
             return directory
 
-    def account(self) -> Account:
+    def account(self) -> AllowanceBalance:
         """How it stands now."""
         with self._entries() as entries:
             return _account(entries, self.caps.budget)
@@ -122,7 +122,7 @@ class Allowance:
         with self._entries() as entries:
             entries[:] = [one for one in entries if not one.cost]
 
-    def _check(self, request: LaunchRequest, account: Account) -> None:
+    def _check(self, request: LaunchRequest, account: AllowanceBalance) -> None:
         token = token_of(self.network)
         if account.running >= self.caps.sessions:
             running = counted(account.running, "session runs", "sessions run")
@@ -202,9 +202,9 @@ def _settled(entry: _Entry) -> _Entry:
     return replace(entry, cost=str(state.cost)) if leftovers.cost_is_known(directory, state) else entry
 
 
-def _account(entries: list[_Entry], cap: Decimal) -> Account:
+def _account(entries: list[_Entry], cap: Decimal) -> AllowanceBalance:
     open_ones = [one for one in entries if not one.cost]
-    return Account(
+    return AllowanceBalance(
         cap=cap,
         spent=sum((Decimal(one.cost) for one in entries if one.cost), Decimal(0)),
         reserved=sum((Decimal(one.budget) for one in open_ones), Decimal(0)),

@@ -13,7 +13,7 @@ from golem_launcher.text import clean_text
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _CONNECT_SECONDS = 60.0
@@ -100,7 +100,7 @@ class FarPython:
         finally:
             await cancel_all(over)
 
-    async def _heard(self, channel: str, message: Message) -> None:
+    async def _heard(self, channel: str, message: JupyterMessage) -> None:
         if message.parent_id != self._asked or channel not in {"iopub", "shell"}:
             return
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import CostChanged, LeftOut, Message, NotSaved, ProviderLost
 from golem_launcher.rental.payment import journal
-from golem_launcher.rental.payment.journal import Entries, Journal
+from golem_launcher.rental.payment.journal import Journal, JournalEntries
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directories
 
@@ -58,7 +58,7 @@ class _Known:
     state_stamp: _Stamp | None = None
     state: SessionState | None = None
     journal_stamp: _Stamp | None = None
-    entries: Entries | None = None
+    entries: JournalEntries | None = None
     offset: int = 0
     events: Counter[str] = field(default_factory=Counter)
     billed: Decimal = Decimal(0)

@@ -81,7 +81,10 @@ def _packages() -> Check:
     if wrong:
         quoted = " ".join(f"'{one.name}{one.specifier}'" for one in needed if not _fits(one))
         return Check(
-            "packages", Verdict.FAIL, f"Packages that do not fit: {', '.join(wrong)}.", f"Run: pip install {quoted}"
+            "packages",
+            Verdict.FAIL,
+            f"Packages that do not fit: {', '.join(wrong)}.",
+            f"Run: pip install {quoted}",
         )
     missing = [module for module in ("pkg_resources", "yapapi") if importlib.util.find_spec(module) is None]
     if missing:

@@ -121,7 +121,7 @@ class NodeRest:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RestAnswer:
     """What came back from the node, unread."""
 
     status: int
@@ -158,7 +158,7 @@ class BlockingRest:
             value = next(iter(value.values()))
         raise NodeRefused(sentence(clean_line(str(value), longest=_LONGEST_REASON)))
 
-    def answer(self, method: str, path: str, data: str | None = None, *, most: int = _LARGEST_ANSWER) -> Answer:
+    def answer(self, method: str, path: str, data: str | None = None, *, most: int = _LARGEST_ANSWER) -> RestAnswer:
         """What comes back, whatever it is. Raises ``OSError`` or ``http.client.HTTPException`` when nothing does."""
         address = split_url(self._node.api_url)
         kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
@@ -166,7 +166,7 @@ class BlockingRest:
         try:
             connection.request(method, address.path.rstrip("/") + path, data, _headers(self._node))
             with connection.getresponse() as response:
-                return Answer(response.status, response.read(most), response.getheader("Date"))
+                return RestAnswer(response.status, response.read(most), response.getheader("Date"))
         finally:
             connection.close()
 

@@ -18,7 +18,7 @@ _SECONDS = 300.0
 
 
 @dataclass(frozen=True)
-class Batch:
+class QueuedBatch:
     """One batch of commands, with the future on which its caller waits."""
 
     commands: Callable[[Any], None]
@@ -42,7 +42,7 @@ class BatchQueue:
     """The batches of one activity; they run one after another, as the commands of an activity do."""
 
     def __init__(self) -> None:
-        self._queue: deque[Batch] = deque()
+        self._queue: deque[QueuedBatch] = deque()
         self._left = False
         self._news = asyncio.Event()
 
@@ -51,7 +51,7 @@ class BatchQueue:
         self._left = True
         self._news.set()
 
-    async def next(self) -> Batch | None:
+    async def next(self) -> QueuedBatch | None:
         """Wait for the next batch whose caller still waits; ``None`` when the activity should end."""
         while not self._left:
             while self._queue:
@@ -69,7 +69,7 @@ class BatchQueue:
         """
         if self._left:
             raise _gone()
-        batch = Batch(commands, asyncio.get_running_loop().create_future(), seconds)
+        batch = QueuedBatch(commands, asyncio.get_running_loop().create_future(), seconds)
         self._queue.append(batch)
         self._news.set()
         return await batch.done
@@ -85,7 +85,7 @@ def _gone() -> ProviderError:
     return ProviderError("The activity has ended.")
 
 
-class BulkTransfer:
+class ActivityTransfer:
     """Whole files to and from an activity, as the workspace room asks for it."""
 
     def __init__(self, batches: BatchQueue) -> None:

@@ -10,7 +10,7 @@ import aiohttp
 from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.rental.activity_batches import BatchQueue, BulkTransfer
+from golem_launcher.rental.activity_batches import ActivityTransfer, BatchQueue
 from golem_launcher.rental.deploy_progress import DeployProgress
 from golem_launcher.rental.service import WORDS_SECONDS, run_activity
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
@@ -115,9 +115,9 @@ class Hiring:
         await self._start_work()
         return True
 
-    def bulk_transfer(self) -> BulkTransfer:
+    def bulk_transfer(self) -> ActivityTransfer:
         """A way for whole files to and from the present activity, past the VPN. Called once its workload runs."""
-        return BulkTransfer(self._batches)
+        return ActivityTransfer(self._batches)
 
     async def last_words(self) -> str:
         """Fetch the agent's last report, uncleaned; empty when it can't be had. Called when the workload is silent."""

@@ -13,7 +13,7 @@ from golem_launcher import modules
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BusError, ImageError, NodeError
 from golem_launcher.image import upload_estimate
-from golem_launcher.image.store import NAME, Store
+from golem_launcher.image.store import NAME, ImageStore
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.image_registry import task_package
 from golem_launcher.processes import output_of
@@ -23,7 +23,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.image.store import Image
+    from golem_launcher.image.store import OwnImage
     from golem_launcher.node.gftp.offering import Offering
 
 _DEMANDED: Final = re.compile(r"hash:sha3:[0-9a-f]{56}:(https?|gftp)://\S+")
@@ -43,7 +43,7 @@ class SessionImage:
         self._variant = variant
         self._network = network
         self._registry_url = registry_url
-        self._kept: Image | None = None
+        self._kept: OwnImage | None = None
         """When it is one of this computer's."""
         self._offering: Offering | None = None
         self._url = ""
@@ -86,10 +86,10 @@ class SessionImage:
         if self._name and not NAME.fullmatch(self._name):
             return
         if self._name:
-            self._kept = await asyncio.to_thread(Store().find, self._name)
+            self._kept = await asyncio.to_thread(ImageStore().find, self._name)
         else:
             await _make(self._variant, making)
-            self._kept = await asyncio.to_thread(Store().find, self._variant)
+            self._kept = await asyncio.to_thread(ImageStore().find, self._variant)
         from golem_launcher.node.gftp.offering import Offering  # noqa: PLC0415 - its flatbuffers load numpy
 
         self._offering = Offering(self._kept.path)

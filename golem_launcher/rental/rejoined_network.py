@@ -20,7 +20,7 @@ from golem_launcher.node.gsb import GsbClient
 from golem_launcher.node.gsb.calls import ok
 
 if TYPE_CHECKING:
-    from golem_launcher.node.gsb.calls import Call
+    from golem_launcher.node.gsb.calls import BusCall
 
 
 def far_end(provider_id: str, old_network: str) -> str:
@@ -51,6 +51,6 @@ class RejoinedNetwork:
         """Let go of it."""
         await self._bus.aclose()
 
-    def _pass_on(self, call: Call) -> bytes:
+    def _pass_on(self, call: BusCall) -> bytes:
         self._bus.post(self._address, call.data, caller=call.caller)
         return ok()

@@ -16,7 +16,7 @@ from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.lab_view import LabView, RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.machine_vpn import MachineVpn
-from golem_launcher.access.open_documents import OpenDocuments, Outcome
+from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.saving.documents import missing
 from golem_launcher.workload.lab import LAB
@@ -57,10 +57,10 @@ def test_a_page_is_told_to_save_and_its_count_is_known():
             order = await page.receive_json()
             await page.send_json({"unsaved": 1})
             await page.send_json({"saved": order["save"], "unsaved": 1})
-            assert await saving == Outcome(pages=1, silent=0, unsaved=1)
+            assert await saving == SaveOutcome(pages=1, silent=0, unsaved=1)
             await page.close()
             await until(lambda: session.documents.unsaved == 0)
-            assert await session.documents.save(20) == Outcome()
+            assert await session.documents.save(20) == SaveOutcome()
 
     run(scene())
 
@@ -74,7 +74,7 @@ def test_a_page_that_is_silent_or_leaves_holds_nobody_up():
             await leaves.receive_json()
             await leaves.close()
             outcome = await saving
-            assert outcome == Outcome(pages=2, silent=1, unsaved=0)
+            assert outcome == SaveOutcome(pages=2, silent=1, unsaved=0)
             assert "may be missing" in missing(outcome)
             await silent.close()
 

@@ -15,7 +15,7 @@ from golem_launcher.cli.main import app
 from golem_launcher.errors import BudgetError, LauncherError
 from golem_launcher.events import Stage
 from golem_launcher.hub_spawner import quotas, users
-from golem_launcher.hub_spawner.account import Account, account
+from golem_launcher.hub_spawner.account import UserAccount, account
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import parse_request
@@ -63,19 +63,19 @@ def _session(
         create_session_directory(request).write_state(state)
 
 
-def _account(user: HubUser, token: str = "tGLM") -> Account:
+def _account(user: HubUser, token: str = "tGLM") -> UserAccount:
     return account(user, token, NOW)
 
 
 def test_the_account_is_that_of_all_sessions_of_the_month(ann: HubUser) -> None:
-    assert _account(ann) == Account()
+    assert _account(ann) == UserAccount()
     _session(ann, Stage.ENDED, began=NOW - timedelta(days=30), cost="1.9", ran=5)  # in June
     _session(ann, Stage.ENDED, cost="0.25", ran=2)
     _session(ann, Stage.FAILED, cost="0.05")
     _session(ann, Stage.READY, machines=2, gpus=1, hours=4, budget="1.5", name="ann-more")
-    assert _account(ann) == Account(Decimal("0.30"), Decimal("1.5"), Decimal(6), machines=2, gpus=2)
-    assert _account(ann, "GLM") == Account(hours=Decimal(6), machines=2, gpus=2)  # another coin
-    assert _account(users.established("bob", "bob", ())) == Account()
+    assert _account(ann) == UserAccount(Decimal("0.30"), Decimal("1.5"), Decimal(6), machines=2, gpus=2)
+    assert _account(ann, "GLM") == UserAccount(hours=Decimal(6), machines=2, gpus=2)  # another coin
+    assert _account(users.established("bob", "bob", ())) == UserAccount()
 
 
 def test_what_is_deleted_counts_all_the_same(ann: HubUser) -> None:
@@ -83,7 +83,7 @@ def test_what_is_deleted_counts_all_the_same(ann: HubUser) -> None:
         _session(ann, Stage.ENDED, cost="0.1", ran=1)
     with paths.home_of(ann.home):
         assert len(trash.kept()) < 24
-    assert _account(ann) == Account(spent=Decimal("2.5"), hours=Decimal(25))
+    assert _account(ann) == UserAccount(spent=Decimal("2.5"), hours=Decimal(25))
 
 
 def _asks(**values: object) -> LaunchRequest:
@@ -93,23 +93,28 @@ def _asks(**values: object) -> LaunchRequest:
 @pytest.mark.parametrize(
     ("quota", "held", "asked", "said"),
     [
-        (Quota(coins=Decimal(2)), Account(Decimal(1), Decimal("0.6")), _asks(), "0.4 are left, and this asks for 0.5"),
-        (Quota(hours=Decimal(3)), Account(hours=Decimal("1.5")), _asks(), "1.5 are left, and this asks for 2"),
-        (Quota(machines=1), Account(machines=1), _asks(), "1 machine at a time; you have 1, and this asks for 1"),
-        (Quota(machines=3), Account(), _asks(workers=3), "this asks for 16"),  # a notebook may ask for so many
-        (Quota(gpus=0), Account(), _asks(gpus=1), "0 GPUs at a time"),
-        (Quota(gpus=3), Account(gpus=1), _asks(gpus=1, machines=3), "this asks for 3"),
+        (
+            Quota(coins=Decimal(2)),
+            UserAccount(Decimal(1), Decimal("0.6")),
+            _asks(),
+            "0.4 are left, and this asks for 0.5",
+        ),
+        (Quota(hours=Decimal(3)), UserAccount(hours=Decimal("1.5")), _asks(), "1.5 are left, and this asks for 2"),
+        (Quota(machines=1), UserAccount(machines=1), _asks(), "1 machine at a time; you have 1, and this asks for 1"),
+        (Quota(machines=3), UserAccount(), _asks(workers=3), "this asks for 16"),  # a notebook may ask for so many
+        (Quota(gpus=0), UserAccount(), _asks(gpus=1), "0 GPUs at a time"),
+        (Quota(gpus=3), UserAccount(gpus=1), _asks(gpus=1, machines=3), "this asks for 3"),
     ],
 )
-def test_what_goes_beyond_is_refused(quota: Quota, held: Account, asked: LaunchRequest, said: str) -> None:
+def test_what_goes_beyond_is_refused(quota: Quota, held: UserAccount, asked: LaunchRequest, said: str) -> None:
     with pytest.raises(BudgetError, match=said):
         quotas.check(quota, held, asked, "GLM")
 
 
 def test_what_fits_exactly_is_not_refused() -> None:
     quota = Quota(coins=Decimal(2), hours=Decimal(4), machines=2, gpus=0)
-    quotas.check(quota, Account(Decimal(1), Decimal("0.5"), Decimal(2), machines=1), _asks(), "GLM")
-    quotas.check(Quota(), Account(Decimal(10**6), machines=10**6), _asks(gpus=16), "GLM")
+    quotas.check(quota, UserAccount(Decimal(1), Decimal("0.5"), Decimal(2), machines=1), _asks(), "GLM")
+    quotas.check(Quota(), UserAccount(Decimal(10**6), machines=10**6), _asks(gpus=16), "GLM")
 
 
 def test_the_users_own_figure_then_the_most_generous_groups_then_everybodys(ann: HubUser) -> None:

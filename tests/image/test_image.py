@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher.events import ProviderChosen, Stage
-from golem_launcher.image.store import Store
+from golem_launcher.image.store import ImageStore
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
@@ -186,4 +186,4 @@ def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
 
 @pytest.mark.skipif(VARIANT != "base", reason="only that one is promised to be small")
 def test_the_base_is_small(root):  # noqa: ARG001 - it makes the image
-    assert Store(CACHE / "made").find(VARIANT).size <= 90e6
+    assert ImageStore(CACHE / "made").find(VARIANT).size <= 90e6

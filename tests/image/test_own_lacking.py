@@ -13,7 +13,7 @@ from golem_launcher.image import gvmi
 from golem_launcher.image.build import SETTINGS
 from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.squashfs import write_squashfs
-from golem_launcher.image.tree import Tree
+from golem_launcher.image.tree import ImageTree
 from golem_launcher.localnet.runtime import sandbox
 from golem_launcher.session import client
 from tests.networks import own_network
@@ -48,7 +48,7 @@ def home(tmp_path_factory):
 
 def image(path, files):
     contents = FileContents(path.parent)
-    tree = Tree(contents)
+    tree = ImageTree(contents)
     for name, content in {"etc/hostname": b"mine", **files}.items():
         tree.write(name, content, 0o755)
     with path.open("wb") as out:

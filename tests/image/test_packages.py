@@ -16,13 +16,13 @@ from golem_launcher.errors import ImageError, RequestError
 from golem_launcher.image import deb, debian_mirrors, lock, wheels
 from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.lock import Lock, Package
-from golem_launcher.image.tree import Tree
+from golem_launcher.image.tree import ImageTree
 
 
 @pytest.fixture
 def tree(tmp_path):
     contents = FileContents(tmp_path)
-    yield Tree(contents)
+    yield ImageTree(contents)
     contents.close()
 
 

@@ -8,7 +8,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Progress
 from golem_launcher.image import upload_estimate
-from golem_launcher.image.store import Store
+from golem_launcher.image.store import ImageStore
 from golem_launcher.session import client
 from tests.image.conftest import CACHE, VARIANT
 from tests.image.test_image import start
@@ -43,8 +43,8 @@ def served(root, tmp_path):  # noqa: ARG001 - it makes the image
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-        made = Store(CACHE / "made").find(VARIANT)
-        image = Store().add(made.path, "mine")
+        made = ImageStore(CACHE / "made").find(VARIANT)
+        image = ImageStore().add(made.path, "mine")
         yield SimpleNamespace(network=network, image=image)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from golem_launcher.errors import ImageError
 from golem_launcher.image import squashfs
 from golem_launcher.image.file_contents import FileContents
-from golem_launcher.image.tree import Tree, directory, file, link
+from golem_launcher.image.tree import ImageTree, directory, file, link
 
 pytestmark = pytest.mark.skipif(shutil.which("unsquashfs") is None, reason="needs squashfs-tools")
 WHEN = 1_700_000_000
@@ -41,7 +41,7 @@ def listing(image):
 @pytest.fixture
 def tree(tmp_path):
     contents = FileContents(tmp_path)
-    yield Tree(contents)
+    yield ImageTree(contents)
     contents.close()
 
 
@@ -92,7 +92,7 @@ def test_the_same_content_lies_there_once(tree, tmp_path):
 def test_the_same_tree_makes_the_same_bytes(tmp_path):
     def made(name, order):
         contents = FileContents(tmp_path)
-        tree = Tree(contents)
+        tree = ImageTree(contents)
         for path in order:
             tree.write(path, path * 1000)
         image = write(tree, tmp_path / name).read_bytes()
@@ -112,7 +112,7 @@ _NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs
 def test_any_tree_comes_out_as_it_went_in(tmp_path_factory, wanted):
     scratch = tmp_path_factory.mktemp("any")
     contents, kept = FileContents(scratch), {}
-    tree = Tree(contents)
+    tree = ImageTree(contents)
     for path, content in wanted.items():
         try:
             tree.write(path, content)

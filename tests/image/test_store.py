@@ -12,16 +12,16 @@ from golem_launcher.cli.main import app
 from golem_launcher.errors import ImageError, RequestError
 from golem_launcher.image import build, gvmi, lock
 from golem_launcher.image.file_contents import FileContents
-from golem_launcher.image.progress import Step
+from golem_launcher.image.progress import BuildStep
 from golem_launcher.image.squashfs import write_squashfs
-from golem_launcher.image.store import Store
-from golem_launcher.image.tree import Tree
+from golem_launcher.image.store import ImageStore
+from golem_launcher.image.tree import ImageTree
 
 
 def image_file(path, word="hello", settings=None):
     """A Golem image with one file in it."""
     contents = FileContents(path.parent)
-    tree = Tree(contents)
+    tree = ImageTree(contents)
     tree.write("word", word)
     with path.open("wb") as out:
         write_squashfs(tree, out, when=0, progress=lambda *_: None)
@@ -37,7 +37,7 @@ def making(monkeypatch):
 
     def quick(wanted, out, downloads, *, told):
         assert downloads.is_dir()
-        told(Step("Packing", 1, 2))
+        told(BuildStep("Packing", 1, 2))
         image_file(out, wanted.variant)
         made.append(wanted.variant)
 
@@ -46,13 +46,13 @@ def making(monkeypatch):
 
 
 def test_an_image_is_made_once(tmp_path, making):
-    store, told = Store(tmp_path / "images"), []
+    store, told = ImageStore(tmp_path / "images"), []
     image = store.make("base", told=told.append)
     assert image == store.make("base", told=told.append) == store.get("base") == store.find("base")
     assert image.hash == gvmi.image_hash(image.path)
     assert image.current
     assert making == ["base"]
-    assert told == [Step("Packing", 1, 2)]
+    assert told == [BuildStep("Packing", 1, 2)]
     assert store.make("base", "mine", told=told.append).path == image.path  # the same content lies there once
     assert [image.name for image in store.images()] == ["base", "mine"]
     store.make("base", told=told.append, again=True)
@@ -60,7 +60,7 @@ def test_an_image_is_made_once(tmp_path, making):
 
 
 def test_one_of_an_older_recipe_is_made_again(tmp_path, making, monkeypatch):
-    store = Store(tmp_path / "images")
+    store = ImageStore(tmp_path / "images")
     store.make("base", told=print)
     monkeypatch.setattr(lock, "_FORMAT", b"another")
     assert not store.find("base").current
@@ -81,11 +81,11 @@ def test_one_of_an_older_recipe_is_made_again(tmp_path, making, monkeypatch):
 def test_nothing_half_is_left(tmp_path, monkeypatch, error, told):
     def failing(_wanted, out, _downloads, *, told):
         out.write_bytes(b"half")
-        told(Step("Packing"))
+        told(BuildStep("Packing"))
         raise error
 
     monkeypatch.setattr(build, "build", failing)
-    store = Store(tmp_path / "images")
+    store = ImageStore(tmp_path / "images")
     expected = {"match": told} if isinstance(told, str) else {}
     with pytest.raises(ImageError if expected else told, **expected):
         store.make("base", told=lambda _: None)
@@ -98,7 +98,7 @@ def test_what_a_killed_making_left_is_removed_by_the_next(tmp_path):
     left = tmp_path / "images/.making-killed"
     left.mkdir(parents=True)
     (left / "image").write_bytes(b"half")
-    Store(tmp_path / "images").make("base", told=lambda _: None)
+    ImageStore(tmp_path / "images").make("base", told=lambda _: None)
     assert not left.exists()
 
 
@@ -106,7 +106,7 @@ def test_who_comes_meanwhile_waits_and_makes_nothing(tmp_path, monkeypatch):
     began, go, made = threading.Event(), threading.Event(), []
 
     def slow(_wanted, out, _downloads, *, told):
-        told(Step("Packing"))
+        told(BuildStep("Packing"))
         began.set()
         assert go.wait(60)
         made.append(image_file(out))
@@ -115,7 +115,7 @@ def test_who_comes_meanwhile_waits_and_makes_nothing(tmp_path, monkeypatch):
     images, told = [], []
 
     def make(tell):
-        images.append(Store(tmp_path / "images").make("base", told=tell))
+        images.append(ImageStore(tmp_path / "images").make("base", told=tell))
 
     def waits(step):
         told.append(step)
@@ -133,7 +133,7 @@ def test_who_comes_meanwhile_waits_and_makes_nothing(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("making")
 def test_removing_leaves_no_file(tmp_path):
-    store = Store(tmp_path / "images")
+    store = ImageStore(tmp_path / "images")
     path = store.make("base", told=lambda _: None).path
     store.make("base", "mine", told=lambda _: None)
     store.remove("base")
@@ -146,7 +146,7 @@ def test_removing_leaves_no_file(tmp_path):
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", "A", "x" * 41, ".lock"])
 def test_a_name_is_no_path(tmp_path, name):
-    store = Store(tmp_path)
+    store = ImageStore(tmp_path)
     assert store.get(name) is None
     with pytest.raises(RequestError):
         store.add(image_file(tmp_path / "image"), name)
@@ -162,8 +162,8 @@ def test_what_ends_otherwise_is_no_image(tmp_path):
         path = tmp_path / f"bad-{number}"
         path.write_bytes(bad)
         with pytest.raises(ImageError, match="no Golem image"):
-            Store(tmp_path / "images").add(path, "bad")
-    assert Store(tmp_path / "images").images() == []
+            ImageStore(tmp_path / "images").add(path, "bad")
+    assert ImageStore(tmp_path / "images").images() == []
     with pytest.raises(ImageError, match="There is no file"):
         gvmi.settings(tmp_path / "nowhere")
     os.mkfifo(tmp_path / "pipe")  # to open it would take for ever
@@ -191,7 +191,7 @@ def test_the_commands(tmp_path, monkeypatch):
     assert "a file" in listed
     assert [image["name"] for image in json.loads(run("list", "--json").stdout)] == ["mine", "sklearn"]
     about = run("info", "mine").stdout
-    assert Store().find("mine").hash in about
+    assert ImageStore().find("mine").hash in about
     assert "at 10 Mbit/s" in about
     assert json.loads(run("info", "mine", "--json").stdout)["settings"] == {"WorkingDir": "/golem/work"}
     assert run("remove").exit_code == 2

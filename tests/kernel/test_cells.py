@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.kernel import messages
-from golem_launcher.kernel.cells import Call, Code, Names, meant, split
+from golem_launcher.kernel.cells import Code, CommandCall, Names, meant, split
 
 NAMES = Names(lines=frozenset({"connect", "status", "save"}), cells=frozenset({"golem"}), alone=frozenset({"save"}))
 
@@ -17,15 +17,15 @@ def parts(text):
 
 @pytest.mark.parametrize("text", ["%status", "  %status", "# now\n\n%status\n", "%status  # comment", "\t%status"])
 def test_a_command_alone(text):
-    assert parts(text) == [Call("status", "")]
+    assert parts(text) == [CommandCall("status", "")]
 
 
 def test_commands_stand_among_lines():
     assert parts("x = 1\n%status\nif x:\n    y = 2\n%connect local 1  # go\nz = 3") == [
         Code("x = 1\n"),
-        Call("status", ""),
+        CommandCall("status", ""),
         Code("if x:\n    y = 2\n"),
-        Call("connect", "local 1"),
+        CommandCall("connect", "local 1"),
         Code("z = 3"),
     ]
 
@@ -52,12 +52,12 @@ def test_what_is_no_command_is_left_as_it_is(text):
 
 
 def test_ipythons_own_magics_may_stand_beside():
-    assert parts("%time f()\n!ls\n%status") == [Code("%time f()\n!ls\n"), Call("status", "")]
+    assert parts("%time f()\n!ls\n%status") == [Code("%time f()\n!ls\n"), CommandCall("status", "")]
 
 
 @pytest.mark.parametrize("text", ["%connect?", "?%connect", " %connect??"])
 def test_a_question_asks_for_help(text):
-    assert parts(text) == [Call("connect", "", asks=True)]
+    assert parts(text) == [CommandCall("connect", "", asks=True)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_slip_of_the_finger_is_known(text, command):
 
 
 def test_a_cells_command_takes_the_rest():
-    assert parts("\n%%golem local\nx = 1\n%status\n") == [Call("golem", "local", body="x = 1\n%status\n")]
+    assert parts("\n%%golem local\nx = 1\n%status\n") == [CommandCall("golem", "local", body="x = 1\n%status\n")]
 
 
 @given(st.text(alphabet="%status \n#'\"()x=", max_size=60))
@@ -91,7 +91,7 @@ def test_nothing_of_a_cell_is_lost(text):
 
 def test_a_message_comes_back_from_a_websocket():
     message = messages.make("stream", {"text": "ä" * 10}, session="s")
-    whole = messages.Message((*message.frames, b"\x00\x01", b""), message.header, message.parent)
+    whole = messages.JupyterMessage((*message.frames, b"\x00\x01", b""), message.header, message.parent)
     channel, back = messages.unpack_from_websocket(messages.pack_for_websocket("iopub", whole))
     assert (channel, back) == ("iopub", whole)
     assert back.content() == {"text": "ä" * 10}

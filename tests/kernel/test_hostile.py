@@ -21,7 +21,7 @@ from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import client_sockets as client_sockets_module
 from golem_launcher.kernel import messages, transfer
 from golem_launcher.kernel.client_sockets import ClientSockets
-from golem_launcher.kernel.connection import Connection
+from golem_launcher.kernel.connection import SessionConnection
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient
 from golem_launcher.kernel.notebook import Notebook
 from golem_launcher.kernel.proxy import Proxy
@@ -249,7 +249,7 @@ def test_a_kernel_that_talks_nonsense_is_left_and_asked_again(there):
             await socket.send_str('{"received": 0}')
             await socket.send_bytes(b"\xff" * 64)
             await socket.send_bytes(messages.pack_for_websocket("elsewhere", good))
-            broken = messages.Message((b"[]", b"{}", b"{}", b"{}"), good.header, {})
+            broken = messages.JupyterMessage((b"[]", b"{}", b"{}", b"{}"), good.header, {})
             await socket.send_bytes(messages.pack_for_websocket("iopub", broken))
             await socket.send_bytes(messages.pack_for_websocket("iopub", good))
         async for _ in socket:
@@ -321,7 +321,7 @@ def _kernel_that_says(*says):
                 for channel, kind, content in says:
                     answer = messages.make(kind, {}, session="far", parent=asked.frames[0])
                     data = content if isinstance(content, bytes) else json.dumps(content).encode()
-                    answer = messages.Message((*answer.frames[:3], data), answer.header, answer.parent)
+                    answer = messages.JupyterMessage((*answer.frames[:3], data), answer.header, answer.parent)
                     await socket.send_bytes(messages.pack_for_websocket(channel, answer))
         return socket
 
@@ -347,7 +347,7 @@ async def _connected_notebook(tmp_path):
     record = KernelRecord(Path(file))
     sockets = ClientSockets(Path(file))
     proxy = Proxy(sockets, lambda owner: Notebook(owner, record))
-    connection = Connection(session_directory("hostile"), record, proxy.notebook.owner, ends_session=False)
+    connection = SessionConnection(session_directory("hostile"), record, proxy.notebook.owner, ends_session=False)
     running = asyncio.create_task(proxy.run())
     client = AsyncKernelClient(connection_file=file)
     client.load_connection_file()
@@ -514,7 +514,7 @@ def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):
 
     async def talk(_lab):
         record = KernelRecord(tmp_path / "kernel.json")
-        connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
+        connection = SessionConnection(session_directory("hostile"), record, _Listener(), ends_session=True)
         await connection.open()
         assert await connection.leave()
 
@@ -545,7 +545,7 @@ def test_a_kernel_that_jupyter_starts_no_more_is_replaced(there, tmp_path):
 
     async def talk(_lab):
         record = KernelRecord(tmp_path / "kernel.json")
-        connection = Connection(session_directory("hostile"), record, _Listener(), ends_session=True)
+        connection = SessionConnection(session_directory("hostile"), record, _Listener(), ends_session=True)
         await connection.open()
         await again.wait()
         await connection.aclose()

@@ -3,7 +3,7 @@
 import asyncio
 
 from golem_launcher import paths
-from golem_launcher.kernel.connection import Connection
+from golem_launcher.kernel.connection import SessionConnection
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory
 
@@ -12,7 +12,9 @@ def test_news_that_nobody_reads_stay_few(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
 
     async def main():
-        connection = Connection(create_session_directory(LaunchRequest(name="s")), None, None, ends_session=False)
+        connection = SessionConnection(
+            create_session_directory(LaunchRequest(name="s")), None, None, ends_session=False
+        )
         connection.tell("")
         assert connection.news == ""
         for number in range(10_000):

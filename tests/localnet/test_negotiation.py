@@ -18,7 +18,7 @@ from golem_launcher.localnet.negotiation import (
     NOTE_INTERVAL,
     PAYMENT_TIMEOUT,
     Negotiator,
-    Refused,
+    ProposalRefused,
 )
 
 HOUR = 3600
@@ -66,20 +66,20 @@ def test_what_a_demand_asks_for_is_taken_over() -> None:
     ],
 )
 def test_what_is_beyond_the_limits_is_refused(wanted: dict[str, Any], says: str, *, final: bool) -> None:
-    with pytest.raises(Refused, match=re.escape(says)) as caught:
+    with pytest.raises(ProposalRefused, match=re.escape(says)) as caught:
         RULES.answer(OFFER, demand(**wanted))
     assert caught.value.reason()["golem.proposal.rejection.is-final"] is final
 
 
 def test_a_platform_must_be_chosen() -> None:
-    with pytest.raises(Refused, match="chosen-platform"):
+    with pytest.raises(ProposalRefused, match="chosen-platform"):
         RULES.answer(OFFER, {EXPIRATION: int((time.time() + 600) * 1000)})
 
 
 def test_an_agreement_is_taken_when_nothing_is_left_to_negotiate() -> None:
     wanted = demand(interval=60)
     RULES.check(RULES.answer(OFFER, wanted), wanted)
-    with pytest.raises(Refused, match="Negotiations aren't finished"):
+    with pytest.raises(ProposalRefused, match="Negotiations aren't finished"):
         RULES.check(OFFER, wanted)
 
 
@@ -92,6 +92,6 @@ def test_an_agreement_is_taken_when_nothing_is_left_to_negotiate() -> None:
 def test_any_demand_is_answered_or_refused(wanted: dict[str, Any]) -> None:
     try:
         agreed = RULES.answer(OFFER, wanted)
-    except Refused:
+    except ProposalRefused:
         return
     RULES.check(agreed, wanted)

@@ -12,7 +12,7 @@ from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.negotiation import NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.payments import amount_due
-from golem_launcher.localnet.spec import Gpu, NetworkSpec, ProviderSpec, default_spec, image_hash, load_spec
+from golem_launcher.localnet.spec import ClaimedGpu, NetworkSpec, ProviderSpec, default_spec, image_hash, load_spec
 from golem_launcher.market.offered_gpus import offered_gpus
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_the_pretended_gpu_is_offered_as_providers_do() -> None:
     ],
 )
 def test_a_gpu_is_offered_in_one_way_and_in_no_other(published: Any, capability: str, place: str) -> None:
-    gpu = Gpu(model="L4", memory_gib=24, compute_capability="8.9", published=published)
+    gpu = ClaimedGpu(model="L4", memory_gib=24, compute_capability="8.9", published=published)
     provider = ProviderSpec(name="a", gpu=gpu)
     offer = offer_properties(provider, NetworkSpec(provider=(provider,)), "0x1")
     assert capability in offer["golem.runtime.capabilities"]

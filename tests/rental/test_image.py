@@ -12,7 +12,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.errors import ImageError, RequestError
 from golem_launcher.image import lock, upload_estimate
-from golem_launcher.image.store import Store
+from golem_launcher.image.store import ImageStore
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.node.gftp import offering
 from golem_launcher.rental import image
@@ -63,7 +63,7 @@ def chosen(network="hoodi", **fields):
 
 @pytest.mark.usefixtures("node")
 def test_one_of_this_computers_is_demanded_by_its_hash_at_our_node(tmp_path, monkeypatch):
-    kept = Store().add(image_file(tmp_path / "own"), "mine")
+    kept = ImageStore().add(image_file(tmp_path / "own"), "mine")
     asked_for = chosen(image="mine")
     monkeypatch.setenv(IMAGE_VARIABLE, "mine")
     for one in (asked_for, chosen()):
@@ -85,7 +85,7 @@ def test_others_are_taken_as_they_are_named():
 
 
 def test_a_name_that_is_none_says_what_there_is(tmp_path):
-    Store().add(image_file(tmp_path / "own"), "mine")
+    ImageStore().add(image_file(tmp_path / "own"), "mine")
     with pytest.raises(RequestError, match="no image 'other'") as refused:
         asyncio.run(prepared(chosen(image="other")))
     assert "There is: mine" in refused.value.remedy
@@ -128,7 +128,7 @@ def test_what_is_sent_from_here_is_known_before_it_is_made(tmp_path, monkeypatch
     assert of(network="hoodi").size == lock.SIZES["sklearn"]
     assert of(network="hoodi", software="base").size == lock.SIZES["base"]
     assert of(network="hoodi", software="gpu", gpus=1).size == lock.SIZES["gpu"]
-    kept = Store().add(image_file(tmp_path / "own"), "mine")
+    kept = ImageStore().add(image_file(tmp_path / "own"), "mine")
     assert of(image="mine").size == of(network="hoodi", image="mine").size == kept.size
     for others in ({}, {"network": "hoodi", "image": "me/own:1"}, {"network": "hoodi", "image": "none-such"}):
         assert of(**others) is None
@@ -143,7 +143,7 @@ def test_one_of_this_computers_that_is_not_there_is_refused_before_anything_star
     def check(**fields):
         preflight.check(parse_request({"name": "a", "budget": 1, "network": "hoodi", **fields}))
 
-    Store().add(image_file(tmp_path / "own"), "mine")
+    ImageStore().add(image_file(tmp_path / "own"), "mine")
     with pytest.raises(RequestError, match=r"^There is no image 'other'") as named:
         check(image="other")
     assert named.value.field == "image"
@@ -200,7 +200,7 @@ def test_one_that_is_not_there_is_made_with_progress(maker):
     told, said = asyncio.run(prepared(one))
     assert told == [("Packing", 1, 2, "bytes")]
     assert "The image 'base'" in said[0]
-    assert Store().find("base").hash in asyncio.run(one.task_package())
+    assert ImageStore().find("base").hash in asyncio.run(one.task_package())
 
 
 @pytest.mark.parametrize("how", ["stopped", "killed"])
@@ -229,6 +229,6 @@ def test_making_ends_with_whoever_waits_for_it(maker, home, how):
     while process.is_running() and time.monotonic() < end:
         time.sleep(0.01)
     assert not process.is_running()
-    assert Store().images() == []
+    assert ImageStore().images() == []
     if how == "stopped":
         assert {path.name for path in (home / "images").iterdir()} == {".lock", ".packages"}

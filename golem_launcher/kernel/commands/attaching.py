@@ -13,13 +13,13 @@ from golem_launcher.kernel.commands.command import Command
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.session_state import SessionState
 
 
-async def _attach(notebook: Notebook, call: Call, output: Output) -> None:
+async def _attach(notebook: Notebook, call: CommandCall, output: Output) -> None:
     name, _, rest = call.words.partition(" ")
     if not name:
         await output.show(await asyncio.to_thread(_running))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
@@ -26,7 +26,7 @@ class Command:
     """What may follow the name."""
     sentence: str
     """What it does."""
-    run: Callable[[Notebook, Call, Output], Awaitable[None]]
+    run: Callable[[Notebook, CommandCall, Output], Awaitable[None]]
     """Raises ``LauncherError``, which the cell then fails with."""
     examples: tuple[str, ...] = field(default=())
     """As they are typed."""

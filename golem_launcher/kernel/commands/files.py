@@ -17,7 +17,7 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Place
     from golem_launcher.kernel.transfer import Brought, Planned
@@ -28,7 +28,7 @@ _MOST_NAMED = 10
 _TELL_SECONDS = 0.3
 
 
-async def _upload(notebook: Notebook, call: Call, output: Output) -> None:
+async def _upload(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.kernel import transfer
 
     lab = notebook.connected().lab
@@ -40,7 +40,7 @@ async def _upload(notebook: Notebook, call: Call, output: Output) -> None:
     await _conclude(place, "Uploaded", brought, output)
 
 
-async def _download(notebook: Notebook, call: Call, output: Output) -> None:
+async def _download(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.kernel import transfer
 
     lab = notebook.connected().lab
@@ -57,7 +57,7 @@ async def _download(notebook: Notebook, call: Call, output: Output) -> None:
     await _tell_what_could_run(brought, output)
 
 
-def _words(call: Call) -> tuple[list[str], str, bool]:
+def _words(call: CommandCall) -> tuple[list[str], str, bool]:
     """What is named, the folder after ``to=``, and whether ``force`` was said."""
     try:
         words = shlex.split(call.words)
@@ -118,7 +118,7 @@ async def _tell_what_could_run(brought: Brought, output: Output) -> None:
     await output.say("\n".join([*lines, *(f"  {one}" for one in named[:_MOST_NAMED]), *more]), error=True)
 
 
-async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
+async def _save(notebook: Notebook, _call: CommandCall, output: Output) -> None:
     from golem_launcher.session.on_disk.directory import session_directory
 
     saved = await _saved_now(session_directory(notebook.connected().name), output)
@@ -134,7 +134,7 @@ async def _save(notebook: Notebook, _call: Call, output: Output) -> None:
         await output.say("\n".join(f"Left out: {one['path']}: {one['reason']}" for one in left_out[:10]), error=True)
 
 
-async def _results(notebook: Notebook, call: Call, output: Output) -> None:
+async def _results(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.session.client import results
 
     directory = notebook.last

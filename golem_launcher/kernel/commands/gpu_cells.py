@@ -12,7 +12,7 @@ from golem_launcher.request.another_machine import MOVABLE
 from golem_launcher.request.fields import about
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
@@ -22,7 +22,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _USUAL = "5m"
 
 
-async def _gpu(notebook: Notebook, call: Call, output: Output) -> None:
+async def _gpu(notebook: Notebook, call: CommandCall, output: Output) -> None:
     after = _BACK_AFTER.search(call.words)
     time = _TIME.fullmatch(after[1] if after else _USUAL)
     if time is None:

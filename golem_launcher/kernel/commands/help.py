@@ -11,7 +11,7 @@ from golem_launcher.kernel.output import Shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
@@ -26,7 +26,7 @@ _CELL = "text-align:left;padding:0 1em 0 0;vertical-align:top"
 def help_on(others: Sequence[Command]) -> Command:
     """``%help``, which tells of itself and these ``others``."""
 
-    async def run(_notebook: Notebook, call: Call, output: Output) -> None:
+    async def run(_notebook: Notebook, call: CommandCall, output: Output) -> None:
         commands = {one.name: one for one in (command, *others)}
         wanted = call.words.lstrip("%")
         if wanted in commands:

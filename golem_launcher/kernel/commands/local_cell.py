@@ -8,12 +8,12 @@ from golem_launcher.errors import RequestError
 from golem_launcher.kernel.commands.command import Command
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
 
-async def _golem(notebook: Notebook, call: Call, output: Output) -> None:
+async def _golem(notebook: Notebook, call: CommandCall, output: Output) -> None:
     if call.words != "local":
         raise RequestError("A cell can be run on this computer.", "Like: %%golem local")
     await notebook.here.run(call.body or "", output)

@@ -19,7 +19,7 @@ from golem_launcher.units import coins
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
     from golem_launcher.market.wallet import Wallet
@@ -30,7 +30,7 @@ _NETWORK_AND_AMOUNT = 2
 _NETWORK_NAMES = [*NETWORKS, *RETIRED]
 
 
-async def _status(notebook: Notebook, _call: Call, output: Output) -> None:
+async def _status(notebook: Notebook, _call: CommandCall, output: Output) -> None:
     place = output.place()
     await place.show(cards.progress("Asking the node …"))
     living = await asyncio.to_thread(_living_sessions)
@@ -97,7 +97,7 @@ def _wallet_rows(name: str, wallet: Wallet | None, problem: str) -> list[tuple[s
     ]
 
 
-async def _fund(notebook: Notebook, call: Call, output: Output) -> None:
+async def _fund(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.kernel.notebook import chosen_network
     from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
@@ -138,7 +138,7 @@ def _address(network: Network, identity: str, amount: Decimal) -> Shown:
     return Shown(f"{shown.text}\n{drawn.getvalue()}", f"{shown.html}{picture}")
 
 
-async def _budget(notebook: Notebook, call: Call, output: Output) -> None:
+async def _budget(notebook: Notebook, call: CommandCall, output: Output) -> None:
     words = call.words.split()
     before = parse_budget(notebook), notebook.network
     if words:

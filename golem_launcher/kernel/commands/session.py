@@ -16,7 +16,7 @@ from golem_launcher.request.fields import about
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.session_state import SessionState
@@ -29,7 +29,7 @@ _SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 _LONGEST = 3600.0
 
 
-async def _connect(notebook: Notebook, call: Call, output: Output) -> None:
+async def _connect(notebook: Notebook, call: CommandCall, output: Output) -> None:
     own, words = _own_words(call.words)
     chosen = None
     if head := _HEAD.match(words):
@@ -86,7 +86,7 @@ def _may_follow(_notebook: Notebook, before: str) -> list[str]:
     ]
 
 
-async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
+async def _disconnect(notebook: Notebook, _call: CommandCall, output: Output) -> None:
     from golem_launcher.kernel.connection import end
 
     present = notebook.connected()
@@ -109,7 +109,7 @@ async def _disconnect(notebook: Notebook, _call: Call, output: Output) -> None:
     await output.show(_bill(state))
 
 
-async def _move(notebook: Notebook, call: Call, output: Output) -> None:
+async def _move(notebook: Notebook, call: CommandCall, output: Output) -> None:
     """End the session, and start another one with its files elsewhere."""
     present = notebook.connected()
     own, words = _own_words(call.words)

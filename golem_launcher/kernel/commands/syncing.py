@@ -10,12 +10,12 @@ from golem_launcher.errors import RequestError
 from golem_launcher.kernel.commands.command import Command
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
 
-async def _sync(notebook: Notebook, call: Call, output: Output) -> None:
+async def _sync(notebook: Notebook, call: CommandCall, output: Output) -> None:
     try:
         words = shlex.split(call.words)
     except ValueError:

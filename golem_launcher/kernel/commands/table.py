@@ -9,9 +9,9 @@ from golem_launcher.kernel.commands import attaching, files, gpu_cells, local_ce
 from golem_launcher.kernel.commands.help import help_on
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.commands.command import Command
-    from golem_launcher.kernel.messages import Message
+    from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
 
@@ -34,7 +34,7 @@ NAMES = Names(
 )
 
 
-async def run(notebook: Notebook, call: Call, output: Output) -> None:
+async def run(notebook: Notebook, call: CommandCall, output: Output) -> None:
     """Run the command that a cell calls, or show its help where it asks for that. Raises ``LauncherError``."""
     command = COMMANDS[call.name]
     if call.asks:
@@ -43,7 +43,7 @@ async def run(notebook: Notebook, call: Call, output: Output) -> None:
         await command.run(notebook, call, output)
 
 
-def about_commands(message: Message, notebook: Notebook) -> dict[str, Any] | None:
+def about_commands(message: JupyterMessage, notebook: Notebook) -> dict[str, Any] | None:
     """The reply to a completion or an inspection within a line that is a command of ours; ``None`` for all else."""
     if message.kind not in {"complete_request", "inspect_request"}:
         return None

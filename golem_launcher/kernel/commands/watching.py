@@ -13,7 +13,7 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import Call
+    from golem_launcher.kernel.cells import CommandCall
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -23,7 +23,7 @@ _LINES = 20
 _TAIL = 64 * 1024
 
 
-async def _extend(notebook: Notebook, call: Call, output: Output) -> None:
+async def _extend(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.session import client
 
     more = dict(_MORE.findall(call.words))
@@ -36,7 +36,7 @@ async def _extend(notebook: Notebook, call: Call, output: Output) -> None:
     await output.say(f"The session ends at {ends} and may cost {coins(state.budget)} {token}.")
 
 
-async def _logs(notebook: Notebook, call: Call, output: Output) -> None:
+async def _logs(notebook: Notebook, call: CommandCall, output: Output) -> None:
     if notebook.last is None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
     if call.words and not call.words.isdigit():
@@ -56,7 +56,7 @@ def _last_lines(directory: SessionDirectory, count: int) -> str:
     return "\n".join(lines) or "Nothing was logged yet."
 
 
-async def _provider(notebook: Notebook, call: Call, output: Output) -> None:
+async def _provider(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.market import history
 
     state = await notebook.connected().state()
@@ -83,7 +83,7 @@ async def _provider(notebook: Notebook, call: Call, output: Output) -> None:
     await output.show(cards.table(head.provider_name or "(no name)", rows, ["Not again: %provider avoid"]))
 
 
-async def _autoconnect(notebook: Notebook, call: Call, output: Output) -> None:
+async def _autoconnect(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
 

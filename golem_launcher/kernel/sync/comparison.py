@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionError
 from golem_launcher.kernel.sync.local_folder import MOST_FILES, File, Folder, Scan, TooManyFiles, digest
-from golem_launcher.kernel.sync.merge import Step, Version, merge
+from golem_launcher.kernel.sync.merge import SyncStep, Version, merge
 from golem_launcher.kernel.sync.merge_base import Known, MergeBase
-from golem_launcher.kernel.sync.remote_folder import Listing, Workspace, key
+from golem_launcher.kernel.sync.remote_folder import FolderListing, Workspace, key
 from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
 from golem_launcher.workspace.repository.sealing import Damaged
@@ -28,7 +28,7 @@ _RUNS = "some program would run it by itself; by hand: %download"
 class Comparison:
     """Both sides at the beginning of a round, and the steps that make them equal."""
 
-    steps: tuple[tuple[Step, str], ...]
+    steps: tuple[tuple[SyncStep, str], ...]
     equal: frozenset[str]
     here: dict[str, File]
     there: dict[str, Entry]
@@ -46,7 +46,7 @@ class Comparer:
         self._common = common
         self._sent = sent
         self._one_case = ignores_case(folder.path)
-        self._listing = Listing()
+        self._listing = FolderListing()
         self._contents: dict[str, str] = {}
         """Of saved files that were read, by their keys."""
 

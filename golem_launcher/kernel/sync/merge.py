@@ -27,7 +27,7 @@ class Version:
     """When it was changed, by that side's clock; times of two sides are not compared."""
 
 
-class Step(Enum):
+class SyncStep(Enum):
     """What is done with one path, in this order among all."""
 
     TRASH_HERE = "removed there, so it is in the trash here"
@@ -41,7 +41,7 @@ class Step(Enum):
 class Merged:
     """The steps that make both sides equal."""
 
-    steps: tuple[tuple[Step, str], ...]
+    steps: tuple[tuple[SyncStep, str], ...]
     equal: frozenset[str]
     """Paths of which both sides have the same already."""
     in_the_way: frozenset[str]
@@ -50,7 +50,7 @@ class Merged:
 
 def merge(common: Mapping[str, Version], here: Mapping[str, Version], there: Mapping[str, Version]) -> Merged:
     """``common`` has the versions that were equal last, with the times that they had over there."""
-    found: dict[str, Step] = {}
+    found: dict[str, SyncStep] = {}
     equal: set[str] = set()
     for path in here.keys() | there.keys():
         step = _step(common.get(path), here.get(path), there.get(path))
@@ -58,9 +58,9 @@ def merge(common: Mapping[str, Version], here: Mapping[str, Version], there: Map
             equal.add(path)
         else:
             found[path] = step
-    stays = equal | {path for path, step in found.items() if step not in {Step.TRASH_HERE, Step.TRASH_THERE}}
+    stays = equal | {path for path, step in found.items() if step not in {SyncStep.TRASH_HERE, SyncStep.TRASH_THERE}}
     in_the_way = _in_the_way(stays)
-    order = list(Step)
+    order = list(SyncStep)
     steps = sorted(
         ((step, path) for path, step in found.items() if path not in in_the_way),
         key=lambda one: (order.index(one[0]), one[1]),
@@ -68,21 +68,21 @@ def merge(common: Mapping[str, Version], here: Mapping[str, Version], there: Map
     return Merged(tuple(steps), frozenset(equal - in_the_way), in_the_way)
 
 
-def _step(common: Version | None, here: Version | None, there: Version | None) -> Step | None:
+def _step(common: Version | None, here: Version | None, there: Version | None) -> SyncStep | None:
     """What one path needs; ``None``: both sides have the same."""
     known = common.content if common is not None else None
     if there is None:
-        return None if here is None else Step.TRASH_HERE if here.content == known else Step.SEND
+        return None if here is None else SyncStep.TRASH_HERE if here.content == known else SyncStep.SEND
     if here is None:
-        return Step.TRASH_THERE if there.content == known else Step.FETCH
+        return SyncStep.TRASH_THERE if there.content == known else SyncStep.FETCH
     if here.content == there.content:
         return None
     if there.content == known:
-        return Step.SEND
+        return SyncStep.SEND
     # A file that is older than the one before is another provider's, or an older save's: no newer one makes way for it.
     if here.content == known and common is not None and there.time_ns >= common.time_ns:
-        return Step.FETCH
-    return Step.KEEP_BOTH
+        return SyncStep.FETCH
+    return SyncStep.KEEP_BOTH
 
 
 def _in_the_way(paths: set[str]) -> frozenset[str]:

@@ -31,7 +31,7 @@ _SAME_SECONDS = 0.001
 
 
 @dataclass
-class Listing:
+class FolderListing:
     """The files of the folder in one generation, by their paths in it, and what is left out, with the reason."""
 
     generation: int | None = None
@@ -51,12 +51,12 @@ class Workspace:
         self._largest = largest
         self._made: set[str] = set()
 
-    def listing(self, generation: int | None) -> Listing:
+    def listing(self, generation: int | None) -> FolderListing:
         """What is in it by a generation; ``None``: nothing was ever there. Blocking.
 
         Raises ``TooManyFiles``, and ``WorkspaceError`` when the store does not have it.
         """
-        found, size = Listing(generation), 0
+        found, size = FolderListing(generation), 0
         if generation is None:
             return found
         manifest = self._store.manifest(self.name, generation)

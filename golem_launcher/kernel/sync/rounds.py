@@ -10,7 +10,7 @@ from golem_launcher.agent.workspace.ignore import FILE as IGNORE_FILE
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.sync.comparison import Comparer, too_many
 from golem_launcher.kernel.sync.local_folder import Folder, TooManyFiles
-from golem_launcher.kernel.sync.merge import Step
+from golem_launcher.kernel.sync.merge import SyncStep
 from golem_launcher.kernel.sync.merge_base import MergeBase
 from golem_launcher.kernel.sync.remote_folder import Workspace
 from golem_launcher.kernel.sync.steps import Outcome, StepRunner
@@ -209,7 +209,7 @@ class Sync:
             if sends:
                 self._check_size(sum(size for _, (_, size, _) in seen[0]))
             both = await asyncio.to_thread(self._looking.look, generation)
-            steps = [one for one in both.steps if sends or one[0] in {Step.FETCH, Step.KEEP_BOTH}]
+            steps = [one for one in both.steps if sends or one[0] in {SyncStep.FETCH, SyncStep.KEEP_BOTH}]
             doing = StepRunner(self._folder, self._workspace, both, self._sent)
             outcome = doing.outcome
             try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import clock
 from golem_launcher.kernel.sync.local_folder import digest
-from golem_launcher.kernel.sync.merge import Step, second_name
+from golem_launcher.kernel.sync.merge import SyncStep, second_name
 from golem_launcher.kernel.sync.remote_folder import as_saved, same
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
@@ -68,7 +68,7 @@ class StepRunner:
         self._sent = sent
         self._at = clock.now().astimezone()
 
-    async def do(self, step: Step, path: str, *, sends: bool) -> None:
+    async def do(self, step: SyncStep, path: str, *, sends: bool) -> None:
         """One step. Raises ``LauncherError`` when the other side is away; what else goes wrong with it costs no other.
 
         ``sends``: whether something can be sent.
@@ -82,14 +82,14 @@ class StepRunner:
         except OSError as error:
             self.outcome.left_out[path] = f"this computer refuses it: {error.strerror or error}"
 
-    async def _do(self, step: Step, path: str, *, sends: bool) -> None:
-        if step is Step.SEND:
+    async def _do(self, step: SyncStep, path: str, *, sends: bool) -> None:
+        if step is SyncStep.SEND:
             await self._send(path)
-        elif step is Step.FETCH:
+        elif step is SyncStep.FETCH:
             await asyncio.to_thread(self._fetch, path, path)
-        elif step is Step.KEEP_BOTH:
+        elif step is SyncStep.KEEP_BOTH:
             await self._keep_both(path, sends=sends)
-        elif step is Step.TRASH_HERE:
+        elif step is SyncStep.TRASH_HERE:
             await self._trash_here(path)
         else:
             await self._trash_there(path)

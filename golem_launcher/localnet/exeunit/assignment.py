@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from golem_launcher.localnet.exeunit.image import Image
-    from golem_launcher.localnet.exeunit.permitted_commands import Script
+    from golem_launcher.localnet.exeunit.image import BootableImage
+    from golem_launcher.localnet.exeunit.permitted_commands import PermittedScript
     from golem_launcher.localnet.exeunit.transfer import Progress
     from golem_launcher.node.gsb.calls import Handler
 
@@ -33,7 +33,7 @@ class UnitBus(Protocol):
 class FindImage(Protocol):
     """Finds the image of an agreement, and fetches it when it must."""
 
-    async def __call__(self, progress: Progress, say: Callable[[str], None]) -> Image:
+    async def __call__(self, progress: Progress, say: Callable[[str], None]) -> BootableImage:
         """``progress`` takes bytes, ``say`` a message; :class:`LauncherError` or ``OSError`` when there is no image."""
 
 
@@ -51,7 +51,7 @@ class Assignment:
     """The offer's usage vector."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Counters of the provider's own: how much they grow in a second."""
-    script: Script | None = None
+    script: PermittedScript | None = None
     """The commands that the requestor's manifest allows; ``None`` for all."""
     end_seconds: float = 0.0
     """How long the end of the runtime takes at the least."""

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.localnet.exeunit.output_capture import Budget, CapturedOutput
-from golem_launcher.localnet.exeunit.script import Capture, Run
+from golem_launcher.localnet.exeunit.script import Capture, RunProgram
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Batch:
         """Called when the command with this ``index`` begins."""
         command = self.commands[index]
         everything = Capture(stream=True, head=None)
-        out, err = (command.stdout, command.stderr) if isinstance(command, Run) else (everything, everything)
+        out, err = (command.stdout, command.stderr) if isinstance(command, RunProgram) else (everything, everything)
         self._states.append(CommandState(CapturedOutput(out, self._budget), CapturedOutput(err, self._budget)))
         self._emit(index, {"started": {"command": self._raw[index]}})
 

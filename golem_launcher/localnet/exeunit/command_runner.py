@@ -8,9 +8,9 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.exeunit.failures import CommandFailed
-from golem_launcher.localnet.exeunit.image import Image
+from golem_launcher.localnet.exeunit.image import BootableImage
 from golem_launcher.localnet.exeunit.ring_buffer import Ring
-from golem_launcher.localnet.exeunit.script import Deploy, Run, Start, Transfer
+from golem_launcher.localnet.exeunit.script import Deploy, RunProgram, Start, Transfer
 from golem_launcher.localnet.exeunit.transfer import Paced
 from golem_launcher.localnet.misbehaviour import Misbehaviour, hostile_output
 from golem_launcher.localnet.runtime.runtime_interface import Deployment
@@ -55,7 +55,7 @@ class CommandRunner:
             await self._deploy(command, batch)
         elif isinstance(command, Start):
             await self._runtime.start(command.args)
-        elif isinstance(command, Run):
+        elif isinstance(command, RunProgram):
             await self._run(command, batch)
         elif isinstance(command, Transfer):
             await self._transfers.execute(command, self._runtime.volumes, batch.progress)
@@ -70,7 +70,7 @@ class CommandRunner:
             await asyncio.Event().wait()
 
     async def _deploy(self, command: Deploy, batch: Batch) -> None:
-        image = Image()
+        image = BootableImage()
         if self._image is not None:
             say = batch.message if command.progress is not None else _say_nothing
             image = await self._image(Paced(batch.progress, command.progress), say)
@@ -81,7 +81,7 @@ class CommandRunner:
         batch.stdout(_deploy_result(self._runtime.volumes.mounts, image.note))
         await self._connect(command)
 
-    async def _run(self, command: Run, batch: Batch) -> None:
+    async def _run(self, command: RunProgram, batch: Batch) -> None:
         if self._misbehaviour.hostile_output:
             batch.stdout(hostile_output())
         if self._misbehaviour.fail_run:

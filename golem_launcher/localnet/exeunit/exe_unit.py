@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.exeunit.script import Command
     from golem_launcher.localnet.exeunit.transfer import Transfers
     from golem_launcher.localnet.runtime.runtime_interface import Runtime
-    from golem_launcher.node.gsb.calls import Call
+    from golem_launcher.node.gsb.calls import BusCall
 
 _log = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ class ExeUnit:
 
     # Calls
 
-    def _answer(self, call: Call) -> bytes | Awaitable[bytes] | AsyncIterator[bytes]:
+    def _answer(self, call: BusCall) -> bytes | Awaitable[bytes] | AsyncIterator[bytes]:
         # What crossed the network carries the node id of who asks; calls of the provider's own node do not.
         if call.caller.startswith("0x") and call.caller.lower() != self._assignment.requestor_id.lower():
             return err({"forbidden": "The activity is somebody else's."})

@@ -20,7 +20,7 @@ _LARGEST_CONFIG = 1_000_000
 
 
 @dataclass(frozen=True)
-class Image:
+class BootableImage:
     """An image that can be booted. ``directory`` is its unpacked root, ``None`` for this machine's own base."""
 
     directory: Path | None = None
@@ -31,7 +31,7 @@ class Image:
     """What its requestor must know of it; empty when it is what was asked for."""
 
 
-def described(root: Path, file: Path) -> Image:
+def described(root: Path, file: Path) -> BootableImage:
     """The image that is unpacked in ``root``, as the end of its ``.gvmi`` file describes it. Blocking.
 
     The file is a squashfs, then the checksum of a JSON text, the text (Docker's ContainerConfig), and its length in
@@ -41,7 +41,7 @@ def described(root: Path, file: Path) -> Image:
         config: dict[str, Any] = json.loads(_description(file))
         volumes = tuple(map(str, config.get("Volumes") or ()))
         variables = dict(str(line).split("=", 1) for line in config.get("Env") or () if "=" in str(line))
-        return Image(root, volumes, str(config.get("WorkingDir") or "/"), variables)
+        return BootableImage(root, volumes, str(config.get("WorkingDir") or "/"), variables)
     except (ValueError, AttributeError, OSError, RecursionError):
         raise LocalNetError("The image's file ends with no description of it that makes sense.") from None
 

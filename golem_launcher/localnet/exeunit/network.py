@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import BusCallError
-from golem_launcher.node.gsb.calls import Call, Handler, ok
+from golem_launcher.node.gsb.calls import BusCall, Handler, ok
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ipaddress import IPv4Address, IPv4Network
 
-    from golem_launcher.localnet.exeunit.script import Network
+    from golem_launcher.localnet.exeunit.script import DeployedNetwork
 
 _MAC_PREFIX = b"\xa0\x13"  # then the four bytes of the address
 _HEADER = 14
@@ -36,7 +36,7 @@ def mac_of(address: IPv4Address) -> bytes:
     return _MAC_PREFIX + address.packed
 
 
-class Endpoint(Protocol):
+class VpnNode(Protocol):
     """A node of a VPN in user space."""
 
     def receive(self, frame: bytes) -> None:
@@ -63,7 +63,7 @@ class MakeEndpoint(Protocol):
         send: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
         interface: socket.socket | None,
-    ) -> Endpoint:
+    ) -> VpnNode:
         """Make it, inside a running event loop."""
 
 
@@ -83,14 +83,14 @@ class Switch(Protocol):
 class VpnLink:
     """One VPN of one activity."""
 
-    def __init__(self, network: Network, switch: Switch, requestor_id: str) -> None:
+    def __init__(self, network: DeployedNetwork, switch: Switch, requestor_id: str) -> None:
         self._network = network
         self._switch = switch
         self._requestor_id = requestor_id
         self._nodes = dict(network.nodes)
         self._nodes.setdefault(self._requestor_address(), requestor_id)
         self._to_all = {"255.255.255.255", str(network.network.broadcast_address)}
-        self._endpoint: Endpoint | None = None
+        self._endpoint: VpnNode | None = None
         self._introducing: asyncio.Task[None] | None = None
 
     async def open(
@@ -119,7 +119,7 @@ class VpnLink:
                 await self._switch.detach(self._network.id)
             await endpoint.aclose()
 
-    async def _introduce(self, endpoint: Endpoint) -> None:
+    async def _introduce(self, endpoint: VpnNode) -> None:
         while True:
             endpoint.announce(self._requestor_address())
             await asyncio.sleep(_INTRODUCTION_SECONDS)
@@ -129,7 +129,7 @@ class VpnLink:
         first = str(next(self._network.network.hosts()))
         return next((address for address, node in self._nodes.items() if node == self._requestor_id), first)
 
-    def _call(self, call: Call) -> bytes:
+    def _call(self, call: BusCall) -> bytes:
         if call.component == "VpnControl":
             self._control(call.payload())
         elif self._endpoint is not None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.localnet.exeunit.script import Run, ScriptError, Transfer
+from golem_launcher.localnet.exeunit.script import RunProgram, ScriptError, Transfer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -37,7 +37,7 @@ class Pattern:
 
 
 @dataclass(frozen=True)
-class Script:
+class PermittedScript:
     """All that a manifest allows. Other kinds of commands are always allowed."""
 
     patterns: tuple[Pattern, ...]
@@ -45,7 +45,7 @@ class Script:
     def check(self, commands: Iterable[Command]) -> None:
         """:class:`ScriptError` for the first command that is not allowed."""
         for command in commands:
-            if isinstance(command, Run):
+            if isinstance(command, RunProgram):
                 line = f"run {command.entry_point} {' '.join(command.args)}"
             elif isinstance(command, Transfer):
                 line = f"transfer {command.source} {command.target}"
@@ -59,7 +59,7 @@ class Script:
                 )
 
 
-def script_of(manifest: str) -> Script | None:
+def script_of(manifest: str) -> PermittedScript | None:
     """The script of an encoded manifest, ``None`` when it names no commands; ``ValueError`` when it makes no sense."""
     try:
         value = json.loads(base64.b64decode(manifest[:_LONGEST], validate=True))
@@ -68,7 +68,7 @@ def script_of(manifest: str) -> Script | None:
             return None
         usual = script.get("match", "strict")
         commands = script["commands"][:_MOST_COMMANDS]
-        return Script(tuple(pattern for each in commands for pattern in _patterns(each, usual)))
+        return PermittedScript(tuple(pattern for each in commands for pattern in _patterns(each, usual)))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"the manifest's script makes no sense ({type(error).__name__})") from None
 

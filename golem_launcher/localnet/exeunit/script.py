@@ -42,7 +42,7 @@ class Capture:
 
 
 @dataclass(frozen=True)
-class Network:
+class DeployedNetwork:
     """One VPN of a deployment: the activity is ``node_ip`` in ``network``; ``nodes`` are node ids by address."""
 
     id: str
@@ -55,7 +55,7 @@ class Network:
 class Deploy:
     """Prepare the runtime."""
 
-    networks: tuple[Network, ...] = ()
+    networks: tuple[DeployedNetwork, ...] = ()
     hosts: Mapping[str, str] = field(default_factory=dict)
     hostname: str = "golem"
     volumes: tuple[Volume, ...] = ()
@@ -74,7 +74,7 @@ class Start:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunProgram:
     """Run a program."""
 
     entry_point: str
@@ -119,7 +119,7 @@ class Sign:
     name: Literal["sign"] = "sign"
 
 
-Command = Deploy | Start | Run | Transfer | Terminate | Sign
+Command = Deploy | Start | RunProgram | Transfer | Terminate | Sign
 
 
 def read_script(value: Any) -> list[Command]:
@@ -147,7 +147,7 @@ def _command(item: Any) -> Command:
         return Start(_texts(fields.get("args")))
     if name == "run":
         capture = fields.get("capture") or {}
-        return Run(
+        return RunProgram(
             _text(fields["entry_point"]),
             _texts(fields.get("args")),
             _capture(capture.get("stdout")),
@@ -179,7 +179,7 @@ def _deploy(fields: Mapping[str, Any]) -> Deploy:
     )
 
 
-def _network(fields: Mapping[str, Any]) -> Network:
+def _network(fields: Mapping[str, Any]) -> DeployedNetwork:
     mask = fields.get("mask")
     ip = _text(fields["ip"])
     network = IPv4Network(f"{ip}/{mask}" if mask and "/" not in ip else ip, strict=False)
@@ -187,7 +187,7 @@ def _network(fields: Mapping[str, Any]) -> Network:
     if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", identifier):
         raise ValueError("a network has an impossible id")
     nodes = {str(IPv4Address(address)): node for address, node in _mapping(fields.get("nodes")).items()}
-    return Network(identifier, network, IPv4Address(_text(fields["nodeIp"])), nodes)
+    return DeployedNetwork(identifier, network, IPv4Address(_text(fields["nodeIp"])), nodes)
 
 
 def _volumes(value: Any) -> tuple[Volume, ...]:

@@ -40,7 +40,7 @@ _SHARED = (PurePosixPath("share/jupyter"), PurePosixPath("etc/jupyter"))
 
 
 @dataclass(frozen=True)
-class Script:
+class ConsoleScript:
     """A console script: ``name`` runs ``function`` of ``module``."""
 
     name: str
@@ -53,7 +53,7 @@ class BaseEnvironment:
     """A finished base layer in ``directory``: ``site-packages``, ``share/jupyter`` and ``etc/jupyter`` of links."""
 
     directory: Path
-    scripts: tuple[Script, ...]
+    scripts: tuple[ConsoleScript, ...]
     sources: tuple[Path, ...]
     """The directories that the links lead to (a sandbox must mount them)."""
 
@@ -118,7 +118,7 @@ def build(parent: Path, roots: Iterable[str] = ROOTS) -> BaseEnvironment:
                 _link_all(parent, directory, distributions)
     scripts = sorted(
         {
-            Script(point.name, point.module, point.attr)
+            ConsoleScript(point.name, point.module, point.attr)
             for distribution in distributions.values()
             for point in distribution.entry_points
             if point.group == "console_scripts"

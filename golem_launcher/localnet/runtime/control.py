@@ -37,7 +37,7 @@ _MSG_CMSG_CLOEXEC = 0x40000000
 
 
 @dataclass(frozen=True)
-class Command:
+class ProcessSpec:
     """What to run (``argv`` begins with the program's path), where, and in whose namespaces."""
 
     argv: Sequence[str]
@@ -89,7 +89,7 @@ class InitProcess:
 
     async def run(
         self,
-        command: Command,
+        command: ProcessSpec,
         on_stdout: Callable[[bytes], None],
         on_stderr: Callable[[bytes], None],
         *,
@@ -129,7 +129,7 @@ class InitProcess:
             err.close()
 
     async def run_silently(
-        self, command: Command, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
+        self, command: ProcessSpec, on_stdout: Callable[[bytes], None], on_stderr: Callable[[bytes], None]
     ) -> int:
         """:meth:`run` as Golem's VM does it: nothing is said of a program that can't be started, it seems killed."""
         try:

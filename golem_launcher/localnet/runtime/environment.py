@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from golem_launcher.localnet.runtime.base_layer import BaseEnvironment, Script
+    from golem_launcher.localnet.runtime.base_layer import BaseEnvironment, ConsoleScript
 
 # A kernel reads 256 bytes of a script's first line (127 before Linux 5.1).
 _LONGEST_SHEBANG = 120
@@ -88,7 +88,7 @@ def first_lines(python: PurePosixPath) -> str:
     return f"{shebang}\n"
 
 
-def _write_script(path: Path, script: Script, python: PurePosixPath) -> None:
+def _write_script(path: Path, script: ConsoleScript, python: PurePosixPath) -> None:
     outer, *_ = script.function.split(".")
     path.write_text(
         f"{first_lines(python)}import sys\nfrom {script.module} import {outer}\n"

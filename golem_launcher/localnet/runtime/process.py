@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, nvidia_smi
-from golem_launcher.localnet.runtime.control import Command, InitProcess
+from golem_launcher.localnet.runtime.control import InitProcess, ProcessSpec
 from golem_launcher.localnet.runtime.environment_variables import PRIVATE_DIRECTORIES, of_process
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.usage_reader import UsageReader
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Interface
 
     from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
-    from golem_launcher.localnet.runtime.usage import Usage
+    from golem_launcher.localnet.runtime.usage import ActivityUsage
 
 _DIAL_SECONDS = 5.0
 
@@ -75,7 +75,7 @@ class ProcessRuntime:
         """Run a command, container paths in its arguments translated."""
         translated = [self.volumes.translate(argument) for argument in argv]
         work = self.volumes.directory(self.volumes.mounts[0])
-        return await self._init.run_silently(Command(translated, self._env, str(work)), on_stdout, on_stderr)
+        return await self._init.run_silently(ProcessSpec(translated, self._env, str(work)), on_stdout, on_stderr)
 
     async def interface(self, name: str, address: IPv4Interface, mac: bytes) -> None:
         """None: the network is this machine's."""
@@ -84,7 +84,7 @@ class ProcessRuntime:
         """Connect to the activity's own loopback address: never to 127.0.0.1, where the user's own servers are."""
         return await _connect(self._place.bind_address, port)
 
-    async def usage(self) -> Usage:
+    async def usage(self) -> ActivityUsage:
         """Measured from the tree of processes below the activity's first."""
         return await self._usage_reader.read(self._init.pid)
 

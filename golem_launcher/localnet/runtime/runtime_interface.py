@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from golem_launcher.localnet.runtime.base_layer import BaseEnvironment
     from golem_launcher.localnet.runtime.internet import Destinations, Internet
     from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
-    from golem_launcher.localnet.runtime.usage import Usage
+    from golem_launcher.localnet.runtime.usage import ActivityUsage
     from golem_launcher.localnet.runtime.volumes import Volume, Volumes
 
 MARK = "GOLEM_ACTIVITY"
@@ -113,7 +113,7 @@ class Runtime(Protocol):
     async def dial(self, port: int) -> socket.socket:
         """A connected, non-blocking socket to a TCP port inside; ``OSError`` when nobody listens."""
 
-    async def usage(self) -> Usage:
+    async def usage(self) -> ActivityUsage:
         """What it consumed, cheap enough for every few seconds."""
 
     async def until_gone(self) -> None:

@@ -23,7 +23,7 @@ import psutil
 
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet.runtime import environment, minimal_init, nvidia_smi, user_namespace
-from golem_launcher.localnet.runtime.control import Command, InitProcess
+from golem_launcher.localnet.runtime.control import InitProcess, ProcessSpec
 from golem_launcher.localnet.runtime.environment_variables import of_image
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Interface
 
     from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
-    from golem_launcher.localnet.runtime.usage import Usage
+    from golem_launcher.localnet.runtime.usage import ActivityUsage
     from golem_launcher.localnet.runtime.volumes import Volume
 
 _log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ class SandboxRuntime:
         loop = asyncio.get_running_loop()
         booted: asyncio.Future[int] = loop.create_future()
         words = bytearray()
-        command = Command(argv, {"PATH": os.defpath, "LANG": "C.UTF-8"}, "/")
+        command = ProcessSpec(argv, {"PATH": os.defpath, "LANG": "C.UTF-8"}, "/")
         told = bytearray()
 
         def on_info(data: bytes) -> None:
@@ -188,7 +188,7 @@ class SandboxRuntime:
     ) -> int:
         """Run a command in the sandbox: its exit code, or minus the signal that ended it."""
         like_9p = [str(each.mount) for each in self.volumes.all if each.kind == "host" and self._place.like_9p]
-        command = Command(argv, self._env, self._workdir, self._enter(), like_9p)
+        command = ProcessSpec(argv, self._env, self._workdir, self._enter(), like_9p)
         return await self._init.run_silently(command, on_stdout, on_stderr)
 
     async def interface(
@@ -211,7 +211,7 @@ class SandboxRuntime:
             raise LocalNetError("The sandbox has ended.")
         return self._inner
 
-    async def usage(self) -> Usage:
+    async def usage(self) -> ActivityUsage:
         """Measured from the tree of processes below the activity's first."""
         return await self._usage_reader.read(self._init.pid)
 

@@ -13,7 +13,7 @@ _BLOCK = 512
 
 
 @dataclass(frozen=True)
-class Usage:
+class ActivityUsage:
     """Consumed so far (``cpu_seconds``) and now (``memory`` and ``disk``, bytes)."""
 
     cpu_seconds: float = 0.0

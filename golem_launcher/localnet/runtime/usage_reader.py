@@ -25,10 +25,10 @@ class UsageReader:
         """``memory_bytes``: the largest process is killed when all together hold more than that."""
         self._directory = directory
         self._memory_bytes = memory_bytes
-        self._last = usage.Usage()
+        self._last = usage.ActivityUsage()
         self._disk_read = float("-inf")
 
-    async def read(self, pid: int) -> usage.Usage:
+    async def read(self, pid: int) -> usage.ActivityUsage:
         """The usage of the tree below ``pid``."""
         cpu, memory = usage.of_tree(pid)
         if memory > self._memory_bytes:
@@ -39,5 +39,5 @@ class UsageReader:
         if time.monotonic() - self._disk_read > _DISK_SECONDS:
             self._disk_read = time.monotonic()
             disk = await asyncio.to_thread(usage.of_directory, self._directory)
-        self._last = usage.Usage(max(cpu, self._last.cpu_seconds), memory, disk)
+        self._last = usage.ActivityUsage(max(cpu, self._last.cpu_seconds), memory, disk)
         return self._last

@@ -1,7 +1,7 @@
 """The provider's end of Golem's VPN, in user space: Ethernet frames in, sockets out."""
 
 from .bad_line import BadLine, LineRule
-from .connection_table import Counters, Limits
+from .connection_table import NodeCounters, NodeLimits
 from .endpoint import VpnEndpoint
 
-__all__ = ["BadLine", "Counters", "Limits", "LineRule", "VpnEndpoint"]
+__all__ = ["BadLine", "LineRule", "NodeCounters", "NodeLimits", "VpnEndpoint"]

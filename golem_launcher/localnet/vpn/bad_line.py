@@ -30,7 +30,7 @@ class LineRule:
                 raise ValueError(f"{name} must not be negative")
 
 
-class Fate:
+class FrameFate:
     """Decides frame by frame; knows no clock."""
 
     def __init__(self, rule: LineRule) -> None:
@@ -52,7 +52,7 @@ class BadLine:
     def __init__(self, deliver: Callable[[bytes], None], rule: LineRule, *, limit: int = 4096) -> None:
         self.lost = 0
         self._deliver = deliver
-        self._fate = Fate(rule)
+        self._fate = FrameFate(rule)
         self._limit = limit
         self._loop = asyncio.get_running_loop()
         self._waiting: set[asyncio.TimerHandle] = set()

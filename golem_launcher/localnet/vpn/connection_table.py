@@ -31,7 +31,7 @@ _STANDS = (State.OPEN, State.TIME_WAIT, State.CLOSED)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class NodeLimits:
     """What one node holds at most."""
 
     tcp: TcpSettings = field(default_factory=TcpSettings)
@@ -41,7 +41,7 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Counters:
+class NodeCounters:
     """What a node has seen since it started."""
 
     frames_in: int = 0
@@ -66,8 +66,8 @@ class ConnectionTable:
         mac: bytes,
         emit: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
-        limits: Limits,
-        counters: Counters,
+        limits: NodeLimits,
+        counters: NodeCounters,
     ) -> None:
         self._ip = ip
         self._mac = mac

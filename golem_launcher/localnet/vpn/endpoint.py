@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.waiting import wait_for
 
-from .connection_table import ConnectionTable, Counters, Limits
+from .connection_table import ConnectionTable, NodeCounters, NodeLimits
 from .packets import (
     Arp,
     Datagram,
@@ -50,9 +50,9 @@ class VpnEndpoint:
         send: Callable[[bytes], None],
         dial: Callable[[int], Awaitable[socket.socket]],
         *,
-        limits: Limits | None = None,
+        limits: NodeLimits | None = None,
     ) -> None:
-        self.counters = Counters()
+        self.counters = NodeCounters()
         self._ip = IPv4Address(ip).packed
         self._mac = mac_of(self._ip)
         net = IPv4Network(network, strict=False)
@@ -64,7 +64,7 @@ class VpnEndpoint:
             mac=self._mac,
             emit=self._emit,
             dial=dial,
-            limits=limits or Limits(),
+            limits=limits or NodeLimits(),
             counters=self.counters,
         )
         self._neighbours: dict[bytes, bytes] = {}

@@ -9,7 +9,7 @@ import functools
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
-from .connection_table import ConnectionTable, Counters, Limits
+from .connection_table import ConnectionTable, NodeCounters, NodeLimits
 from .packets import (
     Arp,
     Datagram,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _MOST_ADDRESSES = 256
 _MOST_CONNECTIONS = 256
-_LIMITS = Limits(connections=_MOST_CONNECTIONS)
+_LIMITS = NodeLimits(connections=_MOST_CONNECTIONS)
 _QUESTION, _ANSWER = 1, 2
 
 
@@ -48,7 +48,7 @@ class Gateway:
 
         ``datagram`` takes one that is for an address beyond, and says whether anybody serves it.
         """
-        self.counters = Counters()
+        self.counters = NodeCounters()
         self._ip = ip.packed
         self._mac = mac_of(self._ip)
         self._send = send

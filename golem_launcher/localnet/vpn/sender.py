@@ -26,7 +26,7 @@ class SendSettings:
     backoff: float = 0.7  # of the window that stays after a loss (RFC 9438)
 
 
-class Piece(NamedTuple):
+class StreamPiece(NamedTuple):
     """Bytes to put into one segment, at their position; ``fin`` when the stream ends with them."""
 
     position: int
@@ -199,9 +199,9 @@ class Sender:
             self._probes += 1
         self._deadline = now + self._backed_off()
 
-    def pieces(self, now: float) -> list[Piece]:
+    def pieces(self, now: float) -> list[StreamPiece]:
         """What to send now; taken as sent."""
-        out: list[Piece] = []
+        out: list[StreamPiece] = []
         if self._resend:
             self._resend = False
             self.retransmissions += 1
@@ -216,7 +216,7 @@ class Sender:
             out.append(self._piece(self._next, size))
             self._took(self._next + size + out[-1].fin, now)
         if self._fin and self._next == end and not self.finished:  # a FIN alone takes no window
-            out.append(Piece(end, b"", fin=True, last=True))
+            out.append(StreamPiece(end, b"", fin=True, last=True))
             self._took(end + 1, now)
         if self._probe:
             self._probe = False
@@ -227,17 +227,17 @@ class Sender:
             self._deadline = now + self._backed_off()
         return out
 
-    def _again(self, size: int) -> Piece:
+    def _again(self, size: int) -> StreamPiece:
         """The oldest bytes, without a FIN that was not sent yet: what ``sent`` does not cover must not leave."""
         piece = self._piece(self.una, size)
         end = piece.position + len(piece.payload)
         return piece._replace(fin=piece.fin and end < self._sent)
 
-    def _piece(self, position: int, size: int) -> Piece:
+    def _piece(self, position: int, size: int) -> StreamPiece:
         start = position - self.una
         payload = bytes(self._buffer[start : start + size])
         last = start + len(payload) == len(self._buffer)
-        return Piece(position, payload, self._fin and last, last)
+        return StreamPiece(position, payload, self._fin and last, last)
 
     def _took(self, position: int, now: float) -> None:
         if self._timed is None and position > self._sent:

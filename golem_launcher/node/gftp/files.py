@@ -29,7 +29,7 @@ SPARE_DISK: Final = 512 * 1024 * 1024
 """Bytes of the disk that an upload without a declared size leaves free."""
 
 
-class Service(Protocol):
+class FileService(Protocol):
     """One file as a service of the bus."""
 
     components: tuple[str, ...]

@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.node.gftp.server import VERSION, Server
+from golem_launcher.node.gftp.server import VERSION, GftpServer
 from golem_launcher.node.gftp.session import GftpSession
 from golem_launcher.units import data_size
 
@@ -71,7 +71,7 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _do(options: argparse.Namespace, session: GftpSession) -> int:
     if options.verb == "server":
-        await Server(session).run()
+        await GftpServer(session).run()
     elif options.verb == "version":
         _say(VERSION)
     elif options.verb == "publish":

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.errors import BusError, BusProtocolError
 from golem_launcher.node.gftp.wire import LARGEST_CHUNK, GftpError, local_address
-from golem_launcher.node.gsb import Call, GsbClient, err, ok
+from golem_launcher.node.gsb import BusCall, GsbClient, err, ok
 from golem_launcher.node.gsb.client import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from golem_launcher.node.gftp.files import Service
+    from golem_launcher.node.gftp.files import FileService
 
 
 class Publisher(Protocol):
@@ -27,7 +27,7 @@ class Publisher(Protocol):
     def connected(self) -> bool:
         """Whether what was offered still is."""
 
-    async def offer(self, name: str, service: Service) -> None:
+    async def offer(self, name: str, service: FileService) -> None:
         """Make a file available to other nodes; :class:`BusCallError` with code 409 when the name is taken."""
 
     async def withdraw(self, name: str) -> None:
@@ -62,11 +62,11 @@ class BusPublisher:
         """Whether the bus is still there."""
         return not self.bus.closed.is_set()
 
-    async def offer(self, name: str, service: Service) -> None:
+    async def offer(self, name: str, service: FileService) -> None:
         """Register the file's service on the bus. Raises ``BusError``."""
         prefix = local_address(name)
 
-        async def answer(call: Call) -> bytes:
+        async def answer(call: BusCall) -> bytes:
             try:
                 if call.address != f"{prefix}/{call.component}":
                     raise GftpError("There is nothing at this address.")  # noqa: TRY301

@@ -18,7 +18,7 @@ from golem_launcher.node.rest_client import NodeRest
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
-    from golem_launcher.node.gftp.files import Service
+    from golem_launcher.node.gftp.files import FileService
 
 _LARGEST_MESSAGE: Final = 2 * LARGEST_CHUNK
 _REST_SECONDS: Final = 30.0
@@ -56,7 +56,7 @@ class RestPublisher:
         """Whether the websockets of all files are still there."""
         return not any(task.done() for task in self._served.values())
 
-    async def offer(self, name: str, service: Service) -> None:
+    async def offer(self, name: str, service: FileService) -> None:
         """Bind the file's service and serve its websocket."""
         address = local_address(name)
         body = {"listen": {"on": address, "components": list(service.components)}}
@@ -91,7 +91,7 @@ class RestPublisher:
         await self._resources.aclose()
 
 
-async def _serve(socket: Any, service: Service) -> None:
+async def _serve(socket: Any, service: FileService) -> None:
     """Answer the requests of one websocket (aiohttp's), a few at once."""
     turns = asyncio.Semaphore(16)
     tasks: set[asyncio.Task[None]] = set()

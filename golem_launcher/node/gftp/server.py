@@ -30,7 +30,7 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
         self.code = code
 
 
-class Server:
+class GftpServer:
     """Answers requests until its input ends, its output breaks, ``shutdown`` is called, or :meth:`stop`."""
 
     def __init__(self, session: GftpSession, source: int = 0, sink: int = 1) -> None:

@@ -16,7 +16,7 @@ from golem_launcher.node.gftp.wire import GftpError, GftpUrl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.node.gftp.files import Service
+    from golem_launcher.node.gftp.files import FileService
 
 _NAME_LENGTH = 65  # never taken for a hash, which has 64
 _NAME_LETTERS = string.ascii_letters + string.digits
@@ -30,7 +30,7 @@ class GftpSession:
 
     def __init__(self) -> None:
         self._publisher: publisher.Publisher | None = None
-        self._services: dict[str, Service] = {}
+        self._services: dict[str, FileService] = {}
         self._lock = asyncio.Lock()
 
     async def publish(self, file: str) -> str:
@@ -72,7 +72,7 @@ class GftpSession:
             service.close()
         self._services.clear()
 
-    async def _offer(self, service: Service) -> str:
+    async def _offer(self, service: FileService) -> str:
         """The URL of a service, which is closed where it can't be offered."""
         name = "".join(secrets.choice(_NAME_LETTERS) for _ in range(_NAME_LENGTH))
         try:

@@ -22,7 +22,7 @@ MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class BusCall:
     """One incoming call. ``caller`` is what the bus says, a node id when it crossed the network."""
 
     caller: str
@@ -41,7 +41,7 @@ class Call:
 
 
 Reply = bytes | Awaitable[bytes] | AsyncIterator[bytes]
-Handler = Callable[[Call], Reply]
+Handler = Callable[[BusCall], Reply]
 """What answers calls: gives the reply's raw bytes at once (cheapest: no task), later, or as a stream of parts.
 
 Raising :class:`~golem_launcher.errors.BusCallError` answers with its code and text, anything else is logged and
@@ -100,7 +100,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting_bytes = 0
 
-    def dispatch(self, handler: Handler, call: Call, request_id: str, replies: Replies) -> None:
+    def dispatch(self, handler: Handler, call: BusCall, request_id: str, replies: Replies) -> None:
         """Answer one call. Never raises, never waits."""
         if len(self._tasks) >= MOST_WAITING_CALLS or self._waiting_bytes > MOST_WAITING_BYTES:
             if not call.no_reply:
@@ -128,7 +128,7 @@ class Dispatcher:
         await cancel_all(*tasks)
 
     async def _finish(
-        self, result: Awaitable[bytes] | AsyncIterator[bytes], call: Call, request_id: str, replies: Replies
+        self, result: Awaitable[bytes] | AsyncIterator[bytes], call: BusCall, request_id: str, replies: Replies
     ) -> None:
         try:
             if isinstance(result, AsyncIterator):
@@ -147,7 +147,7 @@ class Dispatcher:
             replies.reply(request_id, code, data)
 
     @staticmethod
-    async def _stream(parts: AsyncIterator[bytes], call: Call, request_id: str, replies: Replies) -> None:
+    async def _stream(parts: AsyncIterator[bytes], call: BusCall, request_id: str, replies: Replies) -> None:
         try:
             async for part in parts:
                 if not call.no_reply:
@@ -158,7 +158,7 @@ class Dispatcher:
                 await parts.aclose()
 
 
-def _failure(error: Exception, call: Call) -> tuple[int, bytes]:
+def _failure(error: Exception, call: BusCall) -> tuple[int, bytes]:
     if isinstance(error, BusCallError):
         return error.code if error.code in {packets.BAD_REQUEST, packets.FAILURE} else packets.FAILURE, str(
             error

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from golem_launcher.errors import BusCallError, BusError
 from golem_launcher.node.gsb import flex, frames, packets
-from golem_launcher.node.gsb.calls import Call, Dispatcher, Handler, unwrap
+from golem_launcher.node.gsb.calls import BusCall, Dispatcher, Handler, unwrap
 from golem_launcher.node.gsb.connection import FrameConnection
 from golem_launcher.node.gsb.pending import Pending, check
 from golem_launcher.waiting import wait_for
@@ -206,7 +206,7 @@ class GsbClient:
     def _serve(self, packet: packets.CallRequest) -> None:
         found = self._dispatcher.routes.find(packet.address)
         if found is not None:
-            call = Call(packet.caller, packet.address, packet.data, packet.no_reply)
+            call = BusCall(packet.caller, packet.address, packet.data, packet.no_reply)
             self._dispatcher.dispatch(found[1], call, packet.request_id, self._link)
         elif not packet.no_reply:
             self._link.reply(packet.request_id, packets.BAD_REQUEST, b"endpoint address not found")

@@ -170,7 +170,7 @@ class AgreementEntry(BaseModel):
         return seconds, seconds if self.reported_at is None else max((until - self.reported_at).total_seconds(), 0.0)
 
 
-class Entries(BaseModel):
+class JournalEntries(BaseModel):
     """The content of the journal."""
 
     model_config = ConfigDict(frozen=True)
@@ -230,7 +230,7 @@ class Journal:
     Writes block for the few milliseconds of an ``fsync``, on purpose: the next step must not start before.
     """
 
-    def __init__(self, path: Path, entries: Entries) -> None:
+    def __init__(self, path: Path, entries: JournalEntries) -> None:
         self._path = path
         self.entries = entries
         self.strict = True
@@ -239,7 +239,7 @@ class Journal:
     @classmethod
     def create(cls, directory: Path) -> Journal:
         """Begin the journal of a new session."""
-        journal = cls(directory / FILE, Entries())
+        journal = cls(directory / FILE, JournalEntries())
         journal.update()
         return journal
 
@@ -247,7 +247,7 @@ class Journal:
     def read(cls, directory: Path) -> Journal | None:
         """The journal of a session, or ``None`` where there is none (it never got that far)."""
         try:
-            return cls(directory / FILE, Entries.model_validate_json((directory / FILE).read_bytes()))
+            return cls(directory / FILE, JournalEntries.model_validate_json((directory / FILE).read_bytes()))
         except (OSError, ValidationError):
             return None
 
@@ -317,14 +317,14 @@ class Journal:
         """What is known about an agreement."""
         return next((entry for entry in self.entries.agreements if entry.agreement_id == agreement_id), None)
 
-    def _write(self, entries: Entries) -> None:
+    def _write(self, entries: JournalEntries) -> None:
         try:
             files.write_atomic(self._path, entries.model_dump_json(indent=1).encode())
         except OSError:
             _LOG.exception("could not write")
             raise
 
-    def _with_agreement(self, agreement_id: str, changes: dict[str, object]) -> Entries:
+    def _with_agreement(self, agreement_id: str, changes: dict[str, object]) -> JournalEntries:
         agreements = tuple(
             changed(entry, changes) if entry.agreement_id == agreement_id else entry
             for entry in self.entries.agreements

@@ -58,7 +58,7 @@ _AWAY = (TimeoutError, OSError, aiohttp.ClientError)
 
 
 @dataclass(frozen=True)
-class Asked:
+class ScaleRequest:
     """What a notebook asked for, as far as it makes sense."""
 
     serial: int
@@ -67,7 +67,7 @@ class Asked:
     """The machines that it needs no more."""
 
     @classmethod
-    def of(cls, answer: bytes) -> Asked | None:
+    def of(cls, answer: bytes) -> ScaleRequest | None:
         """What an agent says; ``None`` when nobody asked, or it makes no sense."""
         told = json_object(answer)
         serial, workers, retired = told.get("serial"), told.get("wanted"), told.get("retired")
@@ -229,7 +229,7 @@ class Cluster:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             trouble = self._troubled(head, trouble, answer)
-            asked = Asked.of(answer)
+            asked = ScaleRequest.of(answer)
             if asked is None:
                 await asyncio.sleep(_RETRY_SECONDS)
             elif asked.serial == self._answered:

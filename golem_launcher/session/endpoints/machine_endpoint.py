@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.machine_vpn import MachineVpn
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.vpn import Counters
+    from golem_launcher.access.vpn import Traffic
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.workload.base import Workload
@@ -88,7 +88,7 @@ class MachineEndpoint:
         self._session_token = session_token
 
     @property
-    def carried(self) -> Counters:
+    def carried(self) -> Traffic:
         """What went through the tunnel so far, whoever was its provider."""
         return self._way().vpn.counters
 

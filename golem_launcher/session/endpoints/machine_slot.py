@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.events import Event, Usage
     from golem_launcher.gpus import OfferedGpu
-    from golem_launcher.rental.activity_batches import BulkTransfer
+    from golem_launcher.rental.activity_batches import ActivityTransfer
     from golem_launcher.rental.payment.journal import AgreementEntry
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session_state import SessionState
@@ -30,7 +30,7 @@ class MachineFiles(Protocol):
     def hold(self) -> bool:
         """Whether something must be in the provider before its workload starts."""
 
-    async def attach(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: ActivityTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user."""
 
     async def detach(self) -> None:

@@ -18,7 +18,7 @@ from golem_launcher.session_state import Tunnel
 from golem_launcher.untrusted import json_value, number
 
 if TYPE_CHECKING:
-    from golem_launcher.access.vpn import Counters
+    from golem_launcher.access.vpn import Traffic
     from golem_launcher.access.workload_client import WorkloadClient
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
@@ -62,7 +62,7 @@ async def follow_usage(client: WorkloadClient, endpoint: MachineEndpoint, record
         await asyncio.sleep(_EVERY_SECONDS)
 
 
-def _tunnel(carried: Counters, round_trip: float | None) -> Tunnel:
+def _tunnel(carried: Traffic, round_trip: float | None) -> Tunnel:
     return Tunnel(
         sent_bytes=carried.sent,
         received_bytes=carried.received,

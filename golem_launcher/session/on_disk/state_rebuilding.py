@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.events import Event, Stage
-    from golem_launcher.rental.payment.journal import Entries
+    from golem_launcher.rental.payment.journal import JournalEntries
     from golem_launcher.request import LaunchRequest
 
 _OWES = " What it left at its node is not closed down yet."
 
 
 def rebuilt(
-    name: str, created_at: datetime, request: LaunchRequest | None, events: Iterable[Event], entries: Entries | None
+    name: str,
+    created_at: datetime,
+    request: LaunchRequest | None,
+    events: Iterable[Event],
+    entries: JournalEntries | None,
 ) -> SessionState:
     """The state of the session ``name`` as far as it is known; its ``trouble`` says that it is rebuilt.
 

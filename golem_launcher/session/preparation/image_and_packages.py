@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from golem_launcher.image import lock, upload_estimate
-from golem_launcher.image.store import NAME, Store
+from golem_launcher.image.store import NAME, ImageStore
 from golem_launcher.networks import NETWORKS
 from golem_launcher.software import DASK, SMALLEST, SOFTWARE
 
@@ -56,7 +56,7 @@ def upload_of(request: LaunchRequest) -> Upload | None:
     wanted = image_and_packages(request)
     if wanted.image and not NAME.fullmatch(wanted.image):
         return None
-    kept = Store().get(wanted.image or wanted.variant)
+    kept = ImageStore().get(wanted.image or wanted.variant)
     if kept is not None:
         return upload_estimate.upload(kept.size, request.network)
     return None if wanted.image else upload_estimate.upload(lock.SIZES[wanted.variant], request.network)

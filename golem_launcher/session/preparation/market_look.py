@@ -10,14 +10,14 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.session.preparation import network_hosts
 
 if TYPE_CHECKING:
-    from golem_launcher.market.scan import Offers
+    from golem_launcher.market.scan import ScannedOffers
     from golem_launcher.request import LaunchRequest
 
 _SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
 """Offers on the real networks spread slowly."""
 
 
-def look(request: LaunchRequest) -> Offers:
+def look(request: LaunchRequest) -> ScannedOffers:
     """What is on offer for ``request``. Not from a thread with a running loop. Raises ``LauncherError``."""
     network = NETWORKS[request.network]
     place = network_hosts.enter(network)

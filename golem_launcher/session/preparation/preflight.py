@@ -39,7 +39,7 @@ def check(request: LaunchRequest) -> None:
 def _check_image(request: LaunchRequest) -> None:
     """One that is named as this computer's must be there, whoever names it. Raises ``RequestError``."""
     from golem_launcher.image.store import NAME  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.image.store import Store as Images  # noqa: PLC0415
+    from golem_launcher.image.store import ImageStore as Images  # noqa: PLC0415
     from golem_launcher.session.preparation.image_and_packages import IMAGE_VARIABLE, image_and_packages  # noqa: PLC0415
 
     image = image_and_packages(request).image

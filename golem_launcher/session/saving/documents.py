@@ -12,7 +12,7 @@ from golem_launcher.session import timeouts
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
-    from golem_launcher.access.open_documents import OpenDocuments, Outcome
+    from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
     from golem_launcher.session.endpoints.lab_desk import LabDesk
     from golem_launcher.session.reporting.recorder import Recorder
     from golem_launcher.session.saving.saves import Saves
@@ -43,7 +43,7 @@ async def save_when_asked(desk: LabDesk, saves: Saves) -> None:
             _LOG.info("a save that the Lab asked for: %s", error)
 
 
-def missing(outcome: Outcome) -> str:
+def missing(outcome: SaveOutcome) -> str:
     """Which documents could not be saved to files before a save, in a sentence or two; empty when all were."""
     found = []
     if outcome.silent == 1:

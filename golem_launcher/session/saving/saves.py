@@ -23,7 +23,7 @@ from golem_launcher.waiting import cancel_all, wait_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.rental.activity_batches import BulkTransfer
+    from golem_launcher.rental.activity_batches import ActivityTransfer
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.endpoint import SessionEndpoint
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -108,7 +108,7 @@ class Saves:
                 saving=Saving(workspace=self.workspace, store=store.shown, interval=request.save_seconds)
             )
 
-    async def attach(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: ActivityTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there, start the workload; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.
@@ -183,7 +183,7 @@ class Saves:
                 self._restore = self._newest.generation
         return self._restore
 
-    async def move_in(self, request: LaunchRequest, bulk: BulkTransfer) -> None:
+    async def move_in(self, request: LaunchRequest, bulk: ActivityTransfer) -> None:
         """The head is another machine now, which has all that was saved; it was rented by this ``request``."""
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
 

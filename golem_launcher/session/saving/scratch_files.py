@@ -9,7 +9,7 @@ from golem_launcher.session.preparation.provisioning import provision
 from golem_launcher.workspace.transfer.progress import untold
 
 if TYPE_CHECKING:
-    from golem_launcher.rental.activity_batches import BulkTransfer
+    from golem_launcher.rental.activity_batches import ActivityTransfer
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.saving.saves import Saves
@@ -32,7 +32,7 @@ class ScratchFiles:
         """Whether something must be in the provider before its workload starts."""
         return bool(self._saves.inputs or image_and_packages(self._request).packages)
 
-    async def attach(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: ActivityTransfer) -> list[str]:
         """The agent runs in another provider: put there what must be there; what to tell the user.
 
         Raises ``ProviderError`` when the provider fails.

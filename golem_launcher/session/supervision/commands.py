@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.machines.renting import Machine
     from golem_launcher.session.supervision.control import Command
-    from golem_launcher.session.supervision.run import Run
+    from golem_launcher.session.supervision.run import SessionRun
 
 
 class Commands:
@@ -28,7 +28,7 @@ class Commands:
     Made once by its supervisor, which answers those that end it.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: SessionRun) -> None:
         self._run = run
         self._session = run.session
         self._recorder = run.session.recorder

@@ -47,7 +47,7 @@ _INVOICE_SECONDS = 15.0
 _LATE_INVOICE_SECONDS = 3.0
 
 
-class Run:
+class SessionRun:
     """One session at work. ``work`` once, then ``close`` once, whatever happened."""
 
     hurry = False

@@ -55,9 +55,9 @@ class Supervisor:
         self._directory = directory
         self._recorder = Recorder(directory)
         from golem_launcher.session.supervision.commands import Commands  # noqa: PLC0415 - as below
-        from golem_launcher.session.supervision.run import Run  # noqa: PLC0415 - its many modules load meanwhile
+        from golem_launcher.session.supervision.run import SessionRun  # noqa: PLC0415 - its many modules load meanwhile
 
-        self._run = Run(directory, self._recorder)
+        self._run = SessionRun(directory, self._recorder)
         self._commands = Commands(self._run)
         self._guard = DirectoryGuard(directory, directory.request(), lock)
         self._why = STOPPED

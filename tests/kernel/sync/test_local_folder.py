@@ -11,7 +11,7 @@ from golem_launcher.kernel.sync import local_folder as module
 from golem_launcher.kernel.sync import remote_folder as there
 from golem_launcher.kernel.sync.comparison import Comparison
 from golem_launcher.kernel.sync.local_folder import TRASH, Folder, TooManyFiles
-from golem_launcher.kernel.sync.merge import Step
+from golem_launcher.kernel.sync.merge import SyncStep
 from golem_launcher.kernel.sync.merge_base import MergeBase
 from golem_launcher.kernel.sync.remote_folder import Workspace
 from golem_launcher.kernel.sync.steps import StepRunner
@@ -148,9 +148,9 @@ def test_what_is_trashed_is_found_again_and_git_does_not_see_it(folder):
 def test_a_file_that_the_disk_has_no_room_for_is_left_out(folder, monkeypatch):
     monkeypatch.setattr(module, "LEFT_FREE", 1 << 60)
     entry = Entry("big", "file", size=10, chunks=("0" * 64,))
-    both = Comparison(((Step.FETCH, "big"),), frozenset(), {}, {"big": entry}, {})
+    both = Comparison(((SyncStep.FETCH, "big"),), frozenset(), {}, {"big": entry}, {})
     doing = StepRunner(folder, Workspace(None, None, "w", "", 10**9), both, {})
-    asyncio.run(doing.do(Step.FETCH, "big", sends=True))
+    asyncio.run(doing.do(SyncStep.FETCH, "big", sends=True))
     assert "no room on the disk" in doing.outcome.left_out["big"]
     assert list(folder.path.iterdir()) == []
 

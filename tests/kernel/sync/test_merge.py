@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.kernel.sync.merge import Step, Version, merge, second_name
+from golem_launcher.kernel.sync.merge import SyncStep, Version, merge, second_name
 
 _PATHS = ("a", "b.txt", "d/x", "d/y/z", "d")
 _VERSIONS = st.dictionaries(st.sampled_from(_PATHS), st.builds(Version, st.sampled_from("uvw"), st.integers(0, 3)))
@@ -15,17 +15,17 @@ _VERSIONS = st.dictionaries(st.sampled_from(_PATHS), st.builds(Version, st.sampl
 @pytest.mark.parametrize(
     ("common", "here", "there", "steps"),
     [
-        ("", "u", "", [Step.SEND]),
-        ("", "", "u", [Step.FETCH]),
+        ("", "u", "", [SyncStep.SEND]),
+        ("", "", "u", [SyncStep.FETCH]),
         ("", "u", "u", []),
-        ("", "u", "v", [Step.KEEP_BOTH]),
-        ("u", "v", "u", [Step.SEND]),
-        ("u", "u", "v", [Step.FETCH]),
-        ("u", "v", "w", [Step.KEEP_BOTH]),
-        ("u", "", "u", [Step.TRASH_THERE]),
-        ("u", "u", "", [Step.TRASH_HERE]),
-        ("u", "", "v", [Step.FETCH]),
-        ("u", "v", "", [Step.SEND]),
+        ("", "u", "v", [SyncStep.KEEP_BOTH]),
+        ("u", "v", "u", [SyncStep.SEND]),
+        ("u", "u", "v", [SyncStep.FETCH]),
+        ("u", "v", "w", [SyncStep.KEEP_BOTH]),
+        ("u", "", "u", [SyncStep.TRASH_THERE]),
+        ("u", "u", "", [SyncStep.TRASH_HERE]),
+        ("u", "", "v", [SyncStep.FETCH]),
+        ("u", "v", "", [SyncStep.SEND]),
         ("u", "", "", []),
     ],
 )
@@ -36,15 +36,15 @@ def test_what_one_file_needs(common, here, there, steps):
 
 def test_an_older_file_from_there_takes_the_place_of_none():
     now = {"a": Version("new", 0)}
-    assert merge({"a": Version("new", 20)}, now, {"a": Version("old", 10)}).steps == ((Step.KEEP_BOTH, "a"),)
+    assert merge({"a": Version("new", 20)}, now, {"a": Version("old", 10)}).steps == ((SyncStep.KEEP_BOTH, "a"),)
 
 
 def test_a_file_makes_way_for_a_folder():
     before = {"d": Version("u")}
     found = merge(before, {"d/x": Version("v")}, before)
-    assert found.steps == ((Step.TRASH_THERE, "d"), (Step.SEND, "d/x"))
+    assert found.steps == ((SyncStep.TRASH_THERE, "d"), (SyncStep.SEND, "d/x"))
     found = merge({}, {"d/x": Version("v"), "e": Version("v")}, before)
-    assert found.steps == ((Step.SEND, "e"),)
+    assert found.steps == ((SyncStep.SEND, "e"),)
     assert found.in_the_way == {"d", "d/x"}
 
 
@@ -72,15 +72,15 @@ class _Model:
         """Do what is to be done, or the first ``steps`` of it, as when the line breaks."""
         found = merge(self.common, self.here, self.there)
         for step, path in found.steps[:steps]:
-            if step is Step.SEND:
+            if step is SyncStep.SEND:
                 self.there[path] = replace(self.here[path], time_ns=100)
-            elif step is Step.FETCH:
+            elif step is SyncStep.FETCH:
                 self.here[path] = self.there[path]
-            elif step is Step.KEEP_BOTH:
+            elif step is SyncStep.KEEP_BOTH:
                 name = second_name(path, {*self.here, *self.there})
                 self.here[name] = self.there[name] = self.there[path]
                 self.there[path] = replace(self.here[path], time_ns=100)
-            elif step is Step.TRASH_HERE:
+            elif step is SyncStep.TRASH_HERE:
                 self.trash.add(self.here.pop(path).content)
             else:
                 self.trash.add(self.there.pop(path).content)
@@ -127,9 +127,9 @@ def test_both_sides_become_equal_and_nothing_is_lost(common, here, there):
 @given(_VERSIONS, _VERSIONS, _VERSIONS)
 def test_what_is_trashed_was_equal_before_and_unchanged(common, here, there):
     for step, path in merge(common, here, there).steps:
-        if step is Step.TRASH_HERE:
+        if step is SyncStep.TRASH_HERE:
             assert (path in there, here[path].content) == (False, common[path].content)
-        if step is Step.TRASH_THERE:
+        if step is SyncStep.TRASH_THERE:
             assert (path in here, there[path].content) == (False, common[path].content)
 
 

@@ -6,11 +6,11 @@ import asyncio
 from ipaddress import IPv4Address, IPv4Network
 
 from golem_launcher.localnet.exeunit.network import VpnLink
-from golem_launcher.localnet.exeunit.script import Network
+from golem_launcher.localnet.exeunit.script import DeployedNetwork
 from golem_launcher.localnet.vpn import VpnEndpoint
 from golem_launcher.localnet.vpn.packets import Arp, arp_frame, mac_of, parse
 from golem_launcher.node.gsb import flex
-from golem_launcher.node.gsb.calls import Call
+from golem_launcher.node.gsb.calls import BusCall
 
 REQUESTOR, PROVIDER, OTHER = ("0x" + digit * 40 for digit in "123")
 
@@ -37,7 +37,7 @@ class Recorder:
 def test_it_introduces_itself_to_its_requestor():
     async def main():
         nodes = {"10.0.0.1": REQUESTOR, "10.0.0.2": PROVIDER, "10.0.0.3": OTHER}
-        network = Network("net", IPv4Network("10.0.0.0/24"), IPv4Address("10.0.0.2"), nodes)
+        network = DeployedNetwork("net", IPv4Network("10.0.0.0/24"), IPv4Address("10.0.0.2"), nodes)
         switch = Recorder()
         link = VpnLink(network, switch, REQUESTOR)
         await link.open(lambda ip, net, send, dial, _: VpnEndpoint(ip, net, send, dial), lambda _: None)
@@ -88,7 +88,7 @@ def test_frames_go_to_nodes_that_are_known_and_to_nobody_else():
     """As Golem's exe-unit has it: known by the deployment, by AddNodes, or by a node's own first frame."""
 
     async def main():
-        network = Network(
+        network = DeployedNetwork(
             "net", IPv4Network("10.0.0.0/24"), IPv4Address("10.0.0.2"),
             {"10.0.0.1": REQUESTOR, "10.0.0.2": PROVIDER},
         )  # fmt: skip
@@ -104,7 +104,7 @@ def test_frames_go_to_nodes_that_are_known_and_to_nobody_else():
             return found
 
         def call(component, data, caller=REQUESTOR):
-            switch.handlers["net"](Call(caller, f"/public/vpn/net/{component}", data))
+            switch.handlers["net"](BusCall(caller, f"/public/vpn/net/{component}", data))
 
         assert sent_to(question("10.0.0.2", "10.0.0.1")) == {REQUESTOR}
         assert sent_to(question("10.0.0.2", "10.0.0.3")) == set()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.localnet.vpn.bad_line import Fate, LineRule
+from golem_launcher.localnet.vpn.bad_line import FrameFate, LineRule
 from golem_launcher.localnet.vpn.connection import Connection
 from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Segment
 from golem_launcher.localnet.vpn.receiver import Receiver, ReceiveSettings
@@ -52,7 +52,7 @@ class World:
         self.now = 0.0
         self.tcp = tcp or TcpSettings()
         self.client, self.server = client, server
-        self.fates = (Fate(rule), Fate(replace(rule, seed=rule.seed + 1)))
+        self.fates = (FrameFate(rule), FrameFate(replace(rule, seed=rule.seed + 1)))
         self.line = []
         self.order = count()
         self.cut = False

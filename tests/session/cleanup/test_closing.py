@@ -52,11 +52,11 @@ class Node:
 def closes(directory, node):
     """The end of a session, one of whose machines could not be let go of hours ago; what it says is left."""
     preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
-    from golem_launcher.session.supervision.run import Run  # noqa: PLC0415
+    from golem_launcher.session.supervision.run import SessionRun  # noqa: PLC0415
 
     async def end():
         recorder = Recorder(directory)
-        run = Run(directory, recorder)
+        run = SessionRun(directory, recorder)
         journal = run.session.journal
         journal.add_agreement(AgreementEntry(agreement_id="head", provider_id="0x1", provider_name="p", price=None))
         journal.update(demanded=True, allocation_id="kept")

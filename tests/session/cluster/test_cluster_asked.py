@@ -13,7 +13,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cluster import cluster as module
 from golem_launcher.session.cluster.certificates import Authority
-from golem_launcher.session.cluster.cluster import Asked, Cluster
+from golem_launcher.session.cluster.cluster import Cluster, ScaleRequest
 from golem_launcher.session.cluster.growth import Growth
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
@@ -25,7 +25,7 @@ GOOD = {"serial": 3, "wanted": 4, "retired": [2, 3]}
 
 
 def test_what_makes_sense_is_taken():
-    assert Asked.of(json.dumps(GOOD).encode()) == Asked(3, 4, frozenset({2, 3}))
+    assert ScaleRequest.of(json.dumps(GOOD).encode()) == ScaleRequest(3, 4, frozenset({2, 3}))
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_what_makes_sense_is_taken():
     ],
 )  # fmt: skip
 def test_anything_else_asks_for_nothing(answer):
-    assert Asked.of(answer) is None
+    assert ScaleRequest.of(answer) is None
 
 
 def test_numbers_of_machines_are_numbers():
     answer = json.dumps({**GOOD, "retired": [2, "x", None, [3], 2.5, True]}).encode()
-    assert Asked.of(answer).retired == {2}
+    assert ScaleRequest.of(answer).retired == {2}
 
 
 def test_an_authority_certifies_its_own_machines_and_nobody_elses(tmp_path):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
     from typing import Any
 
-    from golem_launcher.rental.activity_batches import BulkTransfer
+    from golem_launcher.rental.activity_batches import ActivityTransfer
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.machines.newcomers.newcomer_record import NewcomerRecord
@@ -208,7 +208,7 @@ class NewcomerFiles:
         """The newest save that it was seen to have."""
         return None if self._replica is None else self._replica.manifest
 
-    async def attach(self, bulk: BulkTransfer) -> list[str]:
+    async def attach(self, bulk: ActivityTransfer) -> list[str]:
         """Its agent runs: bring what is saved by now, and have the workload start; what to tell the user.
 
         Raises ``ProviderError`` when the newcomer fails, and ``WorkspaceError`` when the store can't be read.

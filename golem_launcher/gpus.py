@@ -34,10 +34,6 @@ class OfferedGpu(BaseModel):
     compute_capability: str = ""
     """Like ``8.6``; empty where the offer does not say."""
 
-    def has_memory(self, gib: float) -> bool:
-        """Whether it is one that is sold as having so much memory."""
-        return self.memory_gib >= gib * MEMORY_SHARE
-
     def is_capable_of(self, least: str) -> bool:
         """Whether its compute capability is at least that, as far as it is known."""
         return not self.compute_capability or as_numbers(self.compute_capability) >= as_numbers(least)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
-    from golem_launcher.rental.payment.funds import Funds
+    from golem_launcher.rental.payment.money import Funds
     from golem_launcher.rental.reached_network import ReachedNetwork
     from golem_launcher.rental.requested_machine import RequestedMachine
     from golem_launcher.request import LaunchRequest

@@ -8,11 +8,11 @@ user_namespace  users beside root for a sandbox
 internet     the way out of a sandbox; network_interface: its end inside; dns: the name servers on it
 control      our side of that program
 volumes      container paths, and the only way to files below them
-usage        what a tree of processes consumes
+usage        what a tree of processes and its directory consume
 minimal_init the first program of a sandbox, which needs nothing of an image
 escaped_processes  the end of those that nothing else ended
 memory_limit what is killed when an activity holds more than it may
-environment_variables, usage_reader
+environment_variables
 runtime_interface  the interface of a runtime
 process, sandbox, supported_runtime
 """

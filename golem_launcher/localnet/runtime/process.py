@@ -18,7 +18,7 @@ from golem_launcher.localnet.runtime import environment, nvidia_smi
 from golem_launcher.localnet.runtime.control import InitProcess, ProcessSpec
 from golem_launcher.localnet.runtime.environment_variables import PRIVATE_DIRECTORIES, of_process
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
-from golem_launcher.localnet.runtime.usage_reader import UsageReader
+from golem_launcher.localnet.runtime.usage import UsageReader
 from golem_launcher.localnet.runtime.volumes import Volumes
 from golem_launcher.waiting import wait_for
 

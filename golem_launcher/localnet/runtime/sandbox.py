@@ -27,7 +27,7 @@ from golem_launcher.localnet.runtime.control import InitProcess, ProcessSpec
 from golem_launcher.localnet.runtime.environment_variables import of_image
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.internet import ADDRESS, GATEWAY, WayOut
-from golem_launcher.localnet.runtime.usage_reader import UsageReader
+from golem_launcher.localnet.runtime.usage import UsageReader
 from golem_launcher.localnet.runtime.volumes import LOST_AND_FOUND, ROOT, Volumes
 
 if TYPE_CHECKING:

@@ -46,10 +46,8 @@ class NodeCounters:
 
     frames_in: int = 0
     frames_out: int = 0
-    bytes_in: int = 0
     bytes_out: int = 0
     malformed: int = 0
-    ignored: int = 0
     opened: int = 0
     refused: int = 0
     failed: int = 0
@@ -157,8 +155,7 @@ class ConnectionTable:
             self._refuse(packet)
             return
         if self._opening >= self._limits.opening:
-            self._counters.ignored += 1  # an honest peer asks again
-            return
+            return  # an honest peer asks again
         segment = packet.segment
         connection = Connection.passive(segment, secrets.randbits(32), self._loop.time(), self._limits.tcp)
         ports = (segment.port, segment.source_port)

@@ -80,7 +80,6 @@ class VpnEndpoint:
         """Takes one Ethernet frame from the VPN, whatever it holds; never raises, never blocks."""
         counters = self.counters
         counters.frames_in += 1
-        counters.bytes_in += len(frame)
         if self._closed:
             return
         try:
@@ -88,12 +87,10 @@ class VpnEndpoint:
         except Malformed:
             counters.malformed += 1
             return
-        if packet is None:
-            counters.ignored += 1
-        elif isinstance(packet, Arp):
+        if isinstance(packet, Arp):
             self._receive_arp(packet)
-        elif packet.target != self._ip or not self._is_neighbour(packet.source):
-            counters.ignored += 1
+        elif packet is None or packet.target != self._ip or not self._is_neighbour(packet.source):
+            return
         elif isinstance(packet, Tcp):
             self._table.receive(packet)
         elif isinstance(packet, Echo):
@@ -131,7 +128,6 @@ class VpnEndpoint:
 
     def _receive_arp(self, arp: Arp) -> None:
         if arp.wanted != self._ip or not self._is_neighbour(arp.address):
-            self.counters.ignored += 1
             return
         if len(self._neighbours) >= _NEIGHBOURS:
             self._neighbours.clear()

@@ -297,6 +297,15 @@ class Money:
         self._recorder.update(money_ends_at=ends)
 
 
+@dataclass(frozen=True)
+class Funds:
+    """What a session pays from, once money is reserved: an allocation, the budget that it is for, the journal."""
+
+    reserved: Reserved
+    money: Money
+    journal: Journal
+
+
 def _refusal(amount: Decimal, coin: str, error: NodeRefused, remedy: str) -> BudgetError:
     """Why an amount can't be set aside; ``remedy`` is for a wallet that has too little."""
     try:

@@ -19,7 +19,7 @@ from golem_launcher.rental.image_faults import ImageFaults
 from golem_launcher.rental.outbound_permit import permit_of
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.closing import close_wherever
-from golem_launcher.rental.payment.funds import Funds
+from golem_launcher.rental.payment.money import Funds
 from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine

@@ -7,7 +7,7 @@ import asyncio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.localnet.vpn import Limits, VpnEndpoint
+from golem_launcher.localnet.vpn import NodeLimits, VpnEndpoint
 from golem_launcher.localnet.vpn.packets import SYN, TcpFramer, mac_of, syn_options
 
 OURS, THEIRS = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
@@ -45,7 +45,7 @@ def test_a_flood_of_syns_is_bounded():
         async def never(_port):
             await asyncio.Event().wait()
 
-        limits = Limits(connections=50, opening=20)
+        limits = NodeLimits(connections=50, opening=20)
         node = VpnEndpoint("10.0.0.2", "10.0.0.0/24", lambda _frame: None, never, limits=limits)
         for port in range(1, 5000):
             node.receive(syn(port))

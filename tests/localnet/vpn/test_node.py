@@ -8,7 +8,7 @@ import struct
 
 import pytest
 
-from golem_launcher.localnet.vpn import BadLine, Limits, LineRule, VpnEndpoint
+from golem_launcher.localnet.vpn import BadLine, LineRule, NodeLimits, VpnEndpoint
 from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Tcp, TcpFramer, mac_of, parse, syn_options
 
 OURS, THEIRS = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
@@ -109,7 +109,7 @@ def test_a_port_that_does_not_answer_is_refused_in_time():
                 cancelled.set()
 
         sent = asyncio.Queue()
-        limits = Limits(dial_seconds=0.05)
+        limits = NodeLimits(dial_seconds=0.05)
         node = VpnEndpoint("10.0.0.2", "10.0.0.0/24", sent.put_nowait, never, limits=limits)
         framer = TcpFramer(mac=mac_of(THEIRS), target_mac=mac_of(OURS), source=THEIRS, target=OURS, ports=(7, 80))
         node.receive(framer.frame(1000, 0, SYN, 1000, b"", syn_options(1346, 7)))

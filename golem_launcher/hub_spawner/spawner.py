@@ -7,6 +7,7 @@ computer, which goes on while the hub is started anew; in front of it is a gate,
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -20,6 +21,7 @@ from tornado import web
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
 from golem_launcher import files, paths
+from golem_launcher.access import hub_settings
 from golem_launcher.access.hub_settings import HubSettings
 from golem_launcher.errors import BudgetError, LauncherError, RequestError
 from golem_launcher.events import Stage
@@ -36,7 +38,7 @@ from golem_launcher.waiting import begun_in_thread
 from golem_launcher.workspace.repository.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Collection
 
     from golem_launcher.hub_spawner.users import HubUser
     from golem_launcher.request import LaunchRequest
@@ -55,6 +57,8 @@ _SHARES = {
     Stage.READY: 95,
 }
 """How far a start is at each stage, in per cent."""
+_STARTING = _SHARES.keys() - {Stage.READY}
+_UNREADY = {stage for stage in Stage if stage is not Stage.READY and not stage.final}
 _OURS = ("GOLEM_LAUNCHER_", "YAGNA_", "YA_NET_", "GSB_", "CENTRAL_NET_", "LC_")
 _PLAIN = {
     "PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "SSL_CERT_FILE", "VIRTUAL_ENV", "PYTHONPATH",
@@ -151,8 +155,8 @@ class GolemSpawner(Spawner):
         return self._reached_at(), state.gate_port
 
     async def poll(self) -> int | None:
-        """``None`` while the server runs; else 0 if it ended well."""
-        if not self.session:
+        """``None`` while the server runs, or is being started; else 0 if it ended well."""
+        if not self.session and not await self._found():
             return 0
         directory = self._directory
         living, state = await self._there(_look, directory)
@@ -162,6 +166,16 @@ class GolemSpawner(Spawner):
             self.log.warning("The supervisor of %s died; closing down what it left.", directory.path)
             await self._close(force=True)
         return 0 if state is not None and state.stage is Stage.ENDED else 1
+
+    async def get_url(self) -> str:
+        """Where the server is. The hub asks as it begins: of one whose start goes on still, once that is over."""
+        state: SessionState | None = None
+        with contextlib.suppress(LauncherError):  # it failed: nobody answers there, and the hub sees that
+            state = await self._after(_STARTING, self._directory)
+        if state is None or state.gate_port is None:
+            return str(self.server.url)
+        host = self._reached_at()
+        return f"http://{f'[{host}]' if ':' in host else host}:{state.gate_port}{self.server.base_url}"
 
     async def stop(self, now: bool = False) -> None:  # noqa: FBT001, FBT002 - the hub's signature
         """Save everything, then end the server. What can't be saved at once is tried for some minutes more.
@@ -217,13 +231,31 @@ class GolemSpawner(Spawner):
 
         return await begun_in_thread(begin, end)
 
+    async def _found(self) -> bool:
+        """Take up the server that the hub before this one had begun to start, when it was killed."""
+        directory = SessionDirectory(self._user().home / "sessions" / self._session_name())
+        told = await self._there(hub_settings.read, directory.path)
+        if told is None:
+            return False
+        living, state = await self._there(_look, directory)
+        if not living and state is not None and state.stage.final:
+            return False  # it is the last one, and over
+        self.session, self.api_token = directory.name, told.api_token
+        self.log.warning("The start of %s goes on, which was begun before the hub was started anew.", directory.path)
+        return True
+
     async def _until_ready(self, directory: SessionDirectory) -> SessionState:
+        state = await self._after(_UNREADY, directory)
+        if state.stage.final:
+            raise StartError(state.reason)
+        return state
+
+    async def _after(self, stages: Collection[Stage], directory: SessionDirectory) -> SessionState:
+        """The state of a session once it is in none of these. Raises ``SessionError`` where it died in one."""
         while True:
             state: SessionState = await self._there(client.followed, directory)
-            if state.stage is Stage.READY:
+            if state.stage not in stages:
                 return state
-            if state.stage.final:
-                raise StartError(state.reason)
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def _close(self, *, force: bool) -> None:

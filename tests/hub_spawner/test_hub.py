@@ -7,12 +7,13 @@ import contextlib
 import os
 import random
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from golem_launcher import files, paths
 from golem_launcher.access import hub_settings
+from golem_launcher.events import Stage
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas
 from golem_launcher.session import client
@@ -90,6 +91,7 @@ async def _two_users(hub: Hub) -> None:
         await _stop_saves_and_the_next_goes_on(ann)
         assert await bob.lab().execute("print('here')") == "here\n"  # all the while
         await _an_administrator_sees_all_and_ends_one(carol, bob)
+        await _a_start_goes_on_that_a_killed_hub_had_begun(hub)
         await _a_start_that_the_hub_gives_up_leaves_nothing(hub)
 
 
@@ -208,6 +210,50 @@ async def _an_administrator_sees_all_and_ends_one(carol: Browser, bob: Browser) 
         assert client.saving_of(ended).generation, "it was saved"
 
 
+async def _a_start_goes_on_that_a_killed_hub_had_begun(hub: Hub) -> None:
+    """Of its session that hub had written nothing down yet, and the next one finds it all the same."""
+    async with Browser(hub, "eve") as eve:
+        await eve.log_in()
+        await eve.spawn(**_FORM)
+        with paths.home_of(users.established("eve", "eve", ()).home):
+            async with asyncio.timeout(60):
+                while not any(map(alive, session_directories())):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.01)
+            hub.kill()
+            (begun,) = session_directories()
+            assert begun.state().stage is not Stage.READY
+            hub.start()
+            await hub.answers(eve.http)
+            async with asyncio.timeout(90):
+                while not ((await _server(eve)) or {}).get("ready"):
+                    assert await _server(eve), hub.log()[-3000:]  # it is never given up
+                    await asyncio.sleep(0.2)
+            assert [one.name for one in session_directories()] == [begun.name]
+            await _is_led_to(eve)
+            await eve.page("/user/eve/lab")
+            assert await eve.lab().execute("print('here')") == "here\n"
+            await eve.asks_hub("DELETE", "/hub/api/users/eve/server")
+            await _until(eve, None)
+            assert not alive(begun)
+
+
+async def _is_led_to(browser: Browser) -> None:
+    """Wait until the hub's proxy leads to a user's gate, which a new hub sees to once its services are there."""
+    async with asyncio.timeout(60):
+        while True:
+            async with browser.http.get(f"{browser.server}/api/status", allow_redirects=False) as answer:
+                if answer.status == 403:
+                    return
+            await asyncio.sleep(0.2)
+
+
+async def _server(browser: Browser) -> dict[str, Any] | None:
+    """What the hub says of a user's server, while it has one."""
+    _, model = await browser.asks_hub("GET", f"/hub/api/users/{browser.user}")
+    found: dict[str, Any] | None = model["servers"].get("")
+    return found
+
+
 async def _a_start_that_the_hub_gives_up_leaves_nothing(hub: Hub) -> None:
     """Not even where it was just about to begin: the hub knows of no session then."""
     home = users.established("dora", "dora", ()).home
@@ -229,7 +275,6 @@ async def _until(browser: Browser, pending: str | None) -> None:
     """Wait until the hub says that this is what it does with a user's server; ``None``: nothing."""
     async with asyncio.timeout(60):
         while True:
-            _, model = await browser.asks_hub("GET", f"/hub/api/users/{browser.user}")
-            if (model["servers"].get("") or {"pending": None})["pending"] == pending:
+            if (await _server(browser) or {"pending": None})["pending"] == pending:
                 return
             await asyncio.sleep(0.05)

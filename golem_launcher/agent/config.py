@@ -133,7 +133,7 @@ class Config(NamedTuple):
         return os.path.join(os.path.dirname(self.log), "jupyter")  # noqa: PTH118, PTH120
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class ConfigRefused(Exception):  # noqa: N818 - it is an answer
     """The agent does not start. ``kind`` is one of report.py's, ``code`` the command's exit code."""
 
     def __init__(self, kind: str, message: str) -> None:
@@ -143,13 +143,13 @@ class Refused(Exception):  # noqa: N818 - it is an answer
 
 
 def parse(data: bytes, path: str) -> Config:
-    """The configuration in ``data``, read from ``path``. Raises ``Refused``, never with the token in its words."""
+    """The configuration in ``data``, read from ``path``. Raises ``ConfigRefused``, never with the token in it."""
     try:
         raw = json.loads(data)
     except ValueError:
-        raise Refused(report.CONFIGURATION, "the configuration is not JSON.") from None
+        raise ConfigRefused(report.CONFIGURATION, "the configuration is not JSON.") from None
     if not isinstance(raw, dict):
-        raise Refused(report.CONFIGURATION, "the configuration is not an object.")
+        raise ConfigRefused(report.CONFIGURATION, "the configuration is not an object.")
     return Config(
         token=(token := _text(raw, "token", TOKEN, None)),
         lab_token=_text(raw, "lab_token", TOKEN, token),
@@ -174,7 +174,7 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise Refused(report.CONFIGURATION, "the configuration's ssh is malformed.")
+        raise ConfigRefused(report.CONFIGURATION, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
 
 
@@ -183,7 +183,7 @@ def _workload(raw: dict[str, Any]) -> WorkloadConfig:
     if value is None:
         return WorkloadConfig()
     if not isinstance(value, dict):
-        raise Refused(report.CONFIGURATION, "the configuration's workload is malformed.")
+        raise ConfigRefused(report.CONFIGURATION, "the configuration's workload is malformed.")
     name = _text(value, "name", _NAME, None)
     return WorkloadConfig(
         name,
@@ -208,26 +208,26 @@ def _seconds(raw: dict[str, Any]) -> float:
 def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
     value = raw.get(name, default)
     if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
-        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
+        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return value
 
 
 def _texts(raw: dict[str, Any], name: str) -> tuple[str, ...]:
     value = raw.get(name)
     if not isinstance(value, list) or not all(isinstance(part, str) and "\0" not in part for part in value):
-        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
+        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return tuple(value)
 
 
 def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
     value = raw.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise Refused(report.CONFIGURATION, f"the configuration's {name} is missing or out of range.")
+        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or out of range.")
     return float(value)
 
 
 def _flag(raw: dict[str, Any], name: str) -> bool:
     value = raw.get(name, False)
     if not isinstance(value, bool):
-        raise Refused(report.CONFIGURATION, f"the configuration's {name} is not true or false.")
+        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is not true or false.")
     return value

@@ -45,17 +45,17 @@ async def is_taken(connection: SessionConnection, record: KernelRecord, told_to_
     Called once, when the kernel's starter is gone. What is over there stays as it is meanwhile; the connection is to be
     left or closed then.
     """
-    from golem_launcher.session.on_disk import unattended
+    from golem_launcher.session.on_disk import orphaned
 
     await connection.rest()
     until = clock.now() + timedelta(seconds=GRACE_SECONDS)
     with contextlib.suppress(OSError):  # nobody is told of it then
         await asyncio.to_thread(record.offer, clock.told(until).timestamp())
-        await asyncio.to_thread(unattended.note, connection.directory, clock.told(until))
+        await asyncio.to_thread(orphaned.note, connection.directory, clock.told(until))
     try:
         return await _is_taken_before(until, connection, record, told_to_end)
     finally:
-        await asyncio.to_thread(unattended.withdraw, connection.directory)
+        await asyncio.to_thread(orphaned.withdraw, connection.directory)
 
 
 async def _is_taken_before(

@@ -18,7 +18,7 @@ from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
-from tests.access.far import stopwatch
+from tests.access.far_side import stopwatch
 
 SECONDS = 60
 

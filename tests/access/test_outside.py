@@ -19,7 +19,7 @@ import pytest
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from tests.access.conftest import TOKEN, server
-from tests.access.seen import seen
+from tests.access.secret_leaks import seen
 from tests.access.test_commands import tunnel
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter

@@ -19,7 +19,7 @@ from golem_launcher import paths
 from golem_launcher.access import ssh as access
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import AccessError
-from tests.access.seen import private_part, seen
+from tests.access.secret_leaks import private_part, seen
 from tests.access.test_commands import tunnel
 from tests.session.conftest import command
 

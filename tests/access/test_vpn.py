@@ -11,7 +11,7 @@ from golem_launcher.access.address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.rental.payment.journal import Journal
-from tests.access.far import tunnel_at
+from tests.access.far_side import tunnel_at
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow

@@ -33,7 +33,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     ``kernel``: the id of one over there; ``new``; or nothing: one that a killed notebook left, else a new one.
     """
     from golem_launcher.kernel.connection import check_workload
-    from golem_launcher.session.on_disk import liveness, unattended
+    from golem_launcher.session.on_disk import liveness, orphaned
     from golem_launcher.session.on_disk.directory import session_directory
 
     present = notebook.connection
@@ -46,7 +46,7 @@ async def attach(notebook: Notebook, name: str, kernel: str, output: Output) -> 
     check_workload((await asyncio.to_thread(directory.request)).workload)
     others = await asyncio.to_thread(notebook.record.others, name)
     left = None if kernel else await asyncio.to_thread(notebook.record.take_over, name)
-    await asyncio.to_thread(unattended.withdraw, directory)
+    await asyncio.to_thread(orphaned.withdraw, directory)
     wanted = left.kernel_id if left is not None else (kernel if kernel != "new" else "")
     joined = await notebook.attach(
         directory,

@@ -67,9 +67,9 @@ def _other_session(name: str, ends_at: datetime | None) -> str:
 
 def _living_sessions() -> list[tuple[str, str, datetime | None]]:
     """Names and networks of the sessions that run, and when those end whose notebook's Jupyter was killed."""
-    from golem_launcher.session.on_disk import liveness, unattended
+    from golem_launcher.session.on_disk import liveness, orphaned
 
-    return [(one.name, one.state().network, unattended.until(one)) for one in liveness.living()]
+    return [(one.name, one.state().network, orphaned.until(one)) for one in liveness.living()]
 
 
 def _look(network: Network) -> tuple[str, Wallet | None, str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.session import timeouts
-from golem_launcher.session.on_disk import parked_address, unattended
+from golem_launcher.session.on_disk import orphaned, parked_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def state_of(directory: SessionDirectory) -> SessionState:
         return directory.state().model_copy(update={"trouble": SILENT})
     except (SessionError, ValidationError):  # it begins, or ends
         return directory.state()
-    return state if state.trouble else state.model_copy(update={"trouble": unattended.words(directory)})
+    return state if state.trouble else state.model_copy(update={"trouble": orphaned.words(directory)})
 
 
 def control(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
 from golem_launcher.errors import SessionError, SupervisorSilent
-from golem_launcher.session.on_disk import liveness, parked_address, unattended
+from golem_launcher.session.on_disk import liveness, orphaned, parked_address
 from golem_launcher.session.on_disk.session_paths import FILES, REQUEST
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _state(place: SessionPaths) -> Any:
     if lives:
         try:
             state = liveness.control(place, "state")["state"]
-            return {**state, "trouble": state["trouble"] or unattended.words(place)}
+            return {**state, "trouble": state["trouble"] or orphaned.words(place)}
         except SupervisorSilent:
             trouble = liveness.SILENT
         except SessionError:  # it begins, or ends

@@ -10,7 +10,7 @@ import secrets
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from golem_launcher.workspace.repository.bits import Bits
+from golem_launcher.workspace.repository.bit_set import BitSet
 from golem_launcher.workspace.repository.hash_table import HashTable
 from golem_launcher.workspace.repository.spool import Spool
 
@@ -113,7 +113,7 @@ class Subset:
     def __init__(self, ids: ChunkIds) -> None:
         self._ids = ids
         self._many = len(ids)
-        self._marks = Bits(self._many)
+        self._marks = BitSet(self._many)
         self._others = ChunkIds()
 
     def __contains__(self, chunk: bytes) -> bool:

@@ -18,7 +18,7 @@ from golem_launcher.workspace.repository.spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, KeysView, Sequence
 
-    from golem_launcher.workspace.repository.bits import Bits
+    from golem_launcher.workspace.repository.bit_set import BitSet
 
 _ENTRY = struct.Struct("=III")
 """Of a row: the number of its pack (0: in none), and offset and length there. In a pack's list: row, offset, length."""
@@ -142,7 +142,7 @@ class ChunkLocations:
         """The chunks in a pack."""
         return (row for row, _, _ in _entries(self._packs[pack], self._lists))
 
-    def bytes_of(self, rows: Bits) -> int:
+    def bytes_of(self, rows: BitSet) -> int:
         """What these chunks take."""
         size, row = 0, 0
         for begin in range(0, self._by_row.size, _PIECE * _ENTRY.size):

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.backends.locations import Location
-    from golem_launcher.workspace.repository.bits import Bits
+    from golem_launcher.workspace.repository.bit_set import BitSet
     from golem_launcher.workspace.repository.chunk_locations import Listed
     from golem_launcher.workspace.repository.sealing import Sealing
 
@@ -261,7 +261,7 @@ class Packs:
         found = self._chunks.find(row)
         return 0 if found is None else found[2]
 
-    def bytes_of(self, rows: Bits) -> int:
+    def bytes_of(self, rows: BitSet) -> int:
         """What the chunks in these rows take, together."""
         self._settle()
         return self._chunks.bytes_of(rows)

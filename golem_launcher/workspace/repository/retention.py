@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from golem_launcher.workspace.repository.bits import Bits
+from golem_launcher.workspace.repository.bit_set import BitSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,7 +65,7 @@ def within(generations: Sequence[Generation], now: datetime, most: int, chunks: 
     older = [each for each in ordered if now - each.created_at > ALL_WITHIN]
     lately = [each for each in ordered if now - each.created_at <= ALL_WITHIN]
     before_flagged = [before for later, before in pairwise(ordered) if later.flags]  # they have what vanished
-    held = Bits(chunks.many)
+    held = BitSet(chunks.many)
     keep: set[int] = set()
     used = 0
     for generation in dict.fromkeys([*ordered[:1], *older, *lately[-1:], *before_flagged, *lately]):

@@ -25,7 +25,7 @@ from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.repository import index_cache, lists, manifest_object, record, retention
-from golem_launcher.workspace.repository.bits import Bits
+from golem_launcher.workspace.repository.bit_set import BitSet
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
 from golem_launcher.workspace.repository.entry import Entry, chunk_digest, shown
@@ -263,7 +263,7 @@ class Store:
     def size(self, workspace: str) -> int:
         """The bytes that a workspace's generations take, with those that the whole store is about to delete."""
         with self._lock:
-            needed = Bits(self._packs.many)
+            needed = BitSet(self._packs.many)
             for number in self._numbers(workspace):
                 for row in self._rows_of(workspace, number):
                     needed.add(row)

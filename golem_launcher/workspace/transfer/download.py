@@ -21,7 +21,6 @@ from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.repository.self_running import could_run, link_could_run
-from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
@@ -30,6 +29,7 @@ from golem_launcher.workspace.transfer.copy_queue import (
     below,
     wanted,
 )
+from golem_launcher.workspace.transfer.pipeline import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ async def download(far_files: FarFiles, source: str, target: Path, progress: Pro
             raise WorkspaceError(f"There is no room for it at {target}.", "Free some, or choose another place.")
         work = _Download(far_files, queue, top, partial(_note, place, copied))
         while queue:
-            await assembly_line(work.have_made, work.bring, work.take)
+            await pipeline(work.have_made, work.bring, work.take)
         await _to_its_end(_link, top, place, found.below, copied)
     finally:
         os.close(top)

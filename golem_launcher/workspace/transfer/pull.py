@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from golem_launcher.waiting import together, wait_for
-from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.frames import read_frames
+from golem_launcher.workspace.transfer.pipeline import pipeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -140,7 +140,7 @@ async def _in_files(
         brought(part.bytes)
 
     try:
-        await assembly_line(make, carry, take)
+        await pipeline(make, carry, take)
     finally:
         await together(*map(agent.discard, under_way))
     return gone

@@ -21,8 +21,8 @@ from golem_launcher.agent.relay import LONGEST_LINE
 from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
-from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.far_files import Piece
+from golem_launcher.workspace.transfer.pipeline import pipeline
 from golem_launcher.workspace.transfer.responses import as_object, nonsense
 
 if TYPE_CHECKING:
@@ -200,7 +200,7 @@ class Relayed:
             await self._far.settle(*carried)
             await brought.put(carried[1])
 
-        bringing = asyncio.ensure_future(assembly_line(self._keep, carry, take))
+        bringing = asyncio.ensure_future(pipeline(self._keep, carry, take))
         try:
             while not bringing.done() or not brought.empty():
                 async with first_of(brought.get(), asyncio.shield(bringing)) as (got, _):

@@ -17,7 +17,7 @@ from golem_launcher.access.uploads import Answer, Refused
 from golem_launcher.agent.replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for
-from golem_launcher.workspace.transfer.assembly_line import assembly_line
+from golem_launcher.workspace.transfer.pipeline import pipeline
 from golem_launcher.workspace.transfer.responses import are_pairs, nonsense
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class Replayed:
 
     async def _carry(self) -> None:
         try:
-            await assembly_line(self._make, self._send, self._ask)
+            await pipeline(self._make, self._send, self._ask)
         finally:
             self._news.set()
             self.closed.set()

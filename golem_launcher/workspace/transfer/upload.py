@@ -12,7 +12,6 @@ from golem_launcher.agent.workspace import copying as far
 from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError
 from golem_launcher.workspace.repository.entry import shown
-from golem_launcher.workspace.transfer.assembly_line import assembly_line
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
@@ -22,6 +21,7 @@ from golem_launcher.workspace.transfer.copy_queue import (
     wanted,
 )
 from golem_launcher.workspace.transfer.far_files import MOST_SEGMENTS, FarEntry, Listing, Piece, listing
+from golem_launcher.workspace.transfer.pipeline import pipeline
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ async def upload(far_files: FarFiles, source: Path, target: str, progress: Progr
     queue = CopyQueue(files, copied, progress)
     work = _Upload(far_files, queue)
     while queue:
-        await assembly_line(work.make, work.send, work.have_taken)
+        await pipeline(work.make, work.send, work.have_taken)
     links = [(below(target, each.path), each.target) for each in found.below if each.kind == "l"]
     for at in range(0, len(links), MOST_SEGMENTS):
         copied.left_out |= await far_files.make([], links[at : at + MOST_SEGMENTS])

@@ -57,4 +57,4 @@ def words(directory: SessionPaths) -> str:
 
 
 def _path(directory: SessionPaths) -> Path:
-    return directory.path / "unattended.json"
+    return directory.path / "orphaned.json"

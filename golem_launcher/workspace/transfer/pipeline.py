@@ -14,7 +14,7 @@ _Made = TypeVar("_Made")
 _Carried = TypeVar("_Carried")
 
 
-async def assembly_line(
+async def pipeline(
     make: Callable[[], Awaitable[_Made | None]],
     carry: Callable[[_Made], Awaitable[_Carried]],
     take: Callable[[_Carried], Awaitable[None]],

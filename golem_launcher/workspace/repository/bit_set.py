@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Bits:
+class BitSet:
     """A set of numbers below ``many``, empty at first. One thread at a time may change it."""
 
     def __init__(self, many: int) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.owner import Owner
+    from golem_launcher.tasks.payload import Payload
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
-    from golem_launcher.tasks.task_client import Payload
 
     Told = Callable[[JobEvent], None]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.task_values import Untransportable, encode
 from golem_launcher.errors import RequestError
-from golem_launcher.tasks.task_client import Payload
+from golem_launcher.tasks.payload import Payload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,10 +21,10 @@ from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.function import ship
 from golem_launcher.tasks.narration import ExecutorNarration
+from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.returned import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
-from golem_launcher.tasks.task_client import Payload
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.tasks.events import JobEvent
+    from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.scheduler import Attempt
-    from golem_launcher.tasks.task_client import Answer
 
 _T = TypeVar("_T")
 

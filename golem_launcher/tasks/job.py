@@ -18,9 +18,9 @@ from golem_launcher.suggestions import nearest
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.group_commit import GroupCommit
 from golem_launcher.tasks.labels import labels_of
+from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
-from golem_launcher.tasks.task_client import Payload
 from golem_launcher.text import clean_text
 from golem_launcher.waiting import wait_for
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.events import JobEvent
+    from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.scheduler import Attempt
-    from golem_launcher.tasks.task_client import Answer
 
 _Kind = TypeVar("_Kind", bound=BaseModel)
 

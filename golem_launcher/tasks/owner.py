@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.events import JobEvent
+    from golem_launcher.tasks.payload import Answer, Payload
     from golem_launcher.tasks.scheduler import Attempt, Fault
-    from golem_launcher.tasks.task_client import Answer, Payload
 
 
 class Owner(Protocol):

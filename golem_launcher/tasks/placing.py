@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from golem_launcher.tasks.task_client import Output
+    from golem_launcher.tasks.payload import Output
 
 _MARK = re.compile(r"[0-9a-f]{8}")
 _LONGEST_NAME = 255

@@ -12,14 +12,14 @@ from golem_launcher.agent.task_values import Room, decode
 from golem_launcher.errors import LauncherError, ProviderError, TaskError
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.arrow_tables import read_table
-from golem_launcher.tasks.task_client import Output
+from golem_launcher.tasks.payload import Output
 from golem_launcher.text import clean_text
 from golem_launcher.untrusted import json_value
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from golem_launcher.tasks.task_client import Answer
+    from golem_launcher.tasks.payload import Answer
 
 VALUE, ERROR = "value.json", "error.json"
 """The outputs by which a function's value, or what it raised, comes back."""

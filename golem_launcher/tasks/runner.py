@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import math
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,8 @@ from golem_launcher.session import client
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks.events import MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.payload import attempt_id
 from golem_launcher.tasks.scheduler import Worker
-from golem_launcher.tasks.task_client import TaskClient, attempt_id
 from golem_launcher.tasks.worker_driver import WorkerDriver, tell_failed
 from golem_launcher.waiting import begun_in_thread, cancel_all
 from golem_launcher.workload.base import FIRST_PORT
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
     from golem_launcher.tasks.owner import Owner
+    from golem_launcher.tasks.payload import Answer, Payload
     from golem_launcher.tasks.scheduler import Scheduler
-    from golem_launcher.tasks.task_client import Answer, Payload
+    from golem_launcher.tasks.task_client import TaskClient
 
 _LOOK_SECONDS = 0.2
 _IDLE_SECONDS = 30.0
@@ -105,6 +107,7 @@ class Runner:
         self.directory = directory
         self._owner.told(SessionStarted(directory.name))
         try:
+            await asyncio.to_thread(_load)  # while machines are looked for
             reason = await self._work(directory)
         except BaseException:
             await self._end(directory.name, force=True)
@@ -268,6 +271,8 @@ class Runner:
         return False
 
     async def _client(self, directory: SessionDirectory, worker: Worker) -> TaskClient:
+        from golem_launcher.tasks.task_client import TaskClient  # noqa: PLC0415 - loaded by now, see below
+
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
         door = door_path(directory.path)
         return TaskClient(
@@ -329,6 +334,11 @@ class Runner:
                 if not driver.excused:
                     raise
                 machine.drop(known_as)
+
+
+def _load() -> None:
+    """Load what machines are talked to with: its aiohttp is a third of what a job loads. Blocking."""
+    importlib.import_module("golem_launcher.tasks.task_client")
 
 
 def _end(name: str, *, force: bool) -> None:

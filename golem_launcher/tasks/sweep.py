@@ -34,9 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.events import JobEvent
+    from golem_launcher.tasks.payload import Answer, Output, Payload
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.scheduler import Attempt
-    from golem_launcher.tasks.task_client import Answer, Output, Payload
 
 _LARGEST_WHOLE = 1 << 63
 _LARGEST_TOLD = 4 * 1024 * 1024

@@ -7,7 +7,6 @@ import hashlib
 import itertools
 import json
 import shutil
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
+from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, Output
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 from golem_launcher.untrusted import json_value, number
@@ -25,12 +25,11 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.access.provider_http import Dial
+    from golem_launcher.tasks.payload import Payload
 
 _POLL_SECONDS = 20.0
 _ANSWER_SECONDS = 30.0
 """For an answer to begin, beside what was asked to wait."""
-SILENT_SECONDS = 60.0
-"""So long a machine may be unheard of before the task goes elsewhere."""
 _GRACE_SECONDS = 30.0
 """So much longer than its time a task may seem to run: the machine ends it, and tells."""
 _AGAIN_SECONDS = 0.3
@@ -51,58 +50,6 @@ _LEFT_FREE = 1024**3
 _MOST_CODES = 1 << 32
 _OK = 200
 _PIECE = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Payload:
-    """What is sent for a task."""
-
-    about: dict[str, Any]
-    """The command or the call, and how it is to be run, as the agent's task_server.py has it."""
-    blobs: tuple[tuple[str, bytes | Path], ...] = ()
-    """Name in the task's directory, empty for what is no file there; and the content."""
-    seconds: float = 3600.0
-    """How long it may take."""
-
-    @property
-    def size(self) -> int:
-        """Bytes of what is sent, about; of files, what they are now."""
-        return sum(len(blob) if isinstance(blob, bytes) else blob.stat().st_size for _, blob in self.blobs)
-
-
-@dataclass(frozen=True)
-class Output:
-    """A file that came back. Nobody has looked into it."""
-
-    name: str
-    """As the provider says: to be checked before it becomes a file's."""
-    size: int
-    sha256: str
-    content: bytes | Path
-    """In memory while it is small, else a file here."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What became of a task."""
-
-    exit: int
-    timed_out: bool
-    seconds: float
-    log: bytes
-    outputs: tuple[Output, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """Equal for equal results, whatever was printed."""
-        told = sorted((one.name, one.sha256) for one in self.outputs)
-        return hashlib.sha256(json.dumps([self.exit, told]).encode()).hexdigest()
-
-    @property
-    def last_line(self) -> str:
-        """The last line that it printed, cleaned; empty when it printed nothing."""
-        lines = [line for line in self.log[-4096:].decode(errors="replace").splitlines() if line.strip()]
-        return clean_line(lines[-1], longest=300) if lines else ""
 
 
 @dataclass
@@ -414,8 +361,3 @@ def _answer(about: dict[str, Any], log: bytes, outputs: tuple[Output, ...], *, m
         log=log,
         outputs=outputs,
     )
-
-
-def attempt_id(job: str, task: int, attempt: int) -> str:
-    """The id of an attempt: nobody else's, also not of the same task in another run of the job."""
-    return hashlib.sha256(f"{job} {task} {attempt} {time.time_ns()}".encode()).hexdigest()[:32]

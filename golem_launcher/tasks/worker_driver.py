@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from golem_launcher.errors import ProviderError, ProviderSilent
 from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
+from golem_launcher.tasks.payload import SILENT_SECONDS, attempt_id
 from golem_launcher.tasks.scheduler import Fault, Verdict
-from golem_launcher.tasks.task_client import SILENT_SECONDS, attempt_id
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.owner import Owner
+    from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.scheduler import Attempt, Scheduler, Worker
-    from golem_launcher.tasks.task_client import Answer, TaskClient
+    from golem_launcher.tasks.task_client import TaskClient
 
 _AHEAD_SECONDS = 1.5
 """So much work a machine holds, the task that runs included: it does not wait for us between short ones."""

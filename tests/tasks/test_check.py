@@ -7,7 +7,7 @@ import pytest
 
 import golem_launcher
 from golem_launcher import paths
-from golem_launcher.tasks.task_client import Answer, Output
+from golem_launcher.tasks.payload import Answer, Output
 
 
 @pytest.fixture(autouse=True)

@@ -12,9 +12,9 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import CommandTasks, Job, items_of, parse_job, unheeded
+from golem_launcher.tasks.payload import Answer, Output
 from golem_launcher.tasks.scheduler import Attempt, Worker
 from golem_launcher.tasks.sweep import Sweep, SweepTasks
-from golem_launcher.tasks.task_client import Answer, Output
 
 
 def job(**fields):

@@ -3,7 +3,7 @@
 import pytest
 
 from golem_launcher.tasks import placing
-from golem_launcher.tasks.task_client import Output
+from golem_launcher.tasks.payload import Output
 
 
 def output(name, data=b"x"):

@@ -17,11 +17,11 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.parameters import sets_of, unheeded
+from golem_launcher.tasks.payload import Answer, Output
 from golem_launcher.tasks.record import JobDirectory, Line
 from golem_launcher.tasks.scheduler import Attempt, Fault, Worker
 from golem_launcher.tasks.sweep import Sweep, SweepTasks
 from golem_launcher.tasks.sweep_summary import write_summary
-from golem_launcher.tasks.task_client import Answer, Output
 from tests.tasks.conftest import outcome
 
 

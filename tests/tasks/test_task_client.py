@@ -13,7 +13,8 @@ from aiohttp import web
 from golem_launcher.agent.program import TASKS
 from golem_launcher.errors import ProviderError
 from golem_launcher.tasks import task_client
-from golem_launcher.tasks.task_client import Payload, TaskClient
+from golem_launcher.tasks.payload import Payload
+from golem_launcher.tasks.task_client import TaskClient
 from tests.agent.conftest import TOKEN, Agent, eventually
 from tests.dialling import to_origin
 from tests.patience import slower

@@ -6,7 +6,7 @@ import pytest
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.tasks import returned
-from golem_launcher.tasks.task_client import Answer, Output
+from golem_launcher.tasks.payload import Answer, Output
 
 BLOBS = [{"$golem": "bytes", "blob": number} for number in range(3)]
 

@@ -8,8 +8,9 @@ import pytest
 from golem_launcher.agent.program import TASKS
 from golem_launcher.tasks import task_client
 from golem_launcher.tasks.events import AttemptBegun, TaskDone
+from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
-from golem_launcher.tasks.task_client import Payload, TaskClient
+from golem_launcher.tasks.task_client import TaskClient
 from golem_launcher.tasks.worker_driver import WorkerDriver
 from tests.agent.conftest import TOKEN, Agent, eventually
 from tests.dialling import to_origin

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import contextlib
 import json
 import os
@@ -19,6 +20,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+import golem_launcher
 from benchmarks import bed
 from benchmarks.row import HEAD, Row
 
@@ -60,6 +62,7 @@ def main() -> int:
     if unknown:
         print(f"no such benchmark: {', '.join(unknown)}. There are: {', '.join(SECONDS)}", file=sys.stderr)
         return 2
+    compileall.compile_dir(Path(golem_launcher.__file__).parent, quiet=1)  # as all packages are once they are installed
     found: list[Row] = []
     failed: list[str] = []
     with _directory() as directory:

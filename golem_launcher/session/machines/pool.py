@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeError, ProviderError
 from golem_launcher.events import Stage
 from golem_launcher.session.machines.monitor import Monitor
 from golem_launcher.session.machines.renting import Renting
+from golem_launcher.session.machines.turns import Turns
 from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_AT_ONCE = 12
-"""So many are made ready at a time: each is work for the node, and a provider is paid while it waits for that."""
-_AT_ONCE_HERE = max(2, os.cpu_count() or 1)
-"""The same where all providers have this computer's cores: the first are ready, and work, before the last are begun."""
 _AGAIN_SECONDS = 60.0
 """How long to wait where nobody that fits was found, before the market is looked at again."""
 
@@ -80,8 +76,7 @@ class Pool:
         self._wanted = 0
         self._publishing: asyncio.Task[Demand] | None = None
         """Makes the demand by which more are rented."""
-        here = session.network.host == "this computer"
-        self._turn = asyncio.Semaphore(min(_AT_ONCE, _AT_ONCE_HERE) if here else _AT_ONCE)
+        self._turns = Turns(here=session.network.host == "this computer")
         self._gone: list[str] = []
         """Agreements of machines that were let go of."""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -209,7 +204,7 @@ class Pool:
         """Wait for a turn, while the demand, where there is one, stays on the market."""
         demand = await asyncio.shield(published) if isinstance(published, asyncio.Task) else published
         with demand.sought() if demand is not None else contextlib.nullcontext():
-            async with self._turn:
+            async with self._turns.next():
                 yield demand
 
     async def _abandon(self, member: _Member) -> None:

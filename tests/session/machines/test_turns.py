@@ -1,0 +1,55 @@
+"""Machines on this computer begin while it has room for them, others all together."""
+
+import asyncio
+import time
+
+import pytest
+
+from golem_launcher.session.machines.turns import Turns
+
+
+def busy():
+    return time.monotonic(), 0.0
+
+
+def idle():
+    return time.monotonic(), 2 * time.monotonic()
+
+
+async def _make_ready(turns, begun, end):
+    async with turns.next():
+        begun.count += 1
+        begun.set()
+        await end.wait()
+
+
+class Begun(asyncio.Event):
+    count = 0
+
+
+async def reaches(begun, count):
+    """Wait until so many have begun."""
+    async with asyncio.timeout(10):
+        while begun.count < count:
+            begun.clear()
+            await begun.wait()
+
+
+@pytest.mark.parametrize(("here", "clock", "most"), [(True, busy, 2), (True, idle, 12), (False, busy, 12)])
+def test_so_many_are_made_ready_at_a_time_and_the_next_when_one_is(here, clock, most):
+    async def story():
+        turns, begun, ends = Turns(here=here, clock=clock), Begun(), [asyncio.Event() for _ in range(most + 1)]
+        making = [asyncio.create_task(_make_ready(turns, begun, end)) for end in ends]
+        await reaches(begun, most)
+
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await reaches(begun, most + 1)
+        ends[0].set()
+        await reaches(begun, most + 1)
+
+        for end in ends:
+            end.set()
+        await asyncio.gather(*making)
+
+    asyncio.run(story())

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.access.streams import Stream
-    from golem_launcher.access.uploads import Uploads
+    from golem_launcher.access.uploads import ActiveUploads
 
 
 @dataclass(frozen=True)
@@ -18,5 +18,5 @@ class LargeFiles:
 
     connect: Callable[[], Awaitable[Stream]]
     """Connects to JupyterLab for one question, whose answer may be long. Raises ``AccessError`` or ``OSError``."""
-    uploads: Uploads
+    uploads: ActiveUploads
     """Takes the parts of files that pages send there."""

@@ -41,7 +41,7 @@ _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 
 @dataclass(frozen=True)
-class Answer:
+class UploadAnswer:
     """What JupyterLab said to a part."""
 
     status: int
@@ -54,7 +54,7 @@ class Answer:
         return self.status in _GOOD
 
 
-_BROKEN = Answer(
+_BROKEN = UploadAnswer(
     502,
     [(b"content-type", b"application/json")],
     b'{"message": "The way to the session broke, and the file is not whole there. Send it again.", "reason": null}',
@@ -62,21 +62,21 @@ _BROKEN = Answer(
 """What a page is told when nobody knows what became of a part: it shows the message."""
 
 
-class Refused(Exception):  # noqa: N818 - it is an answer
+class UploadRefused(Exception):  # noqa: N818 - it is an answer
     """JupyterLab did not take a part."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: UploadAnswer) -> None:
         super().__init__(answer.status)
         self.answer = answer
 
 
 class Sending(Protocol):
-    """What has the parts of an upload asked over there. All but ``aclose`` raise ``Refused`` and ``LauncherError``."""
+    """Has the parts of an upload asked over there. All but ``aclose`` raise ``UploadRefused`` and ``LauncherError``."""
 
     async def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
         """Ask this as well, soon: ``content`` is that of the ``model``, raw. Waits for room."""
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> UploadAnswer:
         """What was said to the last part, once all are answered."""
 
     @property
@@ -110,18 +110,18 @@ class _Upload:
     model: dict[str, Any] = field(default_factory=dict)
     """What JupyterLab said of the file at first."""
 
-    def so_far(self) -> Answer:
+    def so_far(self) -> UploadAnswer:
         """What JupyterLab would say once it had all that was taken."""
         body = json.dumps({**self.model, "size": self.size}).encode()
-        return Answer(200, [(b"content-type", b"application/json")], body)
+        return UploadAnswer(200, [(b"content-type", b"application/json")], body)
 
     async def settle(self) -> None:
         """Wait until all that was taken by now is answered, or can't be."""
-        with contextlib.suppress(Refused, LauncherError, OSError):
+        with contextlib.suppress(UploadRefused, LauncherError, OSError):
             await self.sending.answer()
 
 
-class Uploads:
+class ActiveUploads:
     """A session's uploads in progress, by their paths below JupyterLab's base."""
 
     def __init__(self, begin: Callable[[Headers], Awaitable[Sending]]) -> None:
@@ -138,7 +138,7 @@ class Uploads:
         known = path in self._under_way or path in self._broken
         return 0 < length <= LARGEST and (length >= _LEAST or known)
 
-    async def take(self, path: str, target: str, headers: Headers, body: bytes) -> Answer | None:
+    async def take(self, path: str, target: str, headers: Headers, body: bytes) -> UploadAnswer | None:
         """The answer to a part; ``None`` for what JupyterLab is to be asked as usual, once this returns.
 
         ``target`` and ``headers`` are those with which it is asked. Whoever asks with others than the parts before is
@@ -159,7 +159,7 @@ class Uploads:
             if f"{other}/".startswith(f"{path}/") or f"{path}/".startswith(f"{other}/"):
                 await upload.settle()
 
-    async def _in_turn(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+    async def _in_turn(self, path: str, target: str, headers: Headers, part: _Part) -> UploadAnswer | None:
         upload = self._under_way.get(path)
         if upload is None:
             if part.number == 1:
@@ -172,14 +172,14 @@ class Uploads:
             return await self._first(path, target, headers, part)
         try:
             return await self._next(path, upload, target, part)
-        except Refused as refused:
+        except UploadRefused as refused:
             answer = refused.answer
         except (LauncherError, OSError):
             answer = _BROKEN
         await self._break(path)
         return answer
 
-    async def _next(self, path: str, upload: _Upload, target: str, part: _Part) -> Answer | None:
+    async def _next(self, path: str, upload: _Upload, target: str, part: _Part) -> UploadAnswer | None:
         if part.number not in {upload.number + 1, _LAST}:
             await upload.sending.answer()
             await self._end(path)
@@ -191,7 +191,7 @@ class Uploads:
         await self._end(path)
         return answer
 
-    async def _first(self, path: str, target: str, headers: Headers, part: _Part) -> Answer | None:
+    async def _first(self, path: str, target: str, headers: Headers, part: _Part) -> UploadAnswer | None:
         """JupyterLab's own answer to a first part; the others are gathered once it took that."""
         for other in [other for other, each in self._under_way.items() if each.sending.over]:
             await self._break(other)
@@ -215,11 +215,11 @@ class Uploads:
 
     async def _by_another(
         self, path: str, upload: _Upload, target: str, headers: Headers, part: _Part
-    ) -> Answer | None:
+    ) -> UploadAnswer | None:
         """A part with other cookies or another token: the page's, which were renewed, or a stranger's."""
         try:
             await upload.sending.answer()
-        except (Refused, LauncherError, OSError):
+        except (UploadRefused, LauncherError, OSError):
             await self._break(path)
             return await self._in_turn(path, target, headers, part)
         if part.number not in {upload.number + 1, _LAST}:
@@ -244,12 +244,12 @@ class Uploads:
             await self._end(path)
         return answer
 
-    async def _asked(self, upload: _Upload, target: str, part: _Part) -> Answer:
+    async def _asked(self, upload: _Upload, target: str, part: _Part) -> UploadAnswer:
         """JupyterLab's own answer to a part."""
         try:
             await self._add(upload, target, part)
             answer = await upload.sending.answer()
-        except Refused as refused:
+        except UploadRefused as refused:
             answer = refused.answer
         upload.model = _model(answer)
         return answer
@@ -298,7 +298,7 @@ def _part(body: bytes) -> _Part | None:
     return _Part(number, model, content)
 
 
-def _model(answer: Answer) -> dict[str, Any]:
+def _model(answer: UploadAnswer) -> dict[str, Any]:
     try:
         model = json_value(answer.body, most=len(answer.body))
     except ValueError:

@@ -23,7 +23,7 @@ from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.access.uploads import Uploads
+from golem_launcher.access.uploads import ActiveUploads
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
@@ -187,7 +187,7 @@ class WaysIn:
         if files is None:
             return None
         dial = functools.partial(self._dial, AGENT_PORT)
-        return LargeFiles(functools.partial(files.connect, dial), Uploads(files.begin_upload))
+        return LargeFiles(functools.partial(files.connect, dial), ActiveUploads(files.begin_upload))
 
     def _require_lab(self) -> int:
         """The port of JupyterLab over there. Raises ``AccessError`` where another workload runs."""

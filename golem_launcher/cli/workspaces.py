@@ -249,11 +249,11 @@ def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
 
 def _left_out(kept: Any, generation: Generation) -> list[dict[str, str]]:
     """What is not in a generation, and why; its list is read only where there is something."""
-    from golem_launcher.workspace.repository.sealing import Damaged
+    from golem_launcher.workspace.repository.sealing import DamagedObject
 
     if not generation.left_out:
         return []
-    with contextlib.suppress(Damaged):
+    with contextlib.suppress(DamagedObject):
         return _pairs(kept.manifest(generation.workspace, generation.number).left_out)
     return []
 

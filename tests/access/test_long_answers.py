@@ -8,7 +8,7 @@ from aiohttp import web
 
 from golem_launcher.access.large_files import LargeFiles
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.access.uploads import Uploads
+from golem_launcher.access.uploads import ActiveUploads
 from golem_launcher.errors import AccessError
 from tests.access.test_link import lab, run
 
@@ -36,7 +36,7 @@ async def _no_upload(_):
 
 
 def _large(connect):
-    return LargeFiles(connect, Uploads(_no_upload))
+    return LargeFiles(connect, ActiveUploads(_no_upload))
 
 
 def _serving(way, asked):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from golem_launcher.access.large_files import LargeFiles
-from golem_launcher.access.uploads import Answer, Refused, Uploads
+from golem_launcher.access.uploads import ActiveUploads, UploadAnswer, UploadRefused
 from golem_launcher.errors import AccessError, ProviderError
 from tests.access.test_link import lab, run
 
@@ -31,7 +31,7 @@ class Sending:
 
     async def add(self, target, model, content):
         if self._answer is not None and not self._answer.good:
-            raise Refused(self._answer)
+            raise UploadRefused(self._answer)
         if self.over:
             raise ProviderError("The provider failed.")
         self._waiting.append((target, model, content))
@@ -42,23 +42,23 @@ class Sending:
         while self._waiting:
             target, model, content = self._waiting.pop(0)
             if not self._known:
-                self._answer, self.over = Answer(403, [], b""), True
-                raise Refused(self._answer)
+                self._answer, self.over = UploadAnswer(403, [], b""), True
+                raise UploadRefused(self._answer)
             if target == self._refuses:
-                self._answer = Answer(507, [(b"content-type", b"application/json")], b'{"message": "no room"}')
+                self._answer = UploadAnswer(507, [(b"content-type", b"application/json")], b'{"message": "no room"}')
                 self.over = True
-                raise Refused(self._answer)
+                raise UploadRefused(self._answer)
             known = self._files.setdefault(target, bytearray())
             if model["chunk"] == 1:
                 known.clear()
             known += content
             body = json.dumps({"name": "a file.bin", "size": len(known), "chunk": model["chunk"]}).encode()
             headers = [(b"content-type", b"application/json"), (b"content-length", b"999"), (b"x-own", b"1")]
-            self._answer = Answer(200 if len(known) > len(content) else 201, headers, body)
+            self._answer = UploadAnswer(200 if len(known) > len(content) else 201, headers, body)
 
     async def answer(self):
         if self.over and not self._waiting:
-            raise Refused(self._answer) if self._answer else ProviderError("The provider failed.")
+            raise UploadRefused(self._answer) if self._answer else ProviderError("The provider failed.")
         self.ask()
         return self._answer
 
@@ -91,7 +91,7 @@ class _Far:
         async def nowhere():
             raise AccessError("There is no provider.")
 
-        large = LargeFiles(nowhere, Uploads(self.begin))
+        large = LargeFiles(nowhere, ActiveUploads(self.begin))
         async with lab(web.route("*", "/{path:.*}", usual), large=large) as there:
             yield there
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.access.uploads import Refused
+from golem_launcher.access.uploads import UploadRefused
 from golem_launcher.agent.replay import head, replay
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.far_files import FarFiles
@@ -119,7 +119,7 @@ def test_the_next_part_is_made_ready_before_the_answer_to_one():
     ],
 )
 def test_what_the_lab_refuses_is_told_and_nothing_more_asked(lab, path, headers, status):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(UploadRefused) as refused:
         _sent(lab, path, 1, 2, 3, headers=headers)
     assert refused.value.answer.status == status
     assert not (lab.work / "a.bin").exists()

@@ -12,7 +12,7 @@ from golem_launcher.kernel.sync.merge_base import Known, MergeBase
 from golem_launcher.kernel.sync.remote_folder import FolderListing, Workspace, key
 from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Comparer:
         if content is None and (entry.size in sizes or path in self._sent):
             try:
                 content = digest(self._workspace.pieces(entry))
-            except Damaged:
+            except DamagedObject:
                 left_out[path] = LOST
             else:
                 self._contents[name] = content

@@ -13,7 +13,7 @@ from golem_launcher.kernel.sync.remote_folder import as_saved, same
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 from golem_launcher.workspace.export.file_content import LOST
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ class StepRunner:
             await self._do(step, path, sends=sends)
         except FileNotFoundError:
             self.outcome.unsettled = True
-        except Damaged:
+        except DamagedObject:
             self.outcome.left_out[path] = LOST
         except OSError as error:
             self.outcome.left_out[path] = f"this computer refuses it: {error.strerror or error}"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.generation import Generation
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
-    from golem_launcher.workspace.transfer.added_generations import Limits
+    from golem_launcher.workspace.transfer.added_generations import SaveLimits
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
     from golem_launcher.workspace.transfer.fence import Fence
     from golem_launcher.workspace.transfer.saver import Saver
@@ -337,11 +337,11 @@ def _resumed(manifest: Manifest) -> str:
     )
 
 
-def _limits(request: LaunchRequest) -> Limits:
-    from golem_launcher.workspace.transfer.added_generations import Limits  # noqa: PLC0415 - the market need not wait for it
+def _limits(request: LaunchRequest) -> SaveLimits:
+    from golem_launcher.workspace.transfer.added_generations import SaveLimits  # noqa: PLC0415 - the market need not wait for it
 
     disk = int(request.disk_gib * _GIBIBYTE)
-    return Limits(total_bytes=disk, kept_bytes=max(int(request.save_space_gib * _GIBIBYTE), 4 * disk))
+    return SaveLimits(total_bytes=disk, kept_bytes=max(int(request.save_space_gib * _GIBIBYTE), 4 * disk))
 
 
 def _low_on_room(store: Store) -> str:

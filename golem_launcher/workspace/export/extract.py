@@ -25,7 +25,7 @@ from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.environment import package_lists
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -152,7 +152,7 @@ def _telling(entry: Entry, found: Extracted) -> Iterator[None]:
     """What goes wrong with one entry is told, and costs no other; but a full disk costs all."""
     try:
         yield
-    except Damaged:
+    except DamagedObject:
         found.left_out[entry.path] = LOST
         found.damaged.append(entry.path)
     except OSError as error:

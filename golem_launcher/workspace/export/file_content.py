@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ LOST = "a part of it is damaged in the store"
 def pieces(entry: Entry, get_chunk: Callable[[str], bytes]) -> Iterator[bytes | int]:
     """The pieces of a file in their order; a number is a hole of so many bytes. Blocking.
 
-    Raises ``Damaged`` when a chunk is lost, or they do not make the file that was saved.
+    Raises ``DamagedObject`` when a chunk is lost, or they do not make the file that was saved.
     """
     offset, holes = 0, iter((*entry.holes, (-1, 0)))
     hole, length = next(holes)
@@ -31,4 +31,4 @@ def pieces(entry: Entry, get_chunk: Callable[[str], bytes]) -> Iterator[bytes | 
             yield data
             offset += len(data)
     if offset != entry.size or hole != -1:
-        raise Damaged("A file has another size than it was saved with.")
+        raise DamagedObject("A file has another size than it was saved with.")

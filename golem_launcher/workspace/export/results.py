@@ -21,7 +21,7 @@ from golem_launcher.workspace.export.case_conflicts import distinct_names
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository.environment import package_lists
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _content(store: Store, entry: Entry, so_far: _SoFar) -> Iterable[bytes | int
             if not isinstance(piece, int):
                 so_far.add(entry, len(piece))
         return pieces(entry, store.get_chunk)
-    except Damaged:
+    except DamagedObject:
         return None
 
 

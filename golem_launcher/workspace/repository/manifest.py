@@ -17,7 +17,7 @@ from golem_launcher.workspace.repository import record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, fault, shown
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -112,7 +112,7 @@ def parse(pieces: Iterable[bytes]) -> Manifest:
             left_out=tuple((str(path), str(why)) for path, why in value["left_out"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Damaged(f"A saved state can't be read ({type(error).__name__}).") from None
+        raise DamagedObject(f"A saved state can't be read ({type(error).__name__}).") from None
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[bytearray]:

@@ -1,7 +1,7 @@
 """A generation's manifest as an object of a store: first a summary, which lists need, then all of it, packed.
 
-The second part is in pieces, each sealed for its place, and ends with the digest of all of them. Raises ``Damaged`` for
-what is damaged or can't be decrypted.
+The second part is in pieces, each sealed for its place, and ends with the digest of all of them. What is damaged or
+can't be decrypted raises ``DamagedObject``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.workspace.repository import lists
 from golem_launcher.workspace.repository.entry import chunk_digest
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -114,7 +114,7 @@ def _frames(read: Callable[[int, int], bytes]) -> Iterator[bytes]:
         yield want(_LENGTH.unpack(want(_LENGTH.size))[0])
 
 
-def damaged(name: str) -> Damaged:
+def damaged(name: str) -> DamagedObject:
     """What is said of a manifest that can't be read."""
     _, workspace, number = name.split("/")
-    return Damaged(f"Generation {int(number)} of '{workspace}' is damaged.")
+    return DamagedObject(f"Generation {int(number)} of '{workspace}' is damaged.")

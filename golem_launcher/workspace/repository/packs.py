@@ -22,7 +22,7 @@ from golem_launcher.workspace.repository import index_cache
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
 from golem_launcher.workspace.repository.chunk_locations import ChunkLocations
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -55,7 +55,7 @@ _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
 _T = TypeVar("_T")
-_DAMAGED = Damaged("A part of the store is damaged.")
+_DAMAGED = DamagedObject("A part of the store is damaged.")
 _LOWER = (1 << 32) - 1
 
 
@@ -141,7 +141,7 @@ class Packs:
         try:
             index = json.loads(zlib.decompress(self._sealing.open(name, self._location.read(name))))
             return [_indexed(chunk, *span) for chunk, span in index.items()]
-        except (Damaged, FileNotFoundError, ValueError, TypeError, AttributeError, zlib.error):
+        except (DamagedObject, FileNotFoundError, ValueError, TypeError, AttributeError, zlib.error):
             return None
 
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
@@ -305,7 +305,7 @@ class Packs:
             elif len(needed) < _LIVE_ENOUGH * len(held) or not held or name in small:
                 self._condemn(name, now)
                 for chunk in needed:
-                    with contextlib.suppress(Damaged):  # it keeps what is left of its pack
+                    with contextlib.suppress(DamagedObject):  # it keeps what is left of its pack
                         self.put(chunk, self.get(chunk))
         self.flush()
         self.refresh()

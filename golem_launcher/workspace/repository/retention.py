@@ -46,7 +46,7 @@ def kept(generations: Sequence[Generation], now: datetime) -> set[int]:
 
 
 @dataclass(frozen=True)
-class Chunks:
+class KeptChunks:
     """What generations need of a store that has so ``many`` chunks; each of them is a number below that."""
 
     many: int
@@ -56,7 +56,7 @@ class Chunks:
     """What a chunk takes in the store."""
 
 
-def within(generations: Sequence[Generation], now: datetime, most: int, chunks: Chunks) -> set[int]:
+def within(generations: Sequence[Generation], now: datetime, most: int, chunks: KeptChunks) -> set[int]:
     """The numbers of the generations to keep so that they take at most ``most`` bytes; the newest whatever it takes.
 
     Chunks that several share count once.

@@ -24,7 +24,7 @@ _KEY_BYTES = 32
 _LOCK_SECONDS = 10.0
 
 
-class Damaged(WorkspaceError):  # noqa: N818
+class DamagedObject(WorkspaceError):  # noqa: N818
     """An object is not what was written, or can't be read for want of its key: a flipped bit may look like that."""
 
 
@@ -43,18 +43,18 @@ class Sealing:
         return _ENCRYPTED + nonce + self._cipher().encrypt(nonce, data, name.encode())
 
     def open(self, name: str, sealed: bytes) -> bytes:
-        """The object's content. Raises ``Damaged`` when the key is missing or wrong, or it was changed."""
+        """The object's content. Raises ``DamagedObject`` when the key is missing or wrong, or it was changed."""
         mark, rest = sealed[:1], sealed[1:]
         if mark == _PLAIN:
             return rest
         if mark != _ENCRYPTED:
-            raise Damaged("A part of the store is damaged.")
+            raise DamagedObject("A part of the store is damaged.")
         from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - most stores need none of it
 
         try:
             return self._cipher().decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], name.encode())
         except (InvalidTag, ValueError):
-            raise Damaged(
+            raise DamagedObject(
                 "A save can't be decrypted: the key is another one, or the save was changed.",
                 f"The key it was made with belongs in {key_file()}.",
             ) from None
@@ -63,7 +63,7 @@ class Sealing:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415
 
         if self.key is None:
-            raise Damaged(
+            raise DamagedObject(
                 f"The saves are encrypted and their key is not in {key_file()}.",
                 "Put the key file back there; without it nobody can read them.",
             )

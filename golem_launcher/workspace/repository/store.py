@@ -32,7 +32,7 @@ from golem_launcher.workspace.repository.entry import Entry, chunk_digest, shown
 from golem_launcher.workspace.repository.generation import Generation
 from golem_launcher.workspace.repository.manifest import Environment, Manifest, parse
 from golem_launcher.workspace.repository.packs import Packs, now
-from golem_launcher.workspace.repository.sealing import Damaged, Sealing, sealing
+from golem_launcher.workspace.repository.sealing import DamagedObject, Sealing, sealing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ _LONGEST_ID = 2 * ID_BYTES + 1
 
 
 @dataclass(frozen=True)
-class Report:
+class VerifyReport:
     """What verifying a workspace found."""
 
     generations: int
@@ -120,7 +120,7 @@ class Store:
             try:
                 for _ in self._lines(_name(workspace, number)):
                     pass
-            except (Damaged, FileNotFoundError):
+            except (DamagedObject, FileNotFoundError):
                 return False
             return not self._packs.lost(ids)
 
@@ -200,7 +200,7 @@ class Store:
         if name not in self._whole_lists and name in self._packs:
             try:
                 self._packs.get(name)
-            except Damaged:  # nothing of what this generation says would be known
+            except DamagedObject:  # nothing of what this generation says would be known
                 self._packs.distrust(name)
         self._packs.put(name, plain)
         self._whole_lists.add(name)
@@ -243,10 +243,10 @@ class Store:
                 return self._manifest(workspace, wanted)
             except FileNotFoundError:
                 raise _unknown(workspace, number, numbers) from None
-            except Damaged as error:
+            except DamagedObject as error:
                 others = sorted(numbers, key=lambda each: (each > wanted, abs(each - wanted)))
                 nearest = next((each for each in others if each != wanted and self.holds(workspace, each, ())), None)
-                raise Damaged(
+                raise DamagedObject(
                     f"Generation {wanted} of '{workspace}' can't be read: {error.what}",
                     f"The nearest that can be read is {nearest}; ask for it as '{workspace}@{nearest}' or with "
                     f"--generation {nearest}. How to mend it: golem-launcher verify {workspace}"
@@ -274,7 +274,7 @@ class Store:
         moment = at or clock.now()
         with self._lock:
             found = self._generations(workspace)
-            chunks = retention.Chunks(
+            chunks = retention.KeptChunks(
                 self._packs.many, lambda number: self._rows_of(workspace, number), self._packs.size
             )
             keep = retention.within(found, moment, most, chunks)
@@ -285,7 +285,7 @@ class Store:
 
     def _rows_of(self, workspace: str, number: int) -> Iterator[int]:
         """The rows in the packs of the chunks that a generation needs."""
-        with contextlib.suppress(Damaged, FileNotFoundError):
+        with contextlib.suppress(DamagedObject, FileNotFoundError):
             yield from self._packs.rows(_chunks_in(self._lines(_name(workspace, number))))
 
     def prune(self, *, at: datetime | None = None, grace: timedelta | None = None) -> None:
@@ -326,7 +326,7 @@ class Store:
             seen.add(name)
         return True
 
-    def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Report:
+    def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> VerifyReport:
         """Read and re-hash every chunk of every generation of a workspace."""
         with self._lock:
             numbers = self._numbers(workspace)
@@ -341,11 +341,11 @@ class Store:
             try:
                 with self._lock:
                     self._packs.get(chunk)
-            except Damaged:
+            except DamagedObject:
                 lost.add(chunk)
                 with self._lock:
                     self._packs.distrust(chunk)
-        return Report(len(numbers), len(wanted), (*damaged, *_losses(manifests, lost)))
+        return VerifyReport(len(numbers), len(wanted), (*damaged, *_losses(manifests, lost)))
 
     def _told(self, workspace: str, number: int, damaged: list[str]) -> Manifest | None:
         """A generation, unless it is too old by now; ``damaged`` gets a sentence where it can't be read."""
@@ -382,7 +382,7 @@ class Store:
         try:
             return Generation.from_summary(workspace, number, manifest_object.summary_of(self._sealing, name, head))
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise Damaged(f"The head of generation {number} makes no sense.") from None
+            raise DamagedObject(f"The head of generation {number} makes no sense.") from None
 
     def _manifest(self, workspace: str, number: int) -> Manifest:
         return parse(self._lines(_name(workspace, number)))
@@ -400,7 +400,7 @@ class Store:
                 names = [each for each in lists.named(first) if read is None or each not in read]
                 if names:  # for a small one no index of chunks is read
                     yield from self._lists(names)
-            except (Damaged, ValueError):
+            except (DamagedObject, ValueError):
                 raise manifest_object.damaged(name) from None
             if read is not None:
                 for each in names:
@@ -417,7 +417,7 @@ class Store:
                 self._whole_lists.add(name)
             length += len(plain)
             if length > lists.LARGEST:
-                raise Damaged("A saved state is too long.")
+                raise DamagedObject("A saved state is too long.")
             yield plain
 
 

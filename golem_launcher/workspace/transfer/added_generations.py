@@ -44,7 +44,7 @@ _TOLD, _THINNED, _OVER = 0.8, 0.6, 1.25
 
 
 @dataclass(frozen=True)
-class Limits:
+class SaveLimits:
     """What a provider may make us keep."""
 
     total_bytes: int = 100 * 2**30
@@ -60,7 +60,7 @@ class AddedGenerations:
         self,
         store: Store,
         workspace: str,
-        limits: Limits,
+        limits: SaveLimits,
         added: Callable[[Generation, int], None],
         fence: Fence | None = None,
     ) -> None:

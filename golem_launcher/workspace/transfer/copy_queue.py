@@ -69,7 +69,7 @@ class CopiedFile:
 
 
 @dataclass(frozen=True)
-class Segment:
+class CopySegment:
     """A part of a file, which goes in one piece."""
 
     file: CopiedFile
@@ -101,9 +101,9 @@ class CopyQueue:
         """Bytes that are to be copied still."""
         return self._total - self._done
 
-    def cut(self, size: int) -> list[Segment]:
+    def cut(self, size: int) -> list[CopySegment]:
         """The segments of the next piece, of at most so many bytes."""
-        found: list[Segment] = []
+        found: list[CopySegment] = []
         while self._files and size >= 0 and len(found) < MOST_SEGMENTS:
             file = self._files[0]
             if file.over:
@@ -112,14 +112,14 @@ class CopyQueue:
             length = min(size, file.entry.size - file.at)
             if not length and file.entry.size > file.at:
                 break
-            found.append(Segment(file, file.at, length))
+            found.append(CopySegment(file, file.at, length))
             file.at += length
             size -= length
             if file.at == file.entry.size:
                 self._files.popleft()
         return found
 
-    def taken(self, segment: Segment) -> None:
+    def taken(self, segment: CopySegment) -> None:
         """It has arrived and is written."""
         segment.file.written += segment.length
         self._done += segment.length
@@ -145,11 +145,11 @@ class CopyQueue:
 class Cut:
     """Segments, and the piece that holds them."""
 
-    segments: list[Segment]
+    segments: list[CopySegment]
     piece: Piece
 
 
-def wanted(segments: list[Segment]) -> list[tuple[str, int, int, str]]:
+def wanted(segments: list[CopySegment]) -> list[tuple[str, int, int, str]]:
     """The segments as who fills a piece is told of them."""
     return [(each.file.source, each.offset, each.length, each.file.entry.stamp) for each in segments]
 

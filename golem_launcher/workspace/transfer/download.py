@@ -24,8 +24,8 @@ from golem_launcher.workspace.repository.self_running import could_run, link_cou
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
+    CopySegment,
     Cut,
-    Segment,
     below,
     wanted,
 )
@@ -178,7 +178,7 @@ def _write(top: int, path: Path, cut: Cut, landed: Callable[[str], None]) -> lis
     return faults
 
 
-def _written(top: int, piece: BinaryIO, segment: Segment, landed: Callable[[str], None]) -> str | None:
+def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[str], None]) -> str | None:
     file, entry = segment.file, segment.file.entry
     growing = far.unfinished(file.tag)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC

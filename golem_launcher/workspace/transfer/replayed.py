@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.uploads import Answer, Refused
+from golem_launcher.access.uploads import UploadAnswer, UploadRefused
 from golem_launcher.agent.replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for
@@ -66,7 +66,7 @@ class Replayed:
         """Parts; of those that were added, one at most is on its way to the disk."""
         self._taking = False
         """Whether the piece that grows is about to be sent."""
-        self._answer: Answer | None = None
+        self._answer: UploadAnswer | None = None
         """To the last part that was asked."""
         self._fault: Exception | None = None
         """Why nothing more is asked."""
@@ -79,14 +79,14 @@ class Replayed:
         self._line = asyncio.create_task(self._carry())
 
     async def add(self, target: str, model: dict[str, Any], content: bytes) -> None:
-        """Ask this as well; waits for room. Raises ``Refused`` when one before was, ``LauncherError`` when it broke."""
+        """Ask this as well; waits for room. ``UploadRefused`` when one before was, ``LauncherError`` when it broke."""
         await self._until(lambda: not self._unwritten and not self._taking and self._has_room)
         self._added += 1
         self._unwritten = 1
         self._news.set()
         self._writing = asyncio.create_task(self._write(target, model, content))
 
-    async def answer(self) -> Answer:
+    async def answer(self) -> UploadAnswer:
         """What was said to the last part, once all that were added by now are answered. Raises as :meth:`add` does."""
         added = self._added
         await self._until(lambda: self._answered >= added)
@@ -166,7 +166,7 @@ class Replayed:
         """Have a piece asked. The line learns of a fault with the piece after the next, its user at once."""
         try:
             self._answer = await self._answer_to(made)
-        except (LauncherError, OSError, Refused) as fault:
+        except (LauncherError, OSError, UploadRefused) as fault:
             self._fault = fault
             raise
         finally:
@@ -175,22 +175,22 @@ class Replayed:
             self._answered += made.parts
             self._news.set()
 
-    async def _answer_to(self, made: _Gathered) -> Answer:
+    async def _answer_to(self, made: _Gathered) -> UploadAnswer:
         told = await self._far.replay(made.path.name, made.hasher.hexdigest(), self._headers)
         answer = _answer(told)
         if not answer.good:
-            raise Refused(answer)
+            raise UploadRefused(answer)
         if told.get("count") != made.parts:
             raise nonsense("another number of answers than of questions")
         return answer
 
 
-def _answer(told: dict[str, Any]) -> Answer:
+def _answer(told: dict[str, Any]) -> UploadAnswer:
     status, headers, body = told.get("status"), told.get("headers"), told.get("body")
     if status not in _STATUSES or not are_pairs(headers) or not isinstance(body, str):
         raise nonsense("no answer of JupyterLab's")
     try:
         pairs = [(str(name).encode("ascii").lower(), str(value).encode("latin-1")) for name, value in headers]
-        return Answer(status, pairs, body.encode("latin-1"))
+        return UploadAnswer(status, pairs, body.encode("latin-1"))
     except UnicodeEncodeError:
         raise nonsense("headers that are none") from None

@@ -29,7 +29,7 @@ from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, shown
 from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.repository.records import beside
-from golem_launcher.workspace.repository.sealing import Damaged
+from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.spool import Spool
 from golem_launcher.workspace.transfer.progress import PipSteps, untold
 
@@ -54,11 +54,11 @@ _MOST_NOTICES = 20
 _BRINGING, _INSTALLING = "Bringing your files", "Installing packages"
 
 
-class Chunks(Protocol):
+class ChunkSource(Protocol):
     """Where chunks come from. Blocking."""
 
     def get_chunk(self, identifier: str) -> bytes:
-        """The bytes of a chunk. Raises ``WorkspaceError``; ``Damaged`` when it is lost, and others need not be."""
+        """The bytes of a chunk. ``WorkspaceError``; ``DamagedObject`` when it is lost, and others need not be."""
 
 
 async def restore_into(
@@ -141,7 +141,7 @@ async def install(
 async def send(
     agent: AgentWorkspace,
     entries: Sequence[Entry],
-    chunks: Chunks,
+    chunks: ChunkSource,
     progress: Progress = untold,
     gone: Sequence[str] = (),
 ) -> list[str]:
@@ -287,7 +287,7 @@ class _Order:
 class _Part:
     """Frames of the chunks from ``start`` on; one that was sent before is only named."""
 
-    def __init__(self, chunks: Chunks, order: _Order, start: int, lost: list[str]) -> None:
+    def __init__(self, chunks: ChunkSource, order: _Order, start: int, lost: list[str]) -> None:
         """``lost`` gets a sentence for each chunk that can't be had."""
         self._chunks = chunks
         self._lost = lost
@@ -323,7 +323,7 @@ class _Part:
     def _frame(self, identifier: bytes) -> list[bytes]:
         try:
             data = self._chunks.get_chunk(identifier.hex())
-        except Damaged as error:
+        except DamagedObject as error:
             self._lost.append(error.what)
             return [wire.bare(identifier, wire.GONE)]
         self.plain += len(data)
@@ -360,9 +360,9 @@ class LocalFiles:
                 file.seek(place.offset)
                 data = file.read(place.size)
         except OSError as error:
-            raise Damaged(f"{shown(place.path)} can't be read: {error.strerror}.") from None
+            raise DamagedObject(f"{shown(place.path)} can't be read: {error.strerror}.") from None
         if chunk_id(data).hex() != identifier:
-            raise Damaged(f"{shown(place.path)} was changed while it was sent.")
+            raise DamagedObject(f"{shown(place.path)} was changed while it was sent.")
         return data
 
     def _add(self, path: Path, target: str) -> None:

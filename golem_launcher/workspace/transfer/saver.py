@@ -17,7 +17,7 @@ from golem_launcher.frozen import changed
 from golem_launcher.session_state import Saving
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
-from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, AddedGenerations, Limits
+from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, AddedGenerations, SaveLimits
 from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
 from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
@@ -67,7 +67,7 @@ class Saver:
         workspace: str,
         *,
         interval: float = 5.0,
-        limits: Limits | None = None,
+        limits: SaveLimits | None = None,
         on_change: Callable[[Saving], None] = lambda _: None,
         progress: Progress = untold,
         after: int | None = None,
@@ -76,7 +76,7 @@ class Saver:
         self._agent = agent
         self._store = store
         self._interval = interval
-        self._limits = limits or Limits()
+        self._limits = limits or SaveLimits()
         self._on_change = on_change
         self._progress = progress
         self._after = after

@@ -15,8 +15,8 @@ from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,
+    CopySegment,
     Cut,
-    Segment,
     below,
     wanted,
 )
@@ -118,7 +118,7 @@ async def _unfinished(far_files: FarFiles, file: CopiedFile, there: Listing | No
     return found.top if found is not None else None
 
 
-def _part(segment: Segment) -> far.Part:
+def _part(segment: CopySegment) -> far.Part:
     file, entry = segment.file, segment.file.entry
     return far.Part(file.target, segment.offset, segment.length, entry.size, entry.mtime_ns, entry.mode, file.tag)
 

@@ -58,7 +58,7 @@ def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
 
 def test_what_generations_need_is_counted_in_few_bytes_a_chunk():
     many = 50_000
-    chunks = retention.Chunks(many, lambda number: range(number * 1_000, many), lambda _: 10)
+    chunks = retention.KeptChunks(many, lambda number: range(number * 1_000, many), lambda _: 10)
     made = [Generation("work", number, now(), 0, 0, ()) for number in (1, 2, 3)]
     for left_out, kept in ((2_000, {2, 3}), (2_500, {3})):
         found, size = most(lambda left_out=left_out: retention.within(made, now(), 10 * (many - left_out), chunks))

@@ -14,7 +14,7 @@ import pytest
 
 from golem_launcher.agent.workspace import wire
 from golem_launcher.agent.workspace.chunker import chunk_id
-from golem_launcher.workspace.transfer.added_generations import Limits
+from golem_launcher.workspace.transfer.added_generations import SaveLimits
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.dialling import to_origin
@@ -209,7 +209,7 @@ def test_what_makes_no_whole_save_ends_some_time(liar, store, tmp_path):
 
     async def scenario():
         async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
-            saver = Saver(agent, store, "work", limits=Limits(total_bytes=300_000))
+            saver = Saver(agent, store, "work", limits=SaveLimits(total_bytes=300_000))
             for _ in range(20):
                 data = os.urandom(100_000)
                 kind, path, mode, mtime, size, (first,) = file("a", data)
@@ -243,7 +243,7 @@ def test_nobody_is_sent_elsewhere(liar, store):
 def test_more_than_the_disk_asked_for_is_not_fetched(liar, store):
     liar.lists(*(file(f"{number}") for number in range(10)))
     liar.chunks = lambda: pytest.fail("nobody should ask")
-    generation, saving = liar.save(store, limits=Limits(total_bytes=1000))
+    generation, saving = liar.save(store, limits=SaveLimits(total_bytes=1000))
     assert generation is None
     assert "were asked for" in saving.problem
 

@@ -13,12 +13,12 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.transfer import saver as saving
 from golem_launcher.workspace.transfer import space_limits as fitting
-from golem_launcher.workspace.transfer.added_generations import Limits
+from golem_launcher.workspace.transfer.added_generations import SaveLimits
 from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.workspace.transfer.conftest import BulkTransfer, tree
 
-LIMITS = Limits(total_bytes=2 << 30)
+LIMITS = SaveLimits(total_bytes=2 << 30)
 
 
 def saved(provider, store, *, bulk=False, **options):
@@ -98,7 +98,7 @@ def test_a_file_that_does_not_fit_costs_no_other_and_stays_as_it_was(provider, s
     work = provider.work
     (work / "a.txt").write_text("first")
     (work / "grows").write_bytes(os.urandom(50_000))
-    limits = Limits(total_bytes=100_000)
+    limits = SaveLimits(total_bytes=100_000)
 
     async def scenario():
         async with provider.agent() as agent:
@@ -341,7 +341,7 @@ def test_a_file_with_very_many_holes_travels(providers, store):
 
 
 def test_what_saves_may_take_is_told_before_it_is_reached_and_kept(provider, store, tmp_path):
-    limits = Limits(total_bytes=300_000, kept_bytes=1_000_000)
+    limits = SaveLimits(total_bytes=300_000, kept_bytes=1_000_000)
 
     async def scenario():
         told = False

@@ -2,7 +2,7 @@
 
 ``LIST`` is Kishu's: the cases of its coverage tests (github.com/illinoisdata/kishu), which make an object of each.
 ``PYTHON`` has the libraries, as many as are wanted: what it can't make is told apart. Each object is made and kept in a
-process of its own, and brought back in another.
+process of its own, and brought back in another. What the list downloads is made first (``kept_classes_data.py``).
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks import kept_classes_data
 from golem_launcher.workload.archive import agent_archive
 
 _SECONDS = 300
+_DATA = "data"
 _NOT_MADE, _KEPT, _LOST, _WRONG = "not made", "kept", "lost", "wrong"
 _CHILD = r"""
 import hashlib, json, os, pickle, re, runpy, sys, warnings
@@ -95,7 +97,8 @@ class _Trial:
 
     def _told(self, what: str, number: int, here: Path) -> dict[str, Any]:
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
-        environment = {**os.environ, **quiet, "PYTHONPATH": str(self.place / "agent.pyz")}
+        data = kept_classes_data.settings(self.place / _DATA)
+        environment = {**os.environ, **quiet, **data, "PYTHONPATH": str(self.place / "agent.pyz")}
         argv = [self.python, "-c", _CHILD, what, str(self.classes), str(number), str(here)]
         try:
             done = subprocess.run(
@@ -118,6 +121,8 @@ def main() -> int:
     names = [case.class_name for case in runpy.run_path(str(classes))["LIB_COVERAGE_TEST_CASES"]]
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(os.cpu_count()) as threads:
         (Path(place) / "agent.pyz").write_bytes(agent_archive())
+        # In a mode of its own: beside that program lie files that are called like modules of Python's.
+        subprocess.run([asked.python, "-I", kept_classes_data.__file__, Path(place) / _DATA], check=True)
         trial = _Trial(asked.python, classes, Path(place))
         outcomes = list(threads.map(trial.outcome, range(len(names)), names))
     for one in outcomes:

@@ -15,7 +15,7 @@ import h11
 
 from golem_launcher.access import origin_policy
 from golem_launcher.access.lab_frontend import Served
-from golem_launcher.agent.loop_yielding import Turns
+from golem_launcher.agent.loop_yielding import LoopTurns
 
 if TYPE_CHECKING:
     from golem_launcher.access.streams import Stream
@@ -39,7 +39,7 @@ class HttpConnection:
 
     http: h11.Connection
     stream: Stream
-    _turns: Turns = field(default_factory=Turns)
+    _turns: LoopTurns = field(default_factory=LoopTurns)
 
     async def next(self) -> Any:
         """Wait for the next event of the other side. Raises ``h11.RemoteProtocolError`` or ``OSError``."""

@@ -26,7 +26,7 @@ from .carrier_protocol import (
     Record,
     encode,
 )
-from .loop_yielding import Turns
+from .loop_yielding import LoopTurns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
@@ -153,7 +153,7 @@ class Carrier:
     async def _inward(self, incoming: AsyncIterable[bytes]) -> None:
         for record in self._early:
             self._accept(record)
-        turns = Turns()
+        turns = LoopTurns()
         async for data in incoming:
             self._heard = True
             for start in range(0, len(data), LARGEST):  # it may be full of records that say nothing

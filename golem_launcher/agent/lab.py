@@ -18,8 +18,8 @@ try:
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
 try:
-    from .no_states import NoStates
     from .notebook_states import NotebookStates, SessionsWithState
+    from .states_disabled import NoStates
 except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
 

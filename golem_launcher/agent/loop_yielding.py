@@ -8,7 +8,7 @@ import time
 _SECONDS = 0.01
 
 
-class Turns:
+class LoopTurns:
     """Lets one long task yield: it calls this after each part, and a hundred times a second others get their turn."""
 
     def __init__(self) -> None:

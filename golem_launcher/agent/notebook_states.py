@@ -27,7 +27,7 @@ from . import atomic_write
 from .kernel_state import COMES_BACK, ELSEWHERE, NOTEBOOK, PLACE, extension
 
 if TYPE_CHECKING:
-    from .no_states import NoStates
+    from .states_disabled import NoStates
 
 _LONGEST_PATH = 4096
 _NAME = re.compile(r"[0-9a-f]{16}")

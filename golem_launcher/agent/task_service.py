@@ -38,7 +38,7 @@ _GATHER_SECONDS = 0.4
 _FORGET_SECONDS = 5.0
 
 
-class Output(NamedTuple):
+class MadeFile(NamedTuple):
     """A file that a task made: its name, and where it is."""
 
     name: str
@@ -64,7 +64,7 @@ class Task:
         self.exit: int | None = None
         self.timed_out = False
         self.seconds = 0.0
-        self.outputs: list[Output] = []
+        self.outputs: list[MadeFile] = []
 
     def told(self) -> dict[str, Any]:
         """What is said of it."""
@@ -161,7 +161,7 @@ class Tasks:
                     return over + printing
                 self._changed.wait(min(told_by - now, _LOOK_SECONDS))
 
-    def output(self, task_id: str, number: int) -> Output:
+    def output(self, task_id: str, number: int) -> MadeFile:
         """A file that it made."""
         with self._changed:
             task = self._find(task_id)
@@ -240,21 +240,21 @@ def _expire(task: Task, running: Running) -> None:
     running.kill()
 
 
-def _outputs(task: Task) -> list[Output]:
+def _outputs(task: Task) -> list[MadeFile]:
     """The value that a function returned with its blobs; of a command, what it made."""
     out = task.place / "out"
     told = [out / name for name in ("value.json", "error.json")]
-    found = [Output(path.name, path, path.stat().st_size) for path in told if path.is_file()]
+    found = [MadeFile(path.name, path, path.stat().st_size) for path in told if path.is_file()]
     with contextlib.suppress(OSError, ValueError):
         for number, name in enumerate(json.loads((out / "names.json").read_text())):
             path = out / str(number)
-            found.append(Output(f"{number}/{name}", path, path.stat().st_size))
+            found.append(MadeFile(f"{number}/{name}", path, path.stat().st_size))
     if task.patterns is not None:
         found += _made(task.place / "work", task.patterns)
     return found[:_MOST_OUTPUTS]
 
 
-def _made(work: Path, patterns: list[str]) -> Iterator[Output]:
+def _made(work: Path, patterns: list[str]) -> Iterator[MadeFile]:
     """Files of the task's own directory: links are the workspace's, hidden ones are nobody's business."""
     for parent, folders, names in os.walk(work):
         folders[:] = sorted(n for n in folders if not n.startswith((".", "__pycache__")))
@@ -263,4 +263,4 @@ def _made(work: Path, patterns: list[str]) -> Iterator[Output]:
             relative = path.relative_to(work).as_posix()
             wanted = not patterns or any(fnmatch.fnmatch(relative, pattern) for pattern in patterns)
             if wanted and not name.startswith(".") and path.is_file() and not path.is_symlink():
-                yield Output(relative, path, path.stat().st_size)
+                yield MadeFile(relative, path, path.stat().st_size)

@@ -39,7 +39,7 @@ Output = Annotated[
 ]
 
 
-class Job(Protocol):
+class AnyJob(Protocol):
     """What a job of any kind says of itself."""
 
     @property
@@ -66,7 +66,7 @@ class Job(Protocol):
         """Its fields: it is a model of pydantic's."""
 
 
-_Kind = TypeVar("_Kind", bound=Job)
+_Kind = TypeVar("_Kind", bound=AnyJob)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Work:
     """A job that is to be done, or finished."""
 
     directory: JobDirectory
-    job: Job
+    job: AnyJob
     owner: Callable[[JobRecord, Told, Callable[[], None]], Owner]
     """Makes the owner of its tasks, with whom to tell what happens, and how it stops the job in order."""
     setup: Payload | None = None
@@ -165,7 +165,7 @@ async def _until_stopped(runner: Runner, view: JobView, directory: JobDirectory)
             loop.remove_signal_handler(number)
 
 
-def _outcome(directory: JobDirectory, job: Job, scheduler: Scheduler, view: JobView, reason: str) -> dict[str, Any]:
+def _outcome(directory: JobDirectory, job: AnyJob, scheduler: Scheduler, view: JobView, reason: str) -> dict[str, Any]:
     """What became of a job, for people and programs. Blocking."""
     from golem_launcher.tasks import spending
 

@@ -35,7 +35,7 @@ class Payload:
 
 
 @dataclass(frozen=True)
-class Output:
+class TaskOutput:
     """A file that came back. Nobody has looked into it."""
 
     name: str
@@ -54,7 +54,7 @@ class Answer:
     timed_out: bool
     seconds: float
     log: bytes
-    outputs: tuple[Output, ...] = ()
+    outputs: tuple[TaskOutput, ...] = ()
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from golem_launcher.tasks.payload import Output
+    from golem_launcher.tasks.payload import TaskOutput
 
 _MARK = re.compile(r"[0-9a-f]{8}")
 _LONGEST_NAME = 255
@@ -22,7 +22,7 @@ _LONGEST_PATH = 1000
 """Bytes below the directory: with that, it is a path that a system takes."""
 
 
-def unfit(outputs: Sequence[Output], beside: str = "") -> str:
+def unfit(outputs: Sequence[TaskOutput], beside: str = "") -> str:
     """Why these can't be files here, in words; empty when they can.
 
     ``beside``: a file of ours among them, which one of theirs may replace.
@@ -42,7 +42,7 @@ def unfit(outputs: Sequence[Output], beside: str = "") -> str:
     return ""
 
 
-def place(target: Path, outputs: Sequence[Output], extra: dict[str, bytes], *, copy: bool = False) -> None:
+def place(target: Path, outputs: Sequence[TaskOutput], extra: dict[str, bytes], *, copy: bool = False) -> None:
     """Have ``target`` be a directory with these, and nothing else. Blocking. Raises ``OSError``.
 
     What was there before, of an attempt that nobody counted, is removed. ``copy``: the outputs are needed once more.
@@ -81,7 +81,7 @@ def remove(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)
 
 
-def put(output: Output, path: Path, *, copy: bool = False) -> None:
+def put(output: TaskOutput, path: Path, *, copy: bool = False) -> None:
     """Write one output to a path of ours, which is not there yet; never as a program. Blocking."""
     if isinstance(output.content, bytes):
         path.write_bytes(output.content)

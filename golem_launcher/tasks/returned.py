@@ -12,7 +12,7 @@ from golem_launcher.agent.task_values import Room, decode
 from golem_launcher.errors import LauncherError, ProviderError, TaskError
 from golem_launcher.tasks import placing
 from golem_launcher.tasks.arrow_tables import read_table
-from golem_launcher.tasks.payload import Output
+from golem_launcher.tasks.payload import TaskOutput
 from golem_launcher.text import clean_text
 from golem_launcher.untrusted import json_value
 
@@ -49,11 +49,11 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
     blobs = [output for output in answer.outputs if output.name != VALUE]
     names = [output.name.partition("/")[2] for output in blobs]
     shared = Counter(names)
-    files: dict[int, Output] = {}
+    files: dict[int, TaskOutput] = {}
     unnamed = dict(enumerate(blobs))
     left = _LARGEST_BYTES
 
-    def take(number: int) -> Output:
+    def take(number: int) -> TaskOutput:
         if number not in unnamed:
             raise ValueError("a blob that did not come, or is named twice")
         return unnamed.pop(number)
@@ -68,7 +68,7 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
     def take_file(number: int) -> Path:
         output = take(number)
         name = names[number] if shared[names[number]] == 1 else f"{number}/{names[number]}"
-        files[number] = Output(name, output.size, "", output.content)
+        files[number] = TaskOutput(name, output.size, "", output.content)
         return (target / name).absolute()
 
     reader = functools.partial(read_table, room=Room())
@@ -83,12 +83,12 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
     return found
 
 
-def output_named(answer: Answer, name: str) -> Output | None:
+def output_named(answer: Answer, name: str) -> TaskOutput | None:
     """The output of that name, where there is one."""
     return next((output for output in answer.outputs if output.name == name), None)
 
 
-def _content(output: Output, most: int) -> bytes:
+def _content(output: TaskOutput, most: int) -> bytes:
     if output.size > most:
         raise ProviderError(f"What came back has {output.size} bytes, and at most {most} are taken.")
     return output.content if isinstance(output.content, bytes) else output.content.read_bytes()
@@ -99,7 +99,7 @@ def _json(answer: Answer, name: str, most: int) -> Any:
     return json_value(_content(output, most), most=most) if output is not None else None
 
 
-def error_told(error: Output) -> tuple[type[Exception] | None, str, str]:
+def error_told(error: TaskOutput) -> tuple[type[Exception] | None, str, str]:
     """What a function raised over there: its kind where it is one of Python's own, its words, and where it was."""
     try:
         told = json.loads(_content(error, _LARGEST_ERROR))
@@ -113,7 +113,7 @@ def error_told(error: Output) -> tuple[type[Exception] | None, str, str]:
     return None, f"{clean_text(name)[:80]}: {message}", trace
 
 
-def raised_by(error: Output) -> BaseException:
+def raised_by(error: TaskOutput) -> BaseException:
     """What is raised here for what was raised there."""
     kind, words, trace = error_told(error)
     raised: BaseException = TaskError(words)

@@ -33,7 +33,7 @@ class Fault(Enum):
     """The machine is gone, was let go of, or is out of reach."""
 
 
-class Verdict(Enum):
+class ResultVerdict(Enum):
     """What became of a result."""
 
     ACCEPTED = "accepted"
@@ -205,22 +205,22 @@ class Scheduler:
         wanted = (task for task, known in self._open.items() if self._lacks(known) > 0 and self._may(worker, known))
         return next(wanted, None)
 
-    def done(self, attempt: Attempt, digest: str) -> Verdict:
+    def done(self, attempt: Attempt, digest: str) -> ResultVerdict:
         """An attempt came to a result, whose ``digest`` is equal for equal ones."""
         known = self._tasks.get(attempt.task)
         if known is None or known.over or attempt not in known.running:
-            return Verdict.STALE
+            return ResultVerdict.STALE
         self._ends(attempt, known)
         known.votes.setdefault(digest, []).append(attempt.worker)
         if len(known.votes[digest]) >= self._verify:
             self._blame(known, digest)
             self._close(attempt.task, known)
-            return Verdict.ACCEPTED
+            return ResultVerdict.ACCEPTED
         if sum(map(len, known.votes.values())) >= 2 * self._verify - 1:
             self._give_up(attempt.task, known, f"{len(known.votes)} providers came to as many different results")
-            return Verdict.REFUSED
+            return ResultVerdict.REFUSED
         self._reopen(attempt.task, known)
-        return Verdict.COUNTED
+        return ResultVerdict.COUNTED
 
     def fail(self, attempt: Attempt, reason: str, fault: Fault) -> None:
         """An attempt came to nothing."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from golem_launcher.tasks.events import JobEvent
-    from golem_launcher.tasks.payload import Answer, Output, Payload
+    from golem_launcher.tasks.payload import Answer, Payload, TaskOutput
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.scheduler import Attempt
 
@@ -259,6 +259,6 @@ def _scraps(told: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _notebook_in(answer: Answer) -> Output | None:
+def _notebook_in(answer: Answer) -> TaskOutput | None:
     found = [output for output in answer.outputs if output.name.endswith(".ipynb")]
     return found[0] if len(found) == 1 else None

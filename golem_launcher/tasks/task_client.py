@@ -14,7 +14,7 @@ import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
-from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, Output
+from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, TaskOutput
 from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
 from golem_launcher.untrusted import json_value, number
@@ -223,7 +223,7 @@ class TaskClient:
         self._forget = self._forget[len(told["forget"]) :]
         return news
 
-    async def _outputs(self, task_id: str, found: _News) -> tuple[Output, ...]:
+    async def _outputs(self, task_id: str, found: _News) -> tuple[TaskOutput, ...]:
         listed = _listed(found.about.get("outputs"))
         if sum(size for _, size in listed) > self._most_bytes:
             raise ProviderError(f"It made more than the {self._most_bytes} bytes that a task may bring.")
@@ -231,12 +231,12 @@ class TaskClient:
             if [size for _, size in listed] != [len(data) for data in found.inline]:
                 raise ProviderError("It sent other outputs than it told of.")
             return tuple(
-                Output(name, size, hashlib.sha256(data).hexdigest(), data)
+                TaskOutput(name, size, hashlib.sha256(data).hexdigest(), data)
                 for (name, size), data in zip(listed, found.inline, strict=True)
             )
         return await self._fetch_all(task_id, listed)
 
-    async def _fetch_all(self, task_id: str, listed: Sequence[tuple[str, int]]) -> tuple[Output, ...]:
+    async def _fetch_all(self, task_id: str, listed: Sequence[tuple[str, int]]) -> tuple[TaskOutput, ...]:
         """All outputs, or nothing on this disk."""
         size = sum(size for _, size in listed)
         room = shutil.disk_usage(self._incoming).free - _LEFT_FREE
@@ -252,7 +252,7 @@ class TaskClient:
                 raise ProviderError("It hands out what it made too slowly.") from None
             raise
 
-    async def _fetch(self, task_id: str, index: int, name: str, size: int) -> Output:
+    async def _fetch(self, task_id: str, index: int, name: str, size: int) -> TaskOutput:
         """A large output into a file of ours. A connection that breaks is made again, a few times."""
         path = self._incoming / f"{task_id}-{index}"
         for again in (True, True, False):
@@ -263,7 +263,7 @@ class TaskClient:
                     if response.status != _OK:
                         raise ProviderError("It does not hand out what it made.")
                     digest = await _save(response, path, size)
-                return Output(name, size, digest, path)
+                return TaskOutput(name, size, digest, path)
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError):
                 if not again:
                     break
@@ -352,7 +352,7 @@ async def _save(response: aiohttp.ClientResponse, path: Path, size: int) -> str:
     return digest.hexdigest()
 
 
-def _answer(about: dict[str, Any], log: bytes, outputs: tuple[Output, ...], *, most_seconds: float) -> Answer:
+def _answer(about: dict[str, Any], log: bytes, outputs: tuple[TaskOutput, ...], *, most_seconds: float) -> Answer:
     code = about.get("exit")
     return Answer(
         exit=code if type(code) is int and abs(code) < _MOST_CODES else 1,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from golem_launcher.errors import ProviderError, ProviderSilent
 from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, AttemptPrinted, TaskDone
 from golem_launcher.tasks.payload import SILENT_SECONDS, attempt_id
-from golem_launcher.tasks.scheduler import Fault, Verdict
+from golem_launcher.tasks.scheduler import Fault, ResultVerdict
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.owner import Owner
@@ -155,7 +155,7 @@ class WorkerDriver:
             return False
         verdict = self._scheduler.done(attempt, answer.digest)
         await tell_failed(self._scheduler, self._owner)
-        return verdict is Verdict.ACCEPTED
+        return verdict is ResultVerdict.ACCEPTED
 
     async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
         self._owner.told(AttemptFailed(attempt, reason))

@@ -7,7 +7,7 @@ import pytest
 
 import golem_launcher
 from golem_launcher import paths
-from golem_launcher.tasks.payload import Answer, Output
+from golem_launcher.tasks.payload import Answer, TaskOutput
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def raising(error):
 )
 def test_what_a_check_raises_is_a_reason_not_to_take_a_result(check, said):
     data = json.dumps("odd").encode()
-    answer = Answer(0, False, 0.0, b"", (Output("value.json", len(data), "", data),))
+    answer = Answer(0, False, 0.0, b"", (TaskOutput("value.json", len(data), "", data),))
     executor = golem_launcher.Executor(1, network="local", check=check)
     found = asyncio.run(asyncio.wait_for(executor.check(0, answer), 60))
     assert found.startswith(said)

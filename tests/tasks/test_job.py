@@ -12,7 +12,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.job import CommandTasks, Job, items_of, parse_job, unheeded
-from golem_launcher.tasks.payload import Answer, Output
+from golem_launcher.tasks.payload import Answer, TaskOutput
 from golem_launcher.tasks.scheduler import Attempt, Worker
 from golem_launcher.tasks.sweep import Sweep, SweepTasks
 
@@ -146,7 +146,7 @@ def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypat
     directory, out, large = record.create("synced", {}), tmp_path / "out", tmp_path / "incoming"
     large.write_bytes(b"{}")
     told = b'{"error": "", "scraps": {}}'
-    outputs = (Output("value.json", len(told), "", told), Output("deep/x.ipynb", 2, "", large))
+    outputs = (TaskOutput("value.json", len(told), "", told), TaskOutput("deep/x.ipynb", 2, "", large))
     synced, fsync = [], os.fsync
 
     def sync(descriptor):

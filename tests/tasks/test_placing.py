@@ -3,11 +3,11 @@
 import pytest
 
 from golem_launcher.tasks import placing
-from golem_launcher.tasks.payload import Output
+from golem_launcher.tasks.payload import TaskOutput
 
 
 def output(name, data=b"x"):
-    return Output(name, len(data), "", data)
+    return TaskOutput(name, len(data), "", data)
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_plain_ones_are_placed_and_replace_what_was_there(tmp_path):
     placing.place(target, [output("old.txt")], {})
     large = tmp_path / "large"
     large.write_bytes(b"much")
-    placing.place(target, [*outputs, Output("large.bin", 4, "", large)], {"log.txt": b"said"})
+    placing.place(target, [*outputs, TaskOutput("large.bin", 4, "", large)], {"log.txt": b"said"})
     found = {path.relative_to(target).as_posix(): path.read_bytes() for path in target.rglob("*") if path.is_file()}
     assert found == {
         "a.txt": b"x", "deep/b c.txt": b"two", "ünïcode.png": b"x", "large.bin": b"much", "log.txt": b"said",
@@ -46,7 +46,7 @@ def test_plain_ones_are_placed_and_replace_what_was_there(tmp_path):
 
 def test_one_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
-        placing.place(tmp_path / "here", [output("a"), Output("b", 1, "", tmp_path / "gone")], {})
+        placing.place(tmp_path / "here", [output("a"), TaskOutput("b", 1, "", tmp_path / "gone")], {})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from golem_launcher.tasks.scheduler import Fault, Scheduler, Verdict, Worker
+from golem_launcher.tasks.scheduler import Fault, ResultVerdict, Scheduler, Worker
 
 
 def worker(number, provider=None):
@@ -60,7 +60,7 @@ class Jobs(RuleBasedStateMachine):
     def answer(self, data, digest):
         attempt = data.draw(st.sampled_from(self.under_way))
         self.under_way.remove(attempt)
-        if self.scheduler.done(attempt, digest) is Verdict.ACCEPTED:
+        if self.scheduler.done(attempt, digest) is ResultVerdict.ACCEPTED:
             assert attempt.task not in self.accepted
             assert attempt.task not in self.scheduler.failed
             self.accepted.append(attempt.task)
@@ -85,7 +85,7 @@ class Jobs(RuleBasedStateMachine):
     @precondition(lambda self: self.given_up)
     @rule(data=st.data())
     def answer_late(self, data):
-        assert self.scheduler.done(data.draw(st.sampled_from(self.given_up)), "x") is Verdict.STALE
+        assert self.scheduler.done(data.draw(st.sampled_from(self.given_up)), "x") is ResultVerdict.STALE
 
     @precondition(lambda self: self.workers)
     @rule(data=st.data())
@@ -122,7 +122,7 @@ class Jobs(RuleBasedStateMachine):
             while (attempt := self.scheduler.take(new)) is not None:
                 self.under_way.append(attempt)
             for attempt in self.under_way:
-                if self.scheduler.done(attempt, "x") is Verdict.ACCEPTED:
+                if self.scheduler.done(attempt, "x") is ResultVerdict.ACCEPTED:
                     self.accepted.append(attempt.task)
             self.under_way = []
         assert self.scheduler.finished
@@ -157,10 +157,10 @@ def test_a_provider_that_fails_at_what_others_can_do_is_left_after_the_second_ti
     bad, good = joined(scheduler, worker(1), worker(2))
     for _ in range(2):
         scheduler.fail(scheduler.take(bad), "it took longer than 5 s", Fault.OPEN)
-        assert scheduler.done(scheduler.take(good), "x") is Verdict.ACCEPTED
+        assert scheduler.done(scheduler.take(good), "x") is ResultVerdict.ACCEPTED
     assert list(scheduler.left) == [bad.provider]
     assert scheduler.take(bad) is None
-    assert scheduler.done(scheduler.take(good), "x") is Verdict.ACCEPTED
+    assert scheduler.done(scheduler.take(good), "x") is ResultVerdict.ACCEPTED
 
 
 def test_two_must_agree_and_a_third_decides():
@@ -168,23 +168,23 @@ def test_two_must_agree_and_a_third_decides():
     honest, liar, third = joined(scheduler, worker(1), worker(2), worker(3))
     one, two = scheduler.take(honest), scheduler.take(liar)
     assert scheduler.take(third) is None
-    assert scheduler.done(one, "right") is Verdict.COUNTED
-    assert scheduler.done(two, "wrong") is Verdict.COUNTED
+    assert scheduler.done(one, "right") is ResultVerdict.COUNTED
+    assert scheduler.done(two, "wrong") is ResultVerdict.COUNTED
     assert scheduler.take(honest) is None
-    assert scheduler.done(scheduler.take(third), "right") is Verdict.ACCEPTED
+    assert scheduler.done(scheduler.take(third), "right") is ResultVerdict.ACCEPTED
     assert list(scheduler.left) == [liar.provider]
 
 
 def test_the_last_attempt_at_what_another_could_do_is_for_neither_of_them():
     scheduler = Scheduler([0], attempts=3, verify=2)
     joined(scheduler, worker(1), worker(2))
-    assert scheduler.done(scheduler.take(worker(1)), "x") is Verdict.COUNTED
+    assert scheduler.done(scheduler.take(worker(1)), "x") is ResultVerdict.COUNTED
     for _ in range(2):
         scheduler.fail(scheduler.take(worker(2)), "it took too long", Fault.OPEN)
     assert scheduler.take(worker(2)) is None
     assert scheduler.stuck, "another provider is needed"
     joined(scheduler, worker(3))
-    assert scheduler.done(scheduler.take(worker(3)), "x") is Verdict.ACCEPTED
+    assert scheduler.done(scheduler.take(worker(3)), "x") is ResultVerdict.ACCEPTED
 
 
 def test_nor_is_it_for_who_failed_while_another_is_still_at_it():
@@ -194,20 +194,20 @@ def test_nor_is_it_for_who_failed_while_another_is_still_at_it():
     for _ in range(2):
         scheduler.fail(scheduler.take(worker(2)), "it took too long", Fault.OPEN)
     assert scheduler.take(worker(2)) is None
-    assert scheduler.done(slow, "x") is Verdict.COUNTED
+    assert scheduler.done(slow, "x") is ResultVerdict.COUNTED
     joined(scheduler, worker(3))
-    assert scheduler.done(scheduler.take(worker(3)), "x") is Verdict.ACCEPTED
+    assert scheduler.done(scheduler.take(worker(3)), "x") is ResultVerdict.ACCEPTED
 
 
 def test_several_providers_of_one_owner_have_one_word():
     scheduler = Scheduler([0], verify=2)
     first, same, other = (Worker(n, f"p{n}", f"a{n}", wallet) for n, wallet in ((1, "0xa"), (2, "0xa"), (3, "")))
     joined(scheduler, first, same)
-    assert scheduler.done(scheduler.take(first), "x") is Verdict.COUNTED
+    assert scheduler.done(scheduler.take(first), "x") is ResultVerdict.COUNTED
     assert scheduler.take(same) is None
     assert scheduler.stuck, "somebody else is needed"
     joined(scheduler, other)
-    assert scheduler.done(scheduler.take(other), "x") is Verdict.ACCEPTED
+    assert scheduler.done(scheduler.take(other), "x") is ResultVerdict.ACCEPTED
 
 
 def test_three_different_results_are_none():
@@ -216,7 +216,7 @@ def test_three_different_results_are_none():
     verdicts = []
     for digest, one in zip("abc", workers, strict=True):
         verdicts.append(scheduler.done(scheduler.take(one), digest))
-    assert verdicts == [Verdict.COUNTED, Verdict.COUNTED, Verdict.REFUSED]
+    assert verdicts == [ResultVerdict.COUNTED, ResultVerdict.COUNTED, ResultVerdict.REFUSED]
     assert scheduler.failed == {0: "3 providers came to as many different results"}
 
 

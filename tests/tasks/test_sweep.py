@@ -17,7 +17,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
 from golem_launcher.tasks.parameters import sets_of, unheeded
-from golem_launcher.tasks.payload import Answer, Output
+from golem_launcher.tasks.payload import Answer, TaskOutput
 from golem_launcher.tasks.record import JobDirectory, Line
 from golem_launcher.tasks.scheduler import Attempt, Fault, Worker
 from golem_launcher.tasks.sweep import Sweep, SweepTasks
@@ -119,7 +119,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     scraps |= {f"more {number}": float(number) for number in range(5000)}
     value = json.dumps({"error": "", "scraps": scraps}).encode()
     value = value.replace(b'"n": 0.5', b'"n": 0.5, "endless": 1e999')
-    outputs = (Output("value.json", len(value), "", value), Output("0/a.ipynb", 2, "", b"{}"))
+    outputs = (TaskOutput("value.json", len(value), "", value), TaskOutput("0/a.ipynb", 2, "", b"{}"))
     written = record.JobRecord(directory)
     tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
@@ -135,7 +135,8 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
 def test_an_error_that_a_provider_makes_up_is_one_line(tmp_path):
     sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
     value = json.dumps({"error": "\x1b[2J\nline" * 100_000, "scraps": {}}).encode()
-    answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=(Output("value.json", len(value), "", value),))
+    made = TaskOutput("value.json", len(value), "", value)
+    answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=(made,))
     tasks = SweepTasks(sweep, JobDirectory(tmp_path), None, lambda _: None, lambda: None)
     reason, fault = tasks.fault(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer)
     assert fault is Fault.FINAL
@@ -149,7 +150,7 @@ def test_what_a_notebook_glued_is_bounded_in_all(tmp_path, monkeypatch):
     directory = record.create("grid", sweep.model_dump(mode="json"))
     scraps = {"loss": 0.5, **{f"long {number}": "x" * 4000 for number in range(199)}}
     value = json.dumps({"error": "", "scraps": scraps}).encode()
-    outputs = (Output("value.json", len(value), "", value), Output("0/a.ipynb", 2, "", b"{}"))
+    outputs = (TaskOutput("value.json", len(value), "", value), TaskOutput("0/a.ipynb", 2, "", b"{}"))
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
     with contextlib.closing(record.JobRecord(directory)) as written:
         tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)

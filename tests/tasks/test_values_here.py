@@ -6,7 +6,7 @@ import pytest
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.tasks import returned
-from golem_launcher.tasks.payload import Answer, Output
+from golem_launcher.tasks.payload import Answer, TaskOutput
 
 BLOBS = [{"$golem": "bytes", "blob": number} for number in range(3)]
 
@@ -15,8 +15,8 @@ BLOBS = [{"$golem": "bytes", "blob": number} for number in range(3)]
 def value_of(tmp_path):
     def value_of(value, *blobs):
         told = json.dumps(value).encode()
-        outputs = [Output("value.json", len(told), "", told)]
-        outputs += [Output(f"{n}/a.txt", len(blob), "", blob) for n, blob in enumerate(blobs)]
+        outputs = [TaskOutput("value.json", len(told), "", told)]
+        outputs += [TaskOutput(f"{n}/a.txt", len(blob), "", blob) for n, blob in enumerate(blobs)]
         answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=tuple(outputs))
         return returned.value_in(answer, tmp_path / "results", copy=False)
 

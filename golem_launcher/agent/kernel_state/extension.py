@@ -16,7 +16,7 @@ from . import PLACE, table, tickets
 from .chunk_files import ChunkFiles, kept_in
 from .definitions import Definitions
 from .forked import ForkedSave
-from .left_out import LeftOut
+from .left_out import LeftOutNames
 from .pickler import Limits
 from .restoring import LOST, SAVED, Restored, restore
 from .saving import MOST_BYTES, SECONDS, inside, save
@@ -120,7 +120,7 @@ class _KernelState:
         """Whether whoever waits for a save is told that there is something to keep."""
         self._hurried = tickets.hurried(ticket)
         self._definitions = Definitions()
-        self._left_out = LeftOut(place)
+        self._left_out = LeftOutNames(place)
         self._were_kept = set(kept_in(self._files.newest() or {}))
         """Names whose values saves may have: of this kernel, and of the last state before it."""
         self._announced: set[str] = set()
@@ -167,7 +167,7 @@ class _KernelState:
             os.replace(self._ticket, self._ticket + _TAKEN)
             self._ticket = ""
             self._files = ChunkFiles(directory)
-            self._left_out = LeftOut(directory)
+            self._left_out = LeftOutNames(directory)
             self._came_back = restore(self._files, self._shell.user_ns, self._root)
             settled = threading.Timer(_SETTLED_SECONDS, _taken, (taking, server))
             settled.daemon = True

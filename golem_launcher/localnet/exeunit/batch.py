@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.localnet.exeunit.output_capture import Budget, CapturedOutput
+from golem_launcher.localnet.exeunit.output_capture import CapturedOutput, OutputBudget
 from golem_launcher.localnet.exeunit.script import Capture, RunProgram
 from golem_launcher.waiting import wait_for
 
@@ -42,7 +42,7 @@ class Batch:
         self.finished = not commands
         self._raw = raw
         self._states: list[CommandState] = []
-        self._budget = Budget(MOST_OUTPUT)
+        self._budget = OutputBudget(MOST_OUTPUT)
         self._events: list[dict[str, Any]] = []
         self._dropped = 0
         self._weight = 0

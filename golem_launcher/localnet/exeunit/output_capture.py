@@ -14,7 +14,7 @@ Output = str | list[int]
 
 
 @dataclass
-class Budget:
+class OutputBudget:
     """Bytes of output that may still be kept."""
 
     left: int
@@ -29,7 +29,7 @@ class Budget:
 class CapturedOutput:
     """One output stream of one command."""
 
-    def __init__(self, capture: Capture, budget: Budget) -> None:
+    def __init__(self, capture: Capture, budget: OutputBudget) -> None:
         self.stream = capture.stream
         self._capture = capture
         self._budget = budget

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
-from golem_launcher.agent.loop_yielding import Turns
+from golem_launcher.agent.loop_yielding import LoopTurns
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line
@@ -247,7 +247,7 @@ class AgentWorkspace:
         """Install packages; which ones failed, and why. ``line`` gets what pip says, cleaned."""
         body = json.dumps({"requirements": list(requirements), "seconds": seconds}).encode()
         failed: Any = None
-        rest, turns = b"", Turns()
+        rest, turns = b"", LoopTurns()
         async with self.post("/install", body, installing(seconds)) as pieces:
             async for piece in pieces:
                 *lines, rest = (rest + piece).split(b"\n")

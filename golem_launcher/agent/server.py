@@ -31,6 +31,8 @@ can be put back first, and while that is being started anew.
     POST /lead     {"lab_token": "…"}                 a machine that stood by is used now, by that token
     POST /settle   {}                                 {"late": how many notebooks had variables to keep, and no time}
     POST /files    {"path": "…", "below": true}       what there is at a path, a list as in copying.py
+    POST /shown    {}                                 what viewers are shown, a list as in showing.py
+    POST /show     {"path": "…", "stamp": "…"}        the bytes of one of them
     POST /make     {"directories": […], "links": […]} make them; {"problems": [[path, reason], …]}
     POST /read     {"name": "…", "segments": […]}     parts of files into a piece, see copying.py
     POST /write    {"name": "…", "sha256": "…", "segments": […]}   the same from a piece

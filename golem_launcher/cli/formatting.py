@@ -47,7 +47,7 @@ def _amount(state: Costing) -> str:
     return f"at most {coins(state.cost)}" if state.owed_at_most else coins(state.cost)
 
 
-def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]:
+def session_lines(state: SessionState, url: str | None, view_only_url: str | None = None) -> list[tuple[str, str]]:
     """What ``show`` prints of a session: titles and words, in order."""
     from golem_launcher.session.saving.documents import count
 
@@ -62,6 +62,7 @@ def session_lines(state: SessionState, url: str | None) -> list[tuple[str, str]]
         ("workload", state.workload if state.workload != LAB.name else None),
         ("provider", state.head.provider_name),
         ("url", url),
+        ("view only", view_only_url),
         ("cost", f"{_amount(state)} of {budget(state)}"),
         ("price", f"{_price(state.price_per_hour, state)} an hour at full load" if state.price_per_hour else None),
         ("standby", _standby(state)),

@@ -35,7 +35,7 @@ SUBJECTS = {
     "node": ("doctor", "version", "down", "node"),
     "page": ("page",),
     "demo": ("demo",),
-    "ways_in": ("tunnel", "gateway", "connect", "ssh", "ssh-config"),
+    "ways_in": ("tunnel", "share", "gateway", "connect", "ssh", "ssh-config"),
     "copy": ("cp",),
     "kernel": ("kernel",),
     "image": ("image",),

@@ -69,7 +69,7 @@ def show(name: Name, *, as_json: Json = False) -> None:
         print_json(client.describe(directory))
         return
     state = liveness.state_of(directory)
-    lines = session_lines(state, client.link(directory, state))
+    lines = session_lines(state, client.link(directory, state), client.view_only_url(directory, state))
     lines += [("damaged", name) for name in client.damaged(directory)]
     for title, text in lines:
         say(f"{title + ':':16}{text}")

@@ -1,4 +1,4 @@
-"""The commands ``tunnel``, ``connect``, ``ssh``, ``ssh-config`` and ``gateway``."""
+"""The commands ``tunnel``, ``share``, ``connect``, ``ssh``, ``ssh-config`` and ``gateway``."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ Port = Annotated[int, typer.Argument(min=1, max=65535, help="A port of the provi
 def add_commands(app: typer.Typer) -> None:
     """Add this module's commands to the command line."""
     app.command("tunnel")(reports_errors(tunnel))
+    app.command("share")(reports_errors(share))
     app.command("gateway")(reports_errors(gateway))
     app.command("connect")(reports_errors(connect))
     app.command("ssh", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
@@ -106,6 +107,43 @@ def _hub_token() -> str:
     """The token for a hub's server: from the environment, or typed; never an argument, which others could see."""
     found = os.environ.get("JUPYTERHUB_API_TOKEN") or os.environ.get("JUPYTER_TOKEN")
     return found or str(typer.prompt("Token of the hub's server", hide_input=True))
+
+
+def share(
+    name: Name,
+    *,
+    off: Annotated[bool, typer.Option("--off", help="Revoke the link: it opens nothing any more.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Let others see a session's notebooks, by a link with which they can do nothing else.
+
+    They see notebooks with their outputs, texts in Markdown and pictures, as they change, and run, change or read
+    nothing beyond that. The link goes on when the session moves, and ends with it. It leads to this computer: from
+    another one it is reached through ssh, see docs/ways-in.md.
+
+    Examples:
+    golem-launcher share my-lab
+    golem-launcher share my-lab --off
+    """
+    from golem_launcher.session import client
+
+    if off:
+        was = client.unshare(name)
+        if as_json:
+            print_json({"name": name, "view_only_url": None, "revoked": was})
+        else:
+            say(f"The view-only link of '{name}' is revoked." if was else f"'{name}' has no view-only link.")
+        return
+    url = client.share(name)
+    if as_json:
+        print_json({"name": name, "view_only_url": url})
+        return
+    say(url)
+    typer.echo(
+        f"Whoever has this link sees the notebooks, texts and pictures of '{name}', and can do nothing else. "
+        f"Revoke it: golem-launcher share {name} --off",
+        err=True,
+    )
 
 
 def gateway(

@@ -73,6 +73,8 @@ class SessionState(BaseModel):
     """Where the hub's server reaches JupyterLab, once the user has said yes to that (see docs/ways-in.md)."""
     gate_port: int | None = None
     """Where the proxy of the hub that started this session reaches JupyterLab (see docs/hub.md)."""
+    shared: bool = False
+    """Whether it has a view-only link, by which others see its notebooks."""
     trouble: str = ""
     """What is the matter with a session that is ready, in a sentence; empty when all is well."""
     unsaved: int = 0

@@ -454,6 +454,8 @@ export interface Session {
   newer: { by: string; at: string } | null;
   /** Open documents with changes that are not saved. */
   unsaved: number;
+  /** Whether it has a view-only link. */
+  shared: boolean;
   trouble: string;
   hub: string | null;
   own: boolean;

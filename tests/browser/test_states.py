@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher.events import LabAsks, Stage, Usage, now
+from golem_launcher.session.on_disk import view_only_link
 from golem_launcher.session_state import KeptVariables, MachineState, MoveState, Saving, StandbyState
 from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context, open_page
@@ -96,3 +97,18 @@ def test_a_card_holds(page: Page, state: str) -> None:
         "all => all.forEach((one) => one.click())"
     )
     check_in_both_schemes(page, card, f"state-{state}")
+
+
+def test_a_card_tells_its_view_only_link(page: Page) -> None:
+    directory = make_session("shared", saving=_SAVED)
+    card = page.get_by_role("article", name="shared")
+    card.get_by_text("Other ways in").click()
+    card.get_by_role("button", name="Make a view-only link").wait_for()
+    link = view_only_link.made("http://127.9.8.6:8000")
+    view_only_link.write(directory.path, link)
+    change(directory, shared=True)
+    card.get_by_text(link.url).wait_for()
+    check_in_both_schemes(page, card, "state-shared")
+    change(directory, shared=False)
+    card.get_by_role("button", name="Make a view-only link").wait_for()
+    assert not card.get_by_text(link.url).count()

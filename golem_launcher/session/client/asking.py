@@ -12,8 +12,10 @@ from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import timeouts
 from golem_launcher.session.client.finding import followed
+from golem_launcher.session.on_disk import view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive, control
+from golem_launcher.session.suspension.suspension import is_suspended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +57,29 @@ def keep_running(name: str) -> float | None:
     """
     seconds: float | None = control(_running(name), "keep-running")["idle_seconds"]
     return seconds
+
+
+def share(name: str) -> str:
+    """The view-only link of a session, made where it has none; its viewers see notebooks and can change nothing.
+
+    A suspended session has the one that it had. Raises ``SessionError`` when there can be none.
+    """
+    directory = session_directory(name)
+    link = view_only_link.of(directory.path) if is_suspended(directory) else None
+    return link.url if link is not None else str(control(_running(name), "share")["url"])
+
+
+def unshare(name: str) -> bool:
+    """Revoke the view-only link of a session, whatever became of that; whether there was one.
+
+    Raises ``SessionError`` where its supervisor can't be told: its viewers are refused anyhow.
+    """
+    directory = session_directory(name)
+    link = view_only_link.of(directory.path)
+    view_only_link.remove(directory.path)
+    if link is not None and alive(directory):
+        control(directory, "unshare")
+    return link is not None
 
 
 def quote_of_move(name: str, changes: dict[str, Any]) -> Quote:

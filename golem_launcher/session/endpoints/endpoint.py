@@ -13,7 +13,8 @@ from golem_launcher.session.endpoints.lab_desk import LabDesk
 from golem_launcher.session.endpoints.lab_files import LabFiles
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD
-from golem_launcher.session.on_disk import parked_address
+from golem_launcher.session.on_disk import parked_address, view_only_link
+from golem_launcher.session.view_only.sharing import Sharing
 from golem_launcher.text import clean_name
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class SessionEndpoint:
         """Where those pages are told of the session, and ask for things."""
         self.documents = OpenDocuments(token, look=self.desk.look, hear=self.desk.hear)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
+        self.sharing = Sharing(directory, recorder, self.head.dial_agent, lambda: self.head.token)
+        """What others see who have its view-only link."""
         self._recorder = recorder
         self._left_out: set[str] = set()
         """Names of extensions that JupyterLab is shown without, as far as told."""
@@ -142,9 +145,18 @@ class SessionEndpoint:
             except OSError:
                 self._recorder.message("Another program has the session's address by now; it has a new one.", "warning")
                 port = 0
+            self._reserve_view(kept)
             parked_address.leave(self._directory.path)
             await self._is_left()
             await self._ways.open_link(port)
+            await self.sharing.open()
+
+    def _reserve_view(self, kept: contextlib.ExitStack) -> None:
+        """Keep the address of its view-only link as well, if it has one; that is another where somebody else has it."""
+        link = view_only_link.of(self._directory.path)
+        if link is not None:
+            with contextlib.suppress(OSError):
+                kept.enter_context(reserved(link.place))
 
     async def _is_left(self) -> None:
         """Wait until the caretaker has left the address; not for one that stands still."""
@@ -162,6 +174,7 @@ class SessionEndpoint:
 
     async def aclose(self) -> None:
         """Close the ways in and every connection. Safe to call when they were never opened."""
+        await self.sharing.aclose()
         if self._listening:
             await self._ways.aclose()
 
@@ -176,6 +189,12 @@ class SessionEndpoint:
         if not self._listening:
             raise AccessError("The session has not begun yet.", "Try again in a moment.")
         return await self._ways.gateway()
+
+    async def share(self) -> str:
+        """The view-only link, made where there is none. Raises ``AccessError``."""
+        if not self._listening:
+            raise AccessError("The session has not begun yet.", "Try again in a moment.")
+        return await self.sharing.share()
 
     def open_on_hub(self) -> int:
         """Let the hub's server show JupyterLab, which the user has agreed to; at which port. Raises ``AccessError``."""

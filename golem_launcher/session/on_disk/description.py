@@ -8,7 +8,7 @@ from golem_launcher import files, processes
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import FILE, Journal
-from golem_launcher.session.on_disk import parked_address
+from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE, alive, state_of
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ def describe(directory: SessionDirectory) -> dict[str, Any]:
     value = state.model_dump(mode="json")
     value["url"] = link(directory, state)
     value["token"] = directory.token() if value["url"] else None
+    value["view_only_url"] = view_only_url(directory, state)
     value["provider"] = state.head.provider_name
     value["alive"] = alive(directory)
     value["damaged"] = damaged(directory)
@@ -39,6 +40,12 @@ def link(directory: SessionDirectory, state: SessionState) -> str | None:
     """
     url = directory.url_in(state)
     return None if state.stage is Stage.SUSPENDED and not parked_address.is_answered(directory.path) else url
+
+
+def view_only_url(directory: SessionDirectory, state: SessionState) -> str | None:
+    """The link by which others see its notebooks, for its user to see; ``None`` where there is none, or it is over."""
+    shared = None if state.stage in {Stage.ENDED, Stage.FAILED} else view_only_link.of(directory.path)
+    return shared.url if shared is not None else None
 
 
 def damaged(directory: SessionDirectory) -> list[str]:

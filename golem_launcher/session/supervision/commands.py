@@ -53,6 +53,8 @@ class Commands:
             "cluster": self._cluster,
             "hub": self._open_on_hub,
             "gateway": self._open_gateway,
+            "share": self._share,
+            "unshare": self._unshare,
             "agent": self._agent,
             "transfer": self._transfer,
         }
@@ -162,6 +164,18 @@ class Commands:
     async def _open_gateway(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Open JupyterLab to programs of the user that can show no token."""
         return {"address": await self._session.endpoint.gateway()}
+
+    async def _share(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Have a view-only link, the same each time until it is revoked."""
+        url = await self._session.endpoint.share()
+        await self._recorder.flush()
+        return {"url": url}
+
+    async def _unshare(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+        """Revoke the view-only link, if there is one."""
+        await self._session.endpoint.sharing.revoke()
+        await self._recorder.flush()
+        return {}
 
     async def _agent(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """What the agent's server of a machine wants to see."""

@@ -18,7 +18,7 @@ from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup import reaper
-from golem_launcher.session.on_disk import parked_address
+from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
 from golem_launcher.session.reporting.recorder import Recorder
@@ -119,11 +119,17 @@ class Supervisor:
         return stage is Stage.ENDED and self._run.is_suspended and not self._stop.is_set()
 
     def _reserve(self, address: contextlib.ExitStack) -> None:
-        """Let no other program have the ``address`` of a session that is suspended, until the caretaker has it."""
+        """Let no other program have the ``address`` of a session that is suspended, until the caretaker has it.
+
+        Nor that of its view-only link, where there is one.
+        """
+        path = self._directory.path
         with contextlib.suppress(OSError):
-            address.enter_context(
-                reserved(parked_of(self._recorder.state, parked_address.of(self._directory.path)).place)
-            )
+            address.enter_context(reserved(parked_of(self._recorder.state, parked_address.of(path)).place))
+        link = view_only_link.of(path)
+        if link is not None:
+            with contextlib.suppress(OSError):
+                address.enter_context(reserved(link.place))
 
     async def _hand_over(self) -> None:
         """Wait until the caretaker is at the address of a session that is suspended."""

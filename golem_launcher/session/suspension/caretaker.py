@@ -15,6 +15,7 @@ import os
 import secrets
 import selectors
 import sys
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
@@ -24,13 +25,14 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.peers import is_another_person, refusal
-from golem_launcher.session.on_disk import parked_address
+from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.suspension.caretaking import LOCK
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
+from golem_launcher.session.view_only import page as view_only_page
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
     from typing import Any
 
@@ -43,6 +45,8 @@ _GONE_SECONDS = 2.0
 _DESK = f"/{OUR_PLACE}desk/"
 """Where a page of a suspended session is told and heard; its number follows."""
 _LONGEST_BODY = 16
+_MOST_VIEWERS = 32
+"""Of one session, at a time."""
 _HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
 _PLAIN = {**_HEADERS, "Content-Type": "text/plain"}
 _HTML = {**_HEADERS, "Content-Type": "text/html; charset=utf-8"}
@@ -77,6 +81,30 @@ class _Address(ThreadingTCPServer):
         """A browser that left is no matter for a log."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
+
+
+class _ViewersAddress(_Address):
+    """Where others see the notebooks of a session that runs: they are told that it does not, and wake nothing up.
+
+    Whoever has the link comes in, another person of this computer as well; so there are only so many at a time.
+    """
+
+    def __init__(self, directory: Path, place: tuple[str, int], desk: WakeDesk) -> None:
+        """Raises ``OSError`` when somebody else has the address."""
+        super().__init__(directory, place, desk)
+        self.RequestHandlerClass = _ViewersHandler
+        self._room = threading.BoundedSemaphore(_MOST_VIEWERS)
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - the base class has them
+        """Whoever comes, while there is room."""
+        return self._room.acquire(blocking=False)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, from its beginning to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -143,12 +171,50 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: who looks at the Lab is nobody's business."""
 
 
+class _ViewersHandler(_Handler):
+    """Shows no more than that there is nothing to see."""
+
+    def do_GET(self) -> None:
+        """Tell a viewer, by the link's own kind of page."""
+        directory = self.server.directory
+        link, what = view_only_link.of(directory), parked_address.of(directory)
+        if not self._comes_in():
+            self._give(403, _PLAIN, b"")
+        elif link is None or link.beyond(self.path) is None:
+            self._notice(403, "Not to be seen", view_only_page.NO_LINK)
+        elif what is None:
+            self._notice(503, "One moment", "The session comes back.")
+        elif what.suspended is not None:
+            words = "Its owner pauses it. What was here is shown again, by this link, once they go on."
+            self._notice(503, "This session is suspended", words)
+        else:
+            self._notice(410, "This session has ended", "There is nothing to see any more.")
+
+    def do_POST(self) -> None:
+        """It can only be read."""
+        self._give(405, {**_PLAIN, "Allow": "GET, HEAD"}, b"This can only be read.\n")
+
+    do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_POST  # noqa: N815 - the base class finds them by these names
+
+    def _notice(self, status: int, title: str, words: str) -> None:
+        self._give(status, view_only_page.headers(), view_only_page.notice_page(title, words))
+
+
 def _token(directory: Path) -> str:
     """What opens the session's Lab; no token, by which nobody is known, where it can't be read."""
     try:
         return (directory / "token").read_text()
     except OSError:
         return secrets.token_hex(24)
+
+
+_Post = tuple["Path", type[_Address]]
+"""A session's directory, and what answers at one of its addresses."""
+
+
+def _names(posts: Iterable[_Post]) -> list[str]:
+    """The sessions at whose own addresses it is, or should be."""
+    return sorted(directory.name for directory, kind in posts if kind is _Address)
 
 
 class _Round:
@@ -158,7 +224,7 @@ class _Round:
         self._sessions = sessions
         self._desk = WakeDesk()
         self._coming = selectors.DefaultSelector()
-        self._servers: dict[Path, _Address] = {}
+        self._servers: dict[_Post, _Address] = {}
         self._written: dict[str, Any] = {}
         """What others know of it."""
 
@@ -172,27 +238,35 @@ class _Round:
 
     def close(self) -> None:
         """Let go of all addresses."""
-        for directory in list(self._servers):
-            self._let_go(directory)
+        for post in list(self._servers):
+            self._let_go(post)
         self._coming.close()
 
     def _look(self) -> bool:
         """Answer where something is parked and nowhere else; whether anything is."""
-        places = {directory: what.place for directory, what in parked_address.everywhere(self._sessions)}
-        for directory, server in list(self._servers.items()):
-            if places.get(directory) == server.place:
+        places = dict(self._posts())
+        for post, server in list(self._servers.items()):
+            if places.get(post) == server.place:
                 server.seen_at = time.monotonic()
-            elif parked_address.has_left_word(directory) or time.monotonic() - server.seen_at > _GONE_SECONDS:
-                self._let_go(directory)
+            elif parked_address.has_left_word(post[0]) or time.monotonic() - server.seen_at > _GONE_SECONDS:
+                self._let_go(post)
         kept_out = []
-        for directory, place in places.items():
-            if directory not in self._servers:
+        for post, place in places.items():
+            if post not in self._servers:
                 try:
-                    self._take(directory, place)
+                    self._take(post, place)
                 except OSError:  # another program has it
-                    kept_out.append(directory.name)
-        self._write({"answers": sorted(one.name for one in self._servers), "kept_out": sorted(kept_out)})
+                    kept_out.append(post)
+        self._write({"answers": _names(self._servers), "kept_out": _names(kept_out)})
         return bool(places or self._servers)
+
+    def _posts(self) -> Iterator[tuple[_Post, tuple[str, int]]]:
+        """Where it is to answer, for whom, and how."""
+        for directory, what in parked_address.everywhere(self._sessions):
+            yield (directory, _Address), what.place
+            link = view_only_link.of(directory)
+            if link is not None:
+                yield (directory, _ViewersAddress), link.place
 
     def _write(self, told: dict[str, Any]) -> None:
         """Have others know where it answers, and where it can't."""
@@ -203,12 +277,13 @@ class _Round:
                 )
                 self._written = told
 
-    def _take(self, directory: Path, place: tuple[str, int]) -> None:
-        server = self._servers[directory] = _Address(directory, place, self._desk)
+    def _take(self, post: _Post, place: tuple[str, int]) -> None:
+        directory, kind = post
+        server = self._servers[post] = kind(directory, place, self._desk)
         self._coming.register(server.fileno(), selectors.EVENT_READ, server)
 
-    def _let_go(self, directory: Path) -> None:
-        server = self._servers.pop(directory)
+    def _let_go(self, post: _Post) -> None:
+        server = self._servers.pop(post)
         self._coming.unregister(server.fileno())
         server.server_close()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import SessionDamaged, SessionNotFound
 from golem_launcher.events import STOPPED, Message, Stage, StageChanged, now
 from golem_launcher.networks import token_of
-from golem_launcher.session.on_disk import parked_address
+from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import place_of
 from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.session.on_disk.view_only_link import ViewOnlyLink
     from golem_launcher.session_state import SessionState
 
 
@@ -92,11 +93,15 @@ class Heritage:
 
     parked: ParkedAddress
     token: str
+    view: ViewOnlyLink | None
+    """By which others see its notebooks, where it has such a link."""
 
     def give(self, directory: SessionDirectory) -> None:
         """Put it in the ``directory`` of the new one, before its supervisor begins. Raises ``OSError``."""
         directory.write_token(self.token)
         parked_address.park(directory.path, self.parked)
+        if self.view is not None:
+            view_only_link.write(directory.path, self.view)
         directory.append_event(Message(text=f"It is woken up at its own address, {self.parked.address}."))
 
 
@@ -109,7 +114,7 @@ def heritage(directory: SessionDirectory, request: LaunchRequest) -> Heritage | 
     if what is None or what.suspended is None or token is None:
         return None
     resumed = request.workspace if request.resume else None
-    return Heritage(what, token) if resumed == saves_into(directory) else None
+    return Heritage(what, token, view_only_link.of(directory.path)) if resumed == saves_into(directory) else None
 
 
 def give_up(directory: SessionDirectory, why: str = STOPPED) -> None:

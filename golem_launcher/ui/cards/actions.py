@@ -56,6 +56,9 @@ class Actions:
             "remove": _remove,
             "hub": _open_on_hub,
             "ssh": _ssh_lines,
+            "share": _share,
+            "unshare": _unshare,
+            "view only": _view_only,
             "continue": _continue,
             "stop job": _stop_job,
             "go on": _go_on,
@@ -214,6 +217,21 @@ def _open_on_hub(directory: SessionDirectory, _content: Content) -> Content:
     """The user has said yes: the path of JupyterLab on the hub's own origin, with its token."""
     liveness.control(directory, "hub")
     return {"link": LAB.endpoints[0].url("", directory.base_url(), directory.token() or "")}
+
+
+def _share(directory: SessionDirectory, _content: Content) -> Content:
+    """The view-only link, made where there is none."""
+    return {"link": client.share(directory.name)}
+
+
+def _view_only(directory: SessionDirectory, _content: Content) -> Content:
+    """The one that there is, for a card that shows it."""
+    return {"link": client.view_only_url(directory, directory.state()) or ""}
+
+
+def _unshare(directory: SessionDirectory, _content: Content) -> Content:
+    client.unshare(directory.name)
+    return {}
 
 
 def _remove(directory: SessionDirectory, _content: Content) -> Content:

@@ -288,6 +288,7 @@ export class Card {
     if (to === "move now" || to === "stay") this.move.answered();
     if (to === "move quote" || to === "move") this.asks.answered(content);
     if (to === "extend") return this.extend.answered(content);
+    if (to === "share" || to === "view only") this.ways.viewOnly.answered(content);
     if (to === "ssh") return this.ways.toldSsh(content);
     if (to === "hub" && ok && content.link) return this.ways.opened(content.link);
     setText(this.answer, ok ? "" : content.text);

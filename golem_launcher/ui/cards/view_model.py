@@ -186,6 +186,7 @@ def session_view(state: SessionState, *, alive: bool) -> dict[str, Any]:
         "saving": _saving(state),
         "variables": [clean_line(one.words) for one in state.variables],
         "newer": None,
+        "shared": state.shared,
         "unsaved": state.unsaved,
         "trouble": clean_line(state.trouble),
         "hub": state.base_url.partition("proxy/absolute/")[0] if state.base_url != "/" else None,

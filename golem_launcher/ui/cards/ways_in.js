@@ -1,6 +1,7 @@
 import { copyButton, h, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 import { ENDING, HUB_WORDS } from "./session_text.js";
+import { ViewOnlyView } from "./view_only.js";
 
 /** @import { Answer, Session } from "../types" */
 /** @import { Tools } from "./card.js" */
@@ -20,13 +21,15 @@ export class WaysInView {
     this.session = /** @type {Session | null} */ (null);
     this.rows = h("div", { class: "gl-ways-rows" });
     this.ssh = h("div", { class: "gl-ways-rows gl-ways-ssh", hidden: true });
+    this.viewOnly = new ViewOnlyView(name, tools);
+    show(this.viewOnly.element, false);
     this.element = h(
       "details",
       { class: "gl-fold gl-ways" },
       h("summary", {}, "Other ways in"),
-      h("div", { class: "gl-ways-rows" }, this.rows, this.ssh),
+      h("div", { class: "gl-ways-rows" }, this.rows, this.viewOnly.element, this.ssh),
     );
-    this.element.addEventListener("toggle", () => this.askSsh());
+    this.element.addEventListener("toggle", () => this.opens());
     this.link = h(
       "a",
       { class: "gl-hub-link", target: "_blank", rel: "noopener noreferrer", hidden: true },
@@ -46,6 +49,8 @@ export class WaysInView {
     if (this.tools.remote) return this.updateOnHub(session);
     const open = session.has_pages ? Boolean(link) : Boolean(session.started && session.live && session.alive);
     show(this.element, open);
+    show(this.viewOnly.element, Boolean(link));
+    if (link && this.element.open) this.viewOnly.update(session);
     const key = `${link} ${session.provider}`;
     if (!open || key === this.shown) return;
     this.shown = key;
@@ -81,6 +86,12 @@ export class WaysInView {
         ),
       ),
     );
+  }
+
+  /** The kernel is asked for what it does not tell by itself: only when somebody looks. */
+  opens() {
+    if (this.element.open && this.session) this.viewOnly.update(this.session);
+    this.askSsh();
   }
 
   /** The kernel asks the provider for its ssh server: only when somebody looks. */

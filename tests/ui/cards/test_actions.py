@@ -14,6 +14,7 @@ from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, 
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
+from golem_launcher.session.on_disk import view_only_link
 from golem_launcher.session.on_disk.directory import session_directories, session_directory
 from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.session_state import Saving
@@ -84,6 +85,33 @@ def test_what_is_the_supervisors_goes_there_and_its_words_come_back() -> None:
         assert answers[3] == ("keep running", True, "It goes on.")
         assert answers[6] == ("move", False, "That names no machine.")
         assert answers[-2:] == [("stay", True, "It stays."), ("move now", False, "It is not moving.")]
+
+    asyncio.run(main())
+
+
+def test_a_view_only_link_is_made_told_and_revoked() -> None:
+    async def main() -> None:
+        directory = make_session("mine")
+        link = view_only_link.made("http://127.9.8.7:8000")
+
+        async def share(_arguments: dict[str, Any]) -> dict[str, Any]:
+            view_only_link.write(directory.path, link)
+            return {"url": link.url}
+
+        async def unshare(_arguments: dict[str, Any]) -> dict[str, Any]:
+            return {}
+
+        server = ControlServer(directory.control_socket, {"share": share, "unshare": unshare})
+        await server.start()
+        try:
+            sent: list[dict[str, Any]] = []
+            acts = _actions(sent).by_kind
+            for kind in ("view only", "share", "view only", "unshare", "view only"):
+                await acts[kind]({"name": "mine"})
+        finally:
+            await server.aclose()
+        assert [answer["ok"] for answer in sent] == [True] * 5
+        assert [answer.get("link") for answer in sent] == ["", link.url, link.url, None, ""]
 
     asyncio.run(main())
 

@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.request.fields import option
-from golem_launcher.request.yaml import changed
 from golem_launcher.units import number
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def command(request: LaunchRequest) -> str:
     An option for a list is given once an item.
     """
     words = ["golem-launcher", "start"]
-    for name, value in changed(request).items():
+    for name, value in request.changed().items():
         words += _words(option(name), value)
     return shlex.join(words)
 

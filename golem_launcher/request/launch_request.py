@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import field_validator
 
@@ -59,6 +59,14 @@ class LaunchRequest(RequestFields):
         if not info.data.get("save", True):
             raise ValueError("what is stopped by itself must be saved first: leave 'save' on")
         return value
+
+    def changed(self) -> dict[str, Any]:
+        """The fields that differ from the defaults, and the name, in their order."""
+        plain = LaunchRequest.model_validate({"name": self.name})
+        names = type(self).model_fields
+        return {
+            name: getattr(self, name) for name in names if name == "name" or getattr(self, name) != getattr(plain, name)
+        }
 
     @property
     def idle_seconds(self) -> float | None:

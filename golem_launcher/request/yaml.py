@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from golem_launcher.errors import RequestError
-from golem_launcher.request.errors import parse_request
-from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.text import clean_line
 from golem_launcher.units import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from golem_launcher.request.launch_request import LaunchRequest
 
 LARGEST = 256 * 1024
 """Bytes that a request may have as a file."""
@@ -32,19 +32,8 @@ _HEADER = "# What is asked of Golem Launcher. Start it: golem-launcher start -f 
 
 def dump(request: LaunchRequest) -> str:
     """The request as YAML: its name, and whatever differs from the defaults."""
-    values = {name: _plain(value) for name, value in changed(request).items()}
+    values = {name: _plain(value) for name, value in request.changed().items()}
     return f"{_HEADER}{yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)}"
-
-
-def changed(request: LaunchRequest) -> dict[str, Any]:
-    """The fields of ``request`` that differ from the defaults, and its name, in their order."""
-    plain = parse_request({"name": request.name})
-    fields = LaunchRequest.model_fields
-    return {
-        name: getattr(request, name)
-        for name in fields
-        if name == "name" or getattr(request, name) != getattr(plain, name)
-    }
 
 
 def load(text: str) -> dict[str, Any]:

@@ -132,8 +132,8 @@ class RequestForm(Present):
             self._on_change(None)
             return
         self._considered([], content)
+        self._on_change(request)  # what it costs is waited for, and how it is written as a file is not
         self.shared = shared(request)
-        self._on_change(request)
 
     def _considered(self, errors: list[RequestError], question: dict[str, Any]) -> None:
         self.send({**refusal("considered", errors), "asked": question.get("asked")})

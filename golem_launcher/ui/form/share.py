@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from golem_launcher.request import LaunchRequest, request_errors, yaml
+from golem_launcher.request import LaunchRequest, request_errors
 from golem_launcher.request.command import command
 from golem_launcher.request.redaction import holds_secret, without_secrets
 from golem_launcher.ui.form.fields import fresh, typed
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 def shared(request: LaunchRequest) -> dict[str, str]:
     """``command`` and ``yaml``; ``left_out`` says what could not be shown around."""
+    from golem_launcher.request import yaml  # noqa: PLC0415 - the page is shown before this is needed
+
     clean, left_out = without_secrets(request)
     titles = ", ".join(str(LaunchRequest.model_fields[name].title) for name in left_out)
     return {
@@ -31,6 +33,8 @@ def opened(text: str) -> tuple[dict[str, str | bool], list[RequestError]]:
 
     Raises ``RequestError`` when the text is no request at all.
     """
+    from golem_launcher.request import yaml  # noqa: PLC0415 - likewise
+
     values = yaml.load(text)
     errors: list[RequestError] = []
     try:

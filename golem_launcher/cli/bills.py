@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from golem_launcher.node.node import Node
+    from golem_launcher.rental.payment.bills import AgreementBill
     from golem_launcher.session.on_disk.bill import Bill
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
@@ -129,7 +130,7 @@ def _show_bill(found: Bill) -> None:
             say(f"  usage:       {counter.removeprefix('golem.usage.')} {used:.1f}")
         say(f"  debit notes: {one.debit_notes}, the last of {coins(one.debited)} {one.debit_state.lower()}".rstrip())
         if one.invoiced is not None:
-            say(f"  invoice:     {coins(one.invoiced)}, {one.invoice_state.lower()}")
+            say(f"  invoice:     {coins(one.invoiced)}, {one.invoice_state.lower()}{_beside_notes(one)}")
         elif one.owed:
             say(f"  invoice:     it is late and waited for; at most {coins(one.owed)} are accepted")
         if one.refused:
@@ -138,6 +139,16 @@ def _show_bill(found: Bill) -> None:
             say(f"  refused:     {refusal.why} {refusal.figures}".rstrip())
         for transaction in one.transactions:
             say(f"  paid by:     {_transaction_place(found.network, transaction)}")
+
+
+def _beside_notes(bill: AgreementBill) -> str:
+    """Why an invoice has another amount than what was told while the session ran; empty where it has the same."""
+    more = (bill.invoiced or Decimal(0)) - bill.debited
+    if not more or not bill.debit_notes:
+        return ""
+    if more < 0:
+        return f"; {coins(-more)} less than the last debit note"
+    return f"; {coins(more)} more than the last debit note: for the time between that and the end"
 
 
 def _bill_json(found: Bill) -> dict[str, Any]:

@@ -67,3 +67,20 @@ def test_a_bill_of_nothing_has_the_head_line_of_one_with_agreements():
     assert columns(full) == columns(empty)
     (row,) = csv.DictReader(io.StringIO(full))
     assert (row["session"], row["agreement_id"], row["provider_name"], row["usage"]) == ("a", "x", "'=evil", "cpu=1.0")
+
+
+@pytest.mark.parametrize(
+    ("notes", "debited", "said"),
+    [
+        (3, "0.012", "0.013, accepted; 0.001 more than the last debit note: for the time between that and the end"),
+        (3, "0.013", "0.013, accepted"),
+        (3, "0.02", "0.013, accepted; 0.007 less than the last debit note"),
+        (0, "0", "0.013, accepted"),
+    ],
+)
+def test_why_an_invoice_is_not_what_was_told_before_is_said(notes, debited, said):
+    directory = create_session_directory(LaunchRequest(name="a"))
+    known = {"agreement_id": "x", "provider_id": "0x1", "provider_name": "attic", "invoice_state": "ACCEPTED"}
+    one = AgreementBill(**known, debit_notes=notes, debited=Decimal(debited), invoiced=Decimal("0.013"))
+    bills.write(directory.path, [one])
+    assert f"  invoice:     {said}\n" in command("bill", "a")

@@ -21,7 +21,7 @@ export class MoreForm {
     this.send = h("button", { type: "submit", class: "gl-button gl-small gl-primary" }, label);
     this.form = h(
       "form",
-      { class: "gl-extend-form", novalidate: true, hidden: true, "aria-label": label },
+      { class: "gl-more", novalidate: true, hidden: true, "aria-label": label },
       h("div", { class: "gl-row" }, ...labels, this.unit, this.send),
     );
     this.form.addEventListener("submit", (event) => {

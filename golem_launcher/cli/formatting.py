@@ -180,6 +180,6 @@ def _saved(state: SessionState) -> str:
     problem = "" if state.stage.final else state.stalled or saving.problem  # afterwards the reason of the end has it
     if saving.generation is None:
         return problem or "nothing, there was no file yet"
-    at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
+    at = f" at {saving.saved_at.astimezone():%H:%M:%S %Z}" if saving.saved_at else ""
     what = f"{counted(saving.files, 'file')}{at}, save {saving.generation} of '{saving.workspace}'"
     return f"{what}. {problem}".rstrip(". ")

@@ -131,7 +131,7 @@ def saved(state: SessionState) -> str:
         return saving.problem or (
             "nothing, there was no file" if state.stage.final else "nothing yet, there is no file"
         )
-    at = f" at {saving.saved_at.astimezone():%H:%M:%S}" if saving.saved_at else ""
+    at = f" at {saving.saved_at.astimezone():%H:%M:%S %Z}" if saving.saved_at else ""
     return f"{counted(saving.files, 'file')}{at}, in workspace '{saving.workspace}'"
 
 

@@ -61,7 +61,7 @@ def _other_session(name: str, ends_at: datetime | None) -> str:
     """What is said of a session that runs besides; ``ends_at``: its notebook's Jupyter was killed."""
     if ends_at is None:
         return f"The session '{name}' runs as well: %attach {name}"
-    at = f"{ends_at.astimezone():%H:%M:%S}"
+    at = f"{ends_at.astimezone():%H:%M:%S %Z}"
     return f"Session '{name}', whose Jupyter was killed, is saved and ended at {at}. To go on: %attach {name}"
 
 

@@ -31,7 +31,7 @@ async def _extend(notebook: Notebook, call: CommandCall, output: Output) -> None
         raise RequestError("More time, or more money, or both.", "Like: %extend hours=1 budget=0.5")
     connection = notebook.connected()
     state = await asyncio.to_thread(client.extend, connection.name, **more)
-    ends = f"{state.deadline.astimezone():%H:%M}" if state.deadline else "no fixed time"
+    ends = f"{state.deadline.astimezone():%H:%M %Z}" if state.deadline else "no fixed time"
     token = NETWORKS[state.network].token
     await output.say(f"The session ends at {ends} and may cost {coins(state.budget)} {token}.")
 

@@ -161,7 +161,7 @@ class Idleness:
         self._warned_at = time.monotonic()
         left, quiet = self._left, self._endpoint.use.ago
         ends = clock.told(clock.now() + timedelta(seconds=left))
-        at = f"{ends.astimezone():%H:%M}"
+        at = f"{ends.astimezone():%H:%M %Z}"
         words = f"Nothing has happened here for {duration(quiet)}. It is {self.becomes} at {at}."
         self._recorder.update(idle=words, idle_ends_at=ends)
         self._recorder.event(Idle(seconds=round(quiet), seconds_left=round(left), becomes=self.becomes))

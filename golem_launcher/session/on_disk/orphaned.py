@@ -51,8 +51,8 @@ def words(directory: SessionPaths) -> str:
     if ends is None:
         return ""
     return (
-        f"The Jupyter of its notebook was killed: it is saved and ended at {ends.astimezone():%H:%M:%S}. To go on, in "
-        f"a notebook: %attach {directory.name}"
+        f"The Jupyter of its notebook was killed: it is saved and ended at {ends.astimezone():%H:%M:%S %Z}. "
+        f"To go on, in a notebook: %attach {directory.name}"
     )
 
 

@@ -70,7 +70,7 @@ def told_at_end(state: SessionState, *, suspended: bool = False) -> str:
     if saving is not None and saving.generation is not None and saving.saved_at is not None:
         where = f"in {saving.store}" if saving.store else "on your computer"
         which = f"save {saving.generation} of '{saving.workspace}'"
-        lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S} are saved {where} ({which}).")
+        lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S %Z} are saved {where} ({which}).")
         if not suspended:
             again = f"golem-launcher start --resume {saving.workspace}"
             lines.append(f"To go on: Continue on the launcher's page, or {again}")

@@ -67,6 +67,6 @@ def not_ended_words(name: str, unsaved: str, grace: datetime, time: datetime, mo
         *([(money, "when its money is over")] if money is not None else []),
     )
     return (
-        f"Not ended: {unsaved} It goes on until {ends.astimezone():%H:%M} and ends then, {why}; before that as soon as "
-        f"all is saved. Download what you need, or end it all the same: golem-launcher stop {name} --force"
+        f"Not ended: {unsaved} It goes on until {ends.astimezone():%H:%M %Z} and ends then, {why}; before that as soon "
+        f"as all is saved. Download what you need, or end it all the same: golem-launcher stop {name} --force"
     )

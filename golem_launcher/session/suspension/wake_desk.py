@@ -159,7 +159,7 @@ def _costs(suspended: Suspended) -> str:
         lasts = duration(suspended.lasts_hours * 3600)
         said.append(f"It cost at most {suspended.per_hour} an hour; at that price it lasts for {lasts}.")
     if suspended.has_time:
-        said.append(f"It ends at {datetime.fromtimestamp(suspended.ends).astimezone():%H:%M} at the latest.")
+        said.append(f"It ends at {datetime.fromtimestamp(suspended.ends).astimezone():%H:%M %Z} at the latest.")
     else:
         said.append("The time that it had is over: say how much more it gets.")
     return " ".join(said)

@@ -121,6 +121,6 @@ def test_until_when_it_is_kept_and_what_is_at_stake_is_said_before(time, money, 
         return begun + timedelta(minutes=minutes)
 
     words = not_ended_words("mine", BIG.words, at(10), at(time), None if money is None else at(money))
-    until = f"{at(minute).astimezone():%H:%M}"
+    until = f"{at(minute).astimezone():%H:%M %Z}"
     assert words.startswith(f"Not ended: {BIG.words} It goes on until {until} and ends then, {why}")
     assert words.endswith("golem-launcher stop mine --force")

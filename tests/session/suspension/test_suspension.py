@@ -588,6 +588,7 @@ def test_no_more_hours_are_offered_than_what_is_left_pays_for(
     early = desk.begin(suspended("early", cost=cost, price=price).path, by_themselves=True)
     about = desk.look(early)
     assert (about["asks"], about["hours"]) == ((False, [""]) if hours else (True, []))
+    assert bool(re.search(r"It ends at \d\d:\d\d \S+ at the latest\.", about["costs"])) == bool(hours)
 
 
 def cell(directory: SessionDirectory, code: str) -> str:

@@ -239,7 +239,7 @@ def _ask_faucet(node: Node, network: Network, *, as_json: bool) -> None:
 
 def _network(name: str) -> Network:
     if name not in NETWORKS:
-        raise RequestError(f"{unknown(name).capitalize()}.", field="network")
+        raise RequestError(f"Network: {unknown(name)}.", field="network")
     return NETWORKS[name]
 
 

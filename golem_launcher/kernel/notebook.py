@@ -276,7 +276,7 @@ def chosen_network(name: str) -> tuple[str, str]:
         return name, ""
     if name in RETIRED:
         return RETIRED[name], f"The network '{name}' is retired: '{RETIRED[name]}' is used instead."
-    raise RequestError(f"{unknown(name).capitalize()}.", field="network")
+    raise RequestError(f"Network: {unknown(name)}.", field="network")
 
 
 def _refuse_real_money(request: LaunchRequest) -> None:

@@ -93,6 +93,14 @@ def test_a_silly_name_is_an_error_in_words(words: tuple[str, ...], run: Callable
         assert said.err.strip(), name
 
 
+@pytest.mark.parametrize("words", ["wallet", "fund"])
+def test_a_network_that_there_is_not_is_answered_with_the_one_that_was_meant(
+    words: str, run: Callable[..., Said]
+) -> None:
+    said = run(words, "--network", "lcal")
+    assert said.err.startswith("Error: Network: there is no network 'lcal'; did you mean 'local'? There is local, ")
+
+
 def test_what_the_system_refuses_is_an_error_in_words(
     run: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ import time
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import functions, widgets
+from . import containers, functions, widgets
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
 from .sizes import in_words
@@ -191,14 +191,19 @@ class _Pickler(pickle.Pickler):
             return functions.reduced(obj)
         if not known:
             raise CannotKeep(f"{name or 'its class'} has no source: a class inside a function, or of a program")
-        if not isinstance(obj, _DEFINED):
-            if widgets.is_plain(kind):
-                return widgets.reduced(obj)
-            if kind not in self._harmless:
-                _refuse(obj)
-                self._harmless.add(kind)
-            if library in {"numpy", "torch"}:
-                _look_at_size(obj, self._limits)
+        return NotImplemented if isinstance(obj, _DEFINED) else self._of_value(obj, kind, library)
+
+    def _of_value(self, obj: Any, kind: type, library: str) -> Any:
+        """What pickle is told of what is no definition."""
+        if widgets.is_plain(kind):
+            return widgets.reduced(obj)
+        if kind not in self._harmless:
+            _refuse(obj)
+            self._harmless.add(kind)
+        if library in {"numpy", "torch"}:
+            _look_at_size(obj, self._limits)
+        if isinstance(obj, (list, dict)) and containers.does_more(kind):
+            return containers.reduced(obj)
         return NotImplemented
 
 

@@ -199,6 +199,39 @@ def test_code_of_another_kind_of_python_is_said_and_not_tried(processes):
     assert fates["squares"] == [LOST, f"a function in it is code of cpython-27, here is {group['code']}"]
 
 
+_CONTAINERS = """
+cell('''
+class Told(list):
+    def __init__(self, *items):
+        super().__init__(items)
+        self.owners = [self]
+    def append(self, item):
+        self.owners[0].heard = item
+        super().append(item)
+    def extend(self, items):
+        raise AssertionError("nobody calls this")
+class Table(dict):
+    def __init__(self):
+        self.changes = 0
+    def __setitem__(self, key, value):
+        self.changes += 1
+        super().__setitem__(key, value)
+''')
+cell("told, table = Told(1, 2), Table(); table['a'] = told")
+"""
+
+
+def test_containers_that_do_more_as_they_are_filled_come_back_as_they_were(processes):
+    """Bokeh's tell their owners, whom they do not know yet while pickle fills them."""
+    processes.run(_CONTAINERS + "save()")
+    fates, *found = processes.run(
+        "fates = load()\nprint(json.dumps([fates, told, told.owners[0] is told, hasattr(told, 'heard'), "
+        "table['a'] is told, table.changes]))"
+    )
+    assert {name for name, (what, _) in fates.items() if what == LOST} == set()
+    assert found == [[1, 2], True, False, True, 1]
+
+
 _WIDGETS = """
 cell("import ipywidgets as w, traitlets; heard = []")
 cell("def hear(change): heard.append(change['new'])")

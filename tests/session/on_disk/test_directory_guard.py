@@ -10,9 +10,10 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
+from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
 from golem_launcher.workspace.repository.store import open_store
 from tests.session.conftest import HONEST, command, explain, wait_for
@@ -94,12 +95,12 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
     assert directory.state().stage.final
 
 
-def test_a_directory_that_can_not_be_written_to_is_noticed(ready, monkeypatch):
-    directory = ready()
-    with directory.lock.open() as lock:
+def test_a_directory_that_can_not_be_written_to_is_noticed(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    directory = create_session_directory(LaunchRequest(name="guarded"))
+    with directory.lock.open("w") as lock:
         ground = DirectoryGuard(directory, directory.request(), lock.fileno())
         assert not ground.gone
         assert not ground.shut
         monkeypatch.setattr("os.access", lambda *_: False)
         assert ground.shut
-    client.stop(directory.name)

@@ -75,6 +75,11 @@ class Peer:
         self.writer.write(frame(body, opcode, **lies))
 
 
+IN_TURN = 0.3
+"""Seconds of a processor within which others have their turn. All of a flood at once takes more than half a one; and a
+processor that others use as well does less in a second."""
+
+
 @contextlib.asynccontextmanager
 async def stopwatch():
     """The longest time that the loop stood still meanwhile, ``longest[0]``, in seconds of this process's work."""

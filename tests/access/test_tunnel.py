@@ -20,7 +20,7 @@ from golem_launcher.agent import carrier
 from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
-from tests.access.far_side import SECONDS, far_side, program, stopwatch, tunnel_at
+from tests.access.far_side import IN_TURN, SECONDS, far_side, program, stopwatch, tunnel_at
 
 KEY = "0123456789abcdef"
 _SO_ATTACH_FILTER = 26  # Linux's, which Python does not name
@@ -668,7 +668,7 @@ def test_a_hundred_thousand_signs_of_life_do_not_stop_the_others():
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", True)
             writer.close()
-        assert longest[0] < 0.1
+        assert longest[0] < IN_TURN
 
     run(scene())
 

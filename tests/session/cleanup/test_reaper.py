@@ -104,7 +104,10 @@ def test_an_orderly_end_needs_nobody(directory: SessionDirectory, supervisor: su
     waits = at_it(directory)
     assert waits.alive()
     directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED, "reason": "Stopped as asked."}))
-    supervisor.communicate("the end\n")
+    assert supervisor.stdin is not None
+    supervisor.stdin.write("the end\n")
+    supervisor.stdin.flush()
+    supervisor.wait(_SECONDS * slower())  # not until its output ends, which what it has started holds open
     wait_until_gone(waits)
     assert directory.state().reason == "Stopped as asked."
     assert directory.supervisor_log.read_text() == ""

@@ -47,14 +47,18 @@ def main() -> int:
     (_ROOT / _CACHE).mkdir(exist_ok=True)
     words = sys.argv[1:]
     if not words:
-        todo = jobs.all_jobs(jobs.known_seconds())
-        code = _run(todo)
-        took = jobs.measured(filter(Path.exists, map(_report, todo)))
-        (_ROOT / _CACHE / jobs.MEASURED.name).write_text(json.dumps(took, indent=1) + "\n")
-        return code
+        return _measured(jobs.all_jobs(jobs.known_seconds(jobs.MEASURED)), jobs.MEASURED)
     if words == ["quick"]:
-        return _run(jobs.quick_jobs())
+        return _measured(jobs.quick_jobs(jobs.known_seconds(jobs.MEASURED_QUICK)), jobs.MEASURED_QUICK)
     return subprocess.call([*_pytest(jobs.Job("asked", (), 0)), *words], cwd=_ROOT)
+
+
+def _measured(todo: list[jobs.Job], kept: Path) -> int:
+    """Run them, and write in the cache how long each file took, as it may be ``kept``; the exit code."""
+    code = _run(todo)
+    took = jobs.measured(filter(Path.exists, map(_report, todo)))
+    (_ROOT / _CACHE / kept.name).write_text(json.dumps(took, indent=1) + "\n")
+    return code
 
 
 def _run(todo: list[jobs.Job]) -> int:

@@ -17,11 +17,13 @@ HERE = Path(__file__).parent
 MEASURED = HERE / "seconds.json"
 """About how many seconds each file takes while others run beside it; what is not named there is short. It decides in
 which order the jobs begin and how the rooms are cut, and nothing else."""
+MEASURED_QUICK = HERE / "quick_seconds.json"
+"""The same of their quick tests alone."""
 
 _BUSY_ROOMS = {"browser", "image"}
 _QUICK = ("-m", "not slow and not browser")
 _QUICK_JOBS = 6
-_SHORT = 1.0
+_SHORT, _SHORT_QUICK = 1.0, 0.5
 _SHARES = 20
 """A job is about such a part of the whole, at the most: each starts its room's network anew, and while the last one
 runs the other cores have nothing to do."""
@@ -46,13 +48,19 @@ def all_jobs(seconds: Mapping[str, float]) -> list[Job]:
     return sorted(found, key=lambda job: job.seconds, reverse=True)
 
 
-def quick_jobs() -> list[Job]:
-    """What is neither slow nor in need of a browser: whole rooms in few jobs, as each imports much before it begins."""
-    parts: list[list[str]] = [[] for _ in range(_QUICK_JOBS)]
-    for files in sorted(_rooms().values(), key=len, reverse=True):
-        min(parts, key=len).extend(files)
+def quick_jobs(seconds: Mapping[str, float]) -> list[Job]:
+    """What is neither slow nor in need of a browser: rooms in few jobs, as each imports much before it begins.
+
+    They are about equally long: while the last one runs, other cores have nothing to do.
+    """
+    rooms = _rooms()
+    most = sum(seconds.get(file, _SHORT_QUICK) for files in rooms.values() for file in files) / _QUICK_JOBS
+    pieces = [piece for room, files in rooms.items() for piece in _cut(room, files, seconds, most, short=_SHORT_QUICK)]
+    parts: list[list[Job]] = [[] for _ in range(_QUICK_JOBS)]
+    for piece in sorted(pieces, key=_seconds, reverse=True):
+        min(parts, key=lambda part: sum(map(_seconds, part))).append(piece)
     return [
-        Job(f"quick-{number}", tuple(f"tests/{file}" for file in part), _SHORT * len(part), _QUICK)
+        Job(f"quick-{number}", tuple(file for piece in part for file in piece.files), sum(map(_seconds, part)), _QUICK)
         for number, part in enumerate(parts, 1)
     ]
 
@@ -65,15 +73,19 @@ def _rooms() -> dict[str, list[str]]:
     return rooms
 
 
-def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float) -> list[Job]:
-    """The room in as many parts as it needs, about equally long."""
-    count = math.ceil(sum(seconds.get(file, _SHORT) for file in files) / most)
+def _seconds(job: Job) -> float:
+    return job.seconds
+
+
+def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float, *, short: float = _SHORT) -> list[Job]:
+    """The room in as many parts as it needs, about equally long; a file that is not named takes ``short``."""
+    count = math.ceil(sum(seconds.get(file, short) for file in files) / most)
     parts: list[list[str]] = [[] for _ in range(count)]
     filled = [0.0] * count
-    for file in sorted(files, key=lambda file: seconds.get(file, _SHORT), reverse=True):
+    for file in sorted(files, key=lambda file: seconds.get(file, short), reverse=True):
         least = filled.index(min(filled))
         parts[least].append(file)
-        filled[least] += seconds.get(file, _SHORT)
+        filled[least] += seconds.get(file, short)
     names = [room] if count == 1 else [f"{room}-{number}" for number in range(1, count + 1)]
     return [
         Job(name, tuple(f"tests/{file}" for file in sorted(part)), sum_, busy=room in _BUSY_ROOMS)
@@ -82,8 +94,9 @@ def _cut(room: str, files: list[str], seconds: Mapping[str, float], most: float)
     ]
 
 
-def known_seconds() -> dict[str, float]:
-    return dict(json.loads(MEASURED.read_text()))
+def known_seconds(kept: Path) -> dict[str, float]:
+    """What was measured last, as :data:`MEASURED` or :data:`MEASURED_QUICK` has it."""
+    return dict(json.loads(kept.read_text()))
 
 
 def measured(reports: Iterable[Path]) -> dict[str, float]:

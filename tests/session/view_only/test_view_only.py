@@ -266,7 +266,7 @@ def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None
     assert view_only_link.of(new.path) == view
     parked_address.leave(new.path)
 
-    parked_address.park(directory.path, parked_address.farewell(str(directory.state().address), "Over."))
+    parked_address.park(directory.path, parked_address.of_ended(str(directory.state().address), "Over."))
     assert ask(view.url)[0] == 410
     assert client.unshare("mine")
     assert not client.unshare("mine")

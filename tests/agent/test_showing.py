@@ -48,6 +48,15 @@ def test_the_newest_comes_first_and_nothing_else_is_listed(work: Path) -> None:
     assert found["more"] is False
 
 
+def test_what_its_user_leaves_out_of_saves_is_not_listed(work: Path) -> None:
+    (work / ".golemignore").write_text("private/\n*.ipynb\n!node_modules/\n")
+    (work / "private").mkdir()
+    (work / "private/x.md").write_text("secret")
+    (work / "sub/.golemignore").write_text("/deep/\n")
+    found = showing.files(str(work))
+    assert {path for path, *_ in found["files"]} == {"node_modules/x/readme.md", "sub/b.md"}
+
+
 def test_of_very_many_the_newest_are_listed(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(showing, "MOST_FILES", 2)
     found = showing.files(str(work))

@@ -7,6 +7,7 @@ left out is never looked at.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 FILE = ".golemignore"
 LARGEST_FILE = 256 * 1024
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _MOST_RULES = 2000
 _LONGEST_RULE = 1024
 DEFAULTS = (
@@ -74,6 +76,20 @@ def parse(text: str, prefix: str = "") -> tuple[Rule, ...]:
         if rule is not None:
             found.append(rule)
     return tuple(found)
+
+
+def read(directory: int) -> str:
+    """The patterns in the file of an open directory; none where there is no file that can be read."""
+    try:
+        descriptor = os.open(FILE, _READ, dir_fd=directory)
+    except OSError:
+        return ""
+    try:
+        return os.read(descriptor, LARGEST_FILE).decode(errors="replace")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
 
 
 def defaults(more: Iterable[str] = ()) -> IgnoreRules:

@@ -175,7 +175,7 @@ class Index:
                 return
             names = {each.name for each in found}
             if ignore.FILE in names:
-                rules = rules.below(prefix, _read_rules(descriptor))
+                rules = rules.below(prefix, ignore.read(descriptor))
             for each in found:
                 name = each.name
                 path = prefix + name
@@ -410,16 +410,3 @@ def _there(name: str, directory: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _read_rules(directory: int) -> str:
-    try:
-        descriptor = os.open(ignore.FILE, _FILE, dir_fd=directory)
-    except OSError:
-        return ""
-    try:
-        return os.read(descriptor, ignore.LARGEST_FILE).decode(errors="replace")
-    except OSError:
-        return ""
-    finally:
-        os.close(descriptor)

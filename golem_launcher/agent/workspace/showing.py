@@ -12,8 +12,8 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any
 
+from . import ignore
 from .copying import BUSY, stamp_of
-from .ignore import defaults
 from .open_beneath import opened
 from .portable_names import escape, unescape
 from .wire import WireError
@@ -54,10 +54,9 @@ def files(root: str) -> dict[str, Any]:
     ``now`` is the time here, as ``mtime_ns`` is.
     """
     found: list[tuple[int, str, int, str]] = []
-    waiting, looked_at, more = [""], 0, False
-    rules = defaults()
+    waiting, looked_at, more = [("", ignore.defaults())], 0, False
     while waiting:
-        above = waiting.pop(0)
+        above, rules = waiting.pop(0)
         try:
             inside = list(_inside(os.path.join(root, above), _MOST_LOOKED_AT - looked_at))
         except OSError:
@@ -67,13 +66,14 @@ def files(root: str) -> dict[str, Any]:
             more, waiting = True, []
         if any(each.name == "pyvenv.cfg" for each in inside):  # an environment's packages bring texts and pictures
             continue
+        rules = rules.below(f"{above}/" if above else "", _patterns(os.path.join(root, above)))
         for each in inside:
             path = f"{above}/{each.name}" if above else each.name
             is_folder = each.is_dir(follow_symlinks=False)
             if each.name.startswith(".") or rules.leave_out(each.name, path, directory=is_folder):
                 continue
             if is_folder:
-                waiting.append(path)
+                waiting.append((path, rules))
             elif is_shown(escape(path)) and each.is_file(follow_symlinks=False):
                 try:
                     status = each.stat(follow_symlinks=False)
@@ -105,6 +105,18 @@ def content(root: str, path: Any, stamp: Any) -> Iterator[bytes]:
     finally:
         os.close(top)
     return iter((data,))
+
+
+def _patterns(folder: str) -> str:
+    """What their user wants to have left out of a folder and what is below; nothing, mostly."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        return ignore.read(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _inside(folder: str, most: int) -> Iterator[os.DirEntry[str]]:

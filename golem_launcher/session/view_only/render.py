@@ -53,6 +53,8 @@ _TAGS = frozenset(
 )  # fmt: skip
 _ATTRIBUTES = frozenset({"class", "title", "dir", "lang", "colspan", "rowspan", "scope", "start", "open", "align"})
 _OF_PICTURES = frozenset({"alt", "width", "height"})
+_UNSEEN = re.compile(r"[\0-\x20\x7f-\xa0]")
+"""Browsers read an address without these."""
 _WIDE, _HINT = '<div class="wide">', '<p class="hint">'
 _MEANT = {
     f"{_WIDE}{_HINT}": f"<div>{_HINT}",
@@ -158,7 +160,7 @@ class _Notebook:
         if name in _ATTRIBUTES:
             return True
         if tag == "a":
-            return name == "href" and not value.lower().lstrip().startswith("data:")
+            return name == "href" and not _UNSEEN.sub("", html.unescape(value)).lower().startswith("data:")
         if tag == "img":
             return name in _OF_PICTURES or (name == "src" and value.startswith("data:image/"))
         return False

@@ -132,15 +132,16 @@ class Renderings:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-            self._rests_until = max(self._rests_until, time.monotonic() + _worked() - worked)
+            rest = min(_worked() - worked, CPU_SECONDS)  # others of the process' programs may have ended meanwhile
+            self._rests_until = max(self._rests_until, time.monotonic() + rest)
 
     def _keep(self, file: ShownFile, rendering: Rendering) -> None:
-        self._made.pop(file.path, None)
+        before = self._made.pop(file.path, None)
+        if rendering.fragment is None:
+            _forget(before)
         self._made[file.path] = rendering
         while len(self._made) > _MOST_KEPT:
-            oldest = self._made.pop(next(iter(self._made)))
-            if oldest.fragment is not None:
-                oldest.fragment.unlink(missing_ok=True)
+            _forget(self._made.pop(next(iter(self._made))))
 
     async def aclose(self) -> None:
         """End what is being made, and keep nothing."""
@@ -153,6 +154,11 @@ def _worked() -> float:
     """Seconds of the processor that programs took which this process had run, and which have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
+
+
+def _forget(rendering: Rendering | None) -> None:
+    if rendering is not None and rendering.fragment is not None:
+        _remove(rendering.fragment)
 
 
 def _remove(*paths: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
     from golem_launcher.session.view_only.shown_files import Listing, ShownFile, ShownFiles
 
 MOST_VIEWERS = 64
-"""Connections at a time."""
+"""Connections at a time that are answered."""
+_MOST_CONNECTIONS = 2 * MOST_VIEWERS
+"""Those are told that there are too many; more are not listened to. Whoever has no link can connect as well, and the
+session needs what its process may have open."""
 _LONGEST_HEAD = 16 * 1024
 _ASK_SECONDS = 10.0
 _ANSWER_SECONDS = 120.0
@@ -71,6 +75,8 @@ class ViewOnlyServer:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the one question of a connection. Raises ``OSError`` or ``AccessError`` if it breaks."""
+        if self._viewers >= _MOST_CONNECTIONS:
+            raise AccessError("Too many look at this session now.")
         viewer = HttpConnection(h11.Connection(h11.SERVER, _LONGEST_HEAD), DuplexStream(reader, writer, writer.close))
         self._viewers += 1
         try:
@@ -169,7 +175,7 @@ async def _give(viewer: HttpConnection, answer: _Answer, *, whole: bool) -> None
         return
     file = await asyncio.to_thread(answer.file.open, "rb")
     try:
-        size = len(served.body) + answer.file.stat().st_size + len(answer.end)
+        size = len(served.body) + os.fstat(file.fileno()).st_size + len(answer.end)  # it may be replaced meanwhile
         headers = [*served.headers, (b"content-length", b"%d" % size), (b"connection", b"close")]
         await viewer.send(h11.Response(status_code=served.status, headers=headers))
         if whole:

@@ -149,7 +149,7 @@ def _listing(answer: dict[str, Any], before: dict[str, ShownFile], now: float) -
 def _file(line: Any, there: int, before: dict[str, ShownFile], now: float) -> ShownFile:
     match line:
         case [str(path), int(size), int(mtime_ns), str(stamp)] if (
-            0 <= size <= LARGEST_FILE and abs(mtime_ns) < _LATEST and len(stamp) <= _LONGEST_STAMP
+            0 <= size <= LARGEST_FILE and abs(mtime_ns) < _LATEST and stamp.isascii() and len(stamp) <= _LONGEST_STAMP
         ):
             known = before.get(path)
             if known is not None and known.stamp == stamp and known.size == size:

@@ -28,6 +28,7 @@ def test_ages_are_counted_by_this_computers_clock() -> None:
     "told",
     [{}, {"now": 1}, _told(7), _told(["a.md"]), _told(["a.md", -1, 0, ""]), _told(["a.md", 10**30, 0, ""]),
      _told(["a.md", 5, 2**64, ""]), _told(["a.md", 5, 0, "x" * 200]), _told(["a.md", True, 0, None]),
+     _told(["a.md", 5, 0, "\ud800"]), _told(["\ud800.md", 5, 0, ""]),
      _told(["../a.md", 5, 0, ""]), _told(["/etc/a.md", 5, 0, ""]), _told([".a.md", 5, 0, ""]),
      _told(["a.txt", 5, 0, ""]),
      _told(["x/.y/a.md", 5, 0, ""]), _told(["a\0.md", 5, 0, ""]), _told([7, 5, 0, ""]), _told(now=2**80),

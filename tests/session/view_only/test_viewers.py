@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,17 @@ def test_who_says_nothing_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             rude.settimeout(30)
             with pytest.raises(ConnectionResetError):
                 rude.recv(1)
+
+
+def test_however_many_say_nothing_few_are_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_MOST_CONNECTIONS", 3)
+    with viewing(tmp_path) as shown, contextlib.ExitStack() as held:
+        silent = [held.enter_context(socket.create_connection(shown.link.place, 30)) for _ in range(3)]
+        with socket.create_connection(shown.link.place, 5) as one, pytest.raises(ConnectionResetError):
+            one.recv(1)
+        for one in silent:
+            one.close()
+        until(shown.link.url, "", "There is no notebook in this session yet.")
 
 
 def test_what_the_machine_had_is_shown_while_it_is_away_and_nothing_once_revoked(tmp_path: Path) -> None:

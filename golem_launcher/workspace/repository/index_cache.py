@@ -6,6 +6,7 @@ is lost with it: one that is not whole counts as none.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import logging
@@ -66,6 +67,12 @@ def kept(place: Path) -> tuple[ChunkLocations, set[str]] | None:
         _LOG.debug("no places of a store's chunks are kept: %s", error)
         return None
     return found
+
+
+def drop(place: Path) -> None:
+    """Keep nothing any more."""
+    with contextlib.suppress(OSError):  # it can't be written to either
+        place.unlink(missing_ok=True)
 
 
 def _proved(pieces: Iterable[bytes]) -> Iterator[bytes]:

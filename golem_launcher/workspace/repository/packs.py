@@ -66,6 +66,7 @@ class Packs:
         """``cache``: where on this computer is kept what is known of the store's chunks."""
         self._location = location
         self._sealing = sealing
+        self._cache = cache
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
         known = None if cache is None else index_cache.kept(cache)
         self._chunks, self._condemned = known or (ChunkLocations(), set())
@@ -78,8 +79,21 @@ class Packs:
         """What is not written down yet, sealed, in its order."""
         self._open_bytes = 0
         self.refresh()
-        if cache is not None and self._looked_at >= _MUCH:
-            index_cache.keep(cache, self._chunks, self._condemned)
+        self._keep()
+
+    def _keep(self) -> None:
+        """Keep what is known of the chunks, where it was much work to find out."""
+        if self._cache is not None and self._looked_at >= _MUCH:
+            index_cache.keep(self._cache, self._chunks, self._condemned)
+
+    def read_anew(self) -> None:
+        """Read all indexes, whatever is kept of them here: one that was damaged since is all that others have."""
+        if self._cache is not None:
+            index_cache.drop(self._cache)
+        self._forget([*self._chunks.packs])
+        self._unreadable.clear()
+        self.refresh()
+        self._keep()
 
     def refresh(self) -> None:
         """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""

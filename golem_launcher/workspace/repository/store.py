@@ -327,11 +327,13 @@ class Store:
         return True
 
     def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> VerifyReport:
-        """Read and re-hash every chunk of every generation of a workspace."""
+        """Read and re-hash every chunk of every generation of a workspace, by the indexes as they are in the store."""
         with self._lock:
             numbers = self._numbers(workspace)
         if not numbers:
             raise _unknown(workspace, None, numbers)
+        with self._lock:
+            self._packs.read_anew()
         damaged: list[str] = []
         manifests = [each for number in numbers if (each := self._told(workspace, number, damaged)) is not None]
         wanted = ChunkIds(chunk for manifest in manifests for chunk in manifest.entries.chunk_ids())

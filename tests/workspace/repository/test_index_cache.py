@@ -106,6 +106,21 @@ def test_a_cache_that_is_not_whole_is_none(tmp_path, read, home, damage):
     assert read == []
 
 
+def test_an_index_that_was_damaged_since_is_found_and_mended(tmp_path):
+    """Other computers know of its chunks by it alone."""
+    place = str(tmp_path / "store")
+    made(place, 3)
+    (index, *_) = sorted((tmp_path / "store" / "indexes").iterdir())
+    index.write_bytes(index.read_bytes()[:-20])
+    found = [len(open_store(place).verify(f"w{number}").damaged) for number in range(3)]
+    assert sorted(found) == [0, 0, 1]
+    lost = found.index(1)
+    assert has(place, range(3)) == [number != lost for number in range(3)]
+    save(open_store(place), f"w{lost}", pieces(lost))
+    assert [open_store(place).verify(f"w{number}").damaged for number in range(3)][lost] == ()
+    assert has(place, range(3)) == [True] * 3
+
+
 def test_what_was_deleted_or_condemned_meanwhile_is_known(tmp_path, read):
     place = str(tmp_path / "store")
     made(place)

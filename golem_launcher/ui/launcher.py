@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,10 +10,9 @@ import ipywidgets
 
 from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.networks import LOCAL
-from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
 from golem_launcher.ui.cards.sessions import SessionCards
 from golem_launcher.ui.common.background import Background
+from golem_launcher.ui.common.later import loaded
 from golem_launcher.ui.common.problems import problem
 from golem_launcher.ui.form.form import RequestForm
 from golem_launcher.ui.form.offers import Offers
@@ -42,28 +40,18 @@ _AFTER_FAILURE_SECONDS = 2.0
 _SELDOM_SECONDS = 60.0
 """What fails is tried again after the first of these, then twice that, up to the second."""
 
-_LATER = (
-    "golem_launcher.localnet.lifecycle",
-    "golem_launcher.node.manager",
-    "golem_launcher.market.scan",
-    "golem_launcher.session.preparation.network_hosts",
-    "golem_launcher.workspace.repository.store",
-)
-"""What is not needed to show the page. Loaded by one thread: two that load modules of one circle can get halves."""
-
 
 class Launcher(ipywidgets.VBox):
     """The launcher page. Make it in a notebook cell: the loop that runs there becomes the page's.
 
-    Nothing is read and nothing runs until a front end shows it, and again nothing when the last one is gone: a kernel
-    that nobody looks at falls idle and can be culled. Sessions do not depend on it.
+    But for modules that are loaded, nothing is read and nothing runs until a front end shows it, and again nothing when
+    the last one is gone: a kernel that nobody looks at falls idle and can be culled. Sessions do not depend on it.
     """
 
     def __init__(self) -> None:
         self._background = Background(asyncio.get_running_loop(), self._report)
         self._work: dict[Any, Future[None]] = {}
         """What keeps each part of the page true: none waits for another, whatever a network makes it wait for."""
-        self._loading = asyncio.Lock()
         self._networks = ThreadPoolExecutor(max_workers=16, thread_name_prefix="networks")
         """For what waits for networks and nodes, which may never answer: nothing else must wait behind it."""
         self._network = LOCAL.name
@@ -79,6 +67,7 @@ class Launcher(ipywidgets.VBox):
         past.add_class("gl-past-place")  # where the sessions' script lists those that are over, below the form
         super().__init__([self.header, self.sessions, self.form, self.sweep, past])
         self.add_class("gl-page")
+        self._background.start(loaded)  # as soon as the loop is free: what was made here is on its way to a browser
 
     def close(self) -> None:
         """Stop the page's work; sessions go on."""
@@ -93,7 +82,7 @@ class Launcher(ipywidgets.VBox):
         works = (self._watch_sessions, self._watch_network, self._watch_market, self._watch_saved, self._watch_wallet)
         for work in works:
             if work not in self._work or self._work[work].done():
-                self._work[work] = self._background.start(work())
+                self._work[work] = self._background.start(work)
 
     async def _keep(self, look: Callable[[], Awaitable[None]], seconds: float) -> None:
         """Look again and again while somebody watches; a look that fails is told, and is not the last."""
@@ -108,31 +97,27 @@ class Launcher(ipywidgets.VBox):
                 pause = seconds
             await asyncio.sleep(pause)
 
-    async def _loaded(self) -> None:
-        async with self._loading:
-            await asyncio.to_thread(lambda: [importlib.import_module(name) for name in _LATER])
-
     async def _watch_sessions(self) -> None:
-        self._background.start(self._tidy())
+        await loaded()
+        self._background.start(self._tidy)
         await self._keep(self.sessions.refresh, REFRESH_SECONDS)
 
     async def _watch_network(self) -> None:
-        await self._loaded()
         await self._keep(self._show_network, NETWORK_SECONDS)
 
     async def _watch_market(self) -> None:
-        await self._loaded()
+        await loaded()
         await self._keep(self.offers.look, 0)
 
     async def _watch_saved(self) -> None:
-        await self._loaded()
+        await loaded()
         await self._keep(self._show_saved, SLOW_SECONDS)
 
     async def _watch_wallet(self) -> None:
-        await self._loaded()
         await self._keep(self.wallet.look, SLOW_SECONDS)
 
     async def _wait(self, call: Callable[[str], _T], network: str) -> _T:
+        await loaded()
         return await asyncio.get_running_loop().run_in_executor(self._networks, call, network)
 
     async def _show_saved(self) -> None:
@@ -151,18 +136,18 @@ class Launcher(ipywidgets.VBox):
             return
         if request.network != self._network:
             self._network = request.network
-            self._background.start(self._show_network())
+            self._background.start(self._show_network)
         if self.wallet.consider(request.network, request.budget):
-            self._background.start(self.wallet.look())
+            self._background.start(self.wallet.look)
 
     def _show_wallet(self, view: dict[str, Any]) -> None:
         self.header.wallet = view
 
     def _fund(self) -> None:
-        self._background.start(self.wallet.fund())
+        self._background.start(self.wallet.fund)
 
     def _back_up(self) -> None:
-        self._background.start(self._hand_out_key())
+        self._background.start(self._hand_out_key)
 
     async def _hand_out_key(self) -> None:
         self.header.hand_out(await self.wallet.key_file())
@@ -171,6 +156,9 @@ class Launcher(ipywidgets.VBox):
         self.form.offers = view
 
     async def _start(self, request: LaunchRequest) -> None:
+        await loaded()
+        from golem_launcher.session import client  # noqa: PLC0415 - not needed to show the page
+
         try:
             await asyncio.to_thread(client.check_name, request)
             await asyncio.to_thread(client.start, request)
@@ -179,12 +167,14 @@ class Launcher(ipywidgets.VBox):
         await self.sessions.refresh()
 
     async def _tidy(self) -> None:
-        await self._loaded()
+        await loaded()
+        from golem_launcher.session.cleanup import upkeep  # noqa: PLC0415 - not needed to show the page
+
         await asyncio.to_thread(upkeep.tidy)
         await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:
-        self._background.start(self._bring_up())
+        self._background.start(self._bring_up)
 
     async def _bring_up(self) -> None:
         await self._wait(bring_up, self._network)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import threading
 from contextvars import ContextVar
@@ -55,7 +56,7 @@ def test_a_node_that_never_answers_keeps_no_session_from_being_shown(monkeypatch
         launcher._network = "hoodi"
         try:
             for _ in range(8):  # as many as wait in a thread by themselves
-                launcher._background.start(launcher._show_network())
+                launcher._background.start(launcher._show_network)
             await launcher.header.receive({"kind": "here"})
             connection, _ = await asyncio.get_running_loop().sock_accept(silent)
             with connection:
@@ -153,10 +154,25 @@ def test_work_does_not_belong_to_the_message_that_asked_for_it() -> None:
             seen.append(asked_by.get())
 
         asked_by.set("a tab that goes")
-        await asyncio.wrap_future(background.start(work()))
+        await asyncio.wrap_future(background.start(work))
         assert seen == ["nobody"]
 
     asyncio.run(main())
+
+
+def test_work_that_is_cancelled_before_it_began_leaves_nothing_unawaited() -> None:
+    """A coroutine that nobody awaits is a warning, which is an error here."""
+
+    async def main() -> None:
+        background = Background(asyncio.get_running_loop(), pytest.fail)
+
+        async def work() -> None:
+            pytest.fail("it began")
+
+        background.start(work)  # and the loop ends before its turn
+
+    asyncio.run(main())
+    gc.collect()
 
 
 def test_a_failure_becomes_a_banner_once() -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionDamaged, SessionError
-from golem_launcher.tasks import record
 from golem_launcher.text import clean_line
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ def write_made(name: str, path: Path, progress: Callable[[float, float], None]) 
     The summary of a sweep is made anew: it may not be done, or have been done just now. Raises ``SessionError`` and
     ``OSError``.
     """
+    from golem_launcher.tasks import record  # noqa: PLC0415
     from golem_launcher.tasks.sweep import sweep_in  # noqa: PLC0415
     from golem_launcher.tasks.sweep_summary import write_summary  # noqa: PLC0415
     from golem_launcher.workspace.repository.self_running import could_run, folded  # noqa: PLC0415 - not needed to show the page

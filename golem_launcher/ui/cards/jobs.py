@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.tasks import record
-from golem_launcher.tasks.progress import Follower
 from golem_launcher.text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from golem_launcher.tasks.progress import Follower
     from golem_launcher.tasks.record import JobDirectory
 
 MOST_CELLS = 600
@@ -48,6 +47,8 @@ class JobViews:
 
         What has no record is no job that the page could tell of: one of Python's executor.
         """
+        from golem_launcher.tasks import record  # noqa: PLC0415 - not needed to show the page
+
         changed, present = {}, {}
         for name in names:
             with contextlib.suppress(OSError, LauncherError):
@@ -69,6 +70,8 @@ class JobViews:
 
 
 def _known(directory: JobDirectory) -> _Known | None:
+    from golem_launcher.tasks.progress import Follower  # noqa: PLC0415 - not needed to show the page
+
     overview = directory.overview()
     if overview is None or not overview.tasks:
         return None  # it is damaged

@@ -6,6 +6,7 @@ A view of the session directories; what is done goes to the supervisors.
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -13,9 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import traitlets
 
 from golem_launcher.events import now
-from golem_launcher.session.cleanup import upkeep
 from golem_launcher.text import clean_line
-from golem_launcher.ui.cards.actions import Actions
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.cards.event_digest import EventDigest
 from golem_launcher.ui.cards.heartbeat import Heartbeat
@@ -26,6 +25,7 @@ from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.hosting import on_hub
+from golem_launcher.ui.common.later import loaded
 from golem_launcher.ui.common.presence import Present
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
+    from golem_launcher.ui.cards.actions import Actions
 
 _T = TypeVar("_T")
 
@@ -97,7 +98,7 @@ class SessionCards(Present):
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
         """Nothing but reading sessions: what waits for a network elsewhere must not keep them from being shown."""
         self.downloads = Downloads(self.send, _KINDS, self._threads)
-        actions = Actions(self.send, self._threads, on_relaunch)
+        self._on_relaunch = on_relaunch
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "here": self.here,
             "search": self._search,
@@ -105,7 +106,6 @@ class SessionCards(Present):
             "fetch": self.downloads.fetch,
             "part": self.downloads.part,
             "release": self.downloads.release,
-            **actions.by_kind,
         }
 
     def close(self) -> None:
@@ -148,9 +148,19 @@ class SessionCards(Present):
 
     async def receive(self, content: dict[str, Any]) -> None:
         """A message from a front end."""
-        act = self._acts.get(str(content.get("kind")))
+        kind = str(content.get("kind"))
+        act = self._acts.get(kind)
+        if act is None:
+            await loaded()
+            act = self._actions.by_kind.get(kind)
         if act is not None:
             await act(content)
+
+    @functools.cached_property
+    def _actions(self) -> Actions:
+        from golem_launcher.ui.cards.actions import Actions  # noqa: PLC0415 - not needed to show the page
+
+        return Actions(self.send, self._threads, self._on_relaunch)
 
     async def here(self, content: dict[str, Any]) -> None:
         """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
@@ -237,6 +247,8 @@ class SessionCards(Present):
 
     def _close_down_unattended(self) -> None:
         """Let what a dead supervisor left be closed down; its card then says how it ended."""
+        from golem_launcher.session.cleanup import upkeep  # noqa: PLC0415 - not needed to show the page
+
         unattended = any(not view["alive"] for view in self.live)
         if unattended and time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = time.monotonic()

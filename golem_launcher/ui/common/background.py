@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Awaitable, Callable
     from concurrent.futures import Future
 
     import ipywidgets
@@ -29,8 +30,8 @@ class Background:
         self._report = report
         self._running: set[Future[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> Future[None]:
-        """Run ``work`` on the page's loop; may be called from any thread."""
+    def start(self, work: Callable[[], Awaitable[None]]) -> Future[None]:
+        """Run ``work`` on the page's loop; may be called from any thread. What is cancelled first never begins."""
         future = self._context.copy().run(asyncio.run_coroutine_threadsafe, self._guarded(work), self._loop)
         self._running.add(future)
         future.add_done_callback(self._running.discard)
@@ -42,12 +43,9 @@ class Background:
         The message's binary parts are in it as ``buffers``.
         """
 
-        async def take(content: dict[str, Any]) -> None:
-            await receive(content)
-
         def on_message(_widget: ipywidgets.Widget, content: Any, buffers: Any) -> None:
             if isinstance(content, dict):
-                self.start(take({**content, "buffers": buffers}))
+                self.start(functools.partial(receive, {**content, "buffers": buffers}))
 
         widget.on_msg(on_message)
 
@@ -56,8 +54,8 @@ class Background:
         for future in tuple(self._running):
             future.cancel()
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:  # noqa: BLE001 - this is the one place where every failure must become visible
             self._report(error)

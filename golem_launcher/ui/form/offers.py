@@ -7,18 +7,15 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionNotFound
-from golem_launcher.market import history
-from golem_launcher.market.gpu_models import gpu_models
-from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.on_disk.directory import unsettled_directories
-from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Executor
 
+    from golem_launcher.market.history import ProviderRecord
+    from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.request import LaunchRequest
 
 LOOK_SECONDS = 6.0
@@ -42,7 +39,7 @@ class Offers:
         self._network: str | None = None
         self._machines: list[OfferedMachine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
-        self._known: dict[str, history.ProviderRecord] = {}
+        self._known: dict[str, ProviderRecord] = {}
         self._own: list[str] = []
         self._scores: dict[str, float] = {}
         self._scored: tuple[str, float] | None = None
@@ -66,6 +63,8 @@ class Offers:
 
     async def look(self) -> None:
         """Look at the market once, then wait until it is time for the next look."""
+        from golem_launcher.market import history  # noqa: PLC0415 - as all below: not needed to show the page
+
         self._wanted.clear()
         await self._see_what_is_sent()
         network = self._network
@@ -93,7 +92,7 @@ class Offers:
         self._show()
 
     async def _see_what_is_sent(self) -> None:
-        from golem_launcher.session.preparation.image_and_packages import upload_of  # noqa: PLC0415 - as below
+        from golem_launcher.session.preparation.image_and_packages import upload_of  # noqa: PLC0415
 
         request = self._request
         if request is not None:
@@ -107,6 +106,9 @@ class Offers:
             return
         view = self._trouble
         if self._machines is not None:
+            from golem_launcher.market.gpu_models import gpu_models  # noqa: PLC0415
+            from golem_launcher.ui.form.estimate import estimate  # noqa: PLC0415
+
             scores = self._scores if self._scored is not None and self._scored[0] == self._network else {}
             view = estimate(self._request, self._machines, self._known, self._own, scores)
             view["gpu_models"] = sorted({one.model for one in gpu_models(self._request, self._machines) if one.model})
@@ -122,6 +124,8 @@ _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the mark
 
 def _own_sessions(network: str) -> list[str]:
     """The user's sessions that have machines of a network. Blocking."""
+    from golem_launcher.session.on_disk.directory import unsettled_directories  # noqa: PLC0415
+
     found = []
     for directory in unsettled_directories():
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
@@ -133,7 +137,8 @@ def _own_sessions(network: str) -> list[str]:
 
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
-    from golem_launcher.market.scan import scan  # noqa: PLC0415 - loads what is not needed to show the page
+    from golem_launcher.market.offered_machine import machines  # noqa: PLC0415
+    from golem_launcher.market.scan import scan  # noqa: PLC0415
     from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
 
     try:
@@ -146,7 +151,7 @@ async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] |
 
 
 def _scores(network: str) -> dict[str, float]:
-    from golem_launcher.market import reputation  # noqa: PLC0415 - as above
+    from golem_launcher.market import reputation  # noqa: PLC0415
 
     return asyncio.run(reputation.scores(NETWORKS[network]))
 

@@ -19,6 +19,7 @@ from golem_launcher.market.funding import needed_words
 from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.text import clean_line
+from golem_launcher.ui.common.later import loaded
 from golem_launcher.units import coins, coins_at_a_glance
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class WalletPanel:
         return {"name": f"golem-identity-{identity[:10]}.json", "text": text}
 
     async def _run(self, work: Callable[[Network], Any], network: Network) -> Any:
+        await loaded()
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, network)
 
     def _show(self) -> None:

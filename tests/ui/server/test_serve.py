@@ -96,6 +96,13 @@ def test_the_page_does_not_load_the_engine() -> None:
     assert ran.stdout.strip() == "set()"
 
 
+def test_the_page_is_shown_before_what_its_first_view_does_without_is_loaded() -> None:
+    later = {"golem_launcher.session.client", "golem_launcher.ui.cards.actions", "golem_launcher.ui.form.estimate"}
+    code = f"import sys, golem_launcher.ui.launcher; print({later} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "set()"
+
+
 @pytest.mark.slow
 def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None:
     command = [sys.executable, "-c", "from golem_launcher.cli.main import main; main()"]

@@ -143,12 +143,13 @@ _LIMITED = """
 import json, resource, signal, sys
 from pathlib import Path
 from golem_launcher.errors import LauncherError
-from golem_launcher.node import yagna_process, yagna
+from golem_launcher.node import yagna_start
 directory, limit, environment = Path(sys.argv[1]), int(sys.argv[2]), json.loads(sys.argv[3])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
-    yagna.start(yagna.YagnaConfig(directory, 0, f"unix:{directory}/gsb.sock", "a-key", environment), deadline=20)
+    config = yagna_start.YagnaConfig(directory, 0, f"unix:{directory}/gsb.sock", "a-key", environment)
+    yagna_start.start(config, deadline=20)
 except LauncherError as error:
     print(error)
 """

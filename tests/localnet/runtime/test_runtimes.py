@@ -425,14 +425,14 @@ def test_cancelling_kills_the_command_and_its_children(opened, kind):
 PROVIDER = """
 import asyncio, sys
 from pathlib import Path, PurePosixPath
-from golem_launcher.localnet.runtime import base
+from golem_launcher.localnet.runtime import base_layer
 from golem_launcher.localnet.runtime.runtime_interface import Deployment, ActivityPlace
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
 
 async def main():
     directory, kind = Path(sys.argv[1]), {"p": ProcessRuntime, "s": SandboxRuntime}[sys.argv[2]]
-    runtime = kind(ActivityPlace(directory / "activity", base.build(directory), "orphan"))
+    runtime = kind(ActivityPlace(directory / "activity", base_layer.build(directory), "orphan"))
     await runtime.deploy(Deployment())
     sink = lambda data: None
     await runtime.run(["/bin/sh", "-c", "setsid sh -c 'sleep 5151 & exec sleep 5252' & exit 0"],

@@ -165,7 +165,7 @@ from golem_launcher.image import __main__, build
 from tests.image.test_store import image_file
 
 def slow(wanted, out, downloads, *, told):
-    told(build.Step("Packing", 1, 2))
+    told(build.BuildStep("Packing", 1, 2))
     while {wait}:
         time.sleep(0.01)
     image_file(out)

@@ -12,7 +12,7 @@ from golem_launcher.errors import RequestError, SessionNameTaken
 from golem_launcher.networks import LOCAL
 from golem_launcher.ui.cards.sessions import SessionCards
 from golem_launcher.ui.common.background import Background
-from golem_launcher.ui.common.later import loaded
+from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.ui.common.problems import problem
 from golem_launcher.ui.form.form import RequestForm
 from golem_launcher.ui.form.offers import Offers

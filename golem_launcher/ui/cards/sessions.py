@@ -24,8 +24,8 @@ from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
+from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.ui.common.hosting import on_hub
-from golem_launcher.ui.common.later import loaded
 from golem_launcher.ui.common.presence import Present
 
 if TYPE_CHECKING:

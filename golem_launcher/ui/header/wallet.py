@@ -19,7 +19,7 @@ from golem_launcher.market.funding import needed_words
 from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
 from golem_launcher.text import clean_line
-from golem_launcher.ui.common.later import loaded
+from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.units import coins, coins_at_a_glance
 
 if TYPE_CHECKING:

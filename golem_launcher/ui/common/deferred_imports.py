@@ -18,7 +18,7 @@ _MODULES = (
     "golem_launcher.ui.form.estimate",
     "golem_launcher.workspace.repository.store",
 )
-_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="later")
+_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="deferred-imports")
 """One alone: two that load modules of one circle can get halves."""
 
 

@@ -1,11 +1,13 @@
 """One local network for all tests of sessions, with an honest crowd and a few that misbehave.
 
-A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken.
+A request picks its provider by memory: offers get dearer as they get larger, and the cheapest that fits is taken. Each
+is dearer by more than a seventh: of those that cost nearly the same, any may be taken.
 """
 
 import json
 import subprocess
 import sys
+import time
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -66,8 +68,8 @@ price_cpu_hour = 0.02
 [[provider]]
 name = "overbills"
 memory_gib = 0.65
-price_hour = 1.0
-price_cpu_hour = 1.0
+price_hour = 0.5
+price_cpu_hour = 0.5
 misbehaviour = { overbill = 50.0 }
 
 [[provider]]
@@ -206,6 +208,23 @@ def early(network):  # noqa: ARG001 - it must be up
 def vanish(network):
     """Has a provider that can do so vanish, by its name, for good."""
     return lambda name: (network.directory.parent / f"{name}-now").touch()
+
+
+@pytest.fixture
+def free(network):  # noqa: ARG001 - it must be up
+    """Waits until a provider, by its name, is for hire: one that a session has left tidies up for seconds first."""
+
+    def wait_until_free(name):
+        end = time.monotonic() + BUSY * 10 * slower()
+        while (state := _state_of(name)) != "free":
+            assert time.monotonic() < end, f"{name} is {state}"
+            time.sleep(0.05)
+
+    return wait_until_free
+
+
+def _state_of(name):
+    return next(one["state"] for one in localnet.status()["providers"] if one["name"] == name)
 
 
 @pytest.fixture(scope="session")

@@ -177,8 +177,9 @@ def test_sigterm_is_an_orderly_stop(ready, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(begin, node):
+def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(begin, free, node):
     """It bills too much from its first note on: before JupyterLab runs there, or after."""
+    free("overbills")
     directory = begin(memory_gib=OVERBILLS)
     wait_for(directory, lambda state: state.head.provider_name not in {None, "overbills"} or state.stage.final, 90)
     assert [entry.provider_name for entry in journal(directory).agreements].count("overbills") == 1, explain(directory)
@@ -191,7 +192,8 @@ def test_a_provider_whose_bill_is_too_high_is_not_paid_and_left(begin, node):
     node.holds_nothing_of(journal(directory))
 
 
-def test_a_provider_that_dies_is_noticed_within_twenty_seconds(ready, vanish, node):
+def test_a_provider_that_dies_is_noticed_within_twenty_seconds(ready, free, vanish, node):
+    free("dies")
     directory = ready(memory_gib=DIES)
     died_at = datetime.now(UTC)
     vanish("dies")

@@ -8,15 +8,15 @@ import warnings
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-# How long one example takes says more of the machine than of the code; a test that hangs has pytest's time-out.
-settings.register_profile("launcher", deadline=None)
+# How long an example takes, or is made, says more of the machine than of the code; what hangs has pytest's time-out.
+settings.register_profile("launcher", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("launcher")
 
 pytest_plugins = ["tests.leftovers"]
@@ -51,8 +51,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
     What a test leaves that passes still fails one.
     """
-    if item.config.getoption("timeout") is None and item.get_closest_marker("timeout") is None:
-        item.add_marker(pytest.mark.timeout(float(item.config.getini("timeout")) * slower()))
+    if item.config.getoption("timeout") is None:
+        own = item.get_closest_marker("timeout")
+        seconds = float(own.args[0] if own is not None else item.config.getini("timeout"))
+        item.add_marker(pytest.mark.timeout(seconds * slower()), append=False)
     result = yield
     if item.stash.get(_FAILED, False):
         for name in ("last_type", "last_value", "last_traceback", "last_exc"):  # pytest's, for debuggers

@@ -21,6 +21,7 @@ from golem_launcher.text import (
     sentence,
     spreadsheet_cell,
 )
+from tests.patience import slower
 
 # Any code point, surrogates too, with what drives terminals and reorders text far more often than chance would have it.
 _HOSTILE = st.lists(
@@ -96,10 +97,12 @@ def test_megabytes_take_linear_time(piece: str) -> None:
         clean_name(text)
         return time.process_time() - begun
 
+    def linear() -> bool:
+        small, large = seconds(250_000), seconds(1_000_000)
+        return large < min(12 * small + 0.1, 2.5 * slower())  # a quadratic one would take sixteen times as long
+
     seconds(100_000)
-    small, large = seconds(250_000), seconds(1_000_000)
-    assert large < 12 * small + 0.1  # four times the text; a quadratic one would take sixteen times
-    assert large < 2.5
+    assert any(linear() for _ in range(5))  # a busy machine makes one of them slow, and not always the same
 
 
 @pytest.mark.parametrize(
@@ -130,4 +133,4 @@ def test_a_spreadsheets_cell_is_found_soon() -> None:
     began = time.process_time()
     for text in ("\t", ";", " ", '"', '; "'):
         spreadsheet_cell(text * 100_000)
-    assert time.process_time() - began < 1
+    assert time.process_time() - began < 1 * slower()

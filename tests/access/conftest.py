@@ -17,6 +17,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.ui.server.install import install
 from tests.networks import own_network
+from tests.patience import slower
 
 SECONDS = 60
 TOKEN = "a-token-of-a-hub-0123456789"
@@ -45,7 +46,7 @@ def far_session(tmp_path_factory, ssh_key):
     with own_network(tmp_path_factory.mktemp("access"), _NETWORK) as network:
         request = LaunchRequest(name="tunnel", budget=5, memory_gib=0.5, disk_gib=0.5, ssh_key=ssh_key[1])
         directory = client.start(request)
-        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 3 * SECONDS)
+        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, 3 * SECONDS * slower())
         assert state is not None, directory.supervisor_log.read_text()[-4000:]
         yield directory, network
 
@@ -74,7 +75,7 @@ def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
     ]  # fmt: skip
     try:
         with server(*arguments, environment=environment, directory=directory, path=f"{prefix}api") as origin:
-            state = client.wait_for(session, lambda state: state.stage is Stage.READY, 3 * SECONDS)
+            state = client.wait_for(session, lambda state: state.stage is Stage.READY, 3 * SECONDS * slower())
             assert state is not None, session.supervisor_log.read_text()[-4000:]
             yield f"{origin}{prefix}", session
     finally:

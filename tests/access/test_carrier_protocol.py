@@ -29,6 +29,7 @@ from golem_launcher.agent.carrier_protocol import (
     encode,
     key,
 )
+from tests.patience import slower
 
 
 @given(st.data(), st.lists(st.binary(max_size=50), max_size=30))
@@ -147,7 +148,7 @@ def test_another_machine_of_the_network_reaches_no_port():
         await knock(key("token-of-the-head"))
         assert dialled == [8888]
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
 
 
 def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monkeypatch):
@@ -190,4 +191,4 @@ def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monk
         *_, taken = await asyncio.gather(*ends, feed(), take())
         assert taken == size // len(piece) * len(piece)
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))

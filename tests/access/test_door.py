@@ -10,6 +10,7 @@ from golem_launcher.access.machine_vpn import MachineVpn
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.workload.lab import LAB
+from tests.patience import slower
 
 
 def test_a_door_that_was_removed_is_made_again(tmp_path):
@@ -34,4 +35,4 @@ def test_a_door_that_was_removed_is_made_again(tmp_path):
             await ways.aclose()
         assert not door.exists()
 
-    asyncio.run(asyncio.wait_for(scene(), 30))
+    asyncio.run(asyncio.wait_for(scene(), 30 * slower()))

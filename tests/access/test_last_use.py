@@ -8,6 +8,7 @@ from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.last_use import LastUse
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream, Pipe
+from tests.patience import slower
 
 
 class Clock:
@@ -68,7 +69,7 @@ async def _asked(method: str, path: str) -> float:
         clock.now = 100
         reader, writer = await asyncio.open_connection("127.0.0.1", link.port)
         writer.write(f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{link.port}\r\nContent-Length: 0\r\n\r\n".encode())
-        assert b"204" in await asyncio.wait_for(reader.readline(), 60)
+        assert b"204" in await asyncio.wait_for(reader.readline(), 60 * slower())
         writer.close()
         return use.ago
     finally:

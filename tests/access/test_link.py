@@ -19,12 +19,13 @@ from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from tests.access.far_side import IN_TURN, stopwatch
+from tests.patience import slower
 
 SECONDS = 60
 
 
 def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
+    return asyncio.run(asyncio.wait_for(coroutine, 60 * slower()))
 
 
 @contextlib.asynccontextmanager
@@ -88,7 +89,7 @@ async def ask(address, request=b"GET /api HTTP/1.1\r\n"):
     writer.write(request + f"Host: {host}:{port}\r\nConnection: close\r\n\r\n".encode())
     found = b""
     with contextlib.suppress(ConnectionResetError):
-        while piece := await asyncio.wait_for(reader.read(65536), SECONDS):
+        while piece := await asyncio.wait_for(reader.read(65536), SECONDS * slower()):
             found += piece
     writer.close()
     head, _, body = found.partition(b"\r\n\r\n")
@@ -249,7 +250,7 @@ def test_five_hundred_at_once():
         most = max(most, inside)
         if inside == 500:
             everybody.set()
-        await asyncio.wait_for(everybody.wait(), SECONDS)
+        await asyncio.wait_for(everybody.wait(), SECONDS * slower())
         return web.Response(text="ok")
 
     async def one(client):

@@ -21,6 +21,7 @@ from golem_launcher.session.on_disk import liveness
 from tests.access.conftest import TOKEN, server
 from tests.access.secret_leaks import seen
 from tests.access.test_commands import tunnel
+from tests.patience import slower
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
 
@@ -65,11 +66,11 @@ async def interrupt():
     client = manager.client()
     await client.start_channels()
     client.execute("1")
-    await client.get_shell_msg(timeout=60)
+    await client.get_shell_msg(timeout=60 * slower())
     asked = client.execute("while True: pass")
     await asyncio.sleep(1.5)
     await manager.interrupt_kernel()
-    while (answer := await client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
+    while (answer := await client.get_shell_msg(timeout=60 * slower()))["parent_header"].get("msg_id") != asked:
         pass
     print(answer["content"]["ename"])
     client.stop_channels()
@@ -223,4 +224,4 @@ def test_on_the_hubs_own_origin_only_after_a_yes(hub):
                 async with browser.get(lab + path, headers=headers) as response:
                     assert response.status == 403
 
-    asyncio.run(asyncio.wait_for(scene(), SECONDS))
+    asyncio.run(asyncio.wait_for(scene(), SECONDS * slower()))

@@ -12,6 +12,7 @@ from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.errors import AccessError
 from tests.dialling import to_origin
+from tests.patience import slower
 
 TIMEOUT = aiohttp.ClientTimeout(total=20)
 LARGE = bytes(range(256)) * 32 * 1024  # 8 MiB
@@ -60,7 +61,7 @@ def test_answers_come_whole_and_a_connection_is_used_again():
                 assert await response.read() == LARGE
             assert server.dialled == 1
 
-    asyncio.run(asyncio.wait_for(ask(), 30))
+    asyncio.run(asyncio.wait_for(ask(), 30 * slower()))
 
 
 def test_a_slow_reader_holds_up_the_other_side_and_not_memory():
@@ -87,7 +88,7 @@ def test_a_slow_reader_holds_up_the_other_side_and_not_memory():
                 assert await response.read() == LARGE
             await serving
 
-    asyncio.run(asyncio.wait_for(ask(), 30))
+    asyncio.run(asyncio.wait_for(ask(), 30 * slower()))
 
 
 def test_what_is_sent_waits_for_who_takes_it():
@@ -115,7 +116,7 @@ def test_what_is_sent_waits_for_who_takes_it():
             assert (await asking).status == 204
             assert given == len(LARGE)
 
-    asyncio.run(asyncio.wait_for(ask(), 30))
+    asyncio.run(asyncio.wait_for(ask(), 30 * slower()))
 
 
 @pytest.mark.parametrize("refusal", [AccessError("The way to the provider is closed."), ConnectionRefusedError()])
@@ -147,7 +148,7 @@ def test_a_stream_that_breaks_or_ends_early_is_told_to_who_reads():
                     await response.read()
 
     for end in (Pipe.break_off, Pipe.write_eof):
-        asyncio.run(asyncio.wait_for(ask(end), 30))
+        asyncio.run(asyncio.wait_for(ask(end), 30 * slower()))
 
 
 def test_a_stream_is_closed_of_which_the_request_was_given_up_meanwhile():
@@ -166,7 +167,7 @@ def test_a_stream_is_closed_of_which_the_request_was_given_up_meanwhile():
             await asyncio.gather(asking, return_exceptions=True)
             await closed.wait()
 
-    asyncio.run(asyncio.wait_for(ask(), 30))
+    asyncio.run(asyncio.wait_for(ask(), 30 * slower()))
 
 
 def test_closing_the_client_closes_its_streams():
@@ -185,4 +186,4 @@ def test_closing_the_client_closes_its_streams():
             assert not closed.is_set()
         await closed.wait()
 
-    asyncio.run(asyncio.wait_for(ask(), 30))
+    asyncio.run(asyncio.wait_for(ask(), 30 * slower()))

@@ -16,6 +16,7 @@ from golem_launcher.access.proxied_servers import ProxiedServers, Wanted, at_por
 from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.carrier import reset
 from golem_launcher.errors import AccessError
+from tests.patience import slower
 
 STRANGER = {"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document", "Sec-Fetch-Site": "none"}
 GOES = {**STRANGER, "Authorization": "token secret"}
@@ -120,7 +121,7 @@ def run(scene):
         async with session() as client:
             await scene(client)
 
-    asyncio.run(asyncio.wait_for(play(), 60))
+    asyncio.run(asyncio.wait_for(play(), 60 * slower()))
 
 
 async def led(client, path, headers=GOES):

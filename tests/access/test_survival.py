@@ -67,7 +67,7 @@ def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(fa
                     await answer.read()
                     return answer.status
 
-            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(500))), 8 * SECONDS)
+            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(500))), 8 * SECONDS * slower())
 
     statuses = asyncio.run(scene())
     assert statuses.count(200) > 450  # on a slow computer the last ones may have waited long enough
@@ -94,7 +94,7 @@ def test_a_computer_that_sleeps(far_session):
     with stopped(supervisor(directory), node(network)):
         time.sleep(_NODES_PATIENCE + 2)  # nothing here runs, so nothing can be waited for
     assert answers_again(directory)["started"] == started
-    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS)
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS * slower())
     assert (state.address, state.head.activity_id, state.providers_lost) == (before.address, before.head.activity_id, 0)
 
 

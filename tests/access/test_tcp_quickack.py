@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.access.tcp_quickack import QuickAck
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +54,7 @@ async def _acknowledged(sender: socket.socket) -> None:
         while _waits(sender):  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(0)
 
-    await asyncio.wait_for(look(), 60)
+    await asyncio.wait_for(look(), 60 * slower())
 
 
 def test_a_small_message_is_acknowledged_at_once():

@@ -21,6 +21,7 @@ from golem_launcher.agent.carrier import reset
 from golem_launcher.agent.carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far_side import IN_TURN, SECONDS, far_side, program, stopwatch, tunnel_at
+from tests.patience import slower
 
 KEY = "0123456789abcdef"
 _SO_ATTACH_FILTER = 26  # Linux's, which Python does not name
@@ -36,7 +37,7 @@ def _short_farewells():
 
 
 def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 60))
+    return asyncio.run(asyncio.wait_for(coroutine, 60 * slower()))
 
 
 @contextlib.asynccontextmanager
@@ -74,7 +75,7 @@ async def all_of(reader):
     """What comes until the end, and whether that was a clean one."""
     found = b""
     try:
-        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS):
+        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS * slower()):
             found += piece
     except ConnectionResetError:
         return found, False
@@ -86,7 +87,7 @@ async def until(condition):
         while not condition():  # noqa: ASYNC110 - counters and sockets have no events
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(wait(), SECONDS)
+    await asyncio.wait_for(wait(), SECONDS * slower())
 
 
 async def echo(reader, writer):
@@ -103,7 +104,7 @@ def test_bytes_travel_both_ways():
             reader, writer = await connect(tunnel)
             data = bytes(range(256)) * 8000
             writer.write(data)
-            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS * slower()) == data
             assert tunnel.vpn.counters.sent == tunnel.vpn.counters.received == len(data)
             assert tunnel.vpn.counters.connections == 1
             writer.close()
@@ -143,7 +144,7 @@ def test_with_no_target_connections_end_at_once_and_come_back_with_it():
             address, target = tunnel.address, VpnPort(uri, KEY)
             reader, writer = await connect(tunnel)
             writer.write(b"x")
-            assert await asyncio.wait_for(reader.readexactly(1), SECONDS) == b"x"
+            assert await asyncio.wait_for(reader.readexactly(1), SECONDS * slower()) == b"x"
             writer.close()
             assert tunnel.address == address
 
@@ -202,7 +203,7 @@ def test_a_socket_that_yagna_closes_by_mistake_is_asked_for_again():
         async with tunnel_into(behave) as tunnel:
             reader, writer = await connect(tunnel)
             writer.write(b"once and no more")
-            assert await asyncio.wait_for(reader.readexactly(16), SECONDS) == b"fifth time lucky"
+            assert await asyncio.wait_for(reader.readexactly(16), SECONDS * slower()) == b"fifth time lucky"
             writer.close()
             counters = tunnel.vpn.counters
             assert (counters.connections, counters.reconnects, counters.failures) == (1, 4, 0)
@@ -306,7 +307,7 @@ def test_a_reset_here_is_a_reset_over_there():
             reader, writer = await connect(tunnel)
             await reader.readexactly(1)
             reset(writer)
-            assert await asyncio.wait_for(ends.get(), SECONDS) == (b"", False)
+            assert await asyncio.wait_for(ends.get(), SECONDS * slower()) == (b"", False)
 
     run(scene())
 
@@ -345,7 +346,7 @@ def test_who_leaves_in_the_middle_of_a_download_ends_it():
             reader, writer = await connect(tunnel)
             await reader.readexactly(100_000)
             writer.close()
-            await asyncio.wait_for(ended.wait(), SECONDS)
+            await asyncio.wait_for(ended.wait(), SECONDS * slower())
 
     run(scene())
 
@@ -373,7 +374,7 @@ def test_who_does_not_read_stops_the_far_side_within_the_window():
         async with tunnel_into(behave) as tunnel:
             reader, writer = await connect(tunnel)
             reader._transport.pause_reading()
-            await asyncio.wait_for(pinged.wait(), SECONDS)
+            await asyncio.wait_for(pinged.wait(), SECONDS * slower())
             await until(lambda: tunnel.vpn.counters.failures == 1)
             assert tunnel.vpn.counters.received < 200 * 32768
             writer.close()
@@ -466,7 +467,7 @@ def test_a_flood_of_pings_is_answered_and_harmless():
     async def scene():
         async with tunnel_into(behave) as tunnel:
             reader, writer = await connect(tunnel)
-            assert await asyncio.wait_for(reader.readexactly(4), SECONDS) == b"done"
+            assert await asyncio.wait_for(reader.readexactly(4), SECONDS * slower()) == b"done"
             writer.close()
 
     run(scene())
@@ -481,7 +482,7 @@ def test_an_hour_of_silence_changes_nothing(monkeypatch):
             reader, writer = await connect(tunnel)
             await asyncio.sleep(400 * 0.003)
             writer.write(b"still there?")
-            assert await asyncio.wait_for(reader.readexactly(12), SECONDS) == b"still there?"
+            assert await asyncio.wait_for(reader.readexactly(12), SECONDS * slower()) == b"still there?"
             writer.close()
 
     run(scene())
@@ -521,14 +522,14 @@ def test_connections_to_a_provider_that_was_left_end_at_once():
             target.append(VpnPort(uri, KEY))
             reader, writer = await connect(tunnel)
             writer.write(b"hello")
-            await asyncio.wait_for(reader.readexactly(5), SECONDS)
+            await asyncio.wait_for(reader.readexactly(5), SECONDS * slower())
             target.append(VpnPort(other, KEY))
             tunnel.vpn.cut()
             assert await all_of(reader) == (b"", False)
             writer.close()
             reader, writer = await connect(tunnel)
             writer.write(b"again")
-            assert await asyncio.wait_for(reader.readexactly(5), SECONDS) == b"again"
+            assert await asyncio.wait_for(reader.readexactly(5), SECONDS * slower()) == b"again"
             writer.close()
 
     run(scene())
@@ -558,7 +559,7 @@ def test_garbage_never_harms_the_tunnel(pieces, how):
                 writer.close()
                 reader, writer = await connect(tunnel)
                 writer.write(b"still there?")
-                assert await asyncio.wait_for(reader.readexactly(12), SECONDS) == b"still there?"
+                assert await asyncio.wait_for(reader.readexactly(12), SECONDS * slower()) == b"still there?"
                 writer.close()
 
     run(scene())
@@ -601,8 +602,8 @@ def test_hundreds_at_once_are_connected_in_turn_and_the_launcher_goes_ahead():
         async with tunnel_into(behave) as tunnel:
             several = [await connect(tunnel) for _ in range(200)]
             await until(lambda: len(opening) == 16)
-            stream = await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), SECONDS)
-            assert await asyncio.wait_for(stream.read(5), SECONDS) == b"hello"
+            stream = await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), SECONDS * slower())
+            assert await asyncio.wait_for(stream.read(5), SECONDS * slower()) == b"hello"
             stream.close()
             held.set()
             for reader, writer in several:
@@ -637,8 +638,8 @@ def test_questions_that_are_given_up_share_one_attempt():
             asking = asyncio.create_task(tunnel.vpn.dial(8888, ahead=True))
             await asyncio.sleep(0)
             held.set()
-            stream = await asyncio.wait_for(asking, SECONDS)
-            assert await asyncio.wait_for(stream.read(5), SECONDS) == b"hello"
+            stream = await asyncio.wait_for(asking, SECONDS * slower())
+            assert await asyncio.wait_for(stream.read(5), SECONDS * slower()) == b"hello"
             assert tunnel.vpn.counters.connections == len(peers) == 1
             stream.close()
 
@@ -678,8 +679,8 @@ def test_closing_ends_all_connections_at_once():
         async with tunnel_to(echo) as tunnel:
             reader, writer = await connect(tunnel)
             writer.write(b"x")
-            await asyncio.wait_for(reader.readexactly(1), SECONDS)
-            await asyncio.wait_for(tunnel.aclose(), SECONDS)
+            await asyncio.wait_for(reader.readexactly(1), SECONDS * slower())
+            await asyncio.wait_for(tunnel.aclose(), SECONDS * slower())
             await all_of(reader)
             writer.close()
 

@@ -12,6 +12,7 @@ from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.rental.payment.journal import Journal
 from tests.access.far_side import tunnel_at
+from tests.patience import slower
 from tests.session.jupyter import Jupyter
 
 pytestmark = pytest.mark.slow
@@ -121,7 +122,7 @@ async def ask(tunnel, line):
 async def exactly(stream, size):
     found = b""
     while len(found) < size:
-        piece = await asyncio.wait_for(stream.read(size - len(found)), SECONDS)
+        piece = await asyncio.wait_for(stream.read(size - len(found)), SECONDS * slower())
         assert piece, found
         found += piece
     return found
@@ -130,7 +131,7 @@ async def exactly(stream, size):
 async def all_of(reader):
     found = b""
     try:
-        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS):
+        while piece := await asyncio.wait_for(reader.read(1 << 16), SECONDS * slower()):
             found += piece
     except ConnectionResetError:
         return found, False
@@ -138,7 +139,7 @@ async def all_of(reader):
 
 
 def run(coroutine):
-    return asyncio.run(asyncio.wait_for(coroutine, 300))
+    return asyncio.run(asyncio.wait_for(coroutine, 300 * slower()))
 
 
 def test_megabytes_come_back_as_they_were(vpn):
@@ -147,7 +148,7 @@ def test_megabytes_come_back_as_they_were(vpn):
             reader, writer = await ask(tunnel, b"echo")
             data = bytes(range(256)) * 8000
             writer.write(data)
-            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+            assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS * slower()) == data
             writer.close()
 
     run(scene())
@@ -170,7 +171,7 @@ def test_many_at_once(vpn):
         reader, writer = await ask(tunnel, b"echo")
         data = b"%d" % number * 5000
         writer.write(data)
-        assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS) == data
+        assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS * slower()) == data
         writer.close()
 
     async def scene():
@@ -191,7 +192,7 @@ def test_what_yagna_refuses_ends_at_once(vpn, name):
         remote_port = where.pop("remote_port", PORT + 1)
         async with tunnel_to(vpn(**where), remote_port) as tunnel:
             reader, writer = await ask(tunnel, b"echo")
-            assert await asyncio.wait_for(all_of(reader), SECONDS) == (b"", False)
+            assert await asyncio.wait_for(all_of(reader), SECONDS * slower()) == (b"", False)
             writer.close()
             assert tunnel.vpn.counters.failures == 1
 
@@ -252,7 +253,7 @@ def test_silence_and_a_reader_that_pauses_survive_yagnas_ten_seconds(vpn):
         reader, writer = await ask(tunnel, b"echo")
         await asyncio.sleep(13)
         writer.write(b"still here")
-        assert await asyncio.wait_for(reader.readexactly(10), SECONDS) == b"still here"
+        assert await asyncio.wait_for(reader.readexactly(10), SECONDS * slower()) == b"still here"
         writer.close()
 
     async def pausing(tunnel):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.agent import compiling, disk
+from tests.patience import slower
 
 _SETTLE = """
 import os, sys
@@ -53,7 +54,7 @@ def test_where_it_was_compiled_or_must_not_be_or_there_is_no_disk_all_stays(imag
 
 def test_what_can_be_compiled_is_at_the_lowest_priority_and_only_there(image, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPYCACHEPREFIX", str(tmp_path / "compiled"))
-    asyncio.run(asyncio.wait_for(compiling.compile_packages([str(image)]), 60))
+    asyncio.run(asyncio.wait_for(compiling.compile_packages([str(image)]), 60 * slower()))
     compiled = sorted(
         path.name.partition(".")[0] for path in (tmp_path / "compiled").rglob("*.pyc") if "image" in str(path)
     )

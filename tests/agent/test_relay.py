@@ -11,6 +11,7 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.relayed import Relayed
 from tests.agent.conftest import TOKEN
+from tests.patience import slower
 
 _TOKEN = ("authorization", f"token {TOKEN}")
 
@@ -39,7 +40,7 @@ def _asked(lab, path, *headers, token=TOKEN):
                 await answer.aclose()
         return head.status_code, dict(head.headers.raw_items()), body
 
-    return asyncio.run(asyncio.wait_for(scene(), 60))
+    return asyncio.run(asyncio.wait_for(scene(), 60 * slower()))
 
 
 def test_what_the_lab_would_serve_is_served(lab):

@@ -17,6 +17,7 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.replayed import Replayed
 from tests.agent.conftest import TOKEN
+from tests.patience import slower
 
 _HEADERS = (("host", "127.0.0.1"), ("authorization", f"token {TOKEN}"), ("content-type", "application/json"))
 _PART = os.urandom(1_000_003)
@@ -51,7 +52,7 @@ def _sent(lab, path, *numbers, bulk=None, headers=_HEADERS):
             finally:
                 await sending.aclose()
 
-    return asyncio.run(asyncio.wait_for(scene(), 60))
+    return asyncio.run(asyncio.wait_for(scene(), 60 * slower()))
 
 
 @pytest.mark.parametrize("transfers", [True, False])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.networks import own_network
-from tests.patience import slower
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Dialog, Page
 
 SERVE_SECONDS = 40
+_PATIENCE = 60
+"""Seconds for whatever a page is to do, on a machine with nothing else to do."""
+_LEAVE_SECONDS = 10
 _ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -83,8 +87,9 @@ def chromium() -> Iterator[Browser]:
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if found is None:
         pytest.skip("needs Chromium; to have it: sudo apt install chromium")
-    from playwright.sync_api import sync_playwright  # noqa: PLC0415
+    from playwright.sync_api import expect, sync_playwright  # noqa: PLC0415
 
+    expect.set_options(timeout=milliseconds(_PATIENCE))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(_ARGUMENTS))
         yield browser
@@ -147,8 +152,10 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     When ``strict``, no error, nothing red on the console and no request to elsewhere either: for pages wholly ours.
     """
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-    context.set_default_timeout(60_000)
-    context.set_default_navigation_timeout(60_000)  # a kernel starts meanwhile, and all scripts are compiled
+    context.set_default_timeout(milliseconds(_PATIENCE))
+    context.set_default_navigation_timeout(
+        milliseconds(_PATIENCE)
+    )  # a kernel starts meanwhile, and all scripts are compiled
     complaints: list[str] = []
     context.on("dialog", lambda dialog: _answer(dialog, complaints))
     if strict:
@@ -158,9 +165,9 @@ def new_context(chromium: Browser, *, strict: bool = True, **options: Any) -> It
     context.complaints = complaints  # type: ignore[attr-defined]
     try:
         yield context
-    finally:
         for page in context.pages:
             leave(page)
+    finally:  # at once after an error, which is what is to be told
         context.close()
     assert complaints == []
 
@@ -173,9 +180,14 @@ def open_page(context: BrowserContext, address: str) -> Page:
 
 
 def leave(page: Page) -> None:
-    """As a person does, so that its kernel ends with it: a dozen that nobody looks at would slow down what follows."""
+    """As a person does, so that its kernel ends with it: a dozen that nobody looks at would slow down what follows.
+
+    A page that hangs is closed with its context: it is the test that says whether it may.
+    """
+    from playwright.sync_api import TimeoutError as NotInTime  # noqa: PLC0415
+
     if not page.is_closed():
-        with page.expect_event("close"):
+        with contextlib.suppress(NotInTime), page.expect_event("close", timeout=milliseconds(_LEAVE_SECONDS)):
             page.close(run_before_unload=True)
 
 
@@ -202,7 +214,7 @@ def command(*arguments: str) -> list[str]:
 
 
 def program(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=120 * slower(), check=False)
 
 
 @contextmanager
@@ -224,7 +236,7 @@ def serving(argv: list[str], found: Callable[[str], bool], **options: Any) -> It
     finally:
         server.terminate()
         try:
-            rest, _ = server.communicate(timeout=SERVE_SECONDS)
+            rest, _ = server.communicate(timeout=SERVE_SECONDS * slower())
         except subprocess.TimeoutExpired:
             server.kill()
             rest, _ = server.communicate()

@@ -9,6 +9,7 @@ from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.browser.conftest import new_context
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 SECONDS = 180
-_MILLISECONDS = SECONDS * 1000
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def session(name: str, **fields: Any) -> Iterator[SessionDirectory]:
     """A session that is ready, ended afterwards."""
     directory = client.start(LaunchRequest(name=name, memory_gib=2, disk_gib=2, **fields))
     try:
-        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS)
+        state = client.wait_for(directory, lambda state: state.stage is Stage.READY, SECONDS * slower())
         assert state is not None, directory.supervisor_log.read_text()[-4000:]
         yield directory
     finally:
@@ -45,13 +45,13 @@ def lab(chromium: Browser, directory: SessionDirectory) -> Iterator[Page]:
 def show(page: Page, directory: SessionDirectory) -> None:
     """Load the Lab, with nothing open."""
     page.goto(str(directory.url()).replace("/lab?", "/lab?reset&"))
-    page.locator(".jp-LauncherCard").first.wait_for(timeout=_MILLISECONDS)
+    page.locator(".jp-LauncherCard").first.wait_for(timeout=milliseconds(SECONDS))
 
 
 def new_notebook(page: Page) -> None:
     """Have a new notebook before one, and its kernel."""
-    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=_MILLISECONDS)
-    page.get_by_text("| Idle").wait_for(timeout=_MILLISECONDS)
+    page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=milliseconds(SECONDS))
+    page.get_by_text("| Idle").wait_for(timeout=milliseconds(SECONDS))
 
 
 def type_cell(page: Page, code: str) -> None:
@@ -64,5 +64,5 @@ def type_cell(page: Page, code: str) -> None:
 def output(page: Page, text: str) -> Locator:
     """What shows ``text`` among the outputs; waits for it."""
     found = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden) .jp-OutputArea-output", has_text=text).last
-    found.wait_for(timeout=_MILLISECONDS)
+    found.wait_for(timeout=milliseconds(SECONDS))
     return found

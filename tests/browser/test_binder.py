@@ -13,6 +13,7 @@ import pytest
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import binder
 from tests.browser.conftest import command, free_port, new_context, program, serving
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,7 +39,7 @@ def test_from_the_repository_to_a_cell(chromium: Browser, home: Path, image: bin
         with new_context(chromium, strict=False) as context:  # its messages are JupyterLab's
             page = context.new_page()
             page.goto(address)
-            page.get_by_role("note").get_by_text("lets no UDP out").wait_for(timeout=60_000)
+            page.get_by_role("note").get_by_text("lets no UDP out").wait_for()
             at_home = _start_and_compute(context, page, origin)
             used = _memory()
         assert used < _BINDERS_MEMORY, f"{used >> 20} MiB"
@@ -51,16 +52,18 @@ def _start_and_compute(context: BrowserContext, page: Page, origin: str) -> str:
     page.get_by_label("Disk").fill("0.5")
     page.get_by_role("button", name="Start JupyterLab on Golem").click()
     card = page.get_by_role("article", name="on-binder")
-    card.get_by_text(f"golem-launcher tunnel {origin}{binder.PREFIX} --session on-binder").wait_for(timeout=90_000)
+    card.get_by_text(f"golem-launcher tunnel {origin}{binder.PREFIX} --session on-binder").wait_for(
+        timeout=milliseconds(90)
+    )
     with context.expect_page() as opened:  # the local network's providers are one's own: nothing is asked
         card.get_by_role("button", name="Open JupyterLab here").click()
     tab = opened.value
-    tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
-    tab.get_by_text("| Idle").wait_for(timeout=60_000)
+    tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    tab.get_by_text("| Idle").wait_for()
     tab.locator(".jp-CodeCell .cm-content").first.click()
     tab.keyboard.type("print(6 * 7)")
     tab.keyboard.press("Shift+Enter")
-    tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+    tab.locator(".jp-OutputArea-output", has_text="42").wait_for()
     assert f"{binder.PREFIX}proxy/absolute/" in tab.url
     return card.get_by_label("To carry on at home: the same session, started there").inner_text()
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.browser.conftest import new_context, open_page
+from tests.patience import milliseconds
 from tests.ui.made import make_session
 
 if TYPE_CHECKING:
@@ -117,14 +118,14 @@ def test_a_connection_that_breaks_costs_no_file(chromium: Browser, address: str,
 
         line.breaks_after = 6 * _MEGA
         page.get_by_label("Upload files").set_input_files(tmp_path / "data.bin")
-        page.locator(".gl-upload").get_by_role("button", name="Remove").wait_for(timeout=40_000)
+        page.locator(".gl-upload").get_by_role("button", name="Remove").wait_for(timeout=milliseconds(40))
         assert line.broke.is_set()
         assert next(home.glob("uploads/*/data.bin")).read_bytes() == data
         page.locator(".gl-upload").get_by_role("button", name="Remove").click()
 
         line.broke.clear()
         line.breaks_after = 6 * _MEGA
-        with page.expect_download(timeout=40_000) as download:
+        with page.expect_download(timeout=milliseconds(40)) as download:
             card.get_by_role("button", name="Download the whole log").click()
         assert line.broke.is_set()
         with zipfile.ZipFile(download.value.path()) as archive:

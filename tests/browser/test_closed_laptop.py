@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from golem_launcher.session import client
 from tests.browser.conftest import new_context
 from tests.browser.lab import SECONDS, lab, new_notebook, output, session, type_cell
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,6 +46,6 @@ def test_outputs_are_there_in_another_browser(chromium: Browser) -> None:
             assert made.ok
             output(page, "the end")
             expect(page.locator(".jp-OutputArea-output b")).to_have_text("the end")
-            expect(page.locator(".jp-InputPrompt").first).to_have_text("[1]:", timeout=SECONDS * 1000)
+            expect(page.locator(".jp-InputPrompt").first).to_have_text("[1]:", timeout=milliseconds(SECONDS))
             expect(page.locator(".jp-Dialog")).to_have_count(0)
-            client.wait_for(directory, lambda state: state.unsaved == 0, SECONDS)
+            client.wait_for(directory, lambda state: state.unsaved == 0, SECONDS * slower())

@@ -81,7 +81,7 @@ def test_messages_that_are_lost_at_the_start_are_not_missed(chromium: Browser, a
         page = open_page(context, address)
         _shows(page, "a line of the supervisor")
         assert page.get_by_role("article", name="mine").get_by_text("a line of the supervisor").count() == 1
-        page.locator(".gl-price").get_by_text("3 machines fit").wait_for(timeout=60_000)
+        page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
         page.locator(".gl-share pre", has_text="golem-launcher start").first.wait_for(state="attached")
         assert len(line.lost) == 8
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.lab import lab, new_notebook, output, session, type_cell
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
-_MILLISECONDS = 240_000
+_SECONDS = 240
 """For a notebook of 63 MB, of which the browser draws every line, while others use the machine too."""
 
 _OLD = """
@@ -61,18 +62,18 @@ def test_a_kernel_that_is_killed_many_lines_an_old_notebook_and_one_as_html(
     with lab(chromium, directory) as page:
         new_notebook(page)
         type_cell(page, "import os; os.kill(os.getpid(), 9)")
-        page.locator(".jp-Dialog", has_text="appears to have died").get_by_role("button").last.click(timeout=60_000)
+        page.locator(".jp-Dialog", has_text="appears to have died").get_by_role("button").last.click()
         type_cell(page, "for line in range(200_000): print('line', line)\nprint('the' + ' end')")
         output(page, "the end")
         type_cell(page, _OLD)
         output(page, "written")
         type_cell(page, _FRAME)
-        page.frame_locator(".jp-OutputArea-output iframe").get_by_text("as a page").wait_for(timeout=60_000)
+        page.frame_locator(".jp-OutputArea-output iframe").get_by_text("as a page").wait_for()
 
         page.goto(f"{directory.state().address}/lab/tree/old.ipynb?reset")
-        page.locator(".jp-Dialog", has_text="converted from an older notebook format").get_by_role("button").last.click(
-            timeout=60_000
-        )
+        page.locator(".jp-Dialog", has_text="converted from an older notebook format").get_by_role(
+            "button"
+        ).last.click()
         page.locator("h1", has_text="Of the year 2013").wait_for()
         address = directory.state().address
         answer = page.request.get(f"{address}/nbconvert/html/old.ipynb", headers={"Referer": f"{address}/lab"})
@@ -86,14 +87,14 @@ def test_a_notebook_of_63_mb(chromium: Browser, directory: SessionDirectory) -> 
         type_cell(page, _LARGE)
         output(page, "written")
         page.goto(f"{directory.state().address}/lab/tree/large.ipynb?reset")
-        page.locator(".jp-CodeCell", has_text="# printed").first.wait_for(timeout=_MILLISECONDS)
+        page.locator(".jp-CodeCell", has_text="# printed").first.wait_for(timeout=milliseconds(_SECONDS))
         kernel = page.locator(".jp-Dialog", has_text="Select Kernel").get_by_role("button", name="Select")
-        kernel.click(timeout=_MILLISECONDS)
-        page.get_by_text("| Idle").wait_for(timeout=_MILLISECONDS)
-        page.locator(".jp-CodeCell .cm-content", has_text="6 * 7").click(timeout=_MILLISECONDS)
+        kernel.click(timeout=milliseconds(_SECONDS))
+        page.get_by_text("| Idle").wait_for(timeout=milliseconds(_SECONDS))
+        page.locator(".jp-CodeCell .cm-content", has_text="6 * 7").click(timeout=milliseconds(_SECONDS))
         with page.expect_response(
             lambda answer: answer.request.method == "PUT" and "/api/contents/large.ipynb" in answer.url,
-            timeout=_MILLISECONDS,
+            timeout=milliseconds(_SECONDS),
         ) as saved:
             page.keyboard.press("Shift+Enter")
             output(page, "42")
@@ -114,13 +115,13 @@ def test_a_venvs_kernel_and_pdf_without_tex(chromium: Browser, directory: Sessio
         page.keyboard.type(f"{_VENV}\n")
         page.keyboard.press("Control+Shift+L")
         card = page.locator(".jp-LauncherCard[data-category=Notebook]", has_text="My own")
-        card.click(timeout=150_000)  # it comes by itself
-        page.get_by_text("| Idle").wait_for(timeout=60_000)
+        card.click(timeout=milliseconds(150))  # it comes by itself
+        page.get_by_text("| Idle").wait_for()
         type_cell(page, "import sys; print('in', sys.prefix)")
         output(page, "/own")
 
         page.locator(".lm-MenuBar-item", has_text="File").click()
         page.locator(".lm-Menu-item", has_text="Save and Export Notebook As").hover()
         with page.context.expect_page() as opened:
-            page.locator(".lm-Menu-item").get_by_text("PDF", exact=True).click(timeout=60_000)
-        opened.value.get_by_text("nbconvert failed: xelatex not found on PATH").wait_for(timeout=60_000)
+            page.locator(".lm-Menu-item").get_by_text("PDF", exact=True).click()
+        opened.value.get_by_text("nbconvert failed: xelatex not found on PATH").wait_for()

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import sys
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from golem_launcher.localnet import network
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.ui.server.install import install
 from tests.browser.conftest import free_port, new_context, serving
+from tests.patience import milliseconds, slower
 from tests.ui.made import make_session, say
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
 _NEVER = "jupyterlab.handlers.announcements.NeverCheckForUpdate"
 _OURS = "golem_launcher/ui"
-_RUN_TRIES = 8
+_RUN_SECONDS = 60
 _RUNS_OR_DROPPED = """
 () => {
   const prompt = document.querySelector(".jp-CodeCell .jp-InputPrompt")?.textContent ?? "";
@@ -46,7 +48,7 @@ _SAVE_STATE = {"saveState": True}
 
 
 def _works(page: Page) -> None:
-    page.locator(".gl-start").wait_for(timeout=60_000)
+    page.locator(".gl-start").wait_for()
     page.get_by_role("article", name="mine").get_by_text("a line").wait_for()
     page.get_by_label("Cores").fill("0")
     page.get_by_role("button", name="Start JupyterLab on Golem").click()
@@ -63,14 +65,14 @@ def _abort(page: Page, name: str) -> None:
     card = page.get_by_role("article", name=name)
     card.get_by_role("button", name="Abort", exact=True).click()
     card.get_by_role("button", name="Abort session").click()
-    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    card.locator(".gl-badge", has_text="Ended").wait_for()
 
 
 def _a_session(page: Page, name: str) -> str:
     """From Start to the Lab that answers, and to Abort; the Lab's token."""
     _start(page, name)
     link = page.get_by_role("article", name=name).get_by_role("link", name="Open JupyterLab")
-    link.wait_for(timeout=90_000)
+    link.wait_for(timeout=milliseconds(90))
     address = link.get_attribute("href")
     assert address
     answer = page.context.request.get(address)
@@ -130,21 +132,21 @@ def test_a_hubs_server(chromium: Browser, home: Path, tmp_path: Path) -> None:
 
 def _from_the_button_to_a_cell(context: BrowserContext, page: Page, server: str) -> Page:
     """All of it through the hub's prefix; the Lab's page."""
-    page.get_by_label("Cores").wait_for(timeout=60_000)
+    page.get_by_label("Cores").wait_for()
     page.get_by_label("Cores").fill("1")
     _start(page, "on-hub")
     card = page.get_by_role("article", name="on-hub")
     at_home = f"golem-launcher tunnel {server} --session on-hub"
-    card.get_by_text(at_home).wait_for(timeout=90_000)
+    card.get_by_text(at_home).wait_for(timeout=milliseconds(90))
     with context.expect_page() as opened:  # the local network's providers are one's own: nothing is asked
         card.get_by_role("button", name="Open JupyterLab here").click()
     tab = opened.value
-    tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
-    tab.get_by_text("| Idle").wait_for(timeout=60_000)
+    tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+    tab.get_by_text("| Idle").wait_for()
     tab.locator(".jp-CodeCell .cm-content").first.click()
     tab.keyboard.type("print(6 * 7)")
     tab.keyboard.press("Shift+Enter")
-    tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+    tab.locator(".jp-OutputArea-output", has_text="42").wait_for()
     assert "/user/me/proxy/absolute/" in tab.url
     return tab
 
@@ -165,17 +167,18 @@ class _Notebook:
 
     def run(self, idle: str) -> None:
         """Run the cell once ``idle`` is there; told too soon, JupyterLab and Notebook drop what they are to run."""
-        self.page.locator(idle).first.wait_for(timeout=60_000)
+        self.page.locator(idle).first.wait_for()
         cell = self.page.locator(".jp-CodeCell").first
-        asks_for_kernel = self.page.locator(".jp-Dialog .jp-mod-accept")  # of who runs a cell before there is one
-        for _ in range(_RUN_TRIES):
-            if asks_for_kernel.count():
-                asks_for_kernel.click()
+        asks_for_kernel = self.page.locator(".jp-Dialog .jp-mod-accept").last  # of who runs a cell before there is one
+        self.page.add_locator_handler(asks_for_kernel, lambda accept: accept.click())  # whenever it covers the cell
+        end = time.monotonic() + _RUN_SECONDS * slower()
+        while True:
             cell.locator(".cm-content").click()
             self.page.keyboard.press("Shift+Enter")
             if self.page.wait_for_function(_RUNS_OR_DROPPED).json_value() == "runs":
-                return
-        pytest.fail("the cell does not run")
+                break
+            assert time.monotonic() < end, "the cell does not run"
+        self.page.remove_locator_handler(asks_for_kernel)
 
     def close_tab(self) -> None:
         """JupyterLab may ask about changes; the kernel stays."""
@@ -283,7 +286,7 @@ def test_a_tile_of_a_jupyterlab_that_has_the_launcher_beside_it(chromium: Browse
             page = context.new_page()
             page.goto(f"{lab}/lab?token=secret")
             tile = page.locator(".jp-LauncherCard", has_text="Golem Launcher")
-            tile.wait_for(timeout=60_000)
+            tile.wait_for()
             with context.expect_page() as opened:
                 tile.click()
             _works(opened.value)

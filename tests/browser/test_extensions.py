@@ -9,6 +9,7 @@ import pytest
 
 from golem_launcher.session import client
 from tests.browser.lab import lab, new_notebook, output, session, show, type_cell
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -51,15 +52,17 @@ def test_dasks_own_panes_beside_the_notebooks_of_a_cluster(chromium: Browser) ->
         show(page, directory)
         page.get_by_role("tab", name="Dask").click()
         listed = page.locator(".dask-ClusterListingItem", has_text="Golem")
-        listed.get_by_text("Number of Workers: 1").wait_for(timeout=120_000)
+        listed.get_by_text("Number of Workers: 1").wait_for(timeout=milliseconds(120))
         assert listed.get_by_role("link").get_attribute("href") == "/proxy/8787/status"
-        page.get_by_role("button", name="Workers", exact=True).click(timeout=120_000)
+        page.get_by_role("button", name="Workers", exact=True).click(timeout=milliseconds(120))
         frame = page.frame_locator(".dask-DaskDashboard iframe, .jp-MainAreaWidget iframe")
-        frame.get_by_text("machine-2").first.wait_for(timeout=120_000)
+        frame.get_by_text("machine-2").first.wait_for(timeout=milliseconds(120))
         listed.get_by_role("button", name="SCALE").click()
         page.locator(".jp-Dialog input[type=number]").first.fill("2")
         page.locator(".jp-Dialog").get_by_role("button", name="Scale").click()
-        assert client.wait_for(directory, lambda state: state.cluster.workers == 2, 60), "the user's side decided"
+        assert client.wait_for(directory, lambda state: state.cluster.workers == 2, 60 * slower()), (
+            "the user's side decided"
+        )
 
 
 _APP = """
@@ -91,7 +94,7 @@ def test_strict_mode_has_none_and_shows_servers_pages_all_the_same(chromium: Bro
         type_cell(page, _APP)
         link = page.get_by_role("link", name="the app")
         with page.context.expect_page() as opened:
-            link.click(timeout=60_000)
+            link.click()
         text = opened.value.locator("p", has_text="from http").inner_text()
         frame = page.frame_locator(".jp-OutputArea-output iframe")
         assert frame.locator("p", has_text="from http").inner_text().removesuffix("b") == text.removesuffix("a")

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import new_context, open_page
+from tests.patience import milliseconds
 from tests.session.jupyter import Jupyter
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -57,7 +58,7 @@ def test_the_first_command_leads_to_a_cell_executed_in_the_provider(chromium, tm
             page.get_by_role("button", name="Start JupyterLab on Golem").click()
             card = page.get_by_role("article", name="first")
             link = card.get_by_role("link", name="Open JupyterLab")
-            link.wait_for(timeout=120_000)
+            link.wait_for(timeout=milliseconds(120))
             url = link.get_attribute("href")
         directory, prefix, answer = _run_cell(url).split()
         assert answer == "42"

@@ -17,6 +17,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.ui.form import preferences
 from tests.browser.conftest import new_context, open_page
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ def test_presets_and_files(form: Page, tmp_path: Path) -> None:
 def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> None:
     form.reload()
     price = form.locator(".gl-price")
-    price.get_by_text("3 machines fit").wait_for(timeout=60_000)
+    price.get_by_text("3 machines fit").wait_for()
     assert "Which would last" in price.inner_text()
     place = price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()
     form.get_by_label("Memory", exact=True).fill("999")
@@ -228,7 +229,7 @@ def test_how_fast_a_machine_was_is_told_once_it_was_measured(form: Page, home: P
     history.note_benchmark(provider_id, "local-standard", measured)
     try:
         expect(table.get_by_role("row", name="local-standard")).to_contain_text(
-            "1.4 \N{MULTIPLICATION SIGN}", timeout=30_000
+            "1.4 \N{MULTIPLICATION SIGN}", timeout=milliseconds(30)
         )
         form.get_by_text("with a usual core of a server as 1").wait_for()
     finally:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import open_page
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Locator, Page
@@ -44,23 +45,23 @@ def test_who_follows_the_guide_finds_what_it_names(context: BrowserContext, addr
 
     card = page.get_by_role("article", name="my-lab", exact=True)
     open_it, extend, others = named.pop("Ready")
-    card.get_by_role("link", name=open_it).wait_for(timeout=90_000)
+    card.get_by_role("link", name=open_it).wait_for(timeout=milliseconds(90))
     card.get_by_text(others).click()
     card.get_by_role("button", name=extend, exact=True).first.click()
     card.get_by_text("+1 h").first.wait_for()
-    card.get_by_text("1 file").first.wait_for(timeout=60_000)
+    card.get_by_text("1 file").first.wait_for()
 
     abort, *past = dict.fromkeys(named.pop("The end"))
     card.get_by_role("button", name=abort, exact=True).click()
     card.get_by_role("button", name="Abort session").click()
-    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    card.locator(".gl-badge", has_text="Ended").wait_for()
     page.reload()
     _see(page.locator(".gl-past"), past)
     (go_on,) = [words for words in past if words == "Continue"]
     page.get_by_role("article", name="my-lab", exact=True).get_by_role("button", name=go_on).click()
     again = page.get_by_role("article", name="my-lab-2")
-    again.get_by_role("link", name=open_it).wait_for(timeout=90_000)
+    again.get_by_role("link", name=open_it).wait_for(timeout=milliseconds(90))
     again.get_by_role("button", name=abort, exact=True).click()
     again.get_by_role("button", name="Abort session").click()
-    again.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    again.locator(".gl-badge", has_text="Ended").wait_for()
     assert [title for title, words in named.items() if words] == []  # no section is left out

@@ -104,7 +104,7 @@ def test_a_strangers_page_needs_a_yes_each_time(chromium: Browser, home: Path, t
         page.goto(f"http://127.0.0.1:{port}/user/me/voila/render/launcher.ipynb?token={TOKEN}")
         card = page.get_by_role("article", name="strange")
         safest = f"golem-launcher tunnel http://127.0.0.1:{port}/user/me/ --session strange"
-        card.get_by_text(safest).wait_for(timeout=60_000)
+        card.get_by_text(safest).wait_for()
         for turn in (1, 2):  # a yes is for once
             card.get_by_role("button", name="Open JupyterLab here").click()
             card.get_by_text("could use your server there in your name").wait_for()

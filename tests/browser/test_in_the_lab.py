@@ -48,7 +48,9 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         deadline = directory.state().deadline
         panel.get_by_role("button", name="+1 h").click()
         panel.get_by_text("golem-launcher extend shown --hours 1").wait_for()
-        state = client.wait_for(directory, lambda state: state.asked is not None, 60)  # on the disk soon after
+        state = client.wait_for(
+            directory, lambda state: state.asked is not None, 60 * slower()
+        )  # on the disk soon after
         assert state is not None
         assert state.asked is not None
         assert state.asked.hours == 1
@@ -59,7 +61,7 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         assert directory.state().deadline == deadline  # nobody has said yes yet
         launcher.locator(".gl-lab-yes").click()
         launcher.locator(".gl-extend-send").click()
-        state = client.wait_for(directory, lambda state: state.deadline != deadline, 60)
+        state = client.wait_for(directory, lambda state: state.deadline != deadline, 60 * slower())
         assert state is not None
         launcher.locator(".gl-lab-asks").wait_for(state="hidden")
         page.locator(".golem-item", has_text="1 h ").wait_for()

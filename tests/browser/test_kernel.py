@@ -14,6 +14,7 @@ from playwright.sync_api import Error
 from golem_launcher.kernel import kernelspec
 from tests.browser.conftest import free_port, new_context, serving
 from tests.browser.lab import output, type_cell
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _TOKEN = "for-this-test"
-_MILLISECONDS = 120_000
+_SECONDS = 120
 _TRIES = 6
-_TAB_MILLISECONDS = 10_000
+_TAB_SECONDS = 10
 _SLIDER = (
     "import ipywidgets\nfrom IPython.display import display\n"
     "slider = ipywidgets.IntSlider(value=3)\nshown = ipywidgets.HTML()\n"
@@ -92,9 +93,9 @@ def _complete(page: Page, code: str, wanted: str) -> None:
     for _ in range(_TRIES):
         page.keyboard.press("Tab")
         with contextlib.suppress(Error):
-            shown.wait_for(timeout=_TAB_MILLISECONDS)
+            shown.wait_for(timeout=milliseconds(_TAB_SECONDS))
             break
-    shown.click(timeout=_TAB_MILLISECONDS)
+    shown.click(timeout=milliseconds(_TAB_SECONDS))
     page.keyboard.press("ControlOrMeta+A")
     page.keyboard.press("Delete")
 
@@ -103,16 +104,16 @@ def _complete(page: Page, code: str, wanted: str) -> None:
 def test_a_sliders_value_comes_back_from_the_provider(own_lab: Page, pictures: Path) -> None:
     page = own_lab
     card = page.locator('.jp-LauncherCard[title*="Python 3 (Golem)"][data-category=Notebook]')
-    card.locator("img").wait_for(timeout=_MILLISECONDS)
+    card.locator("img").wait_for(timeout=milliseconds(_SECONDS))
     card.click()
-    page.get_by_text("Python 3 (Golem) | Idle").wait_for(timeout=_MILLISECONDS)
+    page.get_by_text("Python 3 (Golem) | Idle").wait_for(timeout=milliseconds(_SECONDS))
     type_cell(page, "%connect local 1")
     output(page, "time left")
     _complete(page, "import os; os.getcw", "getcwdb")
     type_cell(page, f"import os; print('runs in', os.getcwd())\n{_SLIDER}")
     output(page, "runs in /golem/work")
     handle = page.locator(".jp-OutputArea-output .noUi-handle")
-    _until_moved(page, lambda: handle.press("ArrowRight", timeout=_MILLISECONDS))
+    _until_moved(page, lambda: handle.press("ArrowRight", timeout=milliseconds(_SECONDS)))
     type_cell(page, "%status")
     output(page, "next budget")
     page.screenshot(path=pictures / "kernel-light.png")
@@ -126,15 +127,15 @@ def _until_moved(page: Page, move: Callable[[], None]) -> None:
     for _ in range(_TRIES):
         move()
         with contextlib.suppress(Error):
-            moved.wait_for(timeout=_TAB_MILLISECONDS)
+            moved.wait_for(timeout=milliseconds(_TAB_SECONDS))
             return
-    moved.wait_for(timeout=_TAB_MILLISECONDS)
+    moved.wait_for(timeout=milliseconds(_TAB_SECONDS))
 
 
 def _drag(page: Page) -> None:
     """Move the slider that was shown last by the mouse: Notebook keeps the arrow keys for itself."""
     handle = page.locator(".jp-OutputArea-output .noUi-handle").last
-    handle.hover(timeout=_MILLISECONDS)
+    handle.hover(timeout=milliseconds(_SECONDS))
     box = handle.bounding_box()
     assert box is not None
     page.mouse.down()
@@ -145,7 +146,7 @@ def _drag(page: Page) -> None:
 @pytest.mark.slow
 def test_a_slider_moves_in_notebook_7(own_notebook: Page, pictures: Path) -> None:
     page = own_notebook
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=_MILLISECONDS)
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=milliseconds(_SECONDS))
     type_cell(page, "%connect local 1")
     output(page, "time left")
     type_cell(page, _SLIDER)

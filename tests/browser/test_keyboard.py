@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.axe import found_by_axe
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -85,7 +86,7 @@ def test_from_the_first_visit_to_the_end_without_a_mouse(page: Page) -> None:
     card = page.get_by_role("article", name="by-key")
     card.wait_for()
     page.wait_for_function(f"{_HERE} === 'by-key'")  # led to the session
-    card.get_by_role("link", name="Open JupyterLab").wait_for(timeout=90_000)
+    card.get_by_role("link", name="Open JupyterLab").wait_for(timeout=milliseconds(90))
     assert page.evaluate(_HERE) == "by-key"  # and left there while things changed
     assert page.evaluate(_FAULTS) == []
     page.evaluate("document.querySelectorAll('.gl details').forEach((fold) => (fold.open = true))")
@@ -104,6 +105,6 @@ def test_from_the_first_visit_to_the_end_without_a_mouse(page: Page) -> None:
     page.keyboard.press("Enter")
     _tab_to(page, "Abort session", "Shift+Tab")
     page.keyboard.press("Enter")
-    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    card.locator(".gl-badge", has_text="Ended").wait_for()
     page.wait_for_function(f"{_HERE} === 'by-key'")  # where it ran: nobody has to start over
     _tab_to(page, "Start afresh")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.lab import lab, new_notebook, output, session, show, type_cell
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -38,6 +39,6 @@ def test_what_they_say_of_a_file_is_shown_in_it(chromium: Browser) -> None:
         for name, said in _SAID.items():
             page.goto(f"{directory.state().address}/lab/tree/{name}?reset")
             mark = page.locator(".jp-FileEditor .cm-lintRange").first
-            mark.wait_for(timeout=90_000)
+            mark.wait_for(timeout=milliseconds(90))
             mark.hover()
             page.locator(".cm-tooltip", has_text=said).wait_for()

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from golem_launcher.session import client
 from tests.browser import lab
 from tests.browser.conftest import open_page
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
-_MILLISECONDS = lab.SECONDS * 1000
 
 
 def test_it_waits_for_a_cell_until_somebody_says_now_and_the_lab_tells_all_of_it(
@@ -39,12 +39,12 @@ def test_it_waits_for_a_cell_until_somebody_says_now_and_the_lab_tells_all_of_it
         card = launcher.get_by_role("article", name="roaming")
         card.locator(".gl-lab-asks", has_text="The Lab asks for another machine.").wait_for()
         card.get_by_role("button", name="See the price …").click()
-        card.get_by_text("Both machines are paid until that one is ready").wait_for(timeout=_MILLISECONDS)
+        card.get_by_text("Both machines are paid until that one is ready").wait_for(timeout=milliseconds(lab.SECONDS))
         launcher.screenshot(path=pictures / "move-price.png")
         card.get_by_role("button", name="Move", exact=True).click()
-        card.get_by_text("to go on there").first.wait_for(timeout=_MILLISECONDS)
-        panel.get_by_text("to go on there").wait_for(timeout=_MILLISECONDS)
-        card.get_by_role("button", name="Move now").wait_for(timeout=_MILLISECONDS)
+        card.get_by_text("to go on there").first.wait_for(timeout=milliseconds(lab.SECONDS))
+        panel.get_by_text("to go on there").wait_for(timeout=milliseconds(lab.SECONDS))
+        card.get_by_role("button", name="Move now").wait_for(timeout=milliseconds(lab.SECONDS))
         panel.get_by_text("takes over as soon as no cell runs").wait_for()
         launcher.screenshot(path=pictures / "move-waits.png")
         page.screenshot(path=pictures / "move-waits-in-the-lab.png")
@@ -53,11 +53,13 @@ def test_it_waits_for_a_cell_until_somebody_says_now_and_the_lab_tells_all_of_it
         card.get_by_role("button", name="Move now").click()
         card.get_by_text("Cells that run end.").wait_for()
         card.get_by_role("button", name="Move now").last.click()
-        panel.get_by_text("Now at ").wait_for(timeout=_MILLISECONDS)
-        state = client.wait_for(directory, lambda state: state.move is not None and state.move.over, lab.SECONDS)
+        panel.get_by_text("Now at ").wait_for(timeout=milliseconds(lab.SECONDS))
+        state = client.wait_for(
+            directory, lambda state: state.move is not None and state.move.over, lab.SECONDS * slower()
+        )
         assert state is not None
         assert state.head.provider_id != left
-        card.locator(".gl-badge", has_text="Ready").wait_for(timeout=_MILLISECONDS)
+        card.locator(".gl-badge", has_text="Ready").wait_for(timeout=milliseconds(lab.SECONDS))
         expect(card.locator(".gl-where")).to_contain_text(str(state.head.provider_name))
         expect(card.locator(".gl-move")).to_be_hidden()
         page.screenshot(path=pictures / "moved-in-the-lab.png")

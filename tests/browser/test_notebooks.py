@@ -22,7 +22,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 @pytest.mark.slow
 @pytest.mark.usefixtures("sessions")
 def test_they_run_and_leave_nothing_running(page: Page, tmp_path: Path) -> None:
-    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    page.locator(".gl-status[data-state=up]").wait_for()
     page.close()
     notebooks = [_ROOT / "launcher.ipynb", *sorted((_ROOT / "examples").glob("*.ipynb"))]
     assert len(notebooks) > 1

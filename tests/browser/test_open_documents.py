@@ -24,6 +24,7 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser.conftest import new_context, program
 from tests.networks import own_network
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,8 +52,8 @@ def _lab(chromium: Browser, name: str, **asked: str) -> Iterator[tuple[SessionDi
         with new_context(chromium, strict=False) as context:
             page = context.new_page()
             page.goto(directory.url())
-            page.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
-            page.get_by_text("| Idle").wait_for(timeout=60_000)
+            page.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+            page.get_by_text("| Idle").wait_for()
             page.locator(".lm-TabBar-addButton:visible").first.click()
             page.locator(".jp-LauncherCard", has_text="Text File").click()
             page.locator(".jp-FileEditor .cm-content").wait_for()
@@ -94,7 +95,7 @@ def _until_saved(directory: SessionDirectory, page: Page, place: Path, *, cell: 
 def _is_over(page: Page) -> str:
     """What the Lab says once the session has ended; it says nothing else."""
     dialog = page.locator(".jp-Dialog", has_text="This session has ended")
-    dialog.wait_for(timeout=60_000)
+    dialog.wait_for()
     assert page.locator(".jp-Dialog").count() == 1
     return dialog.inner_text()
 
@@ -169,7 +170,7 @@ class _End:
     """The description of a network of its own."""
 
 
-_TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": "0.035"})
+_TIME = _End(_by_itself, "The time that was asked for is over.", {"hours": f"{0.035 * slower():.3f}"})
 _MONEY = _End(
     _by_itself,
     "The budget of 0.18 tGLM is used up.",  # half a minute before it pays no more, so before the time is over
@@ -196,13 +197,13 @@ def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
         )
         assert answer.status == 204
         page.reload()
-        page.locator("#jupyterlab-splash").wait_for(state="detached", timeout=60_000)  # it covers what is restored
-        page.locator(".jp-FileEditor .cm-content").wait_for(timeout=60_000)
+        page.locator("#jupyterlab-splash").wait_for(state="detached")  # it covers what is restored
+        page.locator(".jp-FileEditor .cm-content").wait_for()
         _type(page, cell="by_hand = 1", text="by hand")
-        assert client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS) is not None
+        assert client.wait_for(directory, lambda state: state.unsaved == 2, _SECONDS * slower()) is not None
         assert "unsaved changes" in program("show", directory.name).stdout
         end.comes(directory)
-        state = client.wait_for(directory, lambda state: state.stage is Stage.ENDED, _SECONDS)
+        state = client.wait_for(directory, lambda state: state.stage is Stage.ENDED, _SECONDS * slower())
         assert state is not None
         assert end.reason in state.reason
         found = _saved(directory, tmp_path)

@@ -57,7 +57,7 @@ def form_anew(page: Page) -> Iterator[None]:
 def test_it_loads_and_says_how_the_network_is(page: Page) -> None:
     assert page.title() == "Golem Launcher"
     assert page.get_by_role("heading", name="Golem Launcher").is_visible()
-    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    page.locator(".gl-status[data-state=up]").wait_for()
     assert "3 providers" in page.locator(".gl-network-state").inner_text()
     assert not page.locator(".gl-sessions").is_visible()
     assert not page.locator(".gl-past").is_visible()

@@ -104,8 +104,8 @@ class Camera:
 def camera(chromium: Browser, address: str, pictures: Path) -> Iterator[Camera]:
     with new_context(chromium) as context:
         page = open_page(context, address)
-        page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
-        page.locator(".gl-price").get_by_text("3 machines fit").wait_for(timeout=60_000)
+        page.locator(".gl-status[data-state=up]").wait_for()
+        page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
         yield Camera(page, context.new_page(), pictures)
 
 
@@ -121,7 +121,7 @@ def _nothing_left(home: Path, camera: Camera) -> Iterator[None]:
 def _form_as_it_was(page: Page) -> Iterator[None]:
     yield
     page.reload()
-    page.locator(".gl-price").get_by_text("3 machines fit").wait_for(timeout=60_000)
+    page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
 
 
 def _card(page: Page, name: str, badge: str) -> Locator:

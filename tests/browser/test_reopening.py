@@ -13,6 +13,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.workspace.repository.store import open_store
 from tests.browser.conftest import new_context
+from tests.patience import slower
 from tests.session import providers
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def test_the_notebook_that_was_open_is_open_again(chromium: Browser) -> None:
         with new_context(chromium, strict=False) as context:
             tab = context.new_page()
             tab.goto(str(begun.url()))
-            tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
-            tab.get_by_text("| Idle").wait_for(timeout=60_000)
+            tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+            tab.get_by_text("| Idle").wait_for()
             _run(tab, "answer = 6 * 7; print(answer)", "42")
             tab.keyboard.press("Control+s")
             _until(begun, lambda _: _has_layout("tabs"))
@@ -48,9 +49,9 @@ def test_the_notebook_that_was_open_is_open_again(chromium: Browser) -> None:
             _is_open(tab)
             tab.reload()
             _is_open(tab)
-            tab.get_by_text("| Idle").wait_for(timeout=60_000)
+            tab.get_by_text("| Idle").wait_for()
             _run(tab, "print('here', answer)", "answer came back")
-            tab.locator(".jp-OutputArea-output", has_text="here 42").wait_for(timeout=60_000)
+            tab.locator(".jp-OutputArea-output", has_text="here 42").wait_for()
         client.stop("tabs")
 
         again = _start("tabs-again", resume="tabs")
@@ -72,7 +73,7 @@ def _start(name: str, **fields: object) -> SessionDirectory:
 
 
 def _until(directory: SessionDirectory, predicate: Callable[[SessionState], bool]) -> None:
-    state = client.wait_for(directory, lambda state: state.stage.final or predicate(state), SECONDS)
+    state = client.wait_for(directory, lambda state: state.stage.final or predicate(state), SECONDS * slower())
     assert state is not None, directory.supervisor_log.read_text()[-4000:]
     assert not state.stage.final, state.reason
 
@@ -81,13 +82,13 @@ def _run(tab: Page, code: str, shown: str) -> None:
     tab.locator(_CELL).last.click()
     tab.keyboard.type(code)
     tab.keyboard.press("Shift+Enter")
-    tab.locator(".jp-OutputArea-output", has_text=shown).wait_for(timeout=60_000)
+    tab.locator(".jp-OutputArea-output", has_text=shown).wait_for()
 
 
 def _is_open(tab: Page) -> None:
-    tab.get_by_role("tab", name=re.compile(r"Untitled\.ipynb")).wait_for(timeout=60_000)
-    tab.locator(_CELL, has_text="answer").wait_for(timeout=60_000)
-    tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+    tab.get_by_role("tab", name=re.compile(r"Untitled\.ipynb")).wait_for()
+    tab.locator(_CELL, has_text="answer").wait_for()
+    tab.locator(".jp-OutputArea-output", has_text="42").wait_for()
 
 
 def _has_layout(workspace: str) -> bool:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.sync_api import expect
 
+from tests.patience import milliseconds
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("sessions")]
 
-_MILLISECONDS = 30_000
+_SECONDS = 30
 
 _HEAR = """
 window.heard = [];
@@ -89,17 +91,17 @@ _ENDED = """
 
 def test_from_the_form_to_the_end_by_ear(page: Page) -> None:
     page.evaluate(_HEAR)
-    expect(page.locator("body")).to_match_aria_snapshot(_FORM, timeout=_MILLISECONDS)
+    expect(page.locator("body")).to_match_aria_snapshot(_FORM, timeout=milliseconds(_SECONDS))
     page.get_by_role("textbox", name="Name").fill("by-ear")
     page.get_by_role("button", name="Start JupyterLab on Golem").click()
     card = page.get_by_role("article", name="by-ear")
-    card.get_by_role("link", name="Open JupyterLab (opens a new tab)").wait_for(timeout=90_000)
-    expect(card.locator("..")).to_match_aria_snapshot(_READY, timeout=_MILLISECONDS)
+    card.get_by_role("link", name="Open JupyterLab (opens a new tab)").wait_for(timeout=milliseconds(90))
+    expect(card.locator("..")).to_match_aria_snapshot(_READY, timeout=milliseconds(_SECONDS))
     card.get_by_role("button", name="Abort", exact=True).click()
-    expect(card).to_match_aria_snapshot(_ASKED, timeout=_MILLISECONDS)
+    expect(card).to_match_aria_snapshot(_ASKED, timeout=milliseconds(_SECONDS))
     card.get_by_role("button", name="Abort session").click()
-    card.get_by_text("Ended", exact=True).wait_for(timeout=60_000)
-    expect(card.locator("..")).to_match_aria_snapshot(_ENDED, timeout=_MILLISECONDS)
+    card.get_by_text("Ended", exact=True).wait_for()
+    expect(card.locator("..")).to_match_aria_snapshot(_ENDED, timeout=milliseconds(_SECONDS))
     page.wait_for_function("window.heard.at(-1).includes('by-ear: Ended')")
     heard = [words for words in page.evaluate("window.heard") if words.startswith("by-ear: ")]
     stages = [words.split()[1] for words in heard if words.split()[1] not in {"Recovering.", "Saving."}]

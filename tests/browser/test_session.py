@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.conftest import new_context, open_page
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Request
@@ -26,7 +27,7 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
         page.get_by_role("button", name="Start JupyterLab on Golem").click()
         card = page.get_by_role("article", name="first")
         link = card.get_by_role("link", name="Open JupyterLab")
-        link.wait_for(timeout=90_000)
+        link.wait_for(timeout=milliseconds(90))
         lab = link.get_attribute("href")
         assert lab
         assert page.get_by_label("Name").input_value() != "first"
@@ -36,12 +37,12 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
             answered: list[Request] = []
             tab.on("requestfinished", lambda request: answered.append(request))  # noqa: PLW0108 - Playwright marks what it calls
             tab.goto(lab)
-            tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click(timeout=60_000)
-            tab.get_by_text("| Idle").wait_for(timeout=60_000)
+            tab.locator(".jp-LauncherCard[data-category=Notebook]").first.click()
+            tab.get_by_text("| Idle").wait_for()
             tab.locator(".jp-CodeCell .cm-content").first.click()
             tab.keyboard.type("print(6 * 7)")
             tab.keyboard.press("Shift+Enter")
-            tab.locator(".jp-OutputArea-output", has_text="42").wait_for(timeout=60_000)
+            tab.locator(".jp-OutputArea-output", has_text="42").wait_for()
             # What the launcher's own JupyterLab has comes from here: less than 1 MB went through the VPN.
             theirs = [request for request in answered if not FROM_HERE.search(request.url)]
             assert 0 < sum(sum(request.sizes().values()) for request in theirs) < 1_000_000
@@ -57,17 +58,17 @@ def test_start_run_a_cell_reload_abort(chromium: Browser, address: str) -> None:
         assert "websocat" in card.get_by_label("The same with websocat").inner_text()
         card.get_by_role("button", name="Abort", exact=True).click()
         card.get_by_role("button", name="Abort session").click()
-        card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+        card.locator(".gl-badge", has_text="Ended").wait_for()
 
         # One click goes on: another session with the files of this one.
         card.get_by_role("button", name="Continue").click()
         second = page.get_by_role("article", name="first-2")
         link = second.get_by_role("link", name="Open JupyterLab")
-        link.wait_for(timeout=90_000)
+        link.wait_for(timeout=milliseconds(90))
         address = link.get_attribute("href")
         assert address
         listed = page.context.request.get(address.replace("/lab?", "/api/contents?"))
         assert "Untitled.ipynb" in {one["name"] for one in listed.json()["content"]}
         second.get_by_role("button", name="Abort", exact=True).click()
         second.get_by_role("button", name="Abort session").click()
-        second.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+        second.locator(".gl-badge", has_text="Ended").wait_for()

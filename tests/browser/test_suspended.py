@@ -14,7 +14,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import axe, lab
-from tests.patience import slower
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +77,7 @@ def test_who_comes_back_wakes_it_up_and_a_tab_that_was_left_open_does_not(
 
 
 def _is_suspended(directory: SessionDirectory) -> None:
-    state = client.wait_for(directory, lambda state: state.stage.final, lab.SECONDS)
+    state = client.wait_for(directory, lambda state: state.stage.final, lab.SECONDS * slower())
     assert state is not None
     assert state.stage is Stage.SUSPENDED, state.reason
 
@@ -104,8 +104,8 @@ def _comes_back(page: Page, url: str, pictures: Path) -> None:
     page.get_by_text("The last start took").wait_for()
     assert axe.found_by_axe(page) == []
     page.screenshot(path=pictures / "waking.png")
-    page.locator(".jp-NotebookPanel, .jp-LauncherCard").first.wait_for(timeout=lab.SECONDS * 1000)
+    page.locator(".jp-NotebookPanel, .jp-LauncherCard").first.wait_for(timeout=milliseconds(lab.SECONDS))
     assert _runs()
-    page.get_by_text("| Idle").wait_for(timeout=lab.SECONDS * 1000)  # what is run before has no kernel
+    page.get_by_text("| Idle").wait_for(timeout=milliseconds(lab.SECONDS))  # what is run before has no kernel
     lab.type_cell(page, "print('still', x + 1)")
     lab.output(page, "still 42")

@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 
 from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context, open_page, program
+from tests.patience import milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,12 +79,12 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
     form.get_by_label("Machines").fill("2")
     form.get_by_role("button", name="Start the sweep").click()
     card = page.get_by_role("article", name="job-")
-    card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=90_000)
+    card.get_by_role("img", name="0 of 2 tasks done").wait_for(timeout=milliseconds(90))
     expect(form.get_by_role("button", name="Start the sweep")).to_be_enabled()
-    card.get_by_role("img", name="2 of 2 tasks done").wait_for(timeout=400_000)
+    card.get_by_role("img", name="2 of 2 tasks done").wait_for(timeout=milliseconds(400))
     if where := os.environ.get("LOOK"):
         card.screenshot(path=f"{where}/sweep-done.png")
-    card.locator(".gl-badge", has_text="Ended").wait_for(timeout=60_000)
+    card.locator(".gl-badge", has_text="Ended").wait_for()
     with page.expect_download() as download:
         card.get_by_role("button", name="Download results").click()
     with zipfile.ZipFile(download.value.path()) as archive:

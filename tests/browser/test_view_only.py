@@ -14,6 +14,7 @@ from playwright.sync_api import expect
 from golem_launcher.session.on_disk import view_only_link
 from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context
+from tests.patience import milliseconds
 from tests.session.view_only.viewing import Viewing, viewing
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.slow
-_MILLISECONDS = 120_000
+_SECONDS = 120
 _HOSTILE = (
     "<script>document.title = 'ran'</script><img src=x onerror=\"document.title = 'ran'\">"
     '<img src="https://evil.example/x.png"><iframe src="https://evil.example"></iframe>'
@@ -89,7 +90,7 @@ def shown(tmp_path: Path) -> Iterator[Viewing]:
 def _open(page: Page, shown: Viewing) -> None:
     page.goto(shown.link.url)
     page.get_by_role("link", name="analysis.ipynb").click()
-    page.get_by_text("first result").wait_for(timeout=_MILLISECONDS)
+    page.get_by_text("first result").wait_for(timeout=milliseconds(_SECONDS))
 
 
 def test_an_open_page_takes_over_what_changed_and_keeps_its_place(chromium: Browser, shown: Viewing) -> None:
@@ -100,21 +101,21 @@ def test_an_open_page_takes_over_what_changed_and_keeps_its_place(chromium: Brow
         page.evaluate("window.mark = document.querySelector('section:last-of-type')")
         place = page.evaluate("window.mark.getBoundingClientRect().top")
         _write(shown, "second result")
-        page.get_by_text("second result").wait_for(timeout=_MILLISECONDS)
+        page.get_by_text("second result").wait_for(timeout=milliseconds(_SECONDS))
         assert page.evaluate("window.mark === document.querySelector('section:last-of-type')")
         assert abs(page.evaluate("window.mark.getBoundingClientRect().top") - place) < 2
         expect(page.get_by_text("Changed")).to_contain_text(" s ago")
         _write(shown, "third result", cells=13)
-        page.get_by_text("Paragraph 12.").wait_for(timeout=_MILLISECONDS)
+        page.get_by_text("Paragraph 12.").wait_for(timeout=milliseconds(_SECONDS))
         page.get_by_role("link", name="my-lab").press("Enter")
         page.get_by_role("heading", name="Notebooks").wait_for()
         (shown.work / "new.md").write_text("# New")
-        page.get_by_role("link", name="new.md").wait_for(timeout=_MILLISECONDS)
+        page.get_by_role("link", name="new.md").wait_for(timeout=milliseconds(_SECONDS))
         assert page.get_by_role("listitem").first.inner_text().startswith("new.md")
         shown.words = "The session looks for another machine. What you see was there before."
-        page.get_by_text("looks for another machine").wait_for(timeout=_MILLISECONDS)
+        page.get_by_text("looks for another machine").wait_for(timeout=milliseconds(_SECONDS))
         view_only_link.remove(shown.directory)
-        page.get_by_text("This link opens nothing.").wait_for(timeout=_MILLISECONDS)
+        page.get_by_text("This link opens nothing.").wait_for(timeout=milliseconds(_SECONDS))
         assert page.get_by_role("listitem").count() == 0
         context.complaints.clear()  # type: ignore[attr-defined]  # the browser tells of the 403
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("sessions")
 
 def test_the_wallet_of_this_computers_node(page: Page) -> None:
     wallet = page.locator(".gl-wallet")
-    page.locator(".gl-status[data-state=up]").wait_for(timeout=60_000)
+    page.locator(".gl-status[data-state=up]").wait_for()
     wallet.locator("summary").click()
     address = wallet.locator(".gl-address")
     address.wait_for()

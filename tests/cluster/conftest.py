@@ -11,6 +11,7 @@ from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session import providers
 from tests.session.jupyter import Jupyter
 
@@ -54,7 +55,7 @@ def session(network):  # noqa: ARG001 - it must be up
 
 
 def wait_for(directory, predicate, seconds=_SECONDS):
-    state = client.wait_for(directory, predicate, seconds)
+    state = client.wait_for(directory, predicate, seconds * slower())
     log = directory.supervisor_log.read_text() if directory.supervisor_log.exists() else ""
     assert state is not None, f"{directory.state().model_dump_json(indent=1)}\n{log[-6000:]}"
     return state

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 import aiohttp
 import pytest
 
+from tests.patience import slower
 from tests.session.jupyter import Jupyter
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Hub:
         return (self.directory / "hub.log").read_text(errors="replace")
 
     async def answers(self, http: aiohttp.ClientSession) -> None:
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(90 * slower()):
             while True:
                 with contextlib.suppress(aiohttp.ClientError):
                     async with http.get(self._health) as answer:

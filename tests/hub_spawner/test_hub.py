@@ -21,6 +21,7 @@ from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.liveness import alive
 from tests.hub_spawner.a_hub import SERVICE_TOKEN, Browser, Hub, running, xsrf
 from tests.networks import own_network
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ async def _a_hub_that_is_killed_finds_its_servers(ann: Browser, bob: Browser, ke
 
 async def _stop_saves_and_the_next_goes_on(ann: Browser) -> None:
     await ann.asks_hub("DELETE", "/hub/api/users/ann/server")
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(90 * slower()):
         while (await ann.asks_hub("GET", "/hub/api/users/ann"))[1]["servers"]:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)
     with paths.home_of(paths.shared_home() / "users/ann"):
@@ -202,7 +203,7 @@ async def _an_administrator_sees_all_and_ends_one(carol: Browser, bob: Browser) 
     assert (await bob.asks_hub("GET", "/hub/api/users/bob"))[1]["servers"], "nothing has happened to it"
     async with carol.http.post(f"{bob.hub.origin}/services/golem/end", data=form) as answer:
         assert (answer.status, "bob saves all, and ends" in await answer.text()) == (200, True)
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(90 * slower()):
         while (await bob.asks_hub("GET", "/hub/api/users/bob"))[1]["servers"]:  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.2)
     with paths.home_of(paths.shared_home() / "users/bob"):
@@ -216,7 +217,7 @@ async def _a_start_goes_on_that_a_killed_hub_had_begun(hub: Hub) -> None:
         await eve.log_in()
         await eve.spawn(**_FORM)
         with paths.home_of(users.established("eve", "eve", ()).home):
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(60 * slower()):
                 while not any(map(alive, session_directories())):  # noqa: ASYNC110 - another process
                     await asyncio.sleep(0.01)
             hub.kill()
@@ -224,7 +225,7 @@ async def _a_start_goes_on_that_a_killed_hub_had_begun(hub: Hub) -> None:
             assert begun.state().stage is not Stage.READY
             hub.start()
             await hub.answers(eve.http)
-            async with asyncio.timeout(90):
+            async with asyncio.timeout(90 * slower()):
                 while not ((await _server(eve)) or {}).get("ready"):
                     assert await _server(eve), hub.log()[-3000:]  # it is never given up
                     await asyncio.sleep(0.2)
@@ -239,7 +240,7 @@ async def _a_start_goes_on_that_a_killed_hub_had_begun(hub: Hub) -> None:
 
 async def _is_led_to(browser: Browser) -> None:
     """Wait until the hub's proxy leads to a user's gate, which a new hub sees to once its services are there."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * slower()):
         while True:
             async with browser.http.get(f"{browser.server}/api/status", allow_redirects=False) as answer:
                 if answer.status == 403:
@@ -266,14 +267,14 @@ async def _a_start_that_the_hub_gives_up_leaves_nothing(hub: Hub) -> None:
         await spawning
         await _until(dora, None)
     with paths.home_of(home):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(60 * slower()):
             while not (begun := list(session_directories())) or any(map(alive, begun)):  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.1)
 
 
 async def _until(browser: Browser, pending: str | None) -> None:
     """Wait until the hub says that this is what it does with a user's server; ``None``: nothing."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * slower()):
         while True:
             if (await _server(browser) or {"pending": None})["pending"] == pending:
                 return

@@ -15,6 +15,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.software import SOFTWARE
 from tests.image.conftest import BARE, CACHE, MEMORY_GIB, NO_PYTHON, TAG, VARIANT
+from tests.patience import slower
 from tests.session.conftest import explain
 from tests.session.jupyter import Jupyter
 
@@ -83,7 +84,7 @@ if os.path.exists(place):
 
 def start(name, seconds=90, **fields):
     directory = client.start(parse_request({"name": name, "budget": 5, "disk_gib": 0.5, **fields}))
-    state = client.wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, seconds)
+    state = client.wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, seconds * slower())
     assert state is not None, explain(directory)
     assert state.stage is Stage.READY, explain(directory)
     return directory
@@ -113,7 +114,7 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
             assert await lab.execute(_COMPILED) == "compiled beside the work\n"
 
     try:
-        asyncio.run(asyncio.wait_for(work(), 300))  # without compiled Python the first import takes long
+        asyncio.run(asyncio.wait_for(work(), 300 * slower()))  # without compiled Python the first import takes long
     finally:
         client.stop(directory.name)
 
@@ -142,7 +143,7 @@ def test_ssh_saves_and_resuming_in_the_image(network, tmp_path):  # noqa: ARG001
             return await lab.execute("print(open('note.txt').read())")
 
     try:
-        assert "from ssh" in asyncio.run(asyncio.wait_for(look(), 60))
+        assert "from ssh" in asyncio.run(asyncio.wait_for(look(), 60 * slower()))
     finally:
         client.stop(again.name)
 
@@ -160,7 +161,7 @@ for url in {urls}:
 def test_an_image_without_python_is_named_as_such_at_once(network):  # noqa: ARG001
     reason = "The image can't run JupyterLab: There is no Python (python3) in it"
     directory = client.start(parse_request({"name": "no-python", "image": NO_PYTHON, "budget": 5, "disk_gib": 0.5}))
-    state = client.wait_for(directory, lambda state: state.stage.final, 60)
+    state = client.wait_for(directory, lambda state: state.stage.final, 60 * slower())
     assert state is not None, explain(directory)
     assert state.reason.startswith(reason), explain(directory)
     assert sum(isinstance(event, ProviderChosen) for event in directory.events()[0]) == 1  # there is nobody else
@@ -178,7 +179,7 @@ def test_what_a_bare_python_lacks_is_installed(network):  # noqa: ARG001
             await lab.execute("open('note.txt', 'w').write('bare')")
 
     try:
-        asyncio.run(asyncio.wait_for(work(), 60))
+        asyncio.run(asyncio.wait_for(work(), 60 * slower()))
         assert liveness.control(directory, "save", deadline=40)["generation"] >= 1
     finally:
         client.stop(directory.name)

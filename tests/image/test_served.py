@@ -13,6 +13,7 @@ from golem_launcher.session import client
 from tests.image.conftest import CACHE, VARIANT
 from tests.image.test_image import start
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.jupyter import Jupyter
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first time, the image is made
@@ -64,7 +65,7 @@ def test_a_provider_fetches_it_once_and_a_session_runs_in_it(served):
                 assert "Debian GNU/Linux 12" in await lab.execute("print(open('/etc/os-release').read())")
                 assert await lab.execute("import sys; print(sys.prefix)") == "/usr\n"
 
-        asyncio.run(asyncio.wait_for(work(), 60))
+        asyncio.run(asyncio.wait_for(work(), 60 * slower()))
         told = sent(directory)
         assert told[-1].done == told[-1].total == served.image.size
         assert directory.state().progress is None

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 
 _SECONDS = 180
 
@@ -65,7 +66,7 @@ class Notebook:
             elif kind == "error":
                 done.errors += f"{content['ename']}: {content['evalue']}"
 
-        reply = self.client.execute_interactive(code, timeout=seconds, output_hook=heard, stop_on_error=True)
+        reply = self.client.execute_interactive(code, timeout=seconds * slower(), output_hook=heard, stop_on_error=True)
         done.reply, done.text = reply["content"], "\n".join(line[0] for line in shown)
         if check and done.failed:
             raise CellFailed(f"{code}\n{done.text}\n{done.errors}")
@@ -83,7 +84,7 @@ class Notebook:
     def reply_to(self, message_id, seconds=_SECONDS):
         """The content of the reply to a cell; replies to others that come before are kept for who asks for them."""
         while message_id not in self._replies:
-            message = self.client.get_shell_msg(timeout=seconds)
+            message = self.client.get_shell_msg(timeout=seconds * slower())
             self._replies[message["parent_header"].get("msg_id")] = message["content"]
         return self._replies.pop(message_id)
 
@@ -91,14 +92,14 @@ class Notebook:
         """Wait until a cell printed this; all that was printed on either stream."""
         printed = ""
         while text not in printed:
-            message = self.client.get_iopub_msg(timeout=seconds)
+            message = self.client.get_iopub_msg(timeout=seconds * slower())
             if message["msg_type"] == "stream":
                 printed += message["content"]["text"]
         return printed
 
     def restart(self):
         self.manager.restart_kernel()
-        self.client.wait_for_ready(timeout=_SECONDS)
+        self.client.wait_for_ready(timeout=_SECONDS * slower())
 
     def close(self):
         self.client.stop_channels()

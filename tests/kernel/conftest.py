@@ -9,6 +9,7 @@ from golem_launcher.kernel import kernelspec
 from golem_launcher.market import history
 from tests.kernel.cells import Notebook
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session import providers
 
 _NETWORK = """
@@ -76,7 +77,9 @@ def open_notebook(jupyter, network, tmp_path):  # noqa: ARG001 - both must be th
     history.forget()
 
     def start(name="golem"):
-        notebook = Notebook(*start_new_kernel(startup_timeout=180, kernel_name=name, cwd=str(tmp_path)), tmp_path)
+        notebook = Notebook(
+            *start_new_kernel(startup_timeout=180 * slower(), kernel_name=name, cwd=str(tmp_path)), tmp_path
+        )
         opened.append(notebook)
         return notebook
 
@@ -96,7 +99,7 @@ def connected(jupyter, network, tmp_path_factory):  # noqa: ARG001
     """One that is connected, for all tests of a module that leave it so."""
     history.forget()
     folder = tmp_path_factory.mktemp("notebook")
-    notebook = Notebook(*start_new_kernel(startup_timeout=180, kernel_name="golem", cwd=str(folder)), folder)
+    notebook = Notebook(*start_new_kernel(startup_timeout=180 * slower(), kernel_name="golem", cwd=str(folder)), folder)
     notebook.connect()
     yield notebook
     notebook.close()

@@ -29,6 +29,7 @@ from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.request import parse_request
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
+from tests.patience import slower
 
 _NOT_AGAIN_SECONDS = 2.5
 _EVIL = [
@@ -78,7 +79,7 @@ def there(tmp_path, monkeypatch):
         await door.start()
         lab = LabClient(directory)
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(30 * slower()):
                 return await talk(lab)
         finally:
             await lab.aclose()
@@ -368,7 +369,7 @@ async def _connected_notebook(tmp_path):
 async def _reply(client, code, **how):
     message_id = client.execute(code, **how)
     while True:
-        message = await client.get_shell_msg(timeout=15)
+        message = await client.get_shell_msg(timeout=15 * slower())
         if message["parent_header"].get("msg_id") == message_id:
             return message["content"]
 
@@ -428,7 +429,7 @@ def test_no_request_of_a_provider_is_signed_and_none_for_input_where_it_is_not_a
             assert "execute_request" not in kinds
             assert not await client.stdin_channel.msg_ready()
             assert (await _reply(client, "1", allow_stdin=True))["status"] == "ok"
-            asked = await client.get_stdin_msg(timeout=15)
+            asked = await client.get_stdin_msg(timeout=15 * slower())
             assert asked["msg_type"] == "input_request"
             assert not await client.stdin_channel.msg_ready()
 

@@ -14,6 +14,7 @@ from golem_launcher import paths
 from golem_launcher.errors import RequestError
 from golem_launcher.kernel import kernelspec
 from golem_launcher.request import parse_request
+from tests.patience import slower
 
 pytestmark = pytest.mark.usefixtures("jupyter")
 
@@ -81,9 +82,9 @@ def test_its_argv_alone_starts_it_from_another_environment(tmp_path):
         client.start_channels()
         try:
             client.kernel_info()
-            assert client.get_shell_msg(timeout=60)["content"]["implementation"] == "golem"
+            assert client.get_shell_msg(timeout=60 * slower())["content"]["implementation"] == "golem"
             client.execute("1")
-            assert "%connect" in client.get_shell_msg(timeout=60)["content"]["evalue"]
+            assert "%connect" in client.get_shell_msg(timeout=60 * slower())["content"]["evalue"]
             client.shutdown()
             assert process.wait(60) == 0
             assert not (tmp_path / "it-ran").exists()

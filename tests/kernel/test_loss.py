@@ -80,7 +80,7 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
         for _ in range(_CUTS):
             await asyncio.sleep(0.5)
             await line.cut(_CUT_SECONDS)
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(90 * slower()):
             await done.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -118,7 +118,7 @@ def test_a_broken_connection_that_is_still_there_takes_nothing_from_the_next_one
         unread = await connect()  # nobody reads it any more
         socket = await connect()
         await socket.send_bytes(messages.pack_for_websocket("shell", request))
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(120 * slower()):
             async for said in socket:
                 if said.type is not aiohttp.WSMsgType.BINARY:
                     continue
@@ -167,7 +167,7 @@ def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connect
         running = asyncio.create_task(kernel.run())
         await kernel.connected.wait()
         kernel.send("shell", request)
-        async with asyncio.timeout(240):
+        async with asyncio.timeout(240 * slower()):
             while not done.is_set():
                 await more.wait()
                 more.clear()
@@ -224,7 +224,7 @@ def test_a_node_that_is_started_anew_in_mid_cell_costs_nothing(open_notebook, ne
     printed = notebook.until_printed("99\n")
     with kill(network):
         pass
-    state = client.wait_for(directory, lambda state: len(state.stages) > stages, _NODE_SECONDS)
+    state = client.wait_for(directory, lambda state: len(state.stages) > stages, _NODE_SECONDS * slower())
     assert state is not None
     told = notebook.until_printed("1999\n")
     assert notebook.reply_to(waiting)["status"] == "ok"
@@ -274,7 +274,7 @@ def test_a_connection_that_is_interrupted_leaves_nothing_that_costs(open_noteboo
     notebook = open_notebook()
     before = {one.name for one in session_directories()}
     waiting = notebook.start("%connect local 1")
-    while notebook.client.get_iopub_msg(timeout=30)["msg_type"] != "display_data":
+    while notebook.client.get_iopub_msg(timeout=30 * slower())["msg_type"] != "display_data":
         pass
     notebook.manager.interrupt_kernel()
     assert notebook.reply_to(waiting)["ename"] == "KeyboardInterrupt"

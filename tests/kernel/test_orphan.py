@@ -19,6 +19,7 @@ from golem_launcher.events import Stage
 from golem_launcher.kernel.record import KernelRecord
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 
 _SECONDS = 90
 _END_SECONDS = 180
@@ -99,7 +100,7 @@ def _stopped_at_the_end(directory):
 
 
 def _until_ended(directory):
-    state = client.wait_for(directory, lambda state: state.stage.final, _END_SECONDS)
+    state = client.wait_for(directory, lambda state: state.stage.final, _END_SECONDS * slower())
     assert state is not None, directory.state()
     return state
 

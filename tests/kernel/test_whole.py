@@ -90,7 +90,7 @@ def test_widgets_talk_with_their_buffers(connected):
         session.msg("comm_msg", {"comm_id": "c1", "data": {"n": 41}}),
         buffers=[b"\x00\xff\x01"],
     )
-    while (message := client.get_iopub_msg(timeout=30))["msg_type"] != "comm_msg":
+    while (message := client.get_iopub_msg(timeout=30 * slower()))["msg_type"] != "comm_msg":
         pass
     assert message["content"]["data"] == {"got": 42}
     assert bytes(message["buffers"][0]) == b"\x01\xff\x00"
@@ -109,7 +109,7 @@ def test_a_display_is_updated_and_cleared(connected):
 def test_a_subshell_answers_beside_a_busy_cell_and_a_lost_one_does_no_harm(connected):
     client = connected.client
     client.control_channel.send(client.session.msg("create_subshell_request", {}))
-    subshell = client.get_control_msg(timeout=30)["content"]["subshell_id"]
+    subshell = client.get_control_msg(timeout=30 * slower())["content"]["subshell_id"]
     busy = connected.start("import threading; other = threading.Event(); print('busy'); assert other.wait(60)")
     connected.until_printed("busy")
 
@@ -128,7 +128,7 @@ def test_the_debugger_answers(connected):
     client = connected.client
     request = {"type": "request", "seq": 1, "command": "debugInfo", "arguments": {}}
     client.control_channel.send(client.session.msg("debug_request", request))
-    body = client.get_control_msg(timeout=30)["content"]["body"]
+    body = client.get_control_msg(timeout=30 * slower())["content"]["body"]
     assert body["isStarted"] is False
     assert "breakpoints" in body
 
@@ -140,12 +140,14 @@ def test_the_debugger_stops_in_a_cell_and_goes_on(connected):
         request = {"type": "request", "seq": next(numbers), "command": command, "arguments": arguments}
         message = client.session.msg("debug_request", request)
         client.control_channel.send(message)
-        while (reply := client.get_control_msg(timeout=60))["parent_header"]["msg_id"] != message["header"]["msg_id"]:
+        while (reply := client.get_control_msg(timeout=60 * slower()))["parent_header"]["msg_id"] != message["header"][
+            "msg_id"
+        ]:
             pass
         return reply["content"]
 
     def until_event(name):
-        while (message := client.get_iopub_msg(timeout=60))["content"].get("event") != name:
+        while (message := client.get_iopub_msg(timeout=60 * slower()))["content"].get("event") != name:
             pass
         return message["content"]
 

@@ -10,6 +10,7 @@ import pytest
 from golem_launcher.errors import NodeUnreachable
 from golem_launcher.localnet.agreement import Agreement, Terms
 from golem_launcher.localnet.misbehaviour import Misbehaviour
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from golem_launcher.node.rest_client import NodeRest
@@ -77,7 +78,7 @@ def test_a_provider_leaves_who_neglects_its_debit_notes_and_says_why(status: str
         node = ProviderNode(status)
         agreement = agreement_with(node, is_paid=True)
         agreement.activity_created("activity")
-        await asyncio.wait_for(agreement.run(), 20)
+        await asyncio.wait_for(agreement.run(), 20 * slower())
         assert node.reason["golem.provider.code"] == code
 
     asyncio.run(main())
@@ -93,10 +94,10 @@ def test_it_stays_with_who_does_what_can_be_done(status: str, is_paid: bool) -> 
         agreement = agreement_with(node, is_paid=is_paid)
         agreement.activity_created("activity")
         running = asyncio.create_task(agreement.run())
-        await asyncio.wait_for(node.enough.wait(), 20)
+        await asyncio.wait_for(node.enough.wait(), 20 * slower())
         assert not running.done()
         agreement.terminated()
-        await asyncio.wait_for(running, 20)
+        await asyncio.wait_for(running, 20 * slower())
         assert not node.reason
 
     asyncio.run(main())

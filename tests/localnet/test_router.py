@@ -14,12 +14,13 @@ from golem_launcher.localnet import router_peer
 from golem_launcher.localnet.router import Router
 from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
 from tests.node.gsb.read_packet import read_packet
+from tests.patience import slower
 
 
 def with_router(test):
     async def run():
         async with Router() as router:
-            await asyncio.wait_for(test(router), 60)
+            await asyncio.wait_for(test(router), 60 * slower())
 
     asyncio.run(run())
 

@@ -11,6 +11,7 @@ from golem_launcher.localnet.spec import NetworkSpec
 from golem_launcher.node.gsb.calls import ok
 from golem_launcher.node.yagna_process import YagnaProcess
 from golem_launcher.processes import ProcessRecord
+from tests.patience import slower
 
 
 def test_a_daemon_whose_services_are_not_on_its_bus_yet_is_asked_again(tmp_path):
@@ -34,7 +35,7 @@ def test_a_daemon_whose_services_are_not_on_its_bus_yet_is_asked_again(tmp_path)
             assert not done, keeping.result()
             for service in ("/local/identity", "/local/driver/erc20"):
                 bus.attach(service, answer)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(20 * slower()):
                 while not opened:
                     assert not keeping.done(), keeping.result()
                     await asyncio.sleep(0.02)

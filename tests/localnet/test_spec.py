@@ -40,7 +40,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, says: str) -> None:
         load_spec(file)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50, deadline=None
+)
 @given(data=st.binary(max_size=200))
 def test_any_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "network.toml"

@@ -109,7 +109,9 @@ def ended(directory):
 
 def reached(directory, *stages):
     """The state of a session that has entered one of these stages, whatever it went on to since."""
-    state = client.wait_for(directory, lambda state: any(stage in stages for stage, _ in state.stages), PATIENCE)
+    state = client.wait_for(
+        directory, lambda state: any(stage in stages for stage, _ in state.stages), PATIENCE * slower()
+    )
     assert state is not None, explain(directory)
     return state
 

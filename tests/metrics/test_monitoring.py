@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -144,7 +145,7 @@ def session(tmp_path_factory, receiver):
         known = client.wait_for(
             directory,
             lambda state: state.stage is Stage.READY and state.head.usage is not None and state.saving is not None,
-            BUSY * 60,
+            BUSY * 60 * slower(),
         )
         assert known is not None, directory.supervisor_log.read_text()[-4000:]
         client.save("real")
@@ -163,7 +164,8 @@ def ask(session, tmp_path_factory):  # noqa: ARG001 - there must be one
         )
         told = json.loads("".join(iter(served.stdout.readline, "}\n")) + "}")
         settings = yaml.safe_load((SHIPPED / "prometheus" / "prometheus.yml").read_text())
-        settings["global"] = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+        often = f"{math.ceil(slower())}s"
+        settings["global"] = dict.fromkeys(("scrape_interval", "scrape_timeout", "evaluation_interval"), often)
         job = settings["scrape_configs"][0]
         job["authorization"]["credentials_file"] = told["token_file"]
         job["static_configs"][0]["targets"] = [urllib.parse.urlsplit(told["url"]).netloc]

@@ -16,6 +16,7 @@ from golem_launcher.session.supervision import preload
 from golem_launcher.workload import starting
 from golem_launcher.workload.shipment import Shipment
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.conftest import explain
 
 LACKS = f"{starting.SHELL_RUNS}\n{report.Report(report.IMAGE, 'There is no Python (python3) in it.').line}"
@@ -67,7 +68,7 @@ def result(name, **fields):
     """The session as it became ready or ended, and whom it came to."""
     request = {"name": name, "image": "somebody/new:1", "budget": 5, "disk_gib": 0.5, **fields}
     directory = client.start(parse_request(request))
-    state = client.wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 120)
+    state = client.wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 120 * slower())
     state = state or directory.state()
     tried = [event.provider_name for event in directory.events()[0] if isinstance(event, ProviderChosen)]
     return state, tried, explain(directory)

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.request import parse_request
 from golem_launcher.request.requirements_file import parse, read
+from tests.patience import slower
 
 FILE = """\
 # made by pip-compile
@@ -85,6 +86,6 @@ def test_whatever_is_taken_is_taken_by_a_request(text):
 def test_a_strangers_list_is_read_soon(data):
     began = time.process_time()
     found = read(data)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 2 * slower()
     assert not found.packages
     assert len(found.left_out) == 1

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from tests.patience import slower
+
 _SECONDS = 150
 
 
@@ -21,7 +23,7 @@ class Jupyter:
 
     async def __aenter__(self):
         self.http = aiohttp.ClientSession(
-            headers={"Authorization": f"token {self.token}"}, timeout=aiohttp.ClientTimeout(total=_SECONDS)
+            headers={"Authorization": f"token {self.token}"}, timeout=aiohttp.ClientTimeout(total=_SECONDS * slower())
         )
         return self
 
@@ -45,7 +47,7 @@ class Jupyter:
 
     async def run(self, kernel_id, code):
         """Run code in a kernel that is there; what it printed."""
-        return await asyncio.wait_for(self._execute(kernel_id, code), _SECONDS)
+        return await asyncio.wait_for(self._execute(kernel_id, code), _SECONDS * slower())
 
     async def _execute(self, kernel_id, code):
         uri = f"{self.origin}/api/kernels/{kernel_id}/channels?session_id={uuid.uuid4().hex}"
@@ -78,7 +80,7 @@ class Jupyter:
         async with self.http.ws_connect(f"{self.origin}/terminals/websocket/{terminal['name']}") as channel:
             await channel.send_json(["stdin", line + "\r"])
             while until not in output:
-                message = await channel.receive(timeout=_SECONDS)
+                message = await channel.receive(timeout=_SECONDS * slower())
                 kind, *rest = message.json()
                 if kind == "stdout":
                     output += rest[0]

@@ -8,6 +8,7 @@ import pytest
 from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 from tests.session.conftest import OLD, explain
 from tests.session.jupyter import Jupyter
 
@@ -92,7 +93,7 @@ def work(directory):
             listed = await lab.execute("import os; print(sorted(os.listdir()))")
         return said, listed
 
-    said, listed = asyncio.run(asyncio.wait_for(ask(), 100))
+    said, listed = asyncio.run(asyncio.wait_for(ask(), 100 * slower()))
     failed, places = said.splitlines()
     assert "lost+found" not in listed
     saved = liveness.control(directory, "save", deadline=40)

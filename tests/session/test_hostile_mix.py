@@ -23,6 +23,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.workspace.repository.store import open_store
 from tests.access.listeners import listening, told_to_strangers
+from tests.patience import slower
 from tests.session.conftest import explain, wait_for
 from tests.session.jupyter import Jupyter
 
@@ -79,7 +80,7 @@ def crowd(directory, _):
                     await answer.read()
                     return answer.status
 
-            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(300))), 300)
+            return await asyncio.wait_for(asyncio.gather(*(ask() for _ in range(300))), 300 * slower())
 
     assert asyncio.run(scene()).count(200) > 250
 

@@ -7,6 +7,7 @@ from golem_launcher.market import history
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.conftest import explain
 from tests.session.losing_node import kill, kill_and_take_port
 
@@ -28,9 +29,13 @@ misbehaviour = { slow_deploy = 8.0 }
 def test_a_node_that_is_started_anew_while_a_provider_deploys(tmp_path, lose):
     with own_network(tmp_path, _NETWORK) as network:
         directory = client.start(parse_request({"name": "anew", "budget": 5, "disk_gib": 0.5}))
-        assert client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60), explain(directory)
+        assert client.wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 60 * slower()), explain(
+            directory
+        )
         with lose(network):
-            state = client.wait_for(directory, lambda state: state.stage is Stage.READY or state.stage.final, 200)
+            state = client.wait_for(
+                directory, lambda state: state.stage is Stage.READY or state.stage.final, 200 * slower()
+            )
             assert state is not None, explain(directory)
             assert state.stage is Stage.READY, explain(directory)
             lines = [event.line for event in directory.events()[0]]

@@ -12,6 +12,7 @@ from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.jupyter import Jupyter
 
@@ -32,7 +33,7 @@ def lab(network):  # noqa: ARG001 - it must be up
 def in_lab(lab, conversation):
     async def talk():
         async with Jupyter(lab["url"]) as jupyter:
-            return await asyncio.wait_for(conversation(jupyter), 160)
+            return await asyncio.wait_for(conversation(jupyter), 160 * slower())
 
     return asyncio.run(talk())
 

@@ -8,6 +8,7 @@ import pytest
 import golem_launcher
 from golem_launcher import paths
 from golem_launcher.tasks.payload import Answer, TaskOutput
+from tests.patience import slower
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def test_what_a_check_raises_is_a_reason_not_to_take_a_result(check, said):
     data = json.dumps("odd").encode()
     answer = Answer(0, False, 0.0, b"", (TaskOutput("value.json", len(data), "", data),))
     executor = golem_launcher.Executor(1, network="local", check=check)
-    found = asyncio.run(asyncio.wait_for(executor.check(0, answer), 60))
+    found = asyncio.run(asyncio.wait_for(executor.check(0, answer), 60 * slower()))
     assert found.startswith(said)
     assert bool(found) == bool(said)
     assert "\n" not in found

@@ -18,6 +18,7 @@ from golem_launcher.market import history
 from golem_launcher.session import client
 from golem_launcher.tasks import runner
 from golem_launcher.tasks.returned import RemoteTraceback
+from tests.patience import slower
 from tests.tasks.conftest import HONEST, ODD
 
 pytestmark = pytest.mark.slow
@@ -110,10 +111,10 @@ def test_a_machine_without_work_is_let_go_of_and_another_had_while_work_waits(ex
     executor.submit(square, 1).result(60)
     with monkeypatch.context() as soon:
         soon.setattr(runner, "_IDLE_SECONDS", 0.5)
-        few = client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.ENDED, 60)
+        few = client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.ENDED, 60 * slower())
     assert few.machines[0].stage is Stage.READY, "one is there for what comes next"
     waited = [executor.submit(wait_for, seconds) for seconds in (6, 6.1, 6.2, 0.1, 0.2)]
-    assert client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.READY, 60)
+    assert client.wait_for(executor.session, lambda state: state.machines[1].stage is Stage.READY, 60 * slower())
     assert [future.result(60) for future in waited] == [6, 6.1, 6.2, 0.1, 0.2]
 
 

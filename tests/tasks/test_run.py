@@ -13,6 +13,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from golem_launcher.tasks import record
+from tests.patience import slower
 from tests.tasks.conftest import outcome
 
 pytestmark = pytest.mark.slow
@@ -123,7 +124,7 @@ def test_idle_machines_are_let_go_of_and_a_stopped_session_keeps_what_is_done(jo
     process = job("--map", "items", "--", "sh", "-c", "sleep {item}; echo {item} > made", name="stopped")
     wait_for_line(process, "3 of 4")
     state = client.wait_for(
-        client.find("stopped"), lambda state: any(one.stage is Stage.ENDED for one in state.machines), 60
+        client.find("stopped"), lambda state: any(one.stage is Stage.ENDED for one in state.machines), 60 * slower()
     )
     assert state is not None, "there was nothing for it to do"
     assert state.stage is Stage.READY

@@ -14,6 +14,7 @@ from golem_launcher.tasks.task_client import TaskClient
 from golem_launcher.tasks.worker_driver import WorkerDriver
 from tests.agent.conftest import TOKEN, Agent, eventually
 from tests.dialling import to_origin
+from tests.patience import slower
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +76,7 @@ async def work(agents, tmp_path, scheduler, owner, until):
                     await driver.hear(machine)
 
     working = [asyncio.ensure_future(at(number, agent)) for number, agent in enumerate(agents, 1)]
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(60 * slower()):
         await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
     for one in working:
         one.cancel()
@@ -135,7 +136,7 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
             with pytest.raises(asyncio.CancelledError):
                 await hearing
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
     assert sum(isinstance(one, TaskDone) for one in done) == 1
 
 
@@ -172,6 +173,6 @@ def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, 
                 await driver.give(machine)
                 await driver.hear(machine)
 
-    asyncio.run(asyncio.wait_for(test(), 60))
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
     assert list(scheduler.left) == (["p1"] if reached else [])
     assert sorted(task for task, *_ in owner.kept) == ([] if reached else [0, 1, 2])

@@ -627,7 +627,9 @@ _VALUES = st.recursive(
 
 
 @given(variables=st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), _VALUES, max_size=8), shared=_VALUES)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 def test_any_values_come_back_equal_and_share_what_they_shared(tmp_path, variables, shared):
     shutil.rmtree(tmp_path / "state", ignore_errors=True)
     holder = [shared]

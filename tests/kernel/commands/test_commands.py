@@ -12,6 +12,7 @@ from golem_launcher.events import Stage
 from golem_launcher.node import manager as node_manager
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 from tests.ui.made import GOOD_START, make_session
 
 pytestmark = pytest.mark.slow
@@ -151,7 +152,7 @@ def test_its_sockets_are_private(notebook):
     session.key = key
     signed, answered = notebook.client.kernel_info(), []
     while signed not in answered:
-        answered.append(notebook.client.get_shell_msg(timeout=20)["parent_header"]["msg_id"])
+        answered.append(notebook.client.get_shell_msg(timeout=20 * slower())["parent_header"]["msg_id"])
     assert forged not in answered
 
 
@@ -196,7 +197,7 @@ def test_closing_a_notebook_ends_its_session(open_notebook):
     for one in (notebook, other):  # at once, as when Jupyter is: one of them ends it
         one.client.shutdown()
     saved = session_directory(name).state().saving.workspace
-    client.wait_for(session_directory(name), lambda state: state.stage is not Stage.READY, 60)
+    client.wait_for(session_directory(name), lambda state: state.stage is not Stage.READY, 60 * slower())
     after.run(f"%connect local 1 resume={saved}")  # which may be saving still
     assert session_directory(name).state().stage is Stage.ENDED
     assert after.run("print(open('kept.txt').read())").text.strip() == "kept"

@@ -3,6 +3,7 @@
 import pytest
 
 from golem_launcher.session import client
+from tests.patience import slower
 from tests.session.ending import BUSY
 
 pytestmark = pytest.mark.slow
@@ -22,7 +23,9 @@ def test_a_cell_runs_at_a_machine_with_a_gpu_and_the_next_one_back_at_the_first(
     done = notebook.run(_CELL)
     assert "At with-gpu" in done.text
     assert "1 kept GPU 0: NVIDIA L4" in done.text
-    client.wait_for(directory, lambda state: state.move.number == 2 and state.move.stage == "switching", BUSY * 60)
+    client.wait_for(
+        directory, lambda state: state.move.number == 2 and state.move.stage == "switching", BUSY * 60 * slower()
+    )
     # No cell is lost that is sent while it changes machines.
     assert notebook.run("print(x)").text.strip().endswith("2")
     assert directory.state().head.provider_name != "with-gpu"

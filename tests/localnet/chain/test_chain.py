@@ -82,7 +82,7 @@ def command(*words: str) -> tuple[int, Any, str]:
 def begun(name: str, stage: Stage, budget: int = 5) -> SessionState:
     """A session of that name, come to ``stage``."""
     directory = client.start(LaunchRequest(name=name, memory_gib=0.5, disk_gib=0.5, budget=budget, save=False))
-    state = client.wait_for(directory, lambda state: state.stage is stage, 60)
+    state = client.wait_for(directory, lambda state: state.stage is stage, 60 * slower())
     assert state is not None, explain(directory)
     return state
 

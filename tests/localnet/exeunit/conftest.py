@@ -18,6 +18,7 @@ from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace
 from golem_launcher.node.gsb import GsbClient, ok
 from tests import yagna_daemon as daemons
+from tests.patience import slower
 
 ACTIVITY = "a" * 32
 REQUESTOR = "0x" + "1" * 40
@@ -129,6 +130,6 @@ def bench(daemon, base, short_path):
             try:
                 yield Bench(unit, requestor, states, usages)
             finally:
-                await asyncio.wait_for(unit.aclose(), 20)
+                await asyncio.wait_for(unit.aclose(), 20 * slower())
 
     return opened

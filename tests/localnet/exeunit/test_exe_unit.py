@@ -12,6 +12,7 @@ from golem_launcher.errors import BusCallError
 from golem_launcher.localnet.misbehaviour import Misbehaviour
 from golem_launcher.localnet.runtime.process import ProcessRuntime
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+from tests.patience import slower
 
 AT_END = {"stdout": {"atEnd": {}}, "stderr": {"atEnd": {}}}
 STREAM = {"stdout": {"stream": {}}, "stderr": {"stream": {}}}
@@ -103,13 +104,13 @@ def test_a_stream_follows_a_running_command(bench):
                 return kinds
 
             following = asyncio.create_task(follow())
-            await asyncio.wait_for(seen.wait(), 10)
+            await asyncio.wait_for(seen.wait(), 10 * slower())
             (running,) = await b.call("GetRunningCommand")
             assert running["command"] == "Run"
             assert running["params"][0] == "/bin/sh"
             gate = b.unit.runtime.volumes.path("/golem/work/gate")
             await asyncio.to_thread(gate.write_text, "open\n")
-            kinds = await asyncio.wait_for(following, 10)
+            kinds = await asyncio.wait_for(following, 10 * slower())
             assert {"stdout": "open\n"} in kinds
 
     asyncio.run(main())
@@ -176,7 +177,7 @@ def test_the_end_of_the_activity_leaves_nothing(bench, short_path):
         async with bench() as b:
             await b.ready()
             await b.send(shell("setsid sh -c 'sleep 4242 & sleep 4343' & exec sleep 4444"))
-            await asyncio.wait_for(until(lambda: len(sleepers()) == 3), 10)
+            await asyncio.wait_for(until(lambda: len(sleepers()) == 3), 10 * slower())
             await b.unit.aclose()
             assert not sleepers()
             assert not (short_path / "activity").exists()
@@ -216,7 +217,7 @@ def test_an_activity_ends_when_its_runtime_is_killed(bench, runtime):
             await b.send(run("/bin/sleep", "1000"))
             victims = [one for one in psutil.Process().children(recursive=True) if one not in others and own(one)]
             victims[-1].kill()
-            await asyncio.wait_for(until(lambda: b.states[-1] == ["Terminated", None]), 10)
+            await asyncio.wait_for(until(lambda: b.states[-1] == ["Terminated", None]), 10 * slower())
             assert b.unit.runtime is None
 
     def own(process):
@@ -254,7 +255,7 @@ def test_an_end_in_the_moment_of_a_report(bench, turns):
                 close(turns)
 
             pending.replied = replied_and_closed
-            await asyncio.wait_for(reported.wait(), 10)
+            await asyncio.wait_for(reported.wait(), 10 * slower())
             pending.replied = replied
             await asyncio.wait({b.unit._reports._reporter}, timeout=1)
             assert b.unit._reports._reporter.cancelled()

@@ -11,6 +11,7 @@ from golem_launcher.localnet.vpn import VpnEndpoint
 from golem_launcher.localnet.vpn.packets import Arp, arp_frame, mac_of, parse
 from golem_launcher.node.gsb import flex
 from golem_launcher.node.gsb.calls import BusCall
+from tests.patience import slower
 
 REQUESTOR, PROVIDER, OTHER = ("0x" + digit * 40 for digit in "123")
 
@@ -43,7 +44,7 @@ def test_it_introduces_itself_to_its_requestor():
         await link.open(lambda ip, net, send, dial, _: VpnEndpoint(ip, net, send, dial), lambda _: None)
         told = {}
         while REQUESTOR not in told:
-            node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 60)
+            node, network_id, frame = await asyncio.wait_for(switch.sent.get(), 60 * slower())
             assert network_id == "net"
             told[node] = parse(frame)
         question = told[REQUESTOR]

@@ -17,6 +17,7 @@ from golem_launcher.localnet.runtime.internet import Internet, is_public
 from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
 from tests.localnet.runtime.test_runtimes import good, run, wheel
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -170,10 +171,10 @@ def test_a_connection_under_way_ends_with_the_sandbox(base, short_path):
         async with server:
             async with sandbox(base, short_path, World()) as runtime:
                 asking = asyncio.create_task(run(runtime, "python3", "-c", FETCH, f"http://{ADDRESS}:{port}/"))
-                await asyncio.wait_for(connected.wait(), 20)
+                await asyncio.wait_for(connected.wait(), 20 * slower())
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
-            await asyncio.wait_for(ended.wait(), 20)
+            await asyncio.wait_for(ended.wait(), 20 * slower())
 
     asyncio.run(main())
 

@@ -22,6 +22,7 @@ from golem_launcher.localnet.runtime.runtime_interface import MARK, ActivityPlac
 from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
 from golem_launcher.localnet.runtime.supported_runtime import choose_runtime
 from golem_launcher.localnet.runtime.volumes import COMMON, ROOT, Volume
+from tests.patience import slower
 
 WHY_NOT = why_no_sandbox()
 sandboxed = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT or "sandboxes work")
@@ -73,7 +74,7 @@ async def run(runtime, *argv):
 
 async def run_as_it_is(runtime, *argv):
     out, err = bytearray(), bytearray()
-    code = await asyncio.wait_for(runtime.run(argv, on_stdout=out.extend, on_stderr=err.extend), 60)
+    code = await asyncio.wait_for(runtime.run(argv, on_stdout=out.extend, on_stderr=err.extend), 60 * slower())
     return code, out.decode(), err.decode()
 
 
@@ -88,7 +89,7 @@ async def until(condition, seconds=20):
         while not await asyncio.to_thread(condition):  # noqa: ASYNC110 - the system tells nobody
             await asyncio.sleep(0.02)
 
-    await asyncio.wait_for(poll(), seconds)
+    await asyncio.wait_for(poll(), seconds * slower())
 
 
 @pytest.mark.slow
@@ -374,7 +375,7 @@ def test_a_lab_that_went_to_the_background_serves_and_dies_with_the_activity(ope
                         await writer.wait_closed()
                     await asyncio.sleep(0.1)
 
-            await asyncio.wait_for(fetch(), 40)
+            await asyncio.wait_for(fetch(), 40 * slower())
             assert page.startswith(b"HTTP/1.1 200"), page[:500]
             usage = await runtime.usage()
             assert usage.cpu_seconds > 0.3
@@ -411,7 +412,7 @@ def test_cancelling_kills_the_command_and_its_children(opened, kind):
                     ["/bin/sh", "-c", "sleep 3131 & echo up; wait"], on_stdout=lambda _: started.set(), on_stderr=print
                 )
             )
-            await asyncio.wait_for(started.wait(), 10)
+            await asyncio.wait_for(started.wait(), 10 * slower())
             command.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await command
@@ -498,7 +499,7 @@ def test_the_sandbox_keeps_the_host_out_of_reach(opened):
                         return (await runtime.dial(80)).close()
                     await asyncio.sleep(0.05)
 
-            await asyncio.wait_for(answered(), 20)
+            await asyncio.wait_for(answered(), 20 * slower())
 
     asyncio.run(main())
 
@@ -593,7 +594,7 @@ def test_the_environment_is_made_in_a_blink(base, short_path):
         begin = time.perf_counter()
         made = environment.create(base, short_path / f"env{number}")
         best = min(best, time.perf_counter() - begin)
-    assert best < 0.3
+    assert best < 0.3 * slower()
     listed = subprocess.run(
         [short_path / "env0" / "bin" / "jupyter", "labextension", "list"],
         env={"HOME": str(short_path), "PATH": os.defpath}, capture_output=True, text=True, check=True,

@@ -11,6 +11,7 @@ import subprocess
 import pytest
 
 from golem_launcher.localnet.vpn import BadLine, LineRule, VpnEndpoint
+from tests.patience import slower
 
 NET = f"10.231.{os.getpid() % 250}"  # two suites on one machine have different ones
 TUNSETIFF, TAP, NO_PI = 0x400454CA, 2, 0x1000
@@ -74,9 +75,9 @@ async def converse(device, connections, size, loss):
         assert got == body + b"end"
 
     try:
-        await asyncio.wait_for(asyncio.gather(*(talk(number) for number in range(connections))), 50)
+        await asyncio.wait_for(asyncio.gather(*(talk(number) for number in range(connections))), 50 * slower())
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.wait_for(asyncio.open_connection(f"{NET}.2", 81), 60)
+            await asyncio.wait_for(asyncio.open_connection(f"{NET}.2", 81), 60 * slower())
         assert node.counters.malformed == 0
         assert node.counters.opened == connections
     finally:

@@ -10,6 +10,7 @@ import pytest
 
 from golem_launcher.localnet.vpn import BadLine, LineRule, NodeLimits, VpnEndpoint
 from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Tcp, TcpFramer, mac_of, parse, syn_options
+from tests.patience import slower
 
 OURS, THEIRS = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
 QUIET = 0.2
@@ -114,7 +115,7 @@ def test_a_port_that_does_not_answer_is_refused_in_time():
         framer = TcpFramer(mac=mac_of(THEIRS), target_mac=mac_of(OURS), source=THEIRS, target=OURS, ports=(7, 80))
         node.receive(framer.frame(1000, 0, SYN, 1000, b"", syn_options(1346, 7)))
         assert node.connections == 1
-        answer = parse(await asyncio.wait_for(sent.get(), 60))
+        answer = parse(await asyncio.wait_for(sent.get(), 60 * slower()))
         assert isinstance(answer, Tcp)
         assert answer.segment.flags == RST | ACK
         assert answer.segment.ack == 1001
@@ -166,7 +167,7 @@ def test_a_program_that_does_not_read_stops_its_peer_and_nothing_piles_up():
         assert ours.connection.sender.room < 32 * 1024  # no longer read
         found = bytearray()
         while len(found) < len(data):
-            found += await asyncio.wait_for(loop.sock_recv(program, 1 << 16), 10)
+            found += await asyncio.wait_for(loop.sock_recv(program, 1 << 16), 10 * slower())
         await sending
         assert found == data
         sock.close()
@@ -195,7 +196,7 @@ def test_a_silent_connection_costs_nothing():
             while any(node._table._timer.when() - loop.time() < idle / 2 for node in (one, other)):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
 
-        await asyncio.wait_for(asleep(), 10)  # until the next thing to do is a sign of life
+        await asyncio.wait_for(asleep(), 10 * slower())  # until the next thing to do is a sign of life
         before = one.counters.frames_out, other.counters.frames_out, one._table._timer, other._table._timer
         await asyncio.sleep(QUIET)
         assert before == (one.counters.frames_out, other.counters.frames_out, one._table._timer, other._table._timer)
@@ -219,7 +220,7 @@ def test_a_line_delays_every_frame_and_keeps_their_order():
         assert arrived.empty()
         assert line.lost == 2  # no more than three wait
         for number in range(3):
-            frame, at = await asyncio.wait_for(arrived.get(), 60)
+            frame, at = await asyncio.wait_for(arrived.get(), 60 * slower())
             assert frame == bytes((number,))
             assert at - sent_at >= 0.049
         line.send(b"late")

@@ -13,6 +13,7 @@ import pytest
 
 from golem_launcher.localnet.vpn import LineRule
 from tests.localnet.vpn.conftest import joined
+from tests.patience import slower
 
 pytestmark = pytest.mark.slow
 
@@ -74,7 +75,7 @@ async def there_and_back(network, size):
 def run(scenario, serve, rule=None):
     async def whole():
         async with joined(serve, rule) as network:
-            await asyncio.wait_for(scenario(network), 100)
+            await asyncio.wait_for(scenario(network), 100 * slower())
 
     asyncio.run(whole())
 
@@ -119,16 +120,16 @@ def test_a_reset_and_a_closed_port_are_seen_at_once():
     async def scenario(network):
         async with network.connect() as websocket:
             await websocket.send_bytes(b"r")
-            assert (await asyncio.wait_for(websocket.receive(), 60)).type is not BINARY
+            assert (await asyncio.wait_for(websocket.receive(), 60 * slower())).type is not BINARY
         with pytest.raises(aiohttp.WSServerHandshakeError):
-            await asyncio.wait_for(network.http.ws_connect(f"{network.uri}/81"), 60)
+            await asyncio.wait_for(network.http.ws_connect(f"{network.uri}/81"), 60 * slower())
         assert network.endpoint.connections == 0
 
     run(scenario, serve)
 
 
 def test_an_announced_node_is_reached_at_once_though_answers_are_lost():
-    """yagna asks for a hardware address every 3 s only."""
+    """yagna asks for a hardware address every 3 s only; here it would ask for ever."""
 
     async def scenario(network):
         network.endpoint.announce("192.168.0.1")
@@ -139,6 +140,6 @@ def test_an_announced_node_is_reached_at_once_though_answers_are_lost():
     async def whole():
         async with joined(echo) as network:
             network.endpoint._receive_arp = lambda _arp: None  # yagna's questions stay without an answer
-            await asyncio.wait_for(scenario(network), 1.5)
+            await asyncio.wait_for(scenario(network), 60 * slower())
 
     asyncio.run(whole())

@@ -15,6 +15,7 @@ from golem_launcher.node.gftp.offering import Offering
 from golem_launcher.node.gftp.publisher import BusPublisher
 from golem_launcher.node.gsb import GsbClient
 from golem_launcher.waiting import cancel_all, wait_for
+from tests.patience import slower
 from tests.yagna_daemon import start
 
 
@@ -66,7 +67,7 @@ def test_one_takes_the_place_of_another_that_ends(network, image, tmp_path):
             assert first.served_to(network.provider_id) == (first.served if known else None)
             assert first.served_to(network.requestor_id) == (0 if known else None)
             await first.aclose()
-            assert await wait_for(fetched(provider, url, tmp_path / "two", content), 60) == content
+            assert await wait_for(fetched(provider, url, tmp_path / "two", content), 60 * slower()) == content
             assert second.served >= len(content)
             await second.aclose()
             with pytest.raises(BusError):
@@ -88,7 +89,7 @@ def test_it_is_offered_again_after_the_connection_was_lost(network, image, tmp_p
             assert not lost.connected
             while one._publisher in {None, lost} or one.served is None:  # noqa: ASYNC110 - it looks now and then itself
                 await asyncio.sleep(0.02)
-            assert await wait_for(fetched(provider, url, tmp_path / "again", content), 60) == content
+            assert await wait_for(fetched(provider, url, tmp_path / "again", content), 60 * slower()) == content
             await one.aclose()
 
     asyncio.run(run())
@@ -117,7 +118,7 @@ def test_it_is_offered_again_by_a_node_that_was_started_anew(network, image, tmp
                     monkeypatch.setenv("GSB_URL", f"unix:{tmp_path}/none")
                 await asyncio.to_thread(daemon.begin)
                 async with await GsbClient.connect(network.provider.gsb_url) as provider:
-                    assert await wait_for(fetched(provider, url, tmp_path / "got", content), 60) == content
+                    assert await wait_for(fetched(provider, url, tmp_path / "got", content), 60 * slower()) == content
                 assert one.served >= len(content)
             finally:
                 await one.aclose()

@@ -111,7 +111,9 @@ steps = some.one_of(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(some.lists(steps, min_size=4, max_size=12), some.booleans())
 def test_no_order_of_bills_spends_more_than_the_budget_or_than_the_work_was_worth(steps, tells):
     """Each activity worked for so long that it may be billed a good half of the budget."""

@@ -8,6 +8,7 @@ import pytest
 
 from golem_launcher.errors import SessionError
 from golem_launcher.session.lifetime import computer_sleep
+from tests.patience import slower
 
 SIGNAL = "/org/freedesktop/login1: org.freedesktop.login1.Manager.PrepareForSleep ({},)\n"
 
@@ -59,7 +60,7 @@ def test_a_session_is_saved_before_its_computer_sleeps(logind, works):
         with await asyncio.to_thread((logind / "said").open, "w", buffering=1) as said:
             await held(1)
             said.write("something else\n" + SIGNAL.format("true"))
-            await asyncio.wait_for(saved.wait(), 20)
+            await asyncio.wait_for(saved.wait(), 20 * slower())
             said.write(SIGNAL.format("false"))
             await held(2)
             watching.cancel()

@@ -13,6 +13,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lifetime import deadline as module
 from golem_launcher.session.lifetime.deadline import Deadline
 from golem_launcher.session.machines.head import Head
+from tests.patience import slower
 
 
 class Renting:
@@ -56,7 +57,7 @@ def test_a_start_and_a_recovery_end_with_the_time_that_was_asked_for(first):
         deadline = Deadline.of(Decimal("0.00001"))
         renting = Renting(deadline, first=first)
         with pytest.raises(SessionError, match="time was over before a machine was ready"):
-            await asyncio.wait_for(work(renting, deadline), 60)
+            await asyncio.wait_for(work(renting, deadline), 60 * slower())
         assert renting.broken_off == [True]
 
     asyncio.run(story())
@@ -73,6 +74,6 @@ def test_who_gives_it_more_time_meanwhile_is_not_ended(monkeypatch):
         await asyncio.wait({passed}, timeout=0.1)
         assert not passed.done()
         deadline.at -= timedelta(hours=2)
-        await asyncio.wait_for(passed, 60)
+        await asyncio.wait_for(passed, 60 * slower())
 
     asyncio.run(story())

@@ -14,6 +14,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session.lifetime.gpu_release import GpuRelease, has_one_to_hand_back, without_gpu
 from golem_launcher.session_state import MachineState, MoveState, SessionState
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,7 @@ def carried_out(*, move: Callable[[Recorder], None], meanwhile: Callable[[GpuRel
         working.cancel()
         return release, recorder, given_up
 
-    return asyncio.run(asyncio.wait_for(scene(), 30))
+    return asyncio.run(asyncio.wait_for(scene(), 30 * slower()))
 
 
 def _moved(recorder: Recorder) -> None:
@@ -136,5 +137,5 @@ def test_a_session_that_can_not_move_now_is_told_why() -> None:
         working.cancel()
         return recorder
 
-    recorder = asyncio.run(asyncio.wait_for(scene(), 30))
+    recorder = asyncio.run(asyncio.wait_for(scene(), 30 * slower()))
     assert recorder.messages == ["Its GPU could not be handed back: It is moving already."]

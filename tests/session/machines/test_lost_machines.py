@@ -22,6 +22,7 @@ from golem_launcher.session.machines.pool import Pool
 from golem_launcher.session.machines.renting import Machine, Renting
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
+from tests.patience import slower
 
 PRICE = Price(Decimal(0), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
 
@@ -88,7 +89,7 @@ def test_one_that_is_lost_while_the_disk_is_full_is_ended_and_paid_no_longer(tol
         await Renting(session.prepared, session.slot).lose(session.machine, ProviderError("It is silent."))
         entry = session.journal.agreement("lost")
         assert entry.lost_at is not None
-        await asyncio.wait_for(session.ended.wait(), 60)
+        await asyncio.wait_for(session.ended.wait(), 60 * slower())
         assert session.let_go
 
     told(story)
@@ -98,7 +99,7 @@ def test_one_that_is_lost_is_ended_where_no_other_is_asked(told):
     async def story(session):
         with pytest.raises(ProviderError):
             await Renting(session.prepared, session.slot).lose(session.machine, ProviderError("It is silent."))
-        await asyncio.wait_for(session.ended.wait(), 60)
+        await asyncio.wait_for(session.ended.wait(), 60 * slower())
         assert session.let_go
 
     told(story, recover=False)

@@ -26,6 +26,7 @@ from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.workload import registry
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.conftest import ONLY, command, explain, wait_for
 from tests.session.losing_node import kill
 
@@ -165,7 +166,7 @@ def comes_in(node, directory, machine, token):
             (await vpn.dial(AGENT_PORT)).close()
 
     try:
-        asyncio.run(asyncio.wait_for(dial(), 3 * SECONDS))
+        asyncio.run(asyncio.wait_for(dial(), 3 * SECONDS * slower()))
     except AccessError:
         return False
     return True

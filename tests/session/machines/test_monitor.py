@@ -21,6 +21,7 @@ from golem_launcher.session.machines import monitor
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.workload.lab import LAB
+from tests.patience import slower
 
 NOBODY = "http://127.0.0.1:9"
 MACHINE = SimpleNamespace(rented=SimpleNamespace(agreement_id="a", activity_id="b", network_id="net"))
@@ -93,7 +94,7 @@ def watched(session, lab=Lab, witness=None):
 
 def watch(session):
     async def until_over():
-        return await asyncio.wait_for(watched(session).until_over(), 30)
+        return await asyncio.wait_for(watched(session).until_over(), 30 * slower())
 
     return asyncio.run(until_over())
 
@@ -139,7 +140,7 @@ def test_a_node_that_stays_away_is_looked_for_and_then_given_up_in_words(session
 
     async def until_over():
         async with YagnaRest.open(Node(NOBODY, "key")) as session.rest:
-            await asyncio.wait_for(watched(session).until_over(), 30)
+            await asyncio.wait_for(watched(session).until_over(), 30 * slower())
 
     with pytest.raises(NodeUnreachable, match="stayed away") as caught:
         asyncio.run(until_over())
@@ -169,7 +170,7 @@ def test_a_bill_that_is_not_accepted_is_acted_on_at_once(session, monkeypatch, n
             session.money.disputed("a", "It billed too much.")
         else:
             session.money.invoice_came("a")
-        await asyncio.wait_for(watching, 10)
+        await asyncio.wait_for(watching, 10 * slower())
 
     with pytest.raises(ProviderError, match="billed too much" if news == "a refused bill" else "sent its invoice"):
         asyncio.run(until_over())

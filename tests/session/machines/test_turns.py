@@ -6,6 +6,7 @@ import time
 import pytest
 
 from golem_launcher.session.machines.turns import Turns
+from tests.patience import slower
 
 
 def busy():
@@ -29,7 +30,7 @@ class Begun(asyncio.Event):
 
 async def reaches(begun, count):
     """Wait until so many have begun."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(10 * slower()):
         while begun.count < count:
             begun.clear()
             await begun.wait()

@@ -14,6 +14,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
+from tests.patience import slower
 
 
 def test_what_the_disk_does_not_take_is_told_all_the_same(tmp_path, monkeypatch):
@@ -53,7 +54,7 @@ def test_a_supervisor_that_stands_still_or_whose_record_is_damaged_is_found(read
         assert liveness.state_of(directory).trouble == liveness.SILENT
     finally:
         os.kill(supervisor.pid, signal.SIGCONT)
-    state = client.wait_for(directory, lambda _: liveness.state_of(directory).trouble == "", 30)
+    state = client.wait_for(directory, lambda _: liveness.state_of(directory).trouble == "", 30 * slower())
     assert state is not None
 
     (directory.path / "supervisor.json").write_text("[]")  # a damaged record hides no process

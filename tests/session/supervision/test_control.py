@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from golem_launcher.access.door import Door
 from golem_launcher.session.supervision.control import LONGEST_LINE, ControlServer
 from tests.market.test_prices import JUNK
+from tests.patience import slower
 
 
 def server(path):
@@ -76,7 +77,7 @@ async def talk(path, data):
     try:
         writer.write(data)
         writer.write_eof()
-        return await asyncio.wait_for(reader.read(), 60)
+        return await asyncio.wait_for(reader.read(), 60 * slower())
     except ConnectionError:
         return b""
     finally:

@@ -13,6 +13,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.supervision.last_save import Unsaved, not_ended_words, patience
 from golem_launcher.session.supervision.supervisor import Supervisor
+from tests.patience import slower
 
 BIG = Unsaved("big.bin is not saved.", patience=600.0)
 OVER = "The time that was asked for is over."
@@ -55,7 +56,7 @@ def end(tmp_path, monkeypatch):
             work = supervisor._run = Work(lambda work: put_off(supervisor, work))
             work.last = last
             supervisor._stop.set()
-            return *await asyncio.wait_for(supervisor._to_the_end(), 60), work.left
+            return *await asyncio.wait_for(supervisor._to_the_end(), 60 * slower()), work.left
 
         return asyncio.run(scene())
 

@@ -114,7 +114,7 @@ def test_a_page_that_lies_about_what_is_open_holds_no_end_up(ready):
             pages = [asyncio.create_task(page(jupyter, answers)) for answers in (True, False)]
             await asyncio.to_thread(wait_for, directory, lambda state: state.unsaved == 14, 60)
             state = await asyncio.to_thread(client.stop, directory.name)  # it would say that it goes on
-            await asyncio.wait_for(asyncio.gather(*pages), 60)
+            await asyncio.wait_for(asyncio.gather(*pages), 60 * slower())
         return state
 
     state = asyncio.run(scene())

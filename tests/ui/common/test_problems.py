@@ -6,6 +6,7 @@ import pytest
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.ui.common.problems import problem, without_keys
+from tests.patience import slower
 
 _SECRET = "s3cr3t-Value"
 
@@ -45,4 +46,4 @@ def test_a_long_word_is_looked_through_in_no_time(word: str) -> None:
     text = word * (300_000 // len(word))
     begun = time.process_time()
     assert without_keys(text) == text
-    assert time.process_time() - begun < 3
+    assert time.process_time() - begun < 3 * slower()

@@ -18,6 +18,7 @@ from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.relayed import Relayed
 from tests.agent.conftest import eventually
 from tests.dialling import to_origin
+from tests.patience import slower
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 
 SECONDS = 60
@@ -74,7 +75,7 @@ async def asked(provider, workload, bulk):
 
 async def rest_of(answer):
     found = []
-    while block := await asyncio.wait_for(answer.read(65536), SECONDS):
+    while block := await asyncio.wait_for(answer.read(65536), SECONDS * slower()):
         found.append(block)
     return b"".join(found)
 
@@ -147,7 +148,7 @@ def test_what_the_tunnel_brought_before_the_first_transfer_comes_once(provider, 
         async with asked(provider, Workload(_BYTES), bulk) as (answer, _):
             found = b""
             while len(found) < 2 * relayed._HEAD + passed:
-                found += await asyncio.wait_for(answer.read(65536), SECONDS)
+                found += await asyncio.wait_for(answer.read(65536), SECONDS * slower())
             bulk.go_on.set()
             assert found + await rest_of(answer) == _BYTES
 
@@ -178,7 +179,7 @@ def test_what_is_made_slowly_is_passed_on_meanwhile(provider):
         async with asked(provider, Workload(half, half, go_on=go_on), BulkTransfer(provider)) as (answer, _):
             found = b""
             while len(found) < len(half):
-                found += await asyncio.wait_for(answer.read(65536), SECONDS)
+                found += await asyncio.wait_for(answer.read(65536), SECONDS * slower())
             assert found == half
             go_on.release()
             assert await rest_of(answer) == half
@@ -193,7 +194,7 @@ def test_who_goes_away_leaves_nothing_behind(provider):
             while len(found) < 10 * _SMALL:
                 found += await answer.read(65536)
 
-    asyncio.run(asyncio.wait_for(scene(), SECONDS))
+    asyncio.run(asyncio.wait_for(scene(), SECONDS * slower()))
     eventually(lambda: not list(provider.packs.iterdir()))
 
 
@@ -271,4 +272,4 @@ def test_what_no_agent_would_say_breaks_it_off(provider, says):
                 await answer.aclose()
                 server.close()
 
-    asyncio.run(asyncio.wait_for(scene(), SECONDS))
+    asyncio.run(asyncio.wait_for(scene(), SECONDS * slower()))

@@ -19,6 +19,7 @@ from golem_launcher.session.machines.newcomers.standby import Standby
 from golem_launcher.session.machines.renting import Machine
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -128,7 +129,7 @@ def fails(*errors: Exception) -> Callable[[], Awaitable[None]]:
 
 
 async def until(predicate: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SECONDS):
+    async with asyncio.timeout(SECONDS * slower()):
         while not predicate():  # noqa: ASYNC110 - what is waited for is told to nobody
             await asyncio.sleep(0.005)
 
@@ -267,7 +268,7 @@ def test_who_does_not_take_the_lead_is_let_go_of_and_holds_nobody_up(
     async def scene() -> None:
         async with kept(session) as one:
             await until(stands_by(session, 0))
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(SECONDS * slower()):
                 assert await one.take() is None
         assert Market.found[0].said[-2:] == ["release", "aclose"]
         await session.recorder.flush()
@@ -292,7 +293,7 @@ def test_lost_with_the_head_it_is_not_waited_for(session: Any) -> None:
             taking = asyncio.create_task(one.take())
             await until(lambda: "take_lead" in Market.found[0].said)
             lost.set()
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(SECONDS * slower()):
                 assert await taking is None
 
     asyncio.run(scene())
@@ -312,7 +313,7 @@ def test_one_that_is_only_being_made_ready_is_no_use_and_is_let_go_of(session: A
     async def scene() -> None:
         async with kept(session) as one:
             await until(lambda: Market.found != [] and Market.found[0].said == ["rent"])
-            async with asyncio.timeout(SECONDS):
+            async with asyncio.timeout(SECONDS * slower()):
                 assert await one.take() is None, "whoever takes over is not held up by it"
             let_go.set()
         assert Market.found[0].said == ["rent", "aclose"]

@@ -16,6 +16,7 @@ from . import PLACE, table, tickets
 from .chunk_files import ChunkFiles, kept_in
 from .definitions import Definitions
 from .forked import ForkedSave
+from .gpu_copies import GpuCopies
 from .left_out import LeftOutNames
 from .pickler import Limits
 from .restoring import LOST, SAVED, Restored, restore
@@ -42,6 +43,8 @@ _HURRY_LOOK_SECONDS = 0.1
 _LATEST_SECONDS = 5.0
 """What took longer is kept at the end of its cell, as cells that follow at once leave no moment between them."""
 _LOOK_SECONDS = 0.1
+_COPY_SECONDS, _COPY_PAUSE = 0.02, 0.01
+"""What is on a GPU is copied for so long at a time, and with such a pause: a cell that comes waits no longer."""
 _SHOW_SECONDS = 5.0
 """Who asks for the table waits so long for a save that is under way."""
 _LAST_SECONDS = 2.0
@@ -136,6 +139,8 @@ class _KernelState:
         self._since = 0.0
         """When the first cell began that is not kept."""
         self._running: ForkedSave | None = None
+        self._copies: GpuCopies | None = None
+        """For the next save, until the next cell."""
         self._timer: asyncio.TimerHandle | None = None
         self._due = 0.0
         self._not_before = 0.0
@@ -157,6 +162,7 @@ class _KernelState:
     @_harmless
     def _before(self) -> None:
         self._busy = True
+        self._copies = None
         self._mark_unkept(unkept=False)  # as long as it runs nothing can be kept: nobody waits for it
         if not self._dirty:
             self._since = time.monotonic()
@@ -202,8 +208,7 @@ class _KernelState:
             return  # a subshell's cell waits for the next of the main one
         now = time.monotonic()
         if now - self._since > _LATEST_SECONDS and now >= self._not_before and self._running is None:
-            self._due = now
-            self._save()
+            self._save_between_cells()
         else:
             self._later(_IDLE_SECONDS)
 
@@ -229,7 +234,22 @@ class _KernelState:
         if hurried == self._hurried and time.monotonic() < self._due:
             self._wait()
             return
-        self._begin_save()
+        self._due = time.monotonic()
+        if self._copies is None:
+            self._copies = self._new_copies()
+        if not self._copies.go_on(_COPY_SECONDS):
+            self._timer = asyncio.get_running_loop().call_later(_COPY_PAUSE, self._save)
+            return
+        copies, self._copies = self._copies, None
+        self._begin_save(copies)
+        asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
+
+    def _save_between_cells(self) -> None:
+        """What is not copied from a GPU in a moment is, once no cell waits."""
+        copies = self._new_copies()
+        is_whole = copies.go_on(_COPY_SECONDS)
+        self._begin_save(copies)
+        self._dirty = not is_whole
         asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._look)
 
     @_harmless
@@ -240,18 +260,24 @@ class _KernelState:
         end = time.monotonic() + _LAST_SECONDS
         while (self._running is not None or self._dirty) and time.monotonic() < end:
             if self._running is None:
-                self._begin_save()
+                copies = self._new_copies()
+                while not copies.go_on(_COPY_SECONDS) and time.monotonic() < end:
+                    time.sleep(_COPY_PAUSE)
+                self._begin_save(copies)
             elif self._running.has_ended():
                 self._running = None
             else:
                 time.sleep(_LOOK_SECONDS / 4)
         self._mark_unkept(unkept=False)
 
-    def _begin_save(self) -> None:
+    def _new_copies(self) -> GpuCopies:
+        variables, broken = self._variables(), self._broken_in_use()
+        wanted = [variables[name] for name in variables if name not in self._left_out.names and name not in broken]
+        return GpuCopies(wanted, self._apart(), MOST_BYTES)
+
+    def _begin_save(self, copies: GpuCopies) -> None:
         self._dirty = False
-        kernel = getattr(self._shell, "kernel", None)
-        variables = self._variables()
-        broken = {name: why for name, (which, why) in self._broken.items() if id(variables.get(name)) == which}
+        variables, broken = self._variables(), self._broken_in_use()
 
         def work(begins: Callable[[list[str]], None]) -> dict[str, Any]:
             return table.summary(
@@ -263,7 +289,8 @@ class _KernelState:
                     left_out=self._left_out.names,
                     already_lost=broken,
                     directory=inside(self._root),
-                    apart=(self._shell, self._shell.user_ns, self._shell.user_module, kernel),
+                    apart=self._apart(),
+                    on_gpu=copies.of,
                     begins=begins,
                 )
             )
@@ -316,6 +343,16 @@ class _KernelState:
         self._announced.update(new)
         if new:
             self._untold = "\n".join(filter(None, (self._untold, table.not_kept(new))))
+
+    def _apart(self) -> tuple[object, ...]:
+        """What makes no variables share."""
+        kernel = getattr(self._shell, "kernel", None)
+        return self._shell, self._shell.user_ns, self._shell.user_module, kernel
+
+    def _broken_in_use(self) -> dict[str, str]:
+        """Names that still have a value that ended a save; and how."""
+        user_ns = self._shell.user_ns
+        return {name: why for name, (which, why) in self._broken.items() if id(user_ns.get(name)) == which}
 
     def _variables(self) -> dict[str, Any]:
         hidden = self._shell.user_ns_hidden

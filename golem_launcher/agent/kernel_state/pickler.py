@@ -14,18 +14,20 @@ import time
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import containers, functions, widgets
+from . import containers, functions, tensors, widgets
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
 from .sizes import in_words
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 _SMALLEST_BUFFER = 64 * 1024
 """A smaller one stays within the stream: a file for each would be thousands."""
 _LONGEST_REASON = 160
-_TOO_LARGE, _TOO_SLOW = "all variables together may take", "saving takes longer than"
+TOO_LARGE, _TOO_SLOW = "all variables together may take", "saving takes longer than"
+TOO_LARGE_TO_COPY = "it is too large to copy from the GPU within"
+ON_GPU = "it is in the memory of a GPU"
 _LOST: tuple[tuple[str, str, str], ...] = (
     ("io", "IOBase", "an open file"),
     ("tempfile", "_TemporaryFileWrapper", "a temporary file"),
@@ -67,7 +69,12 @@ class CannotKeep(Exception):  # noqa: N818 - it is an answer
 
 def is_beyond_limits(why: str) -> bool:
     """Whether a variable is lost because it is too large, or takes too long to be saved."""
-    return why.startswith((_TOO_LARGE, _TOO_SLOW))
+    return why.startswith((TOO_LARGE, TOO_LARGE_TO_COPY, _TOO_SLOW))
+
+
+def not_copied(_storage: object) -> memoryview:
+    """The bytes of a storage on a GPU, where nobody has copied them. Raises ``CannotKeep``."""
+    raise CannotKeep(ON_GPU)
 
 
 class Limits:
@@ -82,7 +89,7 @@ class Limits:
     def take(self, size: int) -> None:
         """Raises ``CannotKeep`` when there is no room for as many bytes."""
         if size > self.left:
-            raise CannotKeep(f"{_TOO_LARGE} {in_words(self._most)}")
+            raise CannotKeep(f"{TOO_LARGE} {in_words(self._most)}")
         self.left -= size
 
     def check(self) -> None:
@@ -92,12 +99,15 @@ class Limits:
 
 
 class Group:
-    """The pickle of variables that are kept together."""
+    """The pickle of variables that are kept together; ``on_gpu`` is as in ``saving.py``."""
 
-    def __init__(self, files: ChunkFiles, limits: Limits, defined: Collection[str]) -> None:
+    def __init__(
+        self, files: ChunkFiles, limits: Limits, defined: Collection[str], on_gpu: Callable[[Any], memoryview]
+    ) -> None:
         self._files = files
         self._limits = limits
         self._defined = defined
+        self._on_gpu = on_gpu
         self._waiting = bytearray()
         self.size = 0
         self.stream: list[str] = []
@@ -115,7 +125,7 @@ class Group:
         left = self._limits.left
         try:
             self._limits.check()
-            _Pickler(self, self._limits, self._defined).dump(variables)
+            _Pickler(self, self._limits, self._defined, self._on_gpu).dump(variables)
             if not self.stream and len(self._waiting) < smallest_stream:
                 self.small = bytes(self._waiting)
                 self._limits.take(len(self.small))
@@ -164,11 +174,16 @@ class Group:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, group: Group, limits: Limits, defined: Collection[str]) -> None:
+    def __init__(
+        self, group: Group, limits: Limits, defined: Collection[str], on_gpu: Callable[[Any], memoryview]
+    ) -> None:
         super().__init__(group, protocol=5, buffer_callback=group.buffer)
         self._group = group
         self._limits = limits
         self._defined = defined
+        self._on_gpu = on_gpu
+        self._memories: dict[int, tensors.Memory] = {}
+        """By what tells their storages from each other."""
         self._harmless: set[type] = set()
 
     def reducer_override(self, obj: Any) -> Any:
@@ -177,6 +192,8 @@ class _Pickler(pickle.Pickler):
         kind = type(obj)
         if kind is types.CellType:
             return functions.reduced_cell(obj)
+        if kind is tensors.Memory:
+            return obj.reduced(self._on_gpu)
         if isinstance(obj, types.ModuleType):
             self._group.libraries.add(obj.__name__.partition(".")[0])
             return functions.reduced_module(obj)
@@ -200,11 +217,23 @@ class _Pickler(pickle.Pickler):
         if kind not in self._harmless:
             _refuse(obj)
             self._harmless.add(kind)
-        if library in {"numpy", "torch"}:
+        if library == tensors.LIBRARY and (told := self._of_torch(obj)) is not None:
+            return told
+        if library == "numpy":
             _look_at_size(obj, self._limits)
         if isinstance(obj, (list, dict)) and containers.does_more(kind):
             return containers.reduced(obj)
         return NotImplemented
+
+    def _of_torch(self, obj: Any) -> tuple[Any, ...] | None:
+        """The same of one of PyTorch's own values; ``None``: what is told of any."""
+        if tensors.is_device(obj):
+            return tensors.reduced_device(obj)
+        storage = tensors.untyped(obj)
+        if storage is None:
+            return None
+        memory = self._memories.setdefault(tensors.key(storage), tensors.Memory(storage))
+        return tensors.reduced_storage(obj, memory)
 
 
 def _refuse(obj: Any) -> None:
@@ -216,9 +245,7 @@ def _refuse(obj: Any) -> None:
 
 
 def _look_at_size(obj: Any, limits: Limits) -> None:
-    """Raises ``CannotKeep`` for an array that is too large to be copied, or not in this memory."""
-    if getattr(obj, "is_cuda", False) is True:
-        raise CannotKeep("it is in the memory of a GPU")
+    """Raises ``CannotKeep`` for an array that is too large to be copied."""
     size = getattr(obj, "nbytes", 0)
     if isinstance(size, int) and size > limits.left:
         limits.take(size)

@@ -10,7 +10,6 @@ import base64
 import contextlib
 import importlib
 import linecache
-import mmap
 import os
 import pickle
 import re
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import functions
 from .chunk_files import CHUNK, ChunkFiles, Damaged
+from .memory import room
 from .saving import version_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 SAVED, REBUILT, LOST = "saved", "rebuilt", "lost"
 _MOST_BYTES = 1024**3
 """Of all variables together: twice what is ever kept. A state may name one chunk a million times."""
-_LARGE = 4 * CHUNK
 _LONGEST_REASON = 160
 _NUMBERS = re.compile(r"(\d+)\.(\d+)")
 
@@ -77,16 +76,16 @@ def restore(files: ChunkFiles, namespace: dict[str, Any], root: str) -> Restored
             fates[name] = Fate(LOST, str(reason))
         foreign = _foreign(manifest)
         steps: list[_Step] = []
-        room = _MOST_BYTES
+        left = _MOST_BYTES
         for name, module in manifest["modules"].items():
             steps.append(_Step((name,), Fate(REBUILT), lambda module=module, name=name: {name: _imported(module)}))  # type: ignore[misc]
         for name, source in manifest["definitions"]:
             steps.append(_definition(name, source, namespace, defined))
         for group in manifest["groups"]:
             names = tuple(map(str, group["names"]))
-            room -= _claimed(group)
+            left -= _claimed(group)
             reason = foreign or _other_code(group) or _unfit(group["libraries"], manifest["libraries"])
-            if reason or room < 0:
+            if reason or left < 0:
                 reason = reason or "it would be larger than any state"
                 fates.update(dict.fromkeys(names, Fate(LOST, reason)))
             else:
@@ -151,7 +150,7 @@ def _claimed(group: dict[str, Any]) -> int:
 def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:
     buffers = []
     for size, names in group["buffers"]:
-        buffer = _room(size)
+        buffer = room(size)
         files.fill(memoryview(buffer), names)
         buffers.append(buffer)
     if "small" in group:
@@ -162,16 +161,6 @@ def _loaded(files: ChunkFiles, group: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Damaged("it is something else")
     return found
-
-
-def _room(size: int) -> bytearray | mmap.mmap:
-    """Memory for so many bytes; much of it at once where the system has large pages, and its own after a fork."""
-    if size < _LARGE or not hasattr(mmap, "MAP_ANONYMOUS"):
-        return bytearray(size)
-    room = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(AttributeError, OSError):
-        room.madvise(mmap.MADV_HUGEPAGE)
-    return room
 
 
 def _foreign(manifest: dict[str, Any]) -> str:

@@ -20,11 +20,11 @@ import os
 import platform
 import sys
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import functions, sharing
 from .definitions import MAIN
-from .pickler import CannotKeep, Group, Limits
+from .pickler import CannotKeep, Group, Limits, not_copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -38,6 +38,15 @@ _SMALL_STREAM = 2048
 _MOST_NAMES = 10_000
 
 
+class _Means(NamedTuple):
+    """With what each group is written."""
+
+    files: ChunkFiles
+    limits: Limits
+    defined: Collection[str]
+    on_gpu: Callable[[Any], memoryview]
+
+
 def save(
     files: ChunkFiles,
     variables: Mapping[str, Any],
@@ -48,12 +57,14 @@ def save(
     already_lost: Mapping[str, str] | None = None,
     directory: str | None = None,
     apart: Collection[object] = (),
+    on_gpu: Callable[[Any], memoryview] = not_copied,
     begins: Callable[[list[str]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Write the state, and return its manifest. Each group that can't be kept costs itself alone.
 
-    ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``sharing.py``; ``begins``
-    is told the names that are tried next. Raises ``OSError`` when nothing can be written.
+    ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``sharing.py``; ``on_gpu``
+    gives the bytes of one of PyTorch's storages on a GPU, or raises ``CannotKeep``; ``begins`` is told the names that
+    are tried next. Raises ``OSError`` when nothing can be written.
     """
     lost = {name: why for name, why in (already_lost or {}).items() if name not in left_out}
     modules = {name: value.__name__ for name, value in variables.items() if isinstance(value, ModuleType)}
@@ -64,10 +75,11 @@ def save(
     }
     if len(variables) > _MOST_NAMES:
         lost["…"] = f"there are {len(variables):,} variables"
+    means = _Means(files, limits, definitions.keys(), on_gpu)
     kept: list[dict[str, Any]] = []
     for names in sharing.groups(data, apart):
         begins(names)
-        kept += _kept(files, {name: data[name] for name in names}, definitions, limits, lost)
+        kept += _kept(means, {name: data[name] for name in names}, lost)
     used = sorted({library for group in kept for library in group["libraries"]})
     manifest = {
         **_about_python(),
@@ -83,39 +95,31 @@ def save(
     return manifest
 
 
-def _kept(
-    files: ChunkFiles,
-    variables: dict[str, Any],
-    definitions: Mapping[str, str],
-    limits: Limits,
-    lost: dict[str, str],
-) -> list[dict[str, Any]]:
+def _kept(means: _Means, variables: dict[str, Any], lost: dict[str, str]) -> list[dict[str, Any]]:
     """The group of these variables; without those that can't be kept, which are ``lost``."""
     try:
-        return [_written(files, variables, definitions, limits)]
+        return [_written(means, variables)]
     except CannotKeep as why:
         if len(variables) == 1:
             lost.update(dict.fromkeys(variables, str(why)))
             return []
-    left = limits.left
+    left = means.limits.left
     for name in list(variables):
         try:
-            _written(files, {name: variables[name]}, definitions, limits)
+            _written(means, {name: variables[name]})
         except CannotKeep as why:
             lost[name] = str(why)
             del variables[name]
-        limits.left = left
+        means.limits.left = left
     try:
-        return [_written(files, variables, definitions, limits)] if variables else []
+        return [_written(means, variables)] if variables else []
     except CannotKeep as why:
         lost.update(dict.fromkeys(variables, str(why)))
         return []
 
 
-def _written(
-    files: ChunkFiles, variables: dict[str, Any], definitions: Mapping[str, str], limits: Limits
-) -> dict[str, Any]:
-    group = Group(files, limits, definitions.keys())
+def _written(means: _Means, variables: dict[str, Any]) -> dict[str, Any]:
+    group = Group(*means)
     group.dump(variables, _SMALL_STREAM)
     return {
         "names": list(variables),

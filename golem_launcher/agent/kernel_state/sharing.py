@@ -7,7 +7,7 @@ import types
 import weakref
 from typing import TYPE_CHECKING, Any
 
-from . import functions
+from . import functions, tensors
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,33 +29,49 @@ def groups(variables: Mapping[str, Any], apart: Iterable[object] = ()) -> list[l
     joined = _Joined(variables)
     owners: dict[int, str] = {}
     passed = {id(each) for each in apart}
+    tensor = tensors.kind()
     seen, unseen = 0, ""
 
     for name, value in variables.items():
         waiting, most = [value], min(_MOST, seen + _MOST_OF_ONE)
         while waiting:
             one = waiting.pop()
-            if type(one) in _PLAIN or isinstance(one, _ALONE) or id(one) in passed or _has_name(one):
+            if id(one) in passed or not is_looked_into(one):
                 continue
             if id(one) in owners:
                 joined.join(name, owners[id(one)])
                 continue
             owners[id(one)] = name
-            seen += 1 + (len(one) if type(one) in _SIZED else 0)
+            storage = tensors.storage_of(one) if isinstance(one, tensor) else None
+            if storage is not None:  # which views share, and know nothing of each other
+                joined.join(name, owners.setdefault(tensors.key(storage), name))
+            seen += 1 + size_of(one)
             if seen > most:
                 unseen = unseen or name
                 joined.join(name, unseen)
                 seen = most
                 break
-            if isinstance(one, types.FunctionType):
-                waiting += functions.held_by(one)
-            elif gc.is_tracked(one):
-                waiting += gc.get_referents(one)
+            waiting += held_by(one)
     return joined.groups()
 
 
-def _has_name(value: object) -> bool:
-    return isinstance(value, types.FunctionType) and functions.has_name(value)
+def is_looked_into(value: object) -> bool:
+    """Whether it is kept with what it holds, and not by name, as a plain value, or not at all."""
+    if type(value) in _PLAIN or isinstance(value, _ALONE):
+        return False
+    return not (isinstance(value, types.FunctionType) and functions.has_name(value))
+
+
+def held_by(value: object) -> list[Any]:
+    """What is kept with it."""
+    if isinstance(value, types.FunctionType):
+        return functions.held_by(value)
+    return gc.get_referents(value) if gc.is_tracked(value) else []
+
+
+def size_of(value: Any) -> int:
+    """How many others it holds, where it is one of Python's own containers."""
+    return len(value) if type(value) in _SIZED else 0
 
 
 class _Joined:

@@ -52,8 +52,8 @@ _RUN = b"\1" * MOST
 
 
 def chunk_id(data: bytes | memoryview) -> bytes:
-    """What a chunk is called: the BLAKE2b-256 of its bytes."""
-    return hashlib.blake2b(data, digest_size=ID_BYTES).digest()
+    """What a chunk is called: the SHA-256 of its bytes."""
+    return hashlib.sha256(data).digest()
 
 
 def cut(letters: bytes, data: bytes, start: int, end: int) -> int:

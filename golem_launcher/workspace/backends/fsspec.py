@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ class FsspecLocation:
             fsspec.get_filesystem_class(self._scheme)  # an error of its own when it is unknown or not installed
         self._moves = self._scheme not in _OBJECT_STORES
         self.readers = 1 if self._moves else _READERS
+        self._turn = threading.Lock() if self._moves else contextlib.nullcontext()
+        """Held for each use, except of object stores, whose connections are for many threads."""
         self._connected = False
         with self._reaching():
             pass
@@ -43,7 +46,8 @@ class FsspecLocation:
     @contextlib.contextmanager
     def _reaching(self) -> Iterator[None]:
         """:func:`reached`, by a new connection when the last use of it failed."""
-        with redacted_errors(redacted(self._url), *([hdfs.ADVICE] if self._scheme in hdfs.SCHEMES else [])):
+        advice = [hdfs.ADVICE] if self._scheme in hdfs.SCHEMES else []
+        with self._turn, redacted_errors(redacted(self._url), *advice):
             if not self._connected:
                 self._fs, self._root = self._connect()
                 self._connected = True

@@ -23,6 +23,7 @@ from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.export.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
+from golem_launcher.workspace.export.read_ahead import ReadAhead
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
@@ -128,10 +129,11 @@ def _write(store: Store, entries: list[Entry], top: int, found: Extracted, progr
         if entry.kind == "directory":
             with _telling(entry, found), opened_directory(top, unescape(entry.path), make=True):
                 pass
-    for entry in entries:
-        if entry.kind == "file":
+    in_order = [entry for entry in entries if entry.kind == "file"]
+    with ReadAhead(store, (chunk for entry in in_order for chunk in entry.chunks)) as chunks:
+        for entry in in_order:
             with _telling(entry, found):
-                _write_file(store, entry, top)
+                _write_file(chunks, entry, top)
                 found.files += 1
             done += entry.data
             progress(done)
@@ -141,10 +143,10 @@ def _write(store: Store, entries: list[Entry], top: int, found: Extracted, progr
                 os.symlink(unescape(entry.target), name, dir_fd=above)
     for entry in reversed(entries):  # the deepest first: writing into a directory changes its time
         if entry.kind == "directory" and entry.path not in found.left_out:
-            with contextlib.suppress(OSError), opened_directory(top, unescape(entry.path)) as own:
-                _date(own, entry)
+            with contextlib.suppress(OSError), opened_directory(top, unescape(entry.path)) as opened:
+                _date(opened, entry)
                 if "/" in entry.path:
-                    os.fchmod(own, entry.mode)
+                    os.fchmod(opened, entry.mode)
 
 
 @contextlib.contextmanager
@@ -161,12 +163,12 @@ def _telling(entry: Entry, found: Extracted) -> Iterator[None]:
         found.left_out[entry.path] = f"this computer refuses it: {error.strerror or error}"
 
 
-def _write_file(store: Store, entry: Entry, top: int) -> None:
+def _write_file(chunks: ReadAhead, entry: Entry, top: int) -> None:
     with parent(top, unescape(entry.path), make=True) as (above, name):
         descriptor = os.open(name, _CREATE, 0o600, dir_fd=above)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                for piece in pieces(entry, store.get_chunk):
+                for piece in pieces(entry, chunks.get_chunk):
                     if isinstance(piece, int):
                         file.seek(piece, os.SEEK_CUR)
                     else:

@@ -27,13 +27,13 @@ Kind = Literal["file", "directory", "link"]
 
 
 def chunk_id(plain: bytes | memoryview) -> str:
-    """What names a chunk: the hex BLAKE2b-256 of its plain bytes."""
+    """What names a chunk: the hex SHA-256 of its plain bytes."""
     return chunk_digest(plain).hexdigest()
 
 
-def chunk_digest(begin: bytes | memoryview = b"") -> hashlib.blake2b:
+def chunk_digest(begin: bytes | memoryview = b"") -> hashlib._Hash:
     """A hash that makes the same id of content that comes in pieces."""
-    return hashlib.blake2b(begin, digest_size=32)
+    return hashlib.sha256(begin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import secrets
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from golem_launcher.workspace.repository import index_cache
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds, Subset
 from golem_launcher.workspace.repository.chunk_locations import ChunkLocations
 from golem_launcher.workspace.repository.entry import LARGEST_CHUNK, chunk_digest
+from golem_launcher.workspace.repository.pack_writer import MOST_CHUNKS, PackWriter
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
@@ -33,11 +33,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.chunk_locations import Listed
     from golem_launcher.workspace.repository.sealing import Sealing
 
-PACK_BYTES = 6 * 1024 * 1024
-"""A pack is written when it has grown to this."""
 SMALL = 1024 * 1024
-MOST_CHUNKS = 4096
-"""So many are in a pack at most, however small they are: they are held until it is written."""
 MANY = 64
 """So many packs smaller than :data:`SMALL` are put together."""
 GRACE = timedelta(hours=1)
@@ -75,9 +71,7 @@ class Packs:
         self._looked_at = 0
         """Chunks of which it was asked where they lie, to find out how much work that was."""
         self._unreadable: set[str] = set()
-        self._open: dict[bytes, bytes] = {}
-        """What is not written down yet, sealed, in its order."""
-        self._open_bytes = 0
+        self._unwritten = PackWriter(location, sealing)
         self.refresh()
         self._keep()
 
@@ -97,6 +91,7 @@ class Packs:
 
     def refresh(self) -> None:
         """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""
+        self._take_written()
         condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
         new = there - self._chunks.packs - self._unreadable
@@ -166,7 +161,10 @@ class Packs:
 
     def __contains__(self, chunk: bytes) -> bool:
         """Whether a generation may name it: else it has to be put first."""
-        return chunk in self._open or ((found := self._found(chunk)) is not None and found[0] not in self._condemned)
+        if chunk in self._unwritten:
+            return True
+        found = self._found(chunk)
+        return found is not None and found[0] not in self._condemned
 
     def lost(self, ids: Iterable[bytes]) -> ChunkIds:
         """The chunks among ``ids`` that are not there any more, as far as can be seen without reading them."""
@@ -174,7 +172,7 @@ class Packs:
         gone = self._chunks.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
         self._forget(gone)  # its index alone is left
         self._unreadable |= gone
-        return ChunkIds(chunk for chunk in ids if chunk not in self._open and self._found(chunk) is None)
+        return ChunkIds(chunk for chunk in ids if chunk not in self._unwritten and self._found(chunk) is None)
 
     def put(self, chunk: bytes, plain: bytes) -> None:
         """Keep a chunk. Raises ``WorkspaceError`` when it is not what its id says."""
@@ -182,35 +180,26 @@ class Packs:
             raise WorkspaceError("The provider sent other bytes than it had announced.")
         if chunk in self:
             return
-        if self._full:  # it could not be written down before
+        if self._unwritten.full:  # it could not be written down before
             self.flush()
-        self._open[chunk] = self._sealing.seal(chunk.hex(), _squeezed(plain, self._compressor))
-        self._open_bytes += len(self._open[chunk])
-        if self._full:
-            self.flush()
-
-    @property
-    def _full(self) -> bool:
-        return self._open_bytes >= PACK_BYTES or len(self._open) >= MOST_CHUNKS
+        self._unwritten.add(chunk, self._sealing.seal(chunk.hex(), _squeezed(plain, self._compressor)))
+        if self._unwritten.full:
+            self._take_written()
+            self._unwritten.begin()
 
     def flush(self) -> None:
-        """Write down what was put so far: the pack, then its index."""
-        if not self._open:
-            return
-        pack = secrets.token_hex(12)
-        self._location.write(f"packs/{pack}", self._open.values())
-        spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in self._opened())
-        index = zlib.compress(f"{{{spans}}}".encode(), 1)
-        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
-        opened, self._open, self._open_bytes = list(self._opened()), {}, 0  # it is there, whatever fails from here on
-        self._take(pack, opened)
+        """Write down what was put so far, and wait until it is there."""
+        self._take_written()
+        self._unwritten.begin()
+        self._take_written()
 
-    def _opened(self) -> Iterator[tuple[bytes, int, int]]:
-        """What is not written down yet, and from where to where in its pack each will lie."""
-        offset = 0
-        for chunk, sealed in self._open.items():
-            yield chunk, offset, len(sealed)
-            offset += len(sealed)
+    def _take_written(self) -> None:
+        """Wait for the pack that is being written, if any: it is there, whatever fails from here on.
+
+        Called before anything else is done with the location. Raises ``WorkspaceError`` when it could not be written.
+        """
+        if (written := self._unwritten.finish()) is not None:
+            self._take(*written)
 
     def get(self, chunk: bytes) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
@@ -226,9 +215,10 @@ class Packs:
 
     def _read_together(self, chunks: Sequence[bytes]) -> list[bytes]:
         """The first of these chunks, as far as they lie behind each other in one pack, sealed."""
+        self._take_written()
         pack, begin, end, ends = "", 0, 0, [0]
         for chunk in chunks:
-            found = None if chunk in self._open else self._found(chunk)
+            found = None if chunk in self._unwritten else self._found(chunk)
             if found is None or (len(ends) > 1 and found[:2] != (pack, end)):
                 break
             pack, end = found[0], found[1] + found[2]
@@ -247,8 +237,9 @@ class Packs:
         return plain
 
     def _sealed(self, chunk: bytes) -> bytes:
-        if chunk in self._open:
-            return self._open[chunk]
+        if chunk in self._unwritten:
+            return self._unwritten[chunk]
+        self._take_written()
         for looked_again in (False, True):
             found = self._found(chunk)
             if found is not None:
@@ -294,6 +285,7 @@ class Packs:
 
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
+        self._take_written()
         self._settle()
         chunks = self._chunks
         unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - chunks.packs
@@ -326,6 +318,7 @@ class Packs:
 
     def distrust(self, chunk: bytes) -> None:
         """Stop counting on the pack of a damaged chunk, so that later saves bring its chunks again. Deletes nothing."""
+        self._take_written()
         found = self._found(chunk)
         if found is not None and found[0] not in self._condemned:
             self._condemn(found[0], now())

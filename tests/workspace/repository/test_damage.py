@@ -17,7 +17,7 @@ from golem_launcher.session.preparation.preflight import resumed
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import save_zip
 from golem_launcher.workspace.repository import entries as listed
-from golem_launcher.workspace.repository import packs
+from golem_launcher.workspace.repository import pack_writer, packs
 from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
 from tests.patience import slower
@@ -31,7 +31,7 @@ DATA = {f"d/{name}": random.Random(name).randbytes(3000) for name in "abc"}
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(packs, "PACK_BYTES", 2000)  # each file in packs of its own
+    monkeypatch.setattr(pack_writer, "PACK_BYTES", 2000)  # each file in packs of its own
 
 
 def flip(path):
@@ -131,7 +131,7 @@ _RESTORE = "from golem_launcher.cli.main import main; main()"
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monkeypatch):
-    monkeypatch.setattr(packs, "PACK_BYTES", 6_000_000)
+    monkeypatch.setattr(pack_writer, "PACK_BYTES", 6_000_000)
     big = random.Random(1).randbytes(40_000_000)
     save(open_store(), {"small": b"s", "big.bin": big})
     out = tmp_path / "out"

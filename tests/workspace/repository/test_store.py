@@ -12,7 +12,7 @@ from golem_launcher.workspace.backends.directory import DirectoryLocation
 from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import write_zip
-from golem_launcher.workspace.repository import packs, retention
+from golem_launcher.workspace.repository import pack_writer, packs, retention
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.generation import Generation
 from golem_launcher.workspace.repository.manifest import Environment
@@ -178,7 +178,7 @@ class FallibleDirectory(DirectoryLocation):
 
 @pytest.mark.parametrize("keep", [None, 0.0, 0.3, 0.99])
 def test_a_power_cut_at_any_write_leaves_a_whole_generation(tmp_path, keep, monkeypatch):
-    monkeypatch.setattr(packs, "PACK_BYTES", 3000)
+    monkeypatch.setattr(pack_writer, "PACK_BYTES", 3000)
     cut = 0
     while True:
         place = tmp_path / f"store-{cut}"

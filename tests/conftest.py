@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # How long an example takes, or is made, says more of the machine than of the code; what hangs has pytest's time-out.
 settings.register_profile("launcher", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", settings.get_profile("launcher"), max_examples=20)  # as the quick suite asks
 settings.load_profile("launcher")
 
 pytest_plugins = ["tests.leftovers"]

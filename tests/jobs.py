@@ -21,7 +21,7 @@ MEASURED_QUICK = HERE / "quick_seconds.json"
 """The same of their quick tests alone."""
 
 _BUSY_ROOMS = {"browser", "image"}
-_QUICK = ("-m", "not slow and not browser")
+_QUICK = ("-m", "not slow and not browser", "--hypothesis-profile=quick")
 _QUICK_JOBS = 6
 _SHORT, _SHORT_QUICK = 1.0, 0.5
 _SHARES = 20

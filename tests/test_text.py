@@ -88,6 +88,7 @@ def test_examples(hostile: str, shown: str) -> None:
     assert clean_line(hostile) == shown
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["a", "\x1b[", "\x1b]", "\x9b1;", "\n\x1b", "\u202e", "\u0301", "\r\n", " "])
 def test_megabytes_take_linear_time(piece: str) -> None:
     def seconds(size: int) -> float:

@@ -110,6 +110,7 @@ def test_another_users_program_gets_nothing_even_with_the_links_token(monkeypatc
     asyncio.run(scene())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "status"),
     [
@@ -240,6 +241,7 @@ def test_websockets_of_its_own_page_and_of_no_other():
     run(scene())
 
 
+@pytest.mark.slow
 def test_five_hundred_at_once():
     inside = most = 0
     everybody = None

@@ -72,6 +72,7 @@ def test_a_burst_reaches_the_disk_whole(tmp_path):
     assert hashlib.sha256(written).digest() == hashlib.sha256(whole).digest()
 
 
+@pytest.mark.slow
 def test_what_unpacks_to_much_more_is_cut(tmp_path):
     bomb = gzip.compress(b"\n" * 50_000_000, 9)
 

@@ -53,6 +53,7 @@ def bring(tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_installed_or_named(bring, tmp_path):
     said, there = bring(has_pip=False)
     assert "neither JupyterLab nor pip" in said
@@ -75,6 +76,7 @@ def test_what_is_missing_is_installed_or_named(bring, tmp_path):
     assert bring(has_pip=False) == ("", True)  # there already
 
 
+@pytest.mark.slow
 def test_the_pip_that_is_sent_along_serves_an_image_without_one(bring, tmp_path):
     spare = tmp_path / "spare.zip"
     spare.write_bytes(spare_pip())

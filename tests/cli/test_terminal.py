@@ -62,6 +62,7 @@ def in_terminal(*words: str, columns: int = 80, **environment: str) -> str:
     return said.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", ["list", "networks", "ledger", "providers"])
 def test_tables_fit_with_a_head_and_colour_is_for_terminals(home: Path, words: str) -> None:  # noqa: ARG001
     shown = in_terminal(words)

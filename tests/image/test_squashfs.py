@@ -73,6 +73,7 @@ def test_modes_owners_links_and_times(tree, tmp_path):
     assert (root / "sh").readlink().as_posix() == "bin/su"
 
 
+@pytest.mark.slow
 def test_a_directory_with_very_many_files_is_found_whole(tree, tmp_path):
     names = [f"a-rather-long-name-of-a-file-{number:05d}" for number in range(5000)]
     for name in names:

@@ -462,6 +462,7 @@ def test_no_reply_writes_a_cell_that_runs_here(there, tmp_path, padding):
     there(_kernel_that_says(("shell", "execute_reply", reply), _IDLE), talk)
 
 
+@pytest.mark.slow
 def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, monkeypatch):
     """Another user of this computer can subscribe to a kernel's output, as to that of any."""
     monkeypatch.setattr(client_sockets_module, "_FULL_SECONDS", 0.5)

@@ -26,6 +26,7 @@ def _run(*arguments, module="golem_launcher.cli"):
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_it_is_installed_listed_and_removed(tmp_path):
     code, said, _ = _run("install", "--name", "golem-other", module="golem_launcher.kernel")
     assert (code, "golem-other" in said) == (0, True)

@@ -119,6 +119,7 @@ assert yapapi.Executor is Executor
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["golem_launcher.early_yapapi", "sitecustomize"])
 def test_the_names_of_then_are_beside_those_of_now(first: str) -> None:
     path = {"PYTHONPATH": str(SITE), "GOLEM_REGISTRY_URL": "http://127.0.0.1:1"} if first == "sitecustomize" else {}

@@ -195,6 +195,7 @@ def test_numbers_that_are_none_are_not_told():
     assert of(figures(), "session_cost_coins", session="lab") is None
 
 
+@pytest.mark.slow
 def test_twenty_busy_sessions_are_read_fast_and_have_few_series_each():
     """Each with all that a session can have."""
     soon = datetime.now(UTC) + timedelta(hours=1)
@@ -267,6 +268,7 @@ with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=60) as as
 """
 
 
+@pytest.mark.slow
 def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
     make("lab")
     command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--port", "0", "--json"]
@@ -311,6 +313,7 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
         assert served.stderr.read() == ""
 
 
+@pytest.mark.slow
 def test_once_prints_and_ends():
     make("lab")
     command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--once"]

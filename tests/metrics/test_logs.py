@@ -49,6 +49,7 @@ def push_all(loki):
         assert push(loki, [{"stream": entry.labels, "values": [[str(entry.at), entry.line]]}]) == 204
 
 
+@pytest.mark.slow
 def test_events_come_as_json_lines_with_labels_of_ours_and_at_their_own_time(loki, tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = make("lab")

@@ -59,6 +59,7 @@ def promtool(*arguments):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_every_alert_is_understood_and_tried():
     promtool("check", "rules", SHIPPED / "prometheus" / "alerts.yml")
     promtool("test", "rules", SHIPPED / "prometheus" / "alerts.test.yml")

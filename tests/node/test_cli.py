@@ -61,6 +61,7 @@ def test_version() -> None:
     assert "yapapi" in _run("version").stdout
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home")
 def test_doctor_names_what_to_mend_first() -> None:
     done = _run("doctor", YAGNA_APPKEY="key", YAGNA_API_URL="http://127.0.0.1:1")
@@ -72,6 +73,7 @@ def test_doctor_names_what_to_mend_first() -> None:
     assert "YAGNA_APPKEY" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_key_comes_from_a_pipe_too() -> None:
     for key, url, code, words in (
         ("key", "http://127.0.0.1:1", 1, "does not answer"),
@@ -91,6 +93,7 @@ def test_a_back_up_never_overwrites(tmp_path: Path) -> None:
     assert (tmp_path / "identity.json").read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_home_that_cannot_be(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for command in ("doctor", "down"):

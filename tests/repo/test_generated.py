@@ -18,6 +18,7 @@ def test_it_is_as_the_code_is(path):
     assert (ROOT / path).read_text() == FILES[path](), "make generated"
 
 
+@pytest.mark.slow
 def test_the_page_of_errors_has_each_by_its_words():
     page = runpy.run_path(str(ROOT / "scripts" / "docs_site.py"))["errors"]()
     assert "| There is no session '…'. | See 'golem-launcher list'. |" in page

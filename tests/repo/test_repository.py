@@ -88,6 +88,7 @@ def test_errors_are_all_public_and_drawn() -> None:
     assert defined <= set(re.findall(r"\w+", errors.__doc__ or ""))
 
 
+@pytest.mark.slow
 def test_public_modules_have_docstrings() -> None:
     bare = [
         str(path)
@@ -128,6 +129,7 @@ def _comments(path: Path) -> str:
     return text
 
 
+@pytest.mark.slow
 def test_the_files_that_documents_comments_and_docstrings_name_are_there() -> None:
     """By their room (``market/prices.py``) anywhere; what these two documents name alone is a file of ours as well."""
     tracked = [path.relative_to(ROOT).as_posix() for path in _tracked()]

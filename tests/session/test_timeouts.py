@@ -29,6 +29,7 @@ ASKS = {"control": "deadline", "_ask_for_end": None, "await_end": None, "save_al
 """Who waits for a supervisor, or bounds what one does, and by which argument; by one of those without a name."""
 
 
+@pytest.mark.slow
 def test_who_waits_has_the_supervisors_own_numbers():
     """None is written beside the question, in any room."""
     numbers = [

@@ -61,6 +61,7 @@ def page(machine):
         connection.close()
 
 
+@pytest.mark.slow
 def test_the_documents_show_all_of_it():
     _, name, rest = EXAMPLE.read_text().partition("WEB_SERVER = ")
     assert name + rest in (ROOT / "docs" / "architecture.md").read_text()

@@ -68,12 +68,21 @@ def main() -> int:
     """Write the fragment of the file that the arguments name, or say by the exit status that there can be none."""
     kind, source, fragment = sys.argv[1:]
     _limit()
-    parts = _picture(kind, Path(source).read_bytes()) if "/" in kind else _text(kind, Path(source).read_bytes())
-    with Path(fragment).open("w", encoding="utf-8", errors="replace") as file:
+    write(kind, Path(source), Path(fragment))
+    return 0
+
+
+def write(kind: str, source: Path, fragment: Path) -> None:
+    """Write the fragment of a file; :func:`main` calls it within its limits.
+
+    ``kind`` is ``notebook``, ``text`` or a picture's type. Raises ``OSError``, and ``RecursionError`` and
+    ``MemoryError`` for bombs.
+    """
+    parts = _picture(kind, source.read_bytes()) if "/" in kind else _text(kind, source.read_bytes())
+    with fragment.open("w", encoding="utf-8", errors="replace") as file:
         for part in parts:
             mark = hashlib.sha256(part.encode(errors="replace")).hexdigest()[:16]
             file.write(f'<section data-part="{mark}">{part}</section>\n')
-    return 0
 
 
 def _limit() -> None:
@@ -125,7 +134,7 @@ class _Notebook:
         try:
             notebook = nbformat.reads(text, as_version=4)
             cells = [self._cell(cell) for cell in notebook.cells[:_MOST_CELLS]]
-        except (ValueError, TypeError, AttributeError, KeyError, RecursionError):
+        except (nbformat.ValidationError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
             yield "<p>This is no notebook that can be read. It may be being written just now.</p>"
             return
         more = len(notebook.cells) - _MOST_CELLS

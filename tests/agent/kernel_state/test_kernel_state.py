@@ -248,6 +248,7 @@ def test_what_waits_for_another_comes_after_it(processes):
     assert processes.run("load()\nprint(f())") == 1
 
 
+@pytest.mark.slow
 def test_a_small_change_of_a_large_array_writes_one_chunk(processes):
     pytest.importorskip("numpy")
     script = 'cell("import numpy as np; a = np.zeros(4_000_000); view = a")\nsave()\ncell("a[5] = 3.0")\n'
@@ -262,6 +263,7 @@ def test_a_small_change_of_a_large_array_writes_one_chunk(processes):
     ) == [3.0, 1]
 
 
+@pytest.mark.slow
 def test_versions_are_compared_before_anything_is_loaded(processes):
     pytest.importorskip("numpy")
     processes.run('cell("import numpy as np; a = np.zeros(3); n = 1")\nsave()')

@@ -335,6 +335,7 @@ def test_a_chain_that_is_lost_begins_anew(program_on_path: Path, tmp_path: Path)
     assert not processes_below(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_chain_that_does_not_answer(home: Path) -> None:
     with pytest.raises(LocalNetError, match=r"http://127\.0\.0\.1:9 does not answer"):
         network.up(chain="http://127.0.0.1:9")

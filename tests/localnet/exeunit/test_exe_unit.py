@@ -26,6 +26,7 @@ def shell(text, **more):
     return run("/bin/sh", "-c", text, **more)
 
 
+@pytest.mark.slow
 def test_a_script_from_deploy_to_result(bench):
     async def main():
         async with bench() as b:

@@ -99,6 +99,7 @@ async def sandbox(base, directory, internet, destinations=None) -> AsyncIterator
         await runtime.stop()
 
 
+@pytest.mark.slow
 @sandboxed
 def test_pip_and_others_reach_the_internet(base, short_path, tmp_path):
     packages = tmp_path / "simple" / "launchprobe"

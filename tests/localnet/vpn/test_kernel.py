@@ -88,6 +88,7 @@ async def converse(device, connections, size, loss):
         await server.wait_closed()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("connections", "size", "loss"), [(1, 3_000_000, 0.0), (100, 20_000, 0.0), (5, 200_000, 0.01)])
 def test_linux_understands_us(tap, connections, size, loss):
     asyncio.run(converse(tap, connections, size, loss))

@@ -268,6 +268,7 @@ def test_a_session_that_has_only_begun_has_its_workspace_already(sleeper):
     assert liveness.claimed("s3://another/store") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", ["its own", "default", "by a link", "as an address"])
 def test_a_workspace_into_which_a_session_saves_can_not_be_removed(sleeper, tmp_path, named):
     place = paths.home() / "workspaces"

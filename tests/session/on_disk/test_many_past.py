@@ -89,6 +89,7 @@ def opened(home: Path, code: str) -> tuple[int, str]:
     return int(ran.stderr.splitlines()[-1]), ran.stdout
 
 
+@pytest.mark.slow
 def test_what_a_list_a_tab_and_the_page_read_does_not_grow_with_what_is_over(home: Path) -> None:
     codes = (_LIST, _TAB.format(count=60), _PAGE)
     make_past(60)
@@ -101,6 +102,7 @@ def test_what_a_list_a_tab_and_the_page_read_does_not_grow_with_what_is_over(hom
     assert max(few) <= 4 * PAST_AT_MOST + 20
 
 
+@pytest.mark.slow
 def test_the_list_has_the_newest_of_what_is_over_and_all_that_is_not(home: Path) -> None:
     make_past(50)
     upkeep.tidy()
@@ -120,6 +122,7 @@ def test_the_list_has_the_newest_of_what_is_over_and_all_that_is_not(home: Path)
         assert len(json.loads(ran.stdout)) == count
 
 
+@pytest.mark.slow
 def test_a_suspended_session_is_there_however_old() -> None:
     sleeps = create_session_directory(LaunchRequest(name="sleeps"))
     sleeps.write_state(sleeps.state().model_copy(update={"stage": Stage.SUSPENDED}))

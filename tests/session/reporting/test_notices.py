@@ -59,6 +59,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.Queu
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_ready_lost_and_the_end_are_told_and_no_secret_is_in_the_sessions_files(
     told: queue.Queue[dict[str, Any]], tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def _attributes(span: Span) -> dict[str, object]:
     return {one.key: getattr(one.value, str(one.value.WhichOneof("value"))) for one in span.attributes}
 
 
+@pytest.mark.slow
 def test_it_has_a_span_for_each_stage_within_one_for_all(receiver: Receiver) -> None:
     directory = _goes(*_BEFORE_READY, Stage.READY, Stage.RECOVERING, Stage.READY, Stage.STOPPING, Stage.ENDED)
     whose, spans = receiver.trace()
@@ -113,6 +114,7 @@ def test_nobody_is_asked_and_nothing_is_loaded_where_no_receiver_is_named(
     assert receiver.is_empty
 
 
+@pytest.mark.slow
 def test_a_receiver_that_is_not_there_costs_the_session_nothing(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

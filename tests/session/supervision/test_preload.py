@@ -3,9 +3,12 @@
 import subprocess
 import sys
 
+import pytest
+
 from golem_launcher.session.supervision.fork_server import _LOADED
 
 
+@pytest.mark.slow
 def test_a_supervisor_does_without_what_few_sessions_need():
     program = (
         "import importlib, sys\n"

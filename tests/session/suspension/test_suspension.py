@@ -398,6 +398,7 @@ def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -
     assert [path for path, _ in parked_address.everywhere(home)] == [directory.path]
 
 
+@pytest.mark.slow
 def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher_runs(home: Path) -> None:
     directory = suspended()
     address = str(directory.state().address)
@@ -445,6 +446,7 @@ def test_that_another_program_has_its_address_is_said(home: Path) -> None:
     assert client.describe(directory)["trouble"] == ""
 
 
+@pytest.mark.slow
 def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Path) -> None:
     del home
     directory = suspended()

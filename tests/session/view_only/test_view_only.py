@@ -243,6 +243,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     caretaking.end()
 
 
+@pytest.mark.slow
 def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None:
     del home
     directory = suspended()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@pytest.mark.slow
 def test_however_many_ask_the_list_is_asked_for_once(tmp_path: Path) -> None:
     with viewing(tmp_path) as shown:
         (shown.work / "notes.md").write_text("# Notes")
@@ -65,6 +66,7 @@ def test_however_many_say_nothing_few_are_held(tmp_path: Path, monkeypatch: pyte
         until(shown.link.url, "", "There is no notebook in this session yet.")
 
 
+@pytest.mark.slow
 def test_what_the_machine_had_is_shown_while_it_is_away_and_nothing_once_revoked(tmp_path: Path) -> None:
     with viewing(tmp_path) as shown:
         shown.words = "The session is being started."

@@ -67,6 +67,7 @@ def test_binder_delegates_to_the_root() -> None:
     assert (ROOT / "binder/runtime.txt").read_text() == "python-3.12\n"
 
 
+@pytest.mark.slow
 def test_a_jupyter_server_finds_what_is_installed(tmp_path: Path) -> None:
     install(tmp_path)
     install(tmp_path)  # over itself

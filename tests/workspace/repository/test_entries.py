@@ -109,6 +109,7 @@ def test_records_are_what_they_were_wherever_they_lie(entries, piece):
         assert sorted(filter(None, (right for _, right in beside(odd, packed)))) == packed
 
 
+@pytest.mark.slow
 def test_many_records_are_read_while_others_are_written():
     """A list is in memory first, then in a file: whoever reads it meanwhile notices nothing."""
     ids, stop = ChunkIds(), threading.Event()

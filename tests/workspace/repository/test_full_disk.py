@@ -112,6 +112,7 @@ def with_each_write_refused(disk, one_round, at_most=3000):
     raise AssertionError("it writes too often for this test")
 
 
+@pytest.mark.slow
 def test_no_refused_write_makes_prune_let_go_of_what_others_need(tmp_path, disk):
     expected = {"others": pieces(1, 16), "mine": pieces(2, 8), "dwindled": pieces(3, 12)[:4]}
     before, after = tmp_path / "before", tmp_path / "after"
@@ -155,6 +156,7 @@ def test_no_refused_write_makes_prune_let_go_of_what_others_need(tmp_path, disk)
     assert with_each_write_refused(disk, one_round) > 30
 
 
+@pytest.mark.slow
 def test_no_refused_write_loses_a_save(tmp_path, disk):
     before = tmp_path / "before"
     save(open_store(str(before)), "work", pieces(1, 20))

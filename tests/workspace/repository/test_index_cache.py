@@ -121,6 +121,7 @@ def test_an_index_that_was_damaged_since_is_found_and_mended(tmp_path):
     assert has(place, range(3)) == [True] * 3
 
 
+@pytest.mark.slow
 def test_what_was_deleted_or_condemned_meanwhile_is_known(tmp_path, read):
     place = str(tmp_path / "store")
     made(place)

@@ -56,6 +56,7 @@ def size(place):
     return sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [97, 5_000, 128 * 1024])
 def test_lines_are_cut_the_same_however_they_come_and_never_within_an_id(step):
     chance = random.Random(1)
@@ -73,6 +74,7 @@ def test_lines_are_cut_the_same_however_they_come_and_never_within_an_id(step):
     assert len(set(moved) - set(found)) <= 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encrypt", [False, True])
 def test_a_save_that_changes_one_file_of_many_writes_little(tmp_path, encrypt):
     place = tmp_path / "store"
@@ -103,6 +105,7 @@ def test_what_a_list_names_stays_as_long_as_one_generation_needs_it(tmp_path):
     assert store.size("work") < 2 * MANY * 60
 
 
+@pytest.mark.slow
 def test_lists_are_found_where_packs_were_put_together_meanwhile(tmp_path, monkeypatch):
     monkeypatch.setattr(packs, "MANY", 3)
     monkeypatch.setattr(packs, "GRACE", timedelta(minutes=10))

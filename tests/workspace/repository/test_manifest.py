@@ -96,6 +96,7 @@ def test_nothing_lies_below_a_file_or_a_link():
             checked([above, Entry("a/b/c", "file")])
 
 
+@pytest.mark.slow
 def test_a_million_files_are_refused():
     entry = Entry("x", "file")
     with pytest.raises(WorkspaceError, match="files"):

@@ -39,6 +39,7 @@ def test_looking_whether_a_generation_is_there_does_not_take_it_apart(tmp_path):
     assert (taken[1] - taken[0]) / 5_000 < 500
 
 
+@pytest.mark.slow
 def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
     taken = []
     for count in (2, 12):
@@ -56,6 +57,7 @@ def test_thinning_holds_no_more_for_many_generations_than_for_few(tmp_path):
     assert taken[1] < 1.5 * taken[0]
 
 
+@pytest.mark.slow
 def test_what_generations_need_is_counted_in_few_bytes_a_chunk():
     many = 50_000
     chunks = retention.KeptChunks(many, lambda number: range(number * 1_000, many), lambda _: 10)

@@ -1,5 +1,7 @@
 import tracemalloc
 
+import pytest
+
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 
@@ -20,6 +22,7 @@ def test_each_chunk_comes_once_and_in_its_order():
     assert queue.first(10_000, 10) == [name(3).hex(), name(9).hex()]
 
 
+@pytest.mark.slow
 def test_a_chunk_takes_few_bytes_of_memory():
     count, at_once = 40_000, 2_000
     tracemalloc.start()

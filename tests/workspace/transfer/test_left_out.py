@@ -322,6 +322,7 @@ def test_links_that_lead_out_are_left_out_and_told_by_the_way_they_take(provider
         assert (tmp_path / "out" / link).resolve().is_relative_to(tmp_path / "out"), link
 
 
+@pytest.mark.slow
 def test_a_file_with_very_many_holes_travels(providers, store):
     one, other = providers("one"), providers("other")
     step = 1 << 21

@@ -41,6 +41,7 @@ def python(tmp_path_factory):
     return base / "venv", wheels, environment
 
 
+@pytest.mark.slow
 def test_only_what_was_asked_for_is_listed(python, tmp_path):
     venv, _, environment = python
     pip = [sys.executable, "-m", "pip", "--python", str(venv / "bin" / "python"), "install", "-q"]
@@ -51,6 +52,7 @@ def test_only_what_was_asked_for_is_listed(python, tmp_path):
     assert any(line.startswith("pytest==") for line in packages.environment()["full"])
 
 
+@pytest.mark.slow
 def test_one_bad_package_blocks_no_other_and_pip_is_led_nowhere(python, providers, store, tmp_path, monkeypatch):
     _, _, environment = python
     for name, value in environment.items():

@@ -16,8 +16,8 @@ from golem_launcher import paths
 from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.ssh_proxy_command import is_closed
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.carrier_protocol import LARGEST
+from golem_launcher.agent.tcp_carrier import reset
+from golem_launcher.agent.tcp_carrier_protocol import LARGEST
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.access.streams import Stream
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _ADDRESS = re.compile(rb"([1-9][0-9]{0,3}) (0|[1-9][0-9]{0,4})\n")
 _LARGEST_PORT = 65535

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.access.streams import Stream
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _LEAST = 1024
 _WITHIN_SECONDS = 60.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.agent.carrier_protocol import key
+from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
 from golem_launcher.workload.base import FIRST_PORT

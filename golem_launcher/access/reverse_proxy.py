@@ -1,8 +1,8 @@
 """The HTTP between a browser and a server of the session: a reverse proxy on h11, which :mod:`.link` runs.
 
 For each connection of a browser's there is one to the server, made when it is first needed. What can be answered from
-this side is; the rest is passed on (:mod:`.exchange`) as :mod:`.origin_policy` allows, large files by a way of their
-own (:mod:`.large_files`).
+this side is; the rest is passed on (:mod:`.http_exchange`) as :mod:`.origin_policy` allows, large files by a way of
+their own (:mod:`.large_files`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import h11
 
 from golem_launcher.access import byte_ranges, open_documents, origin_policy
-from golem_launcher.access.exchange import PACKED, Exchange
 from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, html, moved, plain
+from golem_launcher.access.http_exchange import PACKED, Exchange
 from golem_launcher.access.lab_frontend import Served
 from golem_launcher.access.streams import join
 from golem_launcher.access.uploads import LARGEST, PLACE

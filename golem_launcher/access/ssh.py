@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from golem_launcher import files, modules
 from golem_launcher.access.door import door_path, open_door
-from golem_launcher.agent.carrier_protocol import STATUS_PORT
+from golem_launcher.agent.tcp_carrier_protocol import STATUS_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted import json_value
 from golem_launcher.waiting import wait_for

@@ -11,7 +11,7 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _ROOM = 128 * 1024
 _PIECE = 64 * 1024

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.access.streams import Stream
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 
 _HUB_SECONDS = 20.0

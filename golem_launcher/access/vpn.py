@@ -2,8 +2,8 @@
 
 yagna joins ``ws://…/net-api/v1/net/<network>/tcp/<ip>/<port>`` to that port of the node with that address. Bare, such
 a websocket damages what it carries, so the connections travel in the records of
-:mod:`golem_launcher.agent.carrier_protocol`, which the agent takes apart over there; it is told the port that each is
-for. yagna pings every 5 s and ends a websocket from which it heard nothing for 10 s; the window of a carrier lets us
+:mod:`golem_launcher.agent.tcp_carrier_protocol`, which the agent takes apart over there; it is told the port that each
+is for. yagna pings every 5 s and ends a websocket from which it heard nothing for 10 s; the window of a carrier lets us
 read at any time, so that aiohttp always answers.
 
 The websockets are aiohttp's: a framing of our own was measured and saved 2 % of a core at the 3.3 MiB/s that yagna's
@@ -22,8 +22,8 @@ import aiohttp
 
 from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.access.tcp_quickack import QuickAck
-from golem_launcher.agent.carrier import Carrier
-from golem_launcher.agent.carrier_protocol import (
+from golem_launcher.agent.tcp_carrier import Carrier
+from golem_launcher.agent.tcp_carrier_protocol import (
     NO_KEY,
     OPEN,
     OPENING,
@@ -34,7 +34,7 @@ from golem_launcher.agent.carrier_protocol import (
     Record,
     encode,
 )
-from golem_launcher.agent.carrier_server import first
+from golem_launcher.agent.tcp_carrier_server import first
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from golem_launcher.access.streams import Stream
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _LOG = logging.getLogger(__name__)
 

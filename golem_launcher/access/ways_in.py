@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from golem_launcher.access.listener import Listener
     from golem_launcher.access.machine_vpn import MachineVpn
     from golem_launcher.access.streams import Stream
-    from golem_launcher.agent.carrier import Sink, Source
+    from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 
 _AGAIN_SECONDS = 0.1

@@ -3,7 +3,7 @@
 token     what every request to the agent's server must show; letters, digits, - and _, at least 16
 lab_token what every request to JupyterLab must show, likewise; the token by default
 port      where the workload listens, on ``$GOLEM_BIND_ADDRESS`` or every address; the three ports after it are the
-          agent's: there the launcher's tunnel comes in, see carrier.py, ssh, and its own server, see server.py
+          agent's: there the launcher's tunnel comes in, see tcp_carrier.py, ssh, and its own server, see server.py
 root      the workspace, seen from the configuration's directory; made when it is not there
 deadline  Unix time at which everything ends
 now       Unix time of whoever wrote this; without it the clock here is trusted to agree with theirs
@@ -29,11 +29,11 @@ import re
 import time
 from typing import Any, NamedTuple
 
-from . import process_tree, report
+from . import exit_report, process_tree
 
 CARRIER_OFFSET, SERVER_OFFSET = 1, 3
 """Of the agent's ports, from the workload's first: that of the carriers, and its own server's."""
-_CODES = {report.CONFIGURATION: 2, report.IMAGE: 3, report.PORT: 4}
+_CODES = {exit_report.CONFIGURATION: 2, exit_report.IMAGE: 3, exit_report.PORT: 4}
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,256}")
 _BASE_URL = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")
 _PUBLIC_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [\w@.+-]*)?")
@@ -103,7 +103,7 @@ class Config(NamedTuple):
 
     @property
     def carrier_port(self) -> int:
-        """Where the launcher's carriers come in, see carrier_server.py."""
+        """Where the launcher's carriers come in, see tcp_carrier_server.py."""
         return self.port + CARRIER_OFFSET
 
     @property
@@ -134,7 +134,7 @@ class Config(NamedTuple):
 
 
 class ConfigRefused(Exception):  # noqa: N818 - it is an answer
-    """The agent does not start. ``kind`` is one of report.py's, ``code`` the command's exit code."""
+    """The agent does not start. ``kind`` is one of exit_report.py's, ``code`` the command's exit code."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -147,9 +147,9 @@ def parse(data: bytes, path: str) -> Config:
     try:
         raw = json.loads(data)
     except ValueError:
-        raise ConfigRefused(report.CONFIGURATION, "the configuration is not JSON.") from None
+        raise ConfigRefused(exit_report.CONFIGURATION, "the configuration is not JSON.") from None
     if not isinstance(raw, dict):
-        raise ConfigRefused(report.CONFIGURATION, "the configuration is not an object.")
+        raise ConfigRefused(exit_report.CONFIGURATION, "the configuration is not an object.")
     return Config(
         token=(token := _text(raw, "token", TOKEN, None)),
         lab_token=_text(raw, "lab_token", TOKEN, token),
@@ -174,7 +174,7 @@ def _ssh(raw: dict[str, Any]) -> Ssh | None:
     if value is None:
         return None
     if not isinstance(value, dict):
-        raise ConfigRefused(report.CONFIGURATION, "the configuration's ssh is malformed.")
+        raise ConfigRefused(exit_report.CONFIGURATION, "the configuration's ssh is malformed.")
     return Ssh(_text(value, "authorized_key", _PUBLIC_KEY, None), _text(value, "host_key", _PRIVATE_KEY, None))
 
 
@@ -183,7 +183,7 @@ def _workload(raw: dict[str, Any]) -> WorkloadConfig:
     if value is None:
         return WorkloadConfig()
     if not isinstance(value, dict):
-        raise ConfigRefused(report.CONFIGURATION, "the configuration's workload is malformed.")
+        raise ConfigRefused(exit_report.CONFIGURATION, "the configuration's workload is malformed.")
     name = _text(value, "name", _NAME, None)
     return WorkloadConfig(
         name,
@@ -208,26 +208,26 @@ def _seconds(raw: dict[str, Any]) -> float:
 def _text(raw: dict[str, Any], name: str, pattern: re.Pattern[str] | None, default: str | None) -> str:
     value = raw.get(name, default)
     if not isinstance(value, str) or "\0" in value or (pattern is not None and not pattern.fullmatch(value)):
-        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
+        raise ConfigRefused(exit_report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return value
 
 
 def _texts(raw: dict[str, Any], name: str) -> tuple[str, ...]:
     value = raw.get(name)
     if not isinstance(value, list) or not all(isinstance(part, str) and "\0" not in part for part in value):
-        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
+        raise ConfigRefused(exit_report.CONFIGURATION, f"the configuration's {name} is missing or malformed.")
     return tuple(value)
 
 
 def _number(raw: dict[str, Any], name: str, least: float, most: float) -> float:
     value = raw.get(name)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value <= most:
-        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is missing or out of range.")
+        raise ConfigRefused(exit_report.CONFIGURATION, f"the configuration's {name} is missing or out of range.")
     return float(value)
 
 
 def _flag(raw: dict[str, Any], name: str) -> bool:
     value = raw.get(name, False)
     if not isinstance(value, bool):
-        raise ConfigRefused(report.CONFIGURATION, f"the configuration's {name} is not true or false.")
+        raise ConfigRefused(exit_report.CONFIGURATION, f"the configuration's {name} is not true or false.")
     return value

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from . import fast_start, process_tree, program
 from .cluster_control import ORDER as DASK
+from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 from .log import LogWriter
-from .report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 
 if TYPE_CHECKING:
     import socket

@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 
-from .report import LARGEST, RUNS, Report, read
+from .exit_report import LARGEST, RUNS, Report, read
 
 OFFSET_HEADER = "Golem-Launcher-Offset"
 """Where the log goes on, told with each piece: further than the bytes sent where its beginning is gone."""

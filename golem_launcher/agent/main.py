@@ -3,8 +3,8 @@
 ``python3 agent.pyz --last-words CONFIG.json`` tells instead whether it has ended, and why; ``--benchmark
 DIRECTORY`` how fast the machine is.
 
-The configuration, described in config.py, is deleted once it is read. Both commands say what they say as report.py has
-it.
+The configuration, described in config.py, is deleted once it is read. Both commands say what they say as exit_report.py
+has it.
 
 Exit codes: 0 it is starting; 2 the configuration is wrong; 3 there is no JupyterLab here, and none can be had;
 4 the port is taken.
@@ -16,9 +16,9 @@ import os
 import socket
 import sys
 
-from . import build_commands, compiling, disk, image, keeper, listening, log, report
-from .carrier_protocol import BACKLOG
+from . import build_commands, compiling, disk, exit_report, image, keeper, listening, log
 from .config import Config, ConfigRefused, log_of, parse
+from .tcp_carrier_protocol import BACKLOG
 
 _OLDEST_PYTHON = (3, 9)
 _INSTALL_SECONDS = 600.0
@@ -42,7 +42,7 @@ def main() -> None:
         config = _prepare(sys.argv[1:])
         carriers = _listen(config.address, config.carrier_port)
     except ConfigRefused as refused:
-        sys.stderr.write(report.Report(refused.kind, str(refused)).line)
+        sys.stderr.write(exit_report.Report(refused.kind, str(refused)).line)
         sys.exit(refused.code)
     if os.fork():
         os._exit(0)
@@ -55,10 +55,10 @@ def main() -> None:
 
 def _prepare(arguments: list[str]) -> Config:
     if len(arguments) != 1:
-        raise ConfigRefused(report.CONFIGURATION, "usage: python3 agent.pyz CONFIG.json")
+        raise ConfigRefused(exit_report.CONFIGURATION, "usage: python3 agent.pyz CONFIG.json")
     config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
     if sys.version_info < _OLDEST_PYTHON:
-        raise ConfigRefused(report.IMAGE, f"Its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
+        raise ConfigRefused(exit_report.IMAGE, f"Its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
     if config.index_url:
         os.environ["PIP_INDEX_URL"] = config.index_url
     volume = os.path.dirname(config.log)  # noqa: PTH120
@@ -72,7 +72,7 @@ def _prepare(arguments: list[str]) -> Config:
         compiling.settle(config.root)
         missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
     if missing:
-        raise ConfigRefused(report.IMAGE, missing)
+        raise ConfigRefused(exit_report.IMAGE, missing)
     for port in (config.port, *((config.ssh_port,) if config.ssh else ()), config.server_port):
         _check_port(config.address, port)
     return config
@@ -83,7 +83,7 @@ def _make_directories(config: Config) -> None:
         os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
         os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
     except OSError as error:
-        raise ConfigRefused(report.CONFIGURATION, f"can't make a directory: {error}") from None
+        raise ConfigRefused(exit_report.CONFIGURATION, f"can't make a directory: {error}") from None
 
 
 def _take(path: str) -> bytes:
@@ -94,7 +94,7 @@ def _take(path: str) -> bytes:
             data = file.read(_LARGEST_CONFIG)
         os.unlink(path)  # noqa: PTH108
     except OSError as error:
-        raise ConfigRefused(report.CONFIGURATION, f"can't take the configuration: {error}") from None
+        raise ConfigRefused(exit_report.CONFIGURATION, f"can't take the configuration: {error}") from None
     return data
 
 
@@ -116,7 +116,7 @@ def _check_port(address: str, port: int) -> None:
 
 
 def _taken(address: str, port: int, error: OSError) -> ConfigRefused:
-    return ConfigRefused(report.PORT, f"can't listen on {address}:{port}: {error}")
+    return ConfigRefused(exit_report.PORT, f"can't listen on {address}:{port}: {error}")
 
 
 def _leave_streams(kept: socket.socket) -> None:

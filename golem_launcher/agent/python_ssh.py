@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncssh
 
-from . import carrier_server
+from . import tcp_carrier_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ class _Server(asyncssh.SSHServer):
 
         async def forward(reader: Any, writer: Any) -> None:
             with contextlib.suppress(OSError, asyncssh.Error):
-                far_reader, far_writer = await carrier_server.dial(hosts, dest_port)
+                far_reader, far_writer = await tcp_carrier_server.dial(hosts, dest_port)
                 try:
                     await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
                 finally:

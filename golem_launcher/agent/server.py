@@ -31,15 +31,15 @@ can be put back first, and while that is being started anew.
     POST /lead     {"lab_token": "…"}                 a machine that stood by is used now, by that token
     POST /settle   {}                                 {"late": how many notebooks had variables to keep, and no time}
     POST /files    {"path": "…", "below": true}       what there is at a path, a list as in copying.py
-    POST /shown    {}                                 what viewers are shown, a list as in showing.py
+    POST /shown    {}                                 what viewers are shown, a list as in viewer_files.py
     POST /show     {"path": "…", "stamp": "…"}        the bytes of one of them
     POST /make     {"directories": […], "links": […]} make them; {"problems": [[path, reason], …]}
     POST /read     {"name": "…", "segments": […]}     parts of files into a piece, see copying.py
     POST /write    {"name": "…", "sha256": "…", "segments": […]}   the same from a piece
     POST /fetch    {"name": "…"}                      the bytes of a piece
     POST /store?name=…  the bytes of a piece          {}
-    POST /replay   {"name": "…", "sha256": "…", "headers": […]}   what is asked in a piece, see replay.py
-    POST /relay    nothing                            the connection becomes one to the workload, see relay.py
+    POST /replay   {"name": "…", "sha256": "…", "headers": […]}   what is asked in a piece, see upload_replay.py
+    POST /relay    nothing                            the connection becomes one to the workload, see download_relay.py
 
 Programs of the session have a token of their own, for these alone:
 
@@ -57,10 +57,10 @@ from typing import TYPE_CHECKING, Any
 
 from .cluster_control import ClusterControl
 from .control import Control, LogPiece
+from .download_relay import UPGRADE, Relay
 from .http_server import Handler, Server
 from .log import OFFSET_HEADER
 from .program import TASKS
-from .relay import UPGRADE, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from . import carrier_server, process_tree
-from .carrier_protocol import STATUS_PORT, key
+from . import process_tree, tcp_carrier_server
+from .tcp_carrier_protocol import STATUS_PORT, key
 
 if TYPE_CHECKING:
     from .config import Config, Ssh
@@ -62,7 +62,7 @@ class _Ways:
     async def serve(self, carriers: socket.socket, life: int) -> None:
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(life, ended.set)
-        server = await carrier_server.serve(carriers, self._dial, key(self._config.token))
+        server = await tcp_carrier_server.serve(carriers, self._dial, key(self._config.token))
         ssh = asyncio.ensure_future(self._ssh())
         waiting = asyncio.ensure_future(ended.wait())
         await asyncio.wait([ssh, waiting], return_when=asyncio.FIRST_COMPLETED)
@@ -80,8 +80,8 @@ class _Ways:
                 there.sendall(json.dumps(self._status).encode())
             return await asyncio.open_connection(sock=here)
         if port in self._ours:
-            return await carrier_server.dial_patiently(self._config.hosts, port, _START_SECONDS)
-        return await carrier_server.dial(self._config.hosts, port)
+            return await tcp_carrier_server.dial_patiently(self._config.hosts, port, _START_SECONDS)
+        return await tcp_carrier_server.dial(self._config.hosts, port)
 
     async def _ssh(self) -> None:
         """Serve ssh where that is asked for, as long as it lasts."""

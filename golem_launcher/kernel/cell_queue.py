@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.requests import Request
+    from golem_launcher.kernel.pending_requests import Request
 
 _MOST_CELLS = 1 << 31
 

@@ -12,7 +12,7 @@ from golem_launcher.kernel.cell_queue import count_of
 from golem_launcher.kernel.cells import Code, CommandCall, meant, split
 from golem_launcher.kernel.commands import table
 from golem_launcher.kernel.output import error_content, error_of
-from golem_launcher.kernel.requests import EXECUTE, Request
+from golem_launcher.kernel.pending_requests import EXECUTE, Request
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.clients import Clients
     from golem_launcher.kernel.notebook import Notebook
     from golem_launcher.kernel.output import Output
-    from golem_launcher.kernel.requests import Outstanding
+    from golem_launcher.kernel.pending_requests import Outstanding
 
 _LOG = logging.getLogger(__name__)
 _EXITS = {"exit", "quit", "exit()", "quit()"}

@@ -10,7 +10,7 @@ from golem_launcher.kernel.output import Output
 if TYPE_CHECKING:
     from golem_launcher.kernel.client_sockets import ClientSockets
     from golem_launcher.kernel.messages import JupyterMessage
-    from golem_launcher.kernel.requests import Request
+    from golem_launcher.kernel.pending_requests import Request
 
 
 class Clients:

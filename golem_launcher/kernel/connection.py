@@ -16,8 +16,8 @@ from golem_launcher.workload.lab import LAB
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.kernel.connection_record import KernelRecord
     from golem_launcher.kernel.messages import JupyterMessage
-    from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState

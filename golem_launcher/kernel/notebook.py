@@ -20,9 +20,9 @@ from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.connection import KernelHere, SessionConnection
+    from golem_launcher.kernel.connection_record import Attachment, KernelRecord
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
-    from golem_launcher.kernel.record import Attachment, KernelRecord
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
@@ -292,7 +292,7 @@ def _refuse_real_money(request: LaunchRequest) -> None:
 
 def _forget_what_is_over() -> None:
     """Remove the records of notebooks that were killed and whose sessions are over."""
-    from golem_launcher.kernel.record import KernelRecord
+    from golem_launcher.kernel.connection_record import KernelRecord
     from golem_launcher.session.on_disk import liveness
 
     KernelRecord.sweep({one.name for one in liveness.living()})

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from golem_launcher.kernel.connection import SessionConnection
-    from golem_launcher.kernel.record import KernelRecord
+    from golem_launcher.kernel.connection_record import KernelRecord
 
 GRACE_SECONDS = 600.0
 """From when the kernel's starter is gone until its session ends."""

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel import unconnected
-from golem_launcher.kernel.answers import Answers
 from golem_launcher.kernel.cell_queue import CellQueue
 from golem_launcher.kernel.cell_runner import CellRunner
 from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.clients import Clients
 from golem_launcher.kernel.commands.table import NAMES, about_commands
-from golem_launcher.kernel.requests import EXECUTE, Outstanding, Request
+from golem_launcher.kernel.forwarded_answers import Answers
+from golem_launcher.kernel.pending_requests import EXECUTE, Outstanding, Request
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:

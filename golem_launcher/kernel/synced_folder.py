@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.kernel.connection import SessionConnection
+    from golem_launcher.kernel.connection_record import KernelRecord
     from golem_launcher.kernel.output import Output, Place, Shown
-    from golem_launcher.kernel.record import KernelRecord
     from golem_launcher.kernel.sync.rounds import Sync
     from golem_launcher.kernel.sync.steps import Outcome
     from golem_launcher.session.on_disk.directory import SessionDirectory

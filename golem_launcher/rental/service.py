@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from yapapi.rest.activity import BatchTimeoutError, CommandExecutionError
 from yapapi.script.capture import CaptureContext
 
-from golem_launcher.agent import report
+from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.activity_spec import Rented
 from golem_launcher.rental.deploy_progress import DEPLOY
@@ -109,12 +109,12 @@ def _failure(error: Exception, spec: ActivitySpec) -> ProviderError:
         and error.command.split()[0].lower() == "run"
     ):
         said = str(error.stderr or "")
-        told = report.read(said)
-        if told is not None and told.kind == report.IMAGE:
+        told = exit_report.read(said)
+        if told is not None and told.kind == exit_report.IMAGE:
             words = clean_line(told.what, longest=_LONGEST_REASON)
             return ImageBlamed(sentence(f"The image can't run {spec.workload}: {words}"), _remedy(spec))
         if _NOT_STARTED.search(text) and spec.shipment.argv[0] == starting.SHELL:
-            if told is not None and told.kind == report.SHELL:
+            if told is not None and told.kind == exit_report.SHELL:
                 return ProviderError(f"What starts {spec.workload} was killed there: its memory may be too small.")
             if not said:
                 what = f"The image has no shell ({starting.SHELL}), or one for another kind of processor."
@@ -131,8 +131,8 @@ def failure_text(error: Exception) -> str:
     """Why a batch failed, in one short clean line: it may be a provider's words."""
     text = str(error).strip() or type(error).__name__
     if isinstance(error, CommandExecutionError):  # its text repeats all of the command's arguments first
-        told = report.read(error.stderr or "")
-        known = told is not None and told.kind != report.SHELL  # it knows better than the exit code
+        told = exit_report.read(error.stderr or "")
+        known = told is not None and told.kind != exit_report.SHELL  # it knows better than the exit code
         reason = told.what if told is not None and known else error.message or error.stderr or "no reason given"
         text = f"{error.command.split()[0].lower()}: {reason}"
     elif isinstance(error, BatchTimeoutError):

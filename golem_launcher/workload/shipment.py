@@ -29,7 +29,7 @@ class Shipment:
     """Path in the container, content."""
     argv: tuple[str, ...]
     last_words: tuple[str, ...]
-    """Tells whether the agent has ended, and why, as :mod:`golem_launcher.agent.report` has it."""
+    """Tells whether the agent has ended, and why, as :mod:`golem_launcher.agent.exit_report` has it."""
     workspace: str = "/golem/work"
     """A volume for the user's files: all of it is saved, and comes back elsewhere."""
     run: str = "/golem/run"

@@ -7,13 +7,13 @@ looks for Python itself.
 
 from __future__ import annotations
 
-from golem_launcher.agent import report
-from golem_launcher.agent.report import Report
+from golem_launcher.agent import exit_report
+from golem_launcher.agent.exit_report import Report
 
 SHELL = "/bin/sh"
-SHELL_RUNS = Report(report.SHELL, "the shell runs").line.rstrip()
+SHELL_RUNS = Report(exit_report.SHELL, "the shell runs").line.rstrip()
 """The first line of such a command's errors."""
-_NO_PYTHON = Report(report.IMAGE, "There is no Python (python3) in it.").line.rstrip()
+_NO_PYTHON = Report(exit_report.IMAGE, "There is no Python (python3) in it.").line.rstrip()
 
 _SCRIPT = f"""\
 echo '{SHELL_RUNS}' >&2

@@ -8,8 +8,8 @@ import hashlib
 import time
 
 from golem_launcher.access.listener import Listener, bind
-from golem_launcher.agent import carrier_server
-from golem_launcher.agent.carrier_protocol import TAKEN, CarrierError, Record, encode
+from golem_launcher.agent import tcp_carrier_server
+from golem_launcher.agent.tcp_carrier_protocol import TAKEN, CarrierError, Record, encode
 
 
 def tunnel_at(host, port, remote_port, carry):
@@ -157,7 +157,7 @@ async def program(serve):
             return await asyncio.open_connection("127.0.0.1", port)
 
         with contextlib.suppress(CarrierError, OSError, asyncio.IncompleteReadError):
-            await carrier_server.answer(incoming(), send, dial)
+            await tcp_carrier_server.answer(incoming(), send, dial)
 
     try:
         async with far_side(carry) as uri:

@@ -17,7 +17,7 @@ from golem_launcher.access.address import loopback_address
 from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.agent.carrier import reset
+from golem_launcher.agent.tcp_carrier import reset
 from tests.access.far_side import IN_TURN, stopwatch
 from tests.patience import slower
 

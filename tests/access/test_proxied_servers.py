@@ -14,7 +14,7 @@ from golem_launcher.access.lab_view import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.proxied_servers import ProxiedServers, Wanted, at_port
 from golem_launcher.access.streams import DuplexStream
-from golem_launcher.agent.carrier import reset
+from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.errors import AccessError
 from tests.patience import slower
 

@@ -16,9 +16,9 @@ from golem_launcher.access import listener as module_of_listeners
 from golem_launcher.access import vpn as module
 from golem_launcher.access.address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
-from golem_launcher.agent import carrier
-from golem_launcher.agent.carrier import reset
-from golem_launcher.agent.carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
+from golem_launcher.agent import tcp_carrier
+from golem_launcher.agent.tcp_carrier import reset
+from golem_launcher.agent.tcp_carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far_side import IN_TURN, SECONDS, far_side, program, stopwatch, tunnel_at
 from tests.patience import slower
@@ -32,7 +32,7 @@ def _short_farewells():
     """The far sides here do not say goodbye, and are not waited for long."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_CLOSE_SECONDS", 0.1)
-        patch.setattr(carrier, "_RESET_SECONDS", 0.1)
+        patch.setattr(tcp_carrier, "_RESET_SECONDS", 0.1)
         yield
 
 
@@ -475,7 +475,7 @@ def test_a_flood_of_pings_is_answered_and_harmless():
 
 def test_an_hour_of_silence_changes_nothing(monkeypatch):
     """The clock is made to run fast: what counts are ticks."""
-    monkeypatch.setattr(carrier, "_TICK_SECONDS", 0.003)
+    monkeypatch.setattr(tcp_carrier, "_TICK_SECONDS", 0.003)
 
     async def scene():
         async with tunnel_to(echo) as tunnel:
@@ -492,8 +492,8 @@ def test_an_hour_of_silence_changes_nothing(monkeypatch):
     ("says", "ticks"), [(b"", 9), (b"x" * 10, 3), (b"x" * 4_000_000, 3)], ids=["idle", "busy", "full"]
 )
 def test_a_far_side_that_is_gone_without_a_word_is_noticed(monkeypatch, says, ticks):
-    monkeypatch.setattr(carrier, "_TICK_SECONDS", tick := 0.05)
-    monkeypatch.setattr(carrier, "_IDLE_TICKS", 0 if not says else 1000)
+    monkeypatch.setattr(tcp_carrier, "_TICK_SECONDS", tick := 0.05)
+    monkeypatch.setattr(tcp_carrier, "_IDLE_TICKS", 0 if not says else 1000)
     left = asyncio.Event()
 
     async def behave(peer):

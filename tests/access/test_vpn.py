@@ -24,7 +24,7 @@ PORT = 7777
 _SERVER = """
 import asyncio, os, struct, socket, sys
 sys.path.insert(0, os.path.abspath("../run/golem-launcher-agent.pyz"))
-from golem_launcher_agent import carrier_server
+from golem_launcher_agent import tcp_carrier_server
 HERE = os.environ.get("GOLEM_BIND_ADDRESS", "0.0.0.0")
 LIVING = 0
 
@@ -62,7 +62,7 @@ async def serve(reader, writer):
 async def main():
     server = await asyncio.start_server(serve, HERE, PORT + 1, backlog=200)
     listener = socket.create_server((HERE, PORT))
-    end = await carrier_server.serve(listener, lambda port: carrier_server.dial((HERE,), port))
+    end = await tcp_carrier_server.serve(listener, lambda port: tcp_carrier_server.dial((HERE,), port))
     print("ready", flush=True)
     await server.serve_forever()
 

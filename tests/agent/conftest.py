@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.agent import report
+from golem_launcher.agent import exit_report
 from golem_launcher.workload.archive import agent_archive
 from tests import leftovers
 from tests.dialling import to_origin
@@ -108,7 +108,7 @@ class Agent:
             [sys.executable, str(self.archive), "--last-words", str(self.config)],
             env=self.environment, capture_output=True, text=True, timeout=30, check=True,
         )  # fmt: skip
-        return report.read(done.stdout)
+        return exit_report.read(done.stdout)
 
     def kernel(self):
         status, body, _ = self.request("POST", "/api/kernels", body=b'{"name": "python3"}')

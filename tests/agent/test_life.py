@@ -10,7 +10,7 @@ import textwrap
 
 import pytest
 
-from golem_launcher.agent import main, report
+from golem_launcher.agent import exit_report, main
 from golem_launcher.session.machines.end_reason import reason_in
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
@@ -119,7 +119,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     assert log.count(b"RuntimeError: no such luck") == 3
     assert b"crashed too often: giving up" in log
     ended = agent.last_words()
-    assert ended == (report.CRASHED, "JupyterLab crashed too often: giving up", "RuntimeError: no such luck")
+    assert ended == (exit_report.CRASHED, "JupyterLab crashed too often: giving up", "RuntimeError: no such luck")
     said = "The agent there says: JupyterLab crashed too often: giving up."
     assert reason_in(ended) == f"{said} The last line of its log: RuntimeError: no such luck."
 
@@ -127,24 +127,24 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
 @pytest.mark.slow
 def test_one_that_runs_says_so(agent):
     agent.up()
-    assert agent.last_words().kind == report.RUNS
+    assert agent.last_words().kind == exit_report.RUNS
 
 
 @pytest.mark.parametrize(
     "said",
-    ["", "everything has ended", *(f"{report.MARK}{said}" for said in (
+    ["", "everything has ended", *(f"{exit_report.MARK}{said}" for said in (
         "[1]", "{}", "[" * 5000, "[" * 9000, '{"kind": "crashed", "what": 5}', '{"kind": ["crashed"], "what": "x"}',
         '{"kind": "paid", "what": "x"}',
     ))],
 )  # fmt: skip
 def test_what_is_no_report_is_none(said):
-    assert report.read(said) is None
+    assert exit_report.read(said) is None
 
 
 def test_no_jupyterlab(agent):
     done = agent.start("-I", "-S")  # without site-packages
     assert done.returncode == 3
-    assert report.read(done.stderr).kind == report.IMAGE
+    assert exit_report.read(done.stderr).kind == exit_report.IMAGE
     assert "neither JupyterLab nor pip" in done.stderr
     assert not agent.config.exists()
 
@@ -153,7 +153,7 @@ def test_the_port_is_taken(agent):
     with socket.create_server((agent.address, agent.port)):
         done = agent.start()
     assert done.returncode == 4
-    assert report.read(done.stderr).kind == report.PORT
+    assert exit_report.read(done.stderr).kind == exit_report.PORT
     assert f"{agent.address}:{agent.port}" in done.stderr
 
 

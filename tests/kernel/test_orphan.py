@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from golem_launcher import paths
 from golem_launcher.cli.main import app
 from golem_launcher.events import Stage
-from golem_launcher.kernel.record import KernelRecord
+from golem_launcher.kernel.connection_record import KernelRecord
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from golem_launcher.agent import report
+from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.events import ProviderChosen, Stage
 from golem_launcher.market import history
@@ -19,7 +19,7 @@ from tests.networks import own_network
 from tests.patience import slower
 from tests.session.conftest import explain
 
-LACKS = f"{starting.SHELL_RUNS}\n{report.Report(report.IMAGE, 'There is no Python (python3) in it.').line}"
+LACKS = f"{starting.SHELL_RUNS}\n{exit_report.Report(exit_report.IMAGE, 'There is no Python (python3) in it.').line}"
 _WORDS = "The image can't run JupyterLab: There is no Python (python3) in it"
 _LIES = f"misbehaviour = {{ fail_run = {json.dumps(LACKS)} }}"
 

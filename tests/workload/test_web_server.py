@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.access.workload_client import WorkloadClient
-from golem_launcher.agent import report
-from golem_launcher.agent.carrier_protocol import OPEN, OPENING, STATUS_PORT, TAKEN, Decoder, Record, encode, key
+from golem_launcher.agent import exit_report
 from golem_launcher.agent.config import CARRIER_OFFSET
+from golem_launcher.agent.tcp_carrier_protocol import OPEN, OPENING, STATUS_PORT, TAKEN, Decoder, Record, encode, key
 from golem_launcher.workload.base import PYTHON, Endpoint, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
@@ -128,7 +128,7 @@ def test_its_log_and_its_end_are_told(machine):
     (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
     os.kill(keeper, signal.SIGTERM)
     eventually(lambda: not machine.processes())
-    assert machine.last_words().kind == report.TOLD
+    assert machine.last_words().kind == exit_report.TOLD
 
 
 def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(machine):
@@ -140,7 +140,7 @@ def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(m
         return json.loads(machine.ask("GET", "/state")[1] or b"{}")
 
     eventually(lambda: state().get("ended"))
-    assert machine.last_words()[::2] == (report.OVER, "done")
+    assert machine.last_words()[::2] == (exit_report.OVER, "done")
     assert b"result" in zlib.decompress(machine.ask("POST", "/plan", body=b'{"base": null, "state": ""}')[1])
     (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
     os.kill(keeper, signal.SIGTERM)
@@ -166,4 +166,4 @@ def test_one_that_makes_no_sense_is_refused(machine, change):
     sensible = {"name": "x", "argv": ["ls"], "unsaved": [], "stays": False, "port": 8888, "probe": "/"}
     done = machine.start(workload=5 if change is None else {**sensible, **change})
     assert done.returncode == 2
-    assert report.read(done.stderr).kind == report.CONFIGURATION
+    assert exit_report.read(done.stderr).kind == exit_report.CONFIGURATION

@@ -6,10 +6,10 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
+from ..download_relay import Relay  # noqa: TID252 - likewise
 from ..http_server import PIECE  # noqa: TID252 - the archive has another name
-from ..relay import Relay  # noqa: TID252 - likewise
-from ..replay import replay, target_of  # noqa: TID252 - likewise
-from . import showing, wire
+from ..upload_replay import replay, target_of  # noqa: TID252 - likewise
+from . import viewer_files, wire
 from .service import Service
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class WorkspaceRoutes:
             "/packages": with_body(lambda _: service.packages()),
             "/install": with_body(lambda body: _json_lines(service.install(*_packages(body)))),
             "/files": with_body(lambda body: wire.pack_lines(copying.entries(body["path"], below=body["below"]))),
-            "/shown": with_body(lambda _: showing.files(self._config.root)),
-            "/show": with_body(lambda body: showing.content(self._config.root, body["path"], body["stamp"])),
+            "/shown": with_body(lambda _: viewer_files.files(self._config.root)),
+            "/show": with_body(lambda body: viewer_files.content(self._config.root, body["path"], body["stamp"])),
             "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),
             "/read": with_body(lambda body: copying.read(body["name"], body["segments"])),
             "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.kernel.cells import Names
-from golem_launcher.kernel.commands import attaching, files, gpu_cells, local_cell, money, session, syncing, watching
+from golem_launcher.kernel.commands import (
+    attaching,
+    connecting,
+    files,
+    gpu_cells,
+    local_cell,
+    money,
+    running_session,
+    syncing,
+)
 from golem_launcher.kernel.commands.help import help_on
 
 if TYPE_CHECKING:
@@ -17,11 +26,11 @@ if TYPE_CHECKING:
 
 _OTHERS = (
     *money.COMMANDS,
-    *session.COMMANDS,
+    *connecting.COMMANDS,
     *attaching.COMMANDS,
     *files.COMMANDS,
     *syncing.COMMANDS,
-    *watching.COMMANDS,
+    *running_session.COMMANDS,
     *local_cell.COMMANDS,
     *gpu_cells.COMMANDS,
 )

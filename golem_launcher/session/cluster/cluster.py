@@ -19,7 +19,7 @@ import aiohttp
 from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.request.model import MOST_WORKERS
-from golem_launcher.session.cluster.growth import SLOWLY, Growth
+from golem_launcher.session.cluster.growth_limit import SLOWLY, Growth
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session_state import ClusterState
 from golem_launcher.text import clean_line

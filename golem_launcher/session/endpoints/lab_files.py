@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
     from golem_launcher.workspace.transfer.far_files import FarFiles
-    from golem_launcher.workspace.transfer.relayed import Relayed
-    from golem_launcher.workspace.transfer.replayed import Replayed
+    from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
+    from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
 
 _MOST = 8
 """Files at a time: each takes a connection to the agent, and all the others of the session want some."""
@@ -60,12 +60,12 @@ class LabFiles:
 
         Raises ``AccessError`` or ``OSError`` where there can be none now: the tunnel leads there as well.
         """
-        from golem_launcher.workspace.transfer.relayed import Relayed  # noqa: PLC0415 - the market waits not
+        from golem_launcher.workspace.transfer.relayed_download import RelayedDownload  # noqa: PLC0415 - used by few
 
         far, scratch = await self._far_files()
-        relayed: Relayed | None = None
+        relayed: RelayedDownload | None = None
         try:
-            relayed = Relayed(await dial(), far)
+            relayed = RelayedDownload(await dial(), far)
             await relayed.begin(self._head.token)
         except BaseException as error:
             if relayed is not None:
@@ -79,10 +79,10 @@ class LabFiles:
 
     async def begin_upload(self, headers: Headers) -> Sending:
         """What has the parts of an upload asked with these headers. Raises ``AccessError`` as :meth:`connect`."""
-        from golem_launcher.workspace.transfer.replayed import Replayed  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload  # noqa: PLC0415 - likewise
 
         far, scratch = await self._far_files()
-        replayed = Replayed(far, [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers])
+        replayed = ReplayedUpload(far, [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers])
         self._tend(replayed, scratch)
         return replayed
 
@@ -101,13 +101,13 @@ class LabFiles:
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pieces-", dir=self._scratch))
         return FarFiles(agent, scratch), scratch
 
-    def _tend(self, file: Relayed | Replayed, scratch: Path) -> None:
+    def _tend(self, file: RelayedDownload | ReplayedUpload, scratch: Path) -> None:
         tending = asyncio.create_task(_to_its_end(file, scratch))
         self._tended.add(tending)
         tending.add_done_callback(self._tended.discard)
 
 
-async def _to_its_end(file: Relayed | Replayed, scratch: Path) -> None:
+async def _to_its_end(file: RelayedDownload | ReplayedUpload, scratch: Path) -> None:
     """Clear away after a file, once it is closed."""
     try:
         await file.closed.wait()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.text import clean_line, sentence
 
 if TYPE_CHECKING:
-    from golem_launcher.agent.report import Report
+    from golem_launcher.agent.exit_report import Report
 
 _LONGEST = 300
 

@@ -17,7 +17,7 @@ from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeE
 from golem_launcher.events import Stage
 from golem_launcher.session.machines.monitor import Monitor
 from golem_launcher.session.machines.renting import Renting
-from golem_launcher.session.machines.turns import Turns
+from golem_launcher.session.machines.start_turns import Turns
 from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 
 if TYPE_CHECKING:

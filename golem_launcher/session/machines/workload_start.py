@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from golem_launcher import clock
-from golem_launcher.agent import report
+from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
@@ -125,9 +125,9 @@ class WorkloadStart:
                 if self._slot.workload.ends_session and await client.has_ended():
                     return
                 if loop_time() > min(ask_at, end):
-                    told = report.read(await hiring.last_words())
+                    told = exit_report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
-                    if told is not None and told.kind in report.ENDS:
+                    if told is not None and told.kind in exit_report.ENDS:
                         raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
                     if loop_time() > end:
                         late = f"{name} did not answer within {start_seconds:.0f} s."

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.progress import Progress
+    from golem_launcher.workspace.transfer.progress import ReportProgress
 
 _ANSWER_SECONDS = 60.0
 _ANSWER_POLL_SECONDS = 0.1
@@ -27,7 +27,7 @@ async def provision(
     restored: Callable[[], Awaitable[list[str]]] | None = None,
     inputs: Sequence[tuple[Path, str]],
     packages: Sequence[str],
-    progress: Progress,
+    progress: ReportProgress,
 ) -> list[str]:
     """Put there what was ``restored``, ``inputs`` and ``packages``, then start the workload; what to tell the user.
 
@@ -46,7 +46,7 @@ async def _provision(
     restored: Callable[[], Awaitable[list[str]]] | None,
     inputs: Sequence[tuple[Path, str]],
     packages: Sequence[str],
-    progress: Progress,
+    progress: ReportProgress,
 ) -> list[str]:
     from golem_launcher.workspace.transfer.restore import install, put_files  # noqa: PLC0415 - the market waits not
 

@@ -1,4 +1,4 @@
-"""The way of one session: prepared and closed here; in between it is its head's (``head``), and its ``pool``'s."""
+"""The way of one session: prepared and closed here; in between it is its head's (``head_machine``) and its pool's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.lifetime import borrowed_gpu
-from golem_launcher.session.machines.head import Head
+from golem_launcher.session.machines.head_machine import Head
 from golem_launcher.session.machines.pool import Pool
 from golem_launcher.session.machines.renting import Renting
 from golem_launcher.session.preparation import network_hosts

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
-    from golem_launcher.session.view_only.shown_files import Listing, ShownFile
+    from golem_launcher.session.view_only.shown_files import ShownFile, ShownListing
 
 _PAGE = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>
@@ -55,7 +55,7 @@ def headers() -> dict[str, str]:
     }
 
 
-def list_page(session: str, listing: Listing, words: str, version: str) -> bytes:
+def list_page(session: str, listing: ShownListing, words: str, version: str) -> bytes:
     """The page that lists the files; ``words`` are about the session at this moment."""
     now = time.time()
     rows = "".join(_row(file, now) for file in listing.files.values())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.origin_policy import Headers
     from golem_launcher.session.view_only.renderings import Renderings
-    from golem_launcher.session.view_only.shown_files import Listing, ShownFile, ShownFiles
+    from golem_launcher.session.view_only.shown_files import ShownFile, ShownFiles, ShownListing
 
 MOST_VIEWERS = 64
 """Connections at a time that are answered."""
@@ -122,11 +122,11 @@ class ViewOnlyServer:
             return _notice(503, "One moment", _NO_LIST)
         return _notice(404, "Not here", "There is nothing to see at this address, or not any more.")
 
-    def _about(self, listing: Listing) -> str:
+    def _about(self, listing: ShownListing) -> str:
         """What is to be known of the session beside its files."""
         return self._words() or ("" if listing.fresh else _AWAY if listing.known else _NO_LIST)
 
-    def _list(self, listing: Listing, known: str) -> _Answer:
+    def _list(self, listing: ShownListing, known: str) -> _Answer:
         words = self._about(listing)
         version = _version(words, listing.more, *((file.path, file.stamp) for file in listing.files.values()))
         if known == version:

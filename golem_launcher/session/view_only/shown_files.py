@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.agent.workspace.showing import KINDS, LARGEST, LONGEST_PATH, MOST_FILES, is_shown
+from golem_launcher.agent.workspace.viewer_files import KINDS, LARGEST, LONGEST_PATH, MOST_FILES, is_shown
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.repository.entry import LARGEST_FILE, fault_of_path
@@ -60,7 +60,7 @@ class ShownFile:
 
 
 @dataclass(frozen=True)
-class Listing:
+class ShownListing:
     """What there was to see at a moment."""
 
     files: dict[str, ShownFile]
@@ -82,11 +82,11 @@ class ShownFiles:
         self._token = token
         self._agent: tuple[str, AgentWorkspace] | None = None
         """With the token that it shows."""
-        self._listing = Listing({}, fresh=False, known=False)
+        self._listing = ShownListing({}, fresh=False, known=False)
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
 
-    async def listing(self) -> Listing:
+    async def listing(self) -> ShownListing:
         """What there is to see; of before, where the machine does not answer now."""
         async with self._looking:
             if time.monotonic() - self._looked_at >= LOOK_SECONDS:
@@ -95,7 +95,7 @@ class ShownFiles:
                     answer = await agent.ask_with("/shown", b"{}", PROMPT, most=_MOST_OF_LIST)
                     self._listing = _listing(answer, self._listing.files, time.time())
                 except (ProviderError, WorkspaceError):
-                    self._listing = Listing(
+                    self._listing = ShownListing(
                         self._listing.files, more=self._listing.more, fresh=False, known=self._listing.known
                     )
                 self._looked_at = time.monotonic()
@@ -136,14 +136,14 @@ class ShownFiles:
             await wait_for(agent.__aexit__(None, None, None), _SECONDS)
 
 
-def _listing(answer: dict[str, Any], before: dict[str, ShownFile], now: float) -> Listing:
+def _listing(answer: dict[str, Any], before: dict[str, ShownFile], now: float) -> ShownListing:
     """The list that an agent gave at the moment ``now``. Raises ``WorkspaceError`` for what none of ours would say."""
     there, files, more = answer.get("now"), answer.get("files"), answer.get("more")
     if not isinstance(there, int) or abs(there) >= _LATEST or not isinstance(files, list) or len(files) > MOST_FILES:
         raise nonsense("no list of what is shown")
     found = [_file(line, there, before, now) for line in files]
     found.sort(key=lambda file: file.changed_at, reverse=True)
-    return Listing({file.path: file for file in found}, more=more is True)
+    return ShownListing({file.path: file for file in found}, more=more is True)
 
 
 def _file(line: Any, there: int, before: dict[str, ShownFile], now: float) -> ShownFile:

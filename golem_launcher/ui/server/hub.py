@@ -22,8 +22,8 @@ from jupyter_server.utils import url_path_join
 from tornado import web, websocket
 
 from golem_launcher.access.door import door_path, open_door
-from golem_launcher.agent.carrier_protocol import CarrierError
-from golem_launcher.agent.carrier_server import answer
+from golem_launcher.agent.tcp_carrier_protocol import CarrierError
+from golem_launcher.agent.tcp_carrier_server import answer
 from golem_launcher.errors import AccessError, SessionNotFound
 from golem_launcher.session.on_disk.directory import session_directory
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import record, symlinks
+from golem_launcher.workspace.repository import entry_record, symlinks
 from golem_launcher.workspace.repository.entry import Entry, fault, shown
-from golem_launcher.workspace.repository.records import Records, Sorter
+from golem_launcher.workspace.repository.entry_records import Records, Sorter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,13 +54,13 @@ class Entries(Sequence[Entry]):
     def __getitem__(self, index: slice) -> Entries: ...
     def __getitem__(self, index: int | slice) -> Entry | Entries:
         found = self.records[index]
-        return record.unpack(found) if isinstance(found, bytes) else Entries(found)
+        return entry_record.unpack(found) if isinstance(found, bytes) else Entries(found)
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __iter__(self) -> Iterator[Entry]:
-        return map(record.unpack, self.records)
+        return map(entry_record.unpack, self.records)
 
     def __eq__(self, other: object) -> bool:
         return self.records == other.records if isinstance(other, Entries) else NotImplemented
@@ -73,7 +73,7 @@ class Entries(Sequence[Entry]):
     def chunk_ids(self) -> Iterator[bytes]:
         """The ids of all chunks; one that two files need comes twice."""
         for each in self.records:
-            yield from record.chunk_ids(each)
+            yield from entry_record.chunk_ids(each)
 
     def judged(self) -> Iterator[tuple[bytes, str]]:
         """Each record, and why it can't be saved beside the others when it is a link that may lead out; else empty."""
@@ -94,8 +94,8 @@ class Entries(Sequence[Entry]):
         if self._totals is None:
             files = size = 0
             for each in self.records:
-                files += record.is_file(each)
-                size += record.data(each)
+                files += entry_record.is_file(each)
+                size += entry_record.data(each)
             self._totals = files, size
         return self._totals
 
@@ -108,26 +108,27 @@ class _Links:
         self._seen: bytearray | None = None
         """A bit for some of the hash of each link's path: that most paths are no links' is known by it."""
         for each in records:
-            if record.link_target(each):
+            if entry_record.link_target(each):
                 if self._seen is None:
                     self._seen = bytearray(_FILTER_BITS // 8)
-                place = hash(record.key(each)) % _FILTER_BITS
+                place = hash(entry_record.key(each)) % _FILTER_BITS
                 self._seen[place >> 3] |= 1 << (place & 7)
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         return (
-            (record.path(each), target) if (target := record.link_target(each)) else ("", "") for each in self._records
+            (entry_record.path(each), target) if (target := entry_record.link_target(each)) else ("", "")
+            for each in self._records
         )
 
     def target_of(self, path: str) -> str | None:
         if self._seen is None:
             return None
-        key = record.key_of(path)
+        key = entry_record.key_of(path)
         place = hash(key) % _FILTER_BITS
         if not self._seen[place >> 3] >> (place & 7) & 1:
             return None
         found = self._records.find(key)
-        return record.link_target(found) or None if found is not None else None
+        return entry_record.link_target(found) or None if found is not None else None
 
 
 def checked(entries: Iterable[Entry]) -> Entries:
@@ -135,14 +136,14 @@ def checked(entries: Iterable[Entry]) -> Entries:
     found = Entries.of(entries)
     for each, reason in found.judged():
         if reason:
-            raise WorkspaceError(f"{shown(record.path(each))} can't be saved: {reason}.")
+            raise WorkspaceError(f"{shown(entry_record.path(each))} can't be saved: {reason}.")
     return found
 
 
 def _packed(entry: Entry) -> bytes:
     if reason := fault(entry):
         raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
-    return record.pack(entry)
+    return entry_record.pack(entry)
 
 
 def _sound(records: Iterable[bytes]) -> Iterator[bytes]:
@@ -150,10 +151,10 @@ def _sound(records: Iterable[bytes]) -> Iterator[bytes]:
     before: bytes | None = None
     for each, fits in placed(records):
         if before is not None and each.startswith(before):
-            raise WorkspaceError(f"Two files of the workspace have one name: {shown(record.path(each))}.")
+            raise WorkspaceError(f"Two files of the workspace have one name: {shown(entry_record.path(each))}.")
         if not fits:
-            raise WorkspaceError(f"{shown(record.path(each))} lies below something that is no directory.")
-        before = record.key(each)
+            raise WorkspaceError(f"{shown(entry_record.path(each))} lies below something that is no directory.")
+        before = entry_record.key(each)
         yield each
 
 
@@ -164,6 +165,6 @@ def placed(records: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
         if barrier is not None and each.startswith(barrier):
             yield each, False
             continue
-        if not record.is_directory(each):
-            barrier = record.below(each)
+        if not entry_record.is_directory(each):
+            barrier = entry_record.below(each)
         yield each, True

@@ -13,7 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, fault, shown
@@ -133,10 +133,10 @@ def _line(value: object) -> bytes:
 
 def _dumped(each: bytes) -> Iterator[bytes]:
     """The line of a record, in pieces."""
-    entry = record.without_chunks(each)
+    entry = entry_record.without_chunks(each)
     value = {name: getattr(entry, name) for name in _NAMES if name != "holes" or entry.holes}  # nearly none has any
     yield _CHUNKS
-    comma, ids = b"", record.chunk_ids(each)
+    comma, ids = b"", entry_record.chunk_ids(each)
     while some := b'","'.join(chunk.hex().encode() for chunk in islice(ids, _IN_A_PIECE)):
         yield comma + b'"' + some + b'"'
         comma = b","
@@ -156,7 +156,7 @@ def _record(line: bytearray) -> bytes:
         raise ValueError("a chunk's id that is none")
     if reason := fault(entry, len(ids) // ID_BYTES):
         raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
-    return record.pack(entry, ids)
+    return entry_record.pack(entry, ids)
 
 
 def _entry(value: dict[str, Any]) -> Entry:

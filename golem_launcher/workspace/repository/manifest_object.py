@@ -11,7 +11,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.workspace.repository import lists
+from golem_launcher.workspace.repository import manifest_lists
 from golem_launcher.workspace.repository.entry import chunk_digest
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
@@ -85,7 +85,7 @@ def unpacked(sealing: Sealing, name: str, read: Callable[[int, int], bytes]) -> 
                 plain = inflater.decompress(packed, _PIECE)
                 packed = inflater.unconsumed_tail
                 length += len(plain)
-                if length > lists.LARGEST:
+                if length > manifest_lists.LARGEST:
                     raise damaged(name)
                 digest.update(plain)
                 yield plain

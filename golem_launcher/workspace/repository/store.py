@@ -24,7 +24,7 @@ from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
-from golem_launcher.workspace.repository import index_cache, lists, manifest_object, record, retention
+from golem_launcher.workspace.repository import entry_record, index_cache, manifest_lists, manifest_object, retention
 from golem_launcher.workspace.repository.bit_set import BitSet
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
@@ -128,7 +128,11 @@ class Store:
         """The files that have lost a chunk, as far as can be seen without reading them."""
         with self._lock:
             lost = self._packs.lost(entries.chunk_ids())
-        return [record.path(each) for each in entries.records if any(map(lost.__contains__, record.chunk_ids(each)))]
+        return [
+            entry_record.path(each)
+            for each in entries.records
+            if any(map(lost.__contains__, entry_record.chunk_ids(each)))
+        ]
 
     def has(self, chunk: bytes) -> bool:
         """Whether the store has a chunk, so that a generation may name it."""
@@ -176,7 +180,7 @@ class Store:
                 flags=tuple(clean_line(flag, longest=_LONGEST_FLAG) for flag in flags[:_MOST_FLAGS]),
                 left_out=tuple((left_out or {}).items()),
             )
-            names, rest = lists.cut(manifest.lines(), self._keep_list)
+            names, rest = manifest_lists.cut(manifest.lines(), self._keep_list)
             self._packs.flush()
             self._packs.refresh()
             needed = itertools.chain(names, manifest.entries.chunk_ids())
@@ -399,7 +403,7 @@ class Store:
             first, rest = _first_line(own)
             yield first
             try:
-                names = [each for each in lists.named(first) if read is None or each not in read]
+                names = [each for each in manifest_lists.named(first) if read is None or each not in read]
                 if names:  # for a small one no index of chunks is read
                     yield from self._lists(names)
             except (DamagedObject, ValueError):
@@ -418,7 +422,7 @@ class Store:
                 plain = next(found)
                 self._whole_lists.add(name)
             length += len(plain)
-            if length > lists.LARGEST:
+            if length > manifest_lists.LARGEST:
                 raise DamagedObject("A saved state is too long.")
             yield plain
 
@@ -468,10 +472,10 @@ def _losses(manifests: Sequence[Manifest], lost: ChunkIds) -> list[str]:
     whole: dict[str, int] = {}
     for manifest in manifests:
         for each in manifest.entries.records:
-            if any(map(lost.__contains__, record.chunk_ids(each))):
-                affected.setdefault(record.path(each), []).append(manifest.generation)
+            if any(map(lost.__contains__, entry_record.chunk_ids(each))):
+                affected.setdefault(entry_record.path(each), []).append(manifest.generation)
             elif lost:
-                whole[record.path(each)] = manifest.generation
+                whole[entry_record.path(each)] = manifest.generation
     found = []
     for path, numbers in affected.items():
         which = f"Generation {numbers[0]}" if len(numbers) == 1 else f"Generations {numbers[0]} to {numbers[-1]}"

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.units import data_size
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import Entries
+from golem_launcher.workspace.repository.entry_records import Records, beside
 from golem_launcher.workspace.repository.manifest import Environment
-from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.fence import Fence
 from golem_launcher.workspace.transfer.omissions import Omissions
@@ -159,15 +159,15 @@ class AddedGenerations:
                 if each is None:
                     continue
                 index += 1
-                if all(map(has, record.chunk_ids(each))):
+                if all(map(has, entry_record.chunk_ids(each))):
                     yield each
                     continue
                 as_they_are = False
                 if not hopeless[index]:
-                    to_come = not gone or gone.isdisjoint(chunk.hex() for chunk in record.chunk_ids(each))
-                    late.add(record.path(each), ON_ITS_WAY if to_come else _RESTLESS)
+                    to_come = not gone or gone.isdisjoint(chunk.hex() for chunk in entry_record.chunk_ids(each))
+                    late.add(entry_record.path(each), ON_ITS_WAY if to_come else _RESTLESS)
                     some_to_come = some_to_come or to_come
-                if old is not None and record.is_file(old) and all(map(has, record.chunk_ids(old))):
+                if old is not None and entry_record.is_file(old) and all(map(has, entry_record.chunk_ids(old))):
                     yield old
 
         records = Records(kept())
@@ -176,7 +176,7 @@ class AddedGenerations:
     async def commit(self, entries: Entries, environment: Environment | None, left_out: Mapping[str, str]) -> None:
         """Make a generation of these entries, all of whose chunks are there; none while nothing is there yet."""
         packages = environment or Environment()
-        if not (self.entries or packages.requirements or any(map(record.is_file, entries.records))):
+        if not (self.entries or packages.requirements or any(map(entry_record.is_file, entries.records))):
             return
         flags = []
         content, last, vanished = await asyncio.to_thread(_compared, entries, self.entries)

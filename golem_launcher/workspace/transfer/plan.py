@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.workspace.wire import Lines, WireError
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, NO_SENSE, Entry, fault, fault_of_path
+from golem_launcher.workspace.repository.entry_records import Records, Sorter
 from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
-from golem_launcher.workspace.repository.records import Records, Sorter
 from golem_launcher.workspace.transfer.omissions import MOST_NAMES, size_of
 from golem_launcher.workspace.transfer.responses import are_pairs
 
@@ -82,7 +82,7 @@ class Plan:
         """Whether it says anything of what is at this path."""
         if fault_of_path(path):
             return path in self.forgotten
-        return self.changes.find(record.key_of(path)) is not None
+        return self.changes.find(entry_record.key_of(path)) is not None
 
 
 class PlanReader:
@@ -121,7 +121,7 @@ class PlanReader:
         if self._plan is None or not self._ended:
             raise refused("it ended too early")
         self._plan.changes = Records(_last_of_each(self._found.merged()))
-        if sum(not record.is_gone(each) for each in self._plan.changes) + len(self._plan.refused) > MOST_ENTRIES:
+        if sum(not entry_record.is_gone(each) for each in self._plan.changes) + len(self._plan.refused) > MOST_ENTRIES:
             raise refused(TOO_MANY)
         return self._plan
 
@@ -149,7 +149,7 @@ class PlanReader:
                     self._name(path)
                     plan.refused[path] = reason
                 else:
-                    each = record.pack(entry, ids)
+                    each = entry_record.pack(entry, ids)
                     del ids  # of a large file they are many
                     self._there(each)
             case _:
@@ -159,7 +159,7 @@ class PlanReader:
             raise refused(TOO_MANY)
 
     def _there(self, each: bytes) -> None:
-        self._chunks += record.chunks(each)
+        self._chunks += entry_record.chunks(each)
         if self._chunks > MOST_CHUNKS:
             raise refused(TOO_LARGE)
         self._found.add(each)
@@ -172,7 +172,7 @@ class PlanReader:
             self._name(path)
             plan.forgotten.add(path)
         else:
-            self._found.add(record.gone(path))
+            self._found.add(entry_record.gone(path))
 
     def _name(self, path: str) -> None:
         """There is one path more that can't be saved."""
@@ -199,7 +199,7 @@ def _last_of_each(records: Iterable[bytes]) -> Iterator[bytes]:
     """Of the sorted records of one path the last: what was told of it last."""
     last: bytes | None = None
     for each in records:
-        if last is not None and not each.startswith(record.key(last)):
+        if last is not None and not each.startswith(entry_record.key(last)):
             yield last
         last = each
     if last is not None:

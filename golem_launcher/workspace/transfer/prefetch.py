@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
 from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.responses import Nonsense
@@ -63,7 +63,7 @@ class Prefetch:
     def saw(self, records: list[bytes]) -> None:
         """Fetch the chunks of these records, which have just come in the list, up to ``most_bytes`` of files in all."""
         for each in records:
-            self._left -= record.data(each)
+            self._left -= entry_record.data(each)
             if self._left >= 0 and self._waiting_bytes < _MOST_WAITING:
                 self._waiting.append(each)
                 self._waiting_bytes += len(each)

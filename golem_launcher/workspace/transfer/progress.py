@@ -19,7 +19,7 @@ _MOST_STEPS = 2000
 """A stranger may say much."""
 
 
-class Progress(Protocol):
+class ReportProgress(Protocol):
     """What is told of it, as often as there is something new.
 
     ``unit`` is bytes or packages; a ``total`` of 0 is not known, and ``detail`` says what happens then.
@@ -36,7 +36,7 @@ def untold(what: str, done: int, total: int, unit: str, detail: str = "") -> Non
 class Bringing:
     """Bytes that are brought together, ``total`` of them: how many there are by now. What is soon over is not told."""
 
-    def __init__(self, progress: Progress, what: str, total: int) -> None:
+    def __init__(self, progress: ReportProgress, what: str, total: int) -> None:
         self._progress = progress
         self._what = what
         self._total = total

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.agent.workspace.chunker import chunk_id
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.transfer.plan import LARGE
 from golem_launcher.workspace.transfer.restore import Difference, mirror
 from golem_launcher.workspace.transfer.tree import Tree, digest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.progress import Progress
+    from golem_launcher.workspace.transfer.progress import ReportProgress
 
 _ATTEMPTS = 3
 """Times that it is brought a generation: what runs there may have written something of its own meanwhile."""
@@ -56,7 +56,7 @@ class Replica:
         self._plan: str | None = None
         self._packages = ""
 
-    async def bring(self, manifest: Manifest, progress: Progress) -> list[str]:
+    async def bring(self, manifest: Manifest, progress: ReportProgress) -> list[str]:
         """Have it have a generation, and see that it has; what of the packages could not be done, a sentence each.
 
         Raises ``WorkspaceError`` when the store can't be read.
@@ -123,7 +123,7 @@ def _some_of(entries: Entries, count: int) -> list[str]:
     """Some of their chunks, by chance; fewer where the entries that were looked at have none. Blocking."""
     chosen: dict[str, None] = {}
     for _ in range(_LOOKS * count if entries else 0):
-        found = list(record.chunk_ids(random.choice(entries.records)))  # noqa: S311 - it need not be kept secret
+        found = list(entry_record.chunk_ids(random.choice(entries.records)))  # noqa: S311 - it need not be kept secret
         if found:
             chosen[random.choice(found).hex()] = None  # noqa: S311 - likewise
         if len(chosen) == count:

@@ -23,12 +23,12 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.text import clean_line, sentence
 from golem_launcher.units import counted
 from golem_launcher.waiting import wait_for
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, shown
+from golem_launcher.workspace.repository.entry_records import beside
 from golem_launcher.workspace.repository.environment import installable
-from golem_launcher.workspace.repository.records import beside
 from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.spool import Spool
 from golem_launcher.workspace.transfer.progress import PipSteps, untold
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
-    from golem_launcher.workspace.transfer.progress import Progress
+    from golem_launcher.workspace.transfer.progress import ReportProgress
 
 _PART_BYTES = 4 * 1024 * 1024
 _LEAST_PART_BYTES = 256 * 1024
@@ -65,7 +65,7 @@ async def restore_into(
     agent: AgentWorkspace,
     store: Store,
     manifest: Manifest,
-    progress: Progress = untold,
+    progress: ReportProgress = untold,
     *,
     install_seconds: float = _INSTALL_SECONDS,
 ) -> list[str]:
@@ -92,7 +92,9 @@ class Difference:
     after: Manifest
 
 
-async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, progress: Progress = untold) -> list[str]:
+async def mirror(
+    agent: AgentWorkspace, store: Store, difference: Difference, progress: ReportProgress = untold
+) -> list[str]:
     """Make a workspace one that has the files of a generation and no others, and its packages.
 
     Only what differs is sent. Raises as :func:`restore_into` does; what could not be done is told likewise.
@@ -104,7 +106,7 @@ async def mirror(agent: AgentWorkspace, store: Store, difference: Difference, pr
 
 
 async def put_files(
-    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: Progress = untold
+    agent: AgentWorkspace, sources: Sequence[tuple[Path, str]], progress: ReportProgress = untold
 ) -> list[str]:
     """Put files and directories of the user's into the workspace, each at its relative path; what could not be.
 
@@ -117,7 +119,7 @@ async def put_files(
 async def install(
     agent: AgentWorkspace,
     requirements: Sequence[str],
-    progress: Progress = untold,
+    progress: ReportProgress = untold,
     *,
     seconds: float = _INSTALL_SECONDS,
 ) -> list[str]:
@@ -142,7 +144,7 @@ async def send(
     agent: AgentWorkspace,
     entries: Sequence[Entry],
     chunks: ChunkSource,
-    progress: Progress = untold,
+    progress: ReportProgress = untold,
     gone: Sequence[str] = (),
 ) -> list[str]:
     """Write entries into the workspace, in which those paths are removed first that are ``gone``; what could not be.
@@ -214,7 +216,7 @@ async def _by_file(agent: AgentWorkspace, bulk: BulkTransfer, part: _Part) -> in
 
 def _without_links_out(entries: Entries) -> tuple[Entries, dict[str, str]]:
     """The entries but for links that may lead out of them; these, and why. Blocking."""
-    out = {record.path(each): why for each, why in entries.judged() if why}
+    out = {entry_record.path(each): why for each, why in entries.judged() if why}
     return (Entries(each for each, why in entries.judged() if not why) if out else entries), out
 
 
@@ -227,16 +229,17 @@ def _to_send(difference: Difference) -> tuple[Entries, list[str]]:
     has, after = difference.has, difference.after.entries
     before = difference.before.entries if difference.before is not None else Entries()
     gone = [
-        record.path(old)
+        entry_record.path(old)
         for old, new in beside(has.records, after.records)
-        if old is not None and (new is None or record.unpack(old).kind != record.unpack(new).kind)
+        if old is not None and (new is None or entry_record.unpack(old).kind != entry_record.unpack(new).kind)
     ]
     pairs = beside(before.records, after.records)
-    other = {record.key(new) for old, new in pairs if old is not None and new is not None and old != new}
+    other = {entry_record.key(new) for old, new in pairs if old is not None and new is not None and old != new}
     wanted = (
         new
         for old, new in beside(has.records, after.records)
-        if new is not None and (old is None or record.content(old) != record.content(new) or record.key(new) in other)
+        if new is not None
+        and (old is None or entry_record.content(old) != entry_record.content(new) or entry_record.key(new) in other)
     )
     return Entries(wanted), gone
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.store import Store
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
     from golem_launcher.workspace.transfer.fence import Fence
-    from golem_launcher.workspace.transfer.progress import Progress
+    from golem_launcher.workspace.transfer.progress import ReportProgress
 
 _LOG = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Saver:
         interval: float = 5.0,
         limits: SaveLimits | None = None,
         on_change: Callable[[Saving], None] = lambda _: None,
-        progress: Progress = untold,
+        progress: ReportProgress = untold,
         after: int | None = None,
         fence: Fence | None = None,
     ) -> None:

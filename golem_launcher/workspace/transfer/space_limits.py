@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.units import data_size
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
-from golem_launcher.workspace.repository.records import beside
+from golem_launcher.workspace.repository.entry_records import beside
 from golem_launcher.workspace.transfer.omissions import Omissions
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, Omiss
     if total <= most:
         return entries, Omissions()
     used, out = 0, bytearray(len(entries))
-    sizes = (_numbered(record.data(each), index) for index, each in enumerate(entries.records))
+    sizes = (_numbered(entry_record.data(each), index) for index, each in enumerate(entries.records))
     for number in _sorted(array("Q", sizes)):
         size = number >> _INDEX_BITS
         if used + size <= most:
@@ -67,9 +67,9 @@ def within(entries: Entries, before: Entries, most: int) -> tuple[Entries, Omiss
             if not out[index]:
                 yield each
                 continue
-            left_out.add(record.path(each), reason)
-            if old is not None and record.is_file(old) and used + record.data(old) <= most:
-                used += record.data(old)
+            left_out.add(entry_record.path(each), reason)
+            if old is not None and entry_record.is_file(old) and used + entry_record.data(old) <= most:
+                used += entry_record.data(old)
                 yield old
 
     return Entries(kept()), left_out
@@ -102,17 +102,17 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: in
         if total + size + spare > free:
             at[index] = True
             why.add(
-                record.path(each),
+                entry_record.path(each),
                 f"it takes {data_size(size)}; the disk of {place} has {data_size(free)} free, and "
                 f"{data_size(spare)} of it stay free for all else",
             )
             continue
         if total + size > most:
             at[index] = kept_full = True
-            why.add(record.path(each), TOO_MUCH_KEPT)
+            why.add(entry_record.path(each), TOO_MUCH_KEPT)
             continue
-        share = record.data(each) // record.chunks(each)
-        for chunk in record.chunk_ids(each):
+        share = entry_record.data(each) // entry_record.chunks(each)
+        for chunk in entry_record.chunk_ids(each):
             if chunk not in wanted and not store.has(chunk):
                 wanted.add(chunk, share)
                 total += share
@@ -122,9 +122,9 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: in
 def _lacked(store: Store, records: Iterable[bytes]) -> Iterator[int]:
     """The size of what the store lacks of each record, where it lacks something, and the record's index."""
     for index, each in enumerate(records):
-        missing = (chunk for chunk in record.chunk_ids(each) if not store.has(chunk))
-        if many := sum(1 for _ in missing) if record.chunks(each) == 1 else len(ChunkIds(missing)):
-            yield _numbered(many * (record.data(each) // record.chunks(each)), index)
+        missing = (chunk for chunk in entry_record.chunk_ids(each) if not store.has(chunk))
+        if many := sum(1 for _ in missing) if entry_record.chunks(each) == 1 else len(ChunkIds(missing)):
+            yield _numbered(many * (entry_record.data(each) // entry_record.chunks(each)), index)
 
 
 def _numbered(size: int, index: int) -> int:

@@ -6,10 +6,10 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.units import counted, data_size_of
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries
+from golem_launcher.workspace.repository.entry_records import Records, beside
 from golem_launcher.workspace.repository.lab_layout import is_lab_layout
-from golem_launcher.workspace.repository.records import Records, beside
 from golem_launcher.workspace.transfer.omissions import MOST_NAMES, Omissions, size_of
 from golem_launcher.workspace.transfer.plan import MOST_CHUNKS, TOO_LARGE, TOO_MANY, refused
 
@@ -64,7 +64,7 @@ class Tree:
     def _without_clashes(self) -> Iterator[bytes]:
         for each, why in _clashing(self.entries):
             if why:
-                self.clashes.add(record.path(each), why)
+                self.clashes.add(entry_record.path(each), why)
             else:
                 yield each
 
@@ -78,7 +78,7 @@ def _clashing(entries: Entries) -> Iterator[tuple[bytes, str]]:
     for each, leads_out in entries.judged():
         below_file = barrier is not None and each.startswith(barrier)
         if not (below_file or leads_out):
-            barrier = None if record.is_directory(each) else record.below(each)
+            barrier = None if entry_record.is_directory(each) else entry_record.below(each)
         yield each, leads_out or (_BELOW_FILE if below_file else "")
 
 
@@ -91,13 +91,13 @@ def _merged(old: Records, changes: Records, *, keep: bool) -> tuple[Records, boo
     def found() -> Iterator[bytes]:
         nonlocal changed, chunks
         for before, change in beside(old, changes):
-            if change is None or record.is_gone(change):
+            if change is None or entry_record.is_gone(change):
                 there = before if change is None and keep else None
             else:
                 there = change
             changed = changed or there != before
             if there is not None:
-                chunks += record.chunks(there)
+                chunks += entry_record.chunks(there)
                 if chunks > MOST_CHUNKS:
                     raise refused(TOO_LARGE)
                 yield there
@@ -110,8 +110,8 @@ def digest(entries: Entries) -> bytes:
     """A hash that is the same for the same files, whatever their dates are and whichever are open in the Lab."""
     state = hashlib.blake2b(digest_size=16)
     for each in entries.records:
-        if not record.is_directory(each) and not is_lab_layout(record.path(each)):
-            for part in record.content(each):
+        if not entry_record.is_directory(each) and not is_lab_layout(entry_record.path(each)):
+            for part in entry_record.content(each):
                 state.update(part)
     return state.digest()
 
@@ -121,7 +121,7 @@ def differ_by_dates(before: Entries, after: Entries) -> bool:
     if before == after or len(before) != len(after):
         return False
     pairs = zip(before.records, after.records, strict=True)
-    return all(old == new or record.undated(old) == record.undated(new) for old, new in pairs)
+    return all(old == new or entry_record.undated(old) == entry_record.undated(new) for old, new in pairs)
 
 
 def shrunk(before: Entries, after: Entries) -> str:
@@ -138,6 +138,6 @@ def shrunk(before: Entries, after: Entries) -> str:
 
 def _files_gone(before: Entries, after: Entries) -> int:
     return sum(
-        old is not None and record.is_file(old) and not (new is not None and record.is_file(new))
+        old is not None and entry_record.is_file(old) and not (new is not None and entry_record.is_file(new))
         for old, new in beside(before.records, after.records)
     )

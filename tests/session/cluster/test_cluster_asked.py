@@ -14,7 +14,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cluster import cluster as module
 from golem_launcher.session.cluster.certificates import Authority
 from golem_launcher.session.cluster.cluster import Cluster, ScaleRequest
-from golem_launcher.session.cluster.growth import Growth
+from golem_launcher.session.cluster.growth_limit import Growth
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.waiting import cancel_all

@@ -6,14 +6,14 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from golem_launcher.session.endpoints import lab_files
-from golem_launcher.workspace.transfer.relayed import Relayed
+from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from pathlib import Path
 
 
-class _Endless(Relayed):
+class _Endless(RelayedDownload):
     """A download that brings nothing, and is read all the time."""
 
     def __init__(self) -> None:

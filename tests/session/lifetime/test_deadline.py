@@ -12,7 +12,7 @@ from golem_launcher.errors import ProviderError, SessionError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lifetime import deadline as module
 from golem_launcher.session.lifetime.deadline import Deadline
-from golem_launcher.session.machines.head import Head
+from golem_launcher.session.machines.head_machine import Head
 from tests.patience import slower
 
 

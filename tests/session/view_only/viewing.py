@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.access.listener import Listener, bind
 from golem_launcher.agent.http_server import Handler, Server
-from golem_launcher.agent.workspace import showing
+from golem_launcher.agent.workspace import viewer_files
 from golem_launcher.session.on_disk import view_only_link
 from golem_launcher.session.view_only.renderings import Renderings
 from golem_launcher.session.view_only.server import ViewOnlyServer
@@ -55,12 +55,12 @@ def viewing(place: Path) -> Iterator[Viewing]:
 
         def _shown(self) -> object:
             asked.append("/shown")
-            return showing.files(str(work))
+            return viewer_files.files(str(work))
 
         def _show(self) -> object:
             body = self.json_object()
             asked.append(f"/show {body['path']}")
-            return showing.content(str(work), body["path"], body["stamp"])
+            return viewer_files.content(str(work), body["path"], body["stamp"])
 
     agent = Server(("127.0.0.1", 0), Agent, _TOKEN)
     serving = threading.Thread(target=agent.serve_forever)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.agent.workspace.portable_names import escape
-from golem_launcher.workspace.repository import record, records, spool
+from golem_launcher.workspace.repository import entry_record, entry_records, spool
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, fault, fault_of_path, fault_of_target
-from golem_launcher.workspace.repository.records import Records, Sorter, beside
+from golem_launcher.workspace.repository.entry_records import Records, Sorter, beside
 from golem_launcher.workspace.transfer.plan import Plan
 from golem_launcher.workspace.transfer.tree import Tree, shrunk
 
@@ -50,19 +50,22 @@ def test_the_escaped_bytes_of_a_letter_are_no_second_name_of_it():
 
 @given(files())
 def test_a_record_has_all_of_an_entry(entry):
-    packed = record.pack(entry)
-    assert record.unpack(packed) == entry
-    assert record.path(packed) == entry.path
-    assert packed.startswith(record.key_of(entry.path))
-    assert record.data(packed) == entry.data
-    assert [chunk.hex() for chunk in record.chunk_ids(packed)] == list(entry.chunks)
-    assert (record.is_file(packed), record.is_directory(packed)) == (entry.kind == "file", entry.kind == "directory")
+    packed = entry_record.pack(entry)
+    assert entry_record.unpack(packed) == entry
+    assert entry_record.path(packed) == entry.path
+    assert packed.startswith(entry_record.key_of(entry.path))
+    assert entry_record.data(packed) == entry.data
+    assert [chunk.hex() for chunk in entry_record.chunk_ids(packed)] == list(entry.chunks)
+    assert (entry_record.is_file(packed), entry_record.is_directory(packed)) == (
+        entry.kind == "file",
+        entry.kind == "directory",
+    )
 
 
 @given(st.lists(files(), max_size=12))
 def test_records_are_sorted_as_paths_are_by_their_parts(entries):
-    packed = sorted(map(record.pack, entries))
-    assert [record.path(each).split("/") for each in packed] == sorted(entry.path.split("/") for entry in entries)
+    packed = sorted(map(entry_record.pack, entries))
+    assert [entry_record.path(each).split("/") for each in packed] == sorted(entry.path.split("/") for entry in entries)
 
 
 @given(st.lists(files(), max_size=8), st.lists(files(), max_size=8), st.sets(_NAMES, max_size=3), st.booleans())
@@ -70,8 +73,8 @@ def test_a_plan_makes_of_a_tree_what_it_says(before, told, removed, whole):
     old = {entry.path: entry for entry in before}
     new = {entry.path: entry for entry in told}
     gone = {path for path in removed if path not in new}
-    tree = Tree(Entries(sorted(map(record.pack, old.values()))))
-    changes = Records(sorted([*map(record.pack, new.values()), *map(record.gone, gone)]))
+    tree = Tree(Entries(sorted(map(entry_record.pack, old.values()))))
+    changes = Records(sorted([*map(entry_record.pack, new.values()), *map(entry_record.gone, gone)]))
     after, changed = tree.after(Plan("p", None if whole else "base", changes))
     left = {} if whole else {path: entry for path, entry in old.items() if path not in gone}
     expected = left | new
@@ -89,11 +92,11 @@ def test_what_vanished_is_told():
 
 @given(st.lists(files(), max_size=12), st.integers(1, 60))
 def test_records_are_what_they_were_wherever_they_lie(entries, piece):
-    packed = sorted({entry.path: record.pack(entry) for entry in entries}.values())
+    packed = sorted({entry.path: entry_record.pack(entry) for entry in entries}.values())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spool, "_HELD", 100)
-        patch.setattr(records, "_PIECE", piece)
-        patch.setattr(records, "_RUN", 3)
+        patch.setattr(entry_records, "_PIECE", piece)
+        patch.setattr(entry_records, "_RUN", 3)
         sorter = Sorter()
         for each in reversed(packed):
             sorter.add(each)
@@ -102,8 +105,8 @@ def test_records_are_what_they_were_wherever_they_lie(entries, piece):
         assert found == Records(packed)
         assert (found == Records(packed[:-1])) == (not packed)
         for entry in entries:
-            assert record.path(found.find(record.key_of(entry.path))) == entry.path
-        assert found.find(record.key_of("nothing")) is None
+            assert entry_record.path(found.find(entry_record.key_of(entry.path))) == entry.path
+        assert found.find(entry_record.key_of("nothing")) is None
         odd, even = packed[::2], packed[1::2]
         assert list(beside(packed, even)) == sorted([*((each, None) for each in odd), *zip(even, even, strict=True)])
         assert sorted(filter(None, (right for _, right in beside(odd, packed)))) == packed

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.agent.workspace import wire
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.transfer.plan import PlanReader
 
@@ -29,7 +29,7 @@ def test_lists_of_anything_end_in_a_plan_or_a_refusal(lines, whole):
         plan = plans.end()
     except WorkspaceError:
         return
-    there = [each for each in plan.changes if not record.is_gone(each)]
+    there = [each for each in plan.changes if not entry_record.is_gone(each)]
     for entry in Entries(there):
         assert not {"", ".", ".."} & set(entry.path.split("/"))
         assert Entries.of([entry]).records[0] in there

@@ -7,8 +7,8 @@ import contextlib
 import hmac
 from typing import TYPE_CHECKING
 
-from .carrier import Carrier, reset
-from .carrier_protocol import (
+from .tcp_carrier import Carrier, reset
+from .tcp_carrier_protocol import (
     BACKLOG,
     COUNT,
     LARGEST,

@@ -1,6 +1,6 @@
 """One end of a TCP connection carried through Golem's VPN; used by the launcher's tunnel and by the agent.
 
-How it travels is said in carrier_protocol.py. Both ends send signs of life, often while bytes move and seldom while
+How it travels is said in tcp_carrier_protocol.py. Both ends send signs of life, often while bytes move and seldom while
 none do: a connection whose other end is gone without a word (a crash, a laptop on another network) is noticed by them.
 """
 
@@ -12,7 +12,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .carrier_protocol import (
+from .loop_yielding import LoopTurns
+from .tcp_carrier_protocol import (
     COUNT,
     DATA,
     END,
@@ -26,7 +27,6 @@ from .carrier_protocol import (
     Record,
     encode,
 )
-from .loop_yielding import LoopTurns
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, overload
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import record
+from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.spool import Spool
 
 if TYPE_CHECKING:
@@ -112,12 +112,12 @@ class Sorter:
         self._run.append(each)
         self._bytes += len(each)
         if len(self._run) >= _RUN or self._bytes >= _RUN_BYTES:
-            self._runs.append(Records(sorted(self._run, key=record.key), self._spool))
+            self._runs.append(Records(sorted(self._run, key=entry_record.key), self._spool))
             self._run, self._bytes = [], 0
 
     def merged(self) -> Iterator[bytes]:
         """All of them, sorted."""
-        return heapq.merge(*self._runs, sorted(self._run, key=record.key), key=record.key)
+        return heapq.merge(*self._runs, sorted(self._run, key=entry_record.key), key=entry_record.key)
 
 
 def beside(records: Iterable[bytes], others: Iterable[bytes]) -> Iterator[tuple[bytes | None, bytes | None]]:
@@ -125,7 +125,7 @@ def beside(records: Iterable[bytes], others: Iterable[bytes]) -> Iterator[tuple[
     one, other = iter(records), iter(others)
     left, right = next(one, None), next(other, None)
     while left is not None or right is not None:
-        if left is not None and right is not None and left.startswith(record.key(right)):
+        if left is not None and right is not None and left.startswith(entry_record.key(right)):
             yield left, right
             left, right = next(one, None), next(other, None)
         elif right is None or (left is not None and left < right):

@@ -16,7 +16,7 @@ import http.client
 import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from .relay import of_first
+from .download_relay import of_first
 from .workspace.wire import WireError
 
 if TYPE_CHECKING:

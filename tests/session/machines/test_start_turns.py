@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from golem_launcher.session.machines.turns import Turns
+from golem_launcher.session.machines.start_turns import Turns
 from tests.patience import slower
 
 

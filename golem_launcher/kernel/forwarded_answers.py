@@ -15,13 +15,13 @@ from golem_launcher.kernel.cell_queue import count_of
 from golem_launcher.kernel.cells import names_command
 from golem_launcher.kernel.commands.table import NAMES
 from golem_launcher.kernel.output import error_content
-from golem_launcher.kernel.requests import EXECUTE
+from golem_launcher.kernel.pending_requests import EXECUTE
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.cell_queue import CellQueue
     from golem_launcher.kernel.clients import Clients
     from golem_launcher.kernel.messages import JupyterMessage
-    from golem_launcher.kernel.requests import Outstanding, Request
+    from golem_launcher.kernel.pending_requests import Outstanding, Request
 
 _LOG = logging.getLogger(__name__)
 _OLD_SECONDS = 4.0

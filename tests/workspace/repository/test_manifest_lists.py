@@ -9,7 +9,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.repository import lists, packs
+from golem_launcher.workspace.repository import manifest_lists, packs
 from golem_launcher.workspace.repository.entry import Entry, chunk_digest, chunk_id
 from golem_launcher.workspace.repository.packs import now
 from golem_launcher.workspace.repository.store import open_store
@@ -48,7 +48,7 @@ def cut(lines):
         kept[name] = plain
         return name
 
-    names, rest = lists.cut(lines, keep)
+    names, rest = manifest_lists.cut(lines, keep)
     return [kept[name] for name in names], rest
 
 
@@ -67,7 +67,7 @@ def test_lines_are_cut_the_same_however_they_come_and_never_within_an_id(step):
     found, rest = cut(lines[at : at + step] for at in range(0, len(lines), step))
     assert (found, rest) == cut([lines])
     assert b"".join(found) + rest == lines
-    assert all(lists.LEAST <= len(each) <= lists.MOST for each in found)
+    assert all(manifest_lists.LEAST <= len(each) <= manifest_lists.MOST for each in found)
     assert len(found) > 10
     assert [each for part in (*found, rest) for each in IDS.findall(part)] == IDS.findall(lines)
     moved = cut([b'{"chunks":[],"path":"before"}\n' + lines])[0]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.agent import relay
+from golem_launcher.agent import download_relay
 from golem_launcher.agent.workspace.copying import Copying
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.workspace.transfer import far_files, relayed, throughput
+from golem_launcher.workspace.transfer import far_files, relayed_download, throughput
 from golem_launcher.workspace.transfer.far_files import FarFiles
-from golem_launcher.workspace.transfer.relayed import Relayed
+from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
 from tests.agent.conftest import eventually
 from tests.dialling import to_origin
 from tests.patience import slower
@@ -31,8 +31,8 @@ _QUESTION = b"what is it?\n"
 def _small_pieces(monkeypatch):
     for name in ("FIRST", "SMALLEST", "LARGEST"):
         monkeypatch.setattr(far_files, name, _SMALL)
-    monkeypatch.setattr(relayed, "_SOON", 0.0)
-    monkeypatch.setattr(relayed, "_MEANWHILE", 0.0)
+    monkeypatch.setattr(relayed_download, "_SOON", 0.0)
+    monkeypatch.setattr(relayed_download, "_MEANWHILE", 0.0)
     monkeypatch.setattr(throughput, "_BULK_SECONDS", 1e-6)  # transfers are the faster way here, whatever is seen
     monkeypatch.setattr(throughput, "_WEIGHT", 0.0)
 
@@ -62,7 +62,7 @@ async def asked(provider, workload, bulk):
     server = await asyncio.start_server(workload.serve, provider.address, 8888)
     scratch = Path(tempfile.mkdtemp(dir=provider.directory))
     async with provider.agent(bulk) as agent:
-        answer = Relayed(await to_origin(provider.url)(), FarFiles(agent, scratch))
+        answer = RelayedDownload(await to_origin(provider.url)(), FarFiles(agent, scratch))
         try:
             await answer.begin(TOKEN)
             answer.write(_QUESTION)
@@ -80,7 +80,7 @@ async def rest_of(answer):
     return b"".join(found)
 
 
-@pytest.mark.parametrize("size", [0, 1, relayed._HEAD, relayed._HEAD + 1, len(_BYTES)])
+@pytest.mark.parametrize("size", [0, 1, relayed_download._HEAD, relayed_download._HEAD + 1, len(_BYTES)])
 @pytest.mark.parametrize("transfers", [True, False])
 def test_an_answer_comes_as_it_is(provider, size, transfers):
     bulk, workload = BulkTransfer(provider) if transfers else None, Workload(_BYTES[:size])
@@ -147,7 +147,7 @@ def test_what_the_tunnel_brought_before_the_first_transfer_comes_once(provider, 
         bulk = Held(provider)
         async with asked(provider, Workload(_BYTES), bulk) as (answer, _):
             found = b""
-            while len(found) < 2 * relayed._HEAD + passed:
+            while len(found) < 2 * relayed_download._HEAD + passed:
                 found += await asyncio.wait_for(answer.read(65536), SECONDS * slower())
             bulk.go_on.set()
             assert found + await rest_of(answer) == _BYTES
@@ -211,7 +211,7 @@ def test_a_full_disk_over_there_loses_nothing(tmp_path):
         commands.write(b'{"send": 2}\nx\n{"keep": "cp-0", "most": 50000}\n{"pass": 1000000}\n')
         commands.seek(0)
         with commands, answers:
-            one = await asyncio.to_thread(relay.Relay, ["127.0.0.1"], port, copying)
+            one = await asyncio.to_thread(download_relay.Relay, ["127.0.0.1"], port, copying)
             await asyncio.to_thread(one.serve, commands, answers)
             answers.seek(0)
             kept = json.loads(answers.readline())
@@ -232,7 +232,7 @@ async def had(answer):
 
 
 _JOIN = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
-_WHOLE = b'{"bytes": %d}\n' % relayed._HEAD + bytes(relayed._HEAD) + b'{"ended": false}\n'
+_WHOLE = b'{"bytes": %d}\n' % relayed_download._HEAD + bytes(relayed_download._HEAD) + b'{"ended": false}\n'
 
 
 @pytest.mark.parametrize(
@@ -264,7 +264,7 @@ def test_what_no_agent_would_say_breaks_it_off(provider, says):
         origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         scratch = Path(tempfile.mkdtemp(dir=provider.directory))
         async with provider.agent(BulkTransfer(provider)) as agent:
-            answer = Relayed(await to_origin(origin)(), FarFiles(agent, scratch))
+            answer = RelayedDownload(await to_origin(origin)(), FarFiles(agent, scratch))
             try:
                 with pytest.raises((OSError, ProviderError, WorkspaceError)):
                     await had(answer)

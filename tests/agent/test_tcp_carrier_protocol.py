@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.access.streams import Pipe
-from golem_launcher.agent import carrier, carrier_server
-from golem_launcher.agent.carrier_protocol import (
+from golem_launcher.agent import tcp_carrier, tcp_carrier_server
+from golem_launcher.agent.tcp_carrier_protocol import (
     DATA,
     END,
     LARGEST,
@@ -129,7 +129,7 @@ def test_another_machine_of_the_network_reaches_no_port():
         raise OSError("nobody")
 
     async def knock(shown):
-        server = await carrier_server.serve(socket.create_server(("127.0.0.1", 0)), dial, key("token-of-the-head"))
+        server = await tcp_carrier_server.serve(socket.create_server(("127.0.0.1", 0)), dial, key("token-of-the-head"))
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
         writer.write(encode(0, Record(OPEN, OPENING.pack(8888, shown))))
         writer.write_eof()
@@ -153,8 +153,8 @@ def test_another_machine_of_the_network_reaches_no_port():
 
 def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monkeypatch):
     """They once said what was taken when they were thought of, not when they left: a long upload broke by chance."""
-    monkeypatch.setattr(carrier, "_TICK_SECONDS", 0)
-    monkeypatch.setattr(carrier, "_SILENT_TICKS", 1 << 60)
+    monkeypatch.setattr(tcp_carrier, "_TICK_SECONDS", 0)
+    monkeypatch.setattr(tcp_carrier, "_SILENT_TICKS", 1 << 60)
     size, piece = 4_000_000, bytes(LARGEST)
 
     async def end(reader, writer, mine, others):
@@ -166,7 +166,7 @@ def test_signs_of_life_in_the_middle_of_bulk_never_contradict_what_was_told(monk
             await asyncio.sleep(0)
             others.put_nowait(data)
 
-        await carrier.Carrier(reader, writer, send, decoder=Decoder()).run(incoming())
+        await tcp_carrier.Carrier(reader, writer, send, decoder=Decoder()).run(incoming())
 
     async def test():
         here, there = asyncio.Queue(), asyncio.Queue()

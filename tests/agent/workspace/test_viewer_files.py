@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.agent.workspace import showing
+from golem_launcher.agent.workspace import viewer_files
 from golem_launcher.agent.workspace.copying import stamp_of
 from golem_launcher.agent.workspace.wire import WireError
 
@@ -42,7 +42,7 @@ def stamp(path: Path) -> str:
 
 
 def test_the_newest_comes_first_and_nothing_else_is_listed(work: Path) -> None:
-    found = showing.files(str(work))
+    found = viewer_files.files(str(work))
     assert [path for path, *_ in found["files"]] == ["sub/deep/ä %2525.PNG", "sub/b.md", "a.ipynb"]
     assert found["files"][2] == ["a.ipynb", 7, 1_000_000 * 10**9, stamp(work / "a.ipynb")]
     assert found["more"] is False
@@ -53,22 +53,22 @@ def test_what_its_user_leaves_out_of_saves_is_not_listed(work: Path) -> None:
     (work / "private").mkdir()
     (work / "private/x.md").write_text("secret")
     (work / "sub/.golemignore").write_text("/deep/\n")
-    found = showing.files(str(work))
+    found = viewer_files.files(str(work))
     assert {path for path, *_ in found["files"]} == {"node_modules/x/readme.md", "sub/b.md"}
 
 
 def test_of_very_many_the_newest_are_listed(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showing, "MOST_FILES", 2)
-    found = showing.files(str(work))
+    monkeypatch.setattr(viewer_files, "MOST_FILES", 2)
+    found = viewer_files.files(str(work))
     assert (len(found["files"]), found["more"]) == (2, True)
-    monkeypatch.setattr(showing, "_MOST_LOOKED_AT", 3)
-    assert showing.files(str(work))["more"] is True
+    monkeypatch.setattr(viewer_files, "_MOST_LOOKED_AT", 3)
+    assert viewer_files.files(str(work))["more"] is True
 
 
 def test_a_file_that_is_listed_is_given(work: Path) -> None:
-    for path, _, _, of_it in showing.files(str(work))["files"]:
-        assert b"".join(showing.content(str(work), path, of_it))
-    assert b"".join(showing.content(str(work), "a.ipynb", stamp(work / "a.ipynb"))) == b"a.ipynb"
+    for path, _, _, of_it in viewer_files.files(str(work))["files"]:
+        assert b"".join(viewer_files.content(str(work), path, of_it))
+    assert b"".join(viewer_files.content(str(work), "a.ipynb", stamp(work / "a.ipynb"))) == b"a.ipynb"
 
 
 @pytest.mark.parametrize(
@@ -78,27 +78,27 @@ def test_a_file_that_is_listed_is_given(work: Path) -> None:
 )  # fmt: skip
 def test_what_is_hidden_or_elsewhere_is_not_given(work: Path, path: object) -> None:
     with pytest.raises(WireError):
-        showing.content(str(work), path, "")
+        viewer_files.content(str(work), path, "")
 
 
 @pytest.mark.parametrize("path", ["link.md", "linked/secret.md"])
 def test_no_link_is_followed(work: Path, path: str) -> None:
     with pytest.raises(OSError, match=r"links|directory"):
-        showing.content(str(work), path, stamp(work / path))
+        viewer_files.content(str(work), path, stamp(work / path))
 
 
 def test_another_file_than_was_listed_is_not_given(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = stamp(work / "a.ipynb")
     (work / "a.ipynb").write_text("another")
     with pytest.raises(OSError, match="written"):
-        showing.content(str(work), "a.ipynb", before)
-    monkeypatch.setattr(showing, "LARGEST", 3)
+        viewer_files.content(str(work), "a.ipynb", before)
+    monkeypatch.setattr(viewer_files, "LARGEST", 3)
     with pytest.raises(OSError, match="written"):
-        showing.content(str(work), "a.ipynb", stamp(work / "a.ipynb"))
+        viewer_files.content(str(work), "a.ipynb", stamp(work / "a.ipynb"))
 
 
 def test_a_pipe_holds_nobody_up(work: Path) -> None:
     os.mkfifo(work / "pipe.md")
-    assert "pipe.md" not in [path for path, *_ in showing.files(str(work))["files"]]
+    assert "pipe.md" not in [path for path, *_ in viewer_files.files(str(work))["files"]]
     with pytest.raises(OSError, match="written"):
-        showing.content(str(work), "pipe.md", stamp(work / "pipe.md"))
+        viewer_files.content(str(work), "pipe.md", stamp(work / "pipe.md"))

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import paths
 from golem_launcher.localnet.exeunit.assignment import Assignment
 from golem_launcher.localnet.exeunit.exe_unit import ExeUnit
-from golem_launcher.localnet.exeunit.gftp_files import Gftp
 from golem_launcher.localnet.exeunit.transfer import Transfers
-from golem_launcher.localnet.exeunit.transfer_schemes import Http
+from golem_launcher.localnet.exeunit.transfer_schemes import Gftp, Http
 from golem_launcher.localnet.misbehaviour import NO_GPU
 from golem_launcher.localnet.runtime import base_layer
 from golem_launcher.localnet.runtime.internet import Internet

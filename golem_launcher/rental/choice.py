@@ -9,28 +9,21 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.background_thread import run_in_background
-from golem_launcher.errors import BudgetError, LauncherError, MarketError, ProviderError
+from golem_launcher.errors import ProviderError
 from golem_launcher.market import history, offer_order
 from golem_launcher.market.limits import (
     Limit,
-    gpus_wanted,
-    least_budget,
-    loosen,
     misses,
-    sized,
     unsuited,
     useful_seconds,
     why_not,
 )
-from golem_launcher.market.offered_machine import OFFERED, machine_of, machines
+from golem_launcher.market.offered_machine import machine_of, machines
 from golem_launcher.market.prices import Price
 from golem_launcher.networks import token_of
 from golem_launcher.rental.provider_backoff import ProviderBackoff
-from golem_launcher.request.fields import about
 from golem_launcher.session_state import ProvidersSeen
 from golem_launcher.text import clean_line, clean_name
-from golem_launcher.units import counted, with_coin
-from golem_launcher.untrusted import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -216,46 +209,10 @@ class Choice:
         return any(self.scores.get(one, math.inf) > worst for one in negotiating)
 
     def refused_by(self, words: str) -> None:
-        """Remember why a provider refused our terms, in its own ``words``: :meth:`failure` tells them."""
+        """Remember why a provider refused our terms, in its own ``words``, for where nobody is found."""
         said = clean_line(words, longest=_LONGEST_REFUSAL).strip().rstrip(".")
         if said and said not in self.refusals and len(self.refusals) < _MOST_REFUSALS:
             self.refusals.append(said)
-
-    def failure(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
-        """Why no provider was found, by what was seen. ``offers`` is what the market has, when it is known."""
-        if self.too_dear and not self.backoff.reasons:
-            return self._price_error()
-        if self.backoff.reasons:
-            reasons = "; ".join(list(self.backoff.reasons.values())[:3])
-            remedy = "Try again, or ask for less."
-            if self.request.image is not None:
-                remedy = (
-                    "Try again; where all say the same, the image may be at fault: see that providers can fetch it and "
-                    "that it boots, or choose another."
-                )
-            return MarketError(f"No provider could run the session ({reasons}).", remedy)
-        if self.unfit and self.all_refused:
-            wanted = [reason for provider_id, reason in self.unfit.items() if provider_id not in self.unwanted]
-            return MarketError(
-                f"No offer fits: {next(iter(wanted or self.unfit.values()))}",
-                "See what is on offer and why it is not taken: golem-launcher offers --all",
-            )
-        if self.seen:
-            remedy = "Try again; or ask for less, so that more machines fit."
-            if self.request.outbound in {"listed", "unrestricted"}:
-                remedy = (
-                    "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or "
-                    "give a permit that they trust (--outbound-permit)."
-                )
-            said = "; ".join(f"'{words}'" for words in self.refusals[:_MOST_REFUSALS])
-            said = f" Providers said: {said}." if said else ""
-            what = f"Machines that fit are on offer, and none came to terms with us in time.{said}"
-            return MarketError(what, remedy)
-        return MarketError(
-            f"No offer fits: nobody offers {limits(self.request)} on '{self.request.network}'"
-            f"{_most(offers_at_most(offers))}.",
-            _what_to_loosen(self.request, offers),
-        )
 
     def _takes(self, machine: OfferedMachine, *, answered: bool) -> bool:
         """Whether a machine will do; why not is written down, unless its provider has another one that will."""
@@ -332,57 +289,9 @@ class Choice:
         agreed = provider_id in self.agreed_to
         return "it did not sign in time" if agreed else "it did not come to terms with us in time"
 
-    def _price_error(self) -> BudgetError:
-        hourly, coin = self.request.price_per_hour, token_of(self.request.network)
-        cheapest = min(price.per_hour() for price in self.too_dear.values())
-        if hourly is not None and cheapest > hourly:
-            return BudgetError(
-                f"Nobody asks as little as {with_coin(hourly, coin)} an hour: the cheapest machine that fits asks "
-                f"{with_coin(cheapest, coin)}.",
-                f"Allow a price of {with_coin(cheapest, coin)} an hour, or ask for less.",
-            )
-        price = min(self.too_dear.values(), key=lambda price: price.at_most(self.useful_seconds))
-        needed = least_budget(self.request, price)
-        minutes = self.useful_seconds / 60
-        of = f" of {self.request.machines_paid} machines" if self.request.machines_paid > 1 else ""
-        pays_for = f", which pays for {counted(round(minutes), 'minute')}{of}" if minutes >= 1 else ""
-        return BudgetError(
-            f"The budget of {with_coin(self.request.budget, coin)} is too small: the cheapest offer costs "
-            f"{with_coin(price.start, coin)} to start and up to {with_coin(price.per_hour(), coin)} an hour.",
-            f"Allow at least {with_coin(needed, coin)}{pays_for}.",
-        )
-
-
-def limits(request: LaunchRequest) -> str:
-    """The limits of a request in words."""
-    *most, last = [sized(name, least) for name in OFFERED if (least := getattr(request, name))]
-    size = f"{', '.join(most)} and {last}"
-    gpus = gpus_wanted(request)
-    if not gpus:
-        return size
-    model = f" like '{request.gpu_model}'" if request.gpu_model else ""
-    return f"{size} with {counted(gpus, 'GPU')}{model}"
-
-
-def offers_at_most(offers: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """The most that any single one of these offers has, by the request's field."""
-    most: dict[str, float] = {}
-    for offer in offers:
-        properties = offer.get("properties")
-        for name in OFFERED:
-            value = number(properties.get(about(name).offered)) if isinstance(properties, dict) else None
-            if value is not None:
-                most[name] = max(most.get(name, 0.0), value)
-    return most
-
 
 def _first(missed: list[Limit], request: LaunchRequest, machine: OfferedMachine) -> str:
     return missed[0].why(request, machine) if missed else ""
-
-
-def _what_to_loosen(request: LaunchRequest, offers: Sequence[Mapping[str, Any]]) -> str:
-    advice = loosen(request, machines(offers))
-    return f"Loosen this: {advice[0].text}" if advice else "Ask for less, or try again later."
 
 
 def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any], coin: str) -> str:
@@ -396,9 +305,3 @@ def _asks_more(judged: Mapping[str, Any], agreed: Mapping[str, Any], coin: str) 
 
 def _raised(first: Price, now: Price, coin: str) -> str:
     return f"it offered itself for {first.in_words(coin)}, and asked {now.in_words(coin)} when it came to an agreement"
-
-
-def _most(largest: Mapping[str, float]) -> str:
-    if not largest:
-        return ""
-    return f" (the most offered is {', '.join(sized(name, largest.get(name, 0.0)) for name in OFFERED)})"

@@ -11,7 +11,7 @@ import textwrap
 import pytest
 
 from golem_launcher.agent import exit_report, main
-from golem_launcher.session.machines.end_reason import reason_in
+from golem_launcher.session.machines.workload_start import reason_in
 from tests.agent.conftest import TOKEN, eventually
 from tests.session.jupyter import Jupyter
 

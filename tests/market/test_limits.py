@@ -12,6 +12,7 @@ from golem_launcher.market.offered_machine import OFFERED, machines
 from golem_launcher.market.requirements import constraints
 from golem_launcher.market.scan import judged
 from golem_launcher.rental.choice import Choice
+from golem_launcher.rental.no_provider import no_provider
 from golem_launcher.request import parse_request
 from golem_launcher.request.fields import about, title
 from tests.market.offer import GPU_PROPERTY, WALLET, machine, offer
@@ -138,7 +139,7 @@ def test_no_offer_spoils_the_market_for_the_others(strange, asked):
     choice = Choice(request, known={})
     for each in offers:
         choice.score(each["providerId"], each["properties"])
-    choice.failure(offers)
+    no_provider(choice, offers)
 
 
 @pytest.mark.parametrize("name", OFFERED)

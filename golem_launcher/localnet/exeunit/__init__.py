@@ -5,7 +5,7 @@ ring_buffer   the 4 KiB between a program and us
 output_capture   output kept as a command's capture asks for
 batch     one script being carried out: results, events, those who wait
 command_runner    carrying out one command
-transfer, archive, transfer_schemes, gftp_files   the transfer command
+transfer, archive, transfer_schemes   the transfer command
 network   the activity's ends of VPNs
 reports   state and usage, told to yagna
 runtime_host   the runtime of the current deployment, and its ends of VPNs

@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 import aiohttp
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.node.gftp import transfer
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
+
+    from golem_launcher.node.gsb.calls import Bus
 
     Progress = Callable[[int, int | None], None]
 
@@ -48,6 +51,23 @@ class Http:
                 _check(response)
         except (TimeoutError, aiohttp.ClientError, ValueError) as error:
             raise LocalNetError(f"The upload failed: {_why(error)}.") from error
+
+
+class Gftp:
+    """``gftp:`` addresses: files of the requestor's node, over a bus on which other nodes can be called."""
+
+    def __init__(self, bus: Bus, caller: str = "") -> None:
+        """``caller``: what the bus is told who asks (a node id, on a router)."""
+        self._bus = bus
+        self._caller = caller
+
+    async def download(self, url: str, path: Path, progress: Progress) -> None:
+        """Fetch a published file. Raises :class:`BusError` or ``OSError``."""
+        await transfer.download(self._bus, url, path, progress=progress, caller=self._caller)
+
+    async def upload(self, path: Path, url: str, progress: Progress) -> None:
+        """Send a file to where it is waited for. Raises :class:`BusError` or ``OSError``."""
+        await transfer.upload(self._bus, path, url, progress=progress, caller=self._caller)
 
 
 async def _chunks(path: Path, size: int, progress: Progress) -> AsyncIterator[bytes]:

@@ -18,9 +18,9 @@ from golem_launcher.session.lifetime.end_warnings import Warnings
 from golem_launcher.session.machines.benchmarking import measure_once
 from golem_launcher.session.machines.meter import follow_usage
 from golem_launcher.session.machines.node_address_change import follow_node
+from golem_launcher.session.machines.provider_loss import termination_reason
 from golem_launcher.session.saving.kept_variables import follow_variables
 from golem_launcher.session.saving.save_watchdog import SaveWatchdog
-from golem_launcher.text import clean_line
 from golem_launcher.units import duration
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -247,7 +247,7 @@ class Monitor:
             except NodeRefused:
                 reason = {}
             if reason or clock() >= end:
-                return _said(reason)
+                return termination_reason(reason)
             await asyncio.sleep(_TROUBLED_ROUND_SECONDS)
 
     async def _answers(self, asking: asyncio.Task[bool]) -> bool:
@@ -382,28 +382,7 @@ class Monitor:
         self._recorder.enter(Stage.READY)
 
 
-_CODES = {
-    "DebitNoteNotPaid": "it says that what was due was not paid in time (see: golem-launcher wallet, doctor)",
-    "DebitNotesDeadline": "it says that its bills were not accepted in time",
-    "DebitNoteRejected": "it says that one of its bills was rejected",
-    "DebitNoteCancelled": "it says that one of its bills was cancelled",
-    "RequestorUnreachable": "it says that your node could not be reached",
-    "NoActivity": "it says that nothing was asked of it for too long",
-    "Expired": "it says that its time was over",
-    "Shutdown": "it shuts down",
-}
-"""What Golem's providers give as reasons, in words for the user."""
-
-
 def _busyness() -> float:
     """How many times longer a provider on this computer may be silent, as it waits for its turn like everybody here."""
     waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
     return min(max(1.0, 2 * waiting), _MOST_BUSYNESS)
-
-
-def _said(reason: dict[str, object]) -> str:
-    words = _CODES.get(str(reason.get("golem.provider.code")))
-    if words is not None:
-        return f": {words}"
-    message = clean_line(str(reason.get("message") or ""), longest=200)
-    return f" ({message})" if message else ""

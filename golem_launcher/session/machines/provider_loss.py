@@ -7,14 +7,28 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, MarketError
+from golem_launcher.text import clean_line
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from golem_launcher.errors import LauncherError
     from golem_launcher.session.context import Prepared
 
 _LEAST_SECONDS = 30.0
 """With less time than this left, another provider would hardly be ready."""
+_CODES = {
+    "DebitNoteNotPaid": "it says that what was due was not paid in time (see: golem-launcher wallet, doctor)",
+    "DebitNotesDeadline": "it says that its bills were not accepted in time",
+    "DebitNoteRejected": "it says that one of its bills was rejected",
+    "DebitNoteCancelled": "it says that one of its bills was cancelled",
+    "RequestorUnreachable": "it says that your node could not be reached",
+    "NoActivity": "it says that nothing was asked of it for too long",
+    "Expired": "it says that its time was over",
+    "Shutdown": "it shuts down",
+}
+"""What Golem's providers give as reasons, in words for the user."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,18 @@ class Loss:
     def made_good(self, name: str) -> str:
         """What the user reads once the session goes on at the provider ``name``."""
         return f"{self.words} At {datetime.now(UTC).astimezone():%H:%M %Z} the session went on at {name}. {self.files}"
+
+
+def termination_reason(said: Mapping[str, object]) -> str:
+    """What a provider said when it ended an agreement, as the end of a sentence; empty where it said nothing.
+
+    ``said`` is a stranger's.
+    """
+    words = _CODES.get(str(said.get("golem.provider.code")))
+    if words is not None:
+        return f": {words}"
+    message = clean_line(str(said.get("message") or ""), longest=200)
+    return f" ({message})" if message else ""
 
 
 def why_no_other(session: Prepared) -> str:

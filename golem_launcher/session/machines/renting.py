@@ -18,6 +18,7 @@ from golem_launcher.errors import (
 )
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
+from golem_launcher.rental.no_provider import no_provider
 from golem_launcher.session.machines.node_address_change import follow_node
 from golem_launcher.session.machines.provider_loss import Loss, nobody_left, why_no_other
 from golem_launcher.session.machines.workload_start import WorkloadStart
@@ -121,7 +122,7 @@ class Renting:
                 self._hiring = None
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
-        raise self.session.image_faults.instead_of(session.choice.failure())
+        raise self.session.image_faults.instead_of(no_provider(session.choice))
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -241,11 +242,11 @@ class Renting:
         except MarketError:
             offers = [] if choice.looked_at else await on_offer
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
-                raise self.session.image_faults.instead_of(choice.failure(offers)) from None
+                raise self.session.image_faults.instead_of(no_provider(choice, offers)) from None
             try:
                 await hiring.agree(patience)
             except MarketError:
-                raise self.session.image_faults.instead_of(choice.failure()) from None
+                raise self.session.image_faults.instead_of(no_provider(choice)) from None
         finally:
             self.session.recorder.update(providers_seen=choice.judged)
             await cancel_all(on_offer)

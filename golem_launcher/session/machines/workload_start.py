@@ -10,13 +10,14 @@ from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
-from golem_launcher.session.machines.end_reason import reason_in
+from golem_launcher.text import clean_line, sentence
 from golem_launcher.waiting import first_of
 from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.agent.exit_report import Report
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.hiring import Hiring
     from golem_launcher.session.context import Prepared
@@ -33,6 +34,7 @@ _CROWD = 10
 _ASK_SECONDS = 15.0
 """A workload that does not answer for that long may have been given up by its agent, which is asked then."""
 _PROBE_SECONDS = 2.0
+_LONGEST_REASON = 300
 
 
 class WorkloadStart:
@@ -133,3 +135,14 @@ class WorkloadStart:
                         late = f"{name} did not answer within {start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(told)}".rstrip())
                 await asyncio.sleep(_POLL_SECONDS * crowd)
+
+
+def reason_in(report: Report | None) -> str:
+    """Why an agent has ended, as two clean sentences: in its own words, and the last line of what ran there.
+
+    Empty when there is no report.
+    """
+    if report is None:
+        return ""
+    told = (("The agent there says", report.what), ("The last line of its log", report.log))
+    return " ".join(sentence(f"{label}: {clean_line(said, longest=_LONGEST_REASON)}") for label, said in told if said)

@@ -1,13 +1,13 @@
 import { h, newId, setText, show } from "../common/dom.js";
-import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/units.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
-import { gauge, plot, UsageView } from "./gauges.js";
+import { UsageView } from "./gauges.js";
 import { JobView } from "./job.js";
 import { LabAsksView } from "./lab_asks.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
+import { MetersView } from "./meters.js";
 import { MoreForm } from "./more.js";
 import { MoveView } from "./move.js";
 import {
@@ -27,7 +27,7 @@ import {
 import { StagesView } from "./stages.js";
 import { WaysInView } from "./ways_in.js";
 
-/** @import { Answer, Job, EventDigest, Saving, Session } from "../types" */
+/** @import { Answer, Job, EventDigest, Session } from "../types" */
 /** @import { Downloads } from "./downloads.js" */
 
 /**
@@ -41,9 +41,6 @@ import { WaysInView } from "./ways_in.js";
  * @property {string[]} kinds what can be downloaded
  * @property {Downloads} downloads
  */
-
-/** A save that is older than this is high in its picture. */
-const LATE_SECONDS = 60;
 
 /** One session. */
 export class Card {
@@ -99,25 +96,12 @@ export class Card {
       this.variables,
     );
     this.stages = new StagesView();
-    this.spent = gauge("Spent", "spent");
-    this.costs = plot();
-    this.spent.element.append(this.costs.element);
-    this.left = gauge("Time left", "left");
-    this.saved = gauge("Saved", "saved");
     this.extend = new ExtendForm(name, tools);
-    this.left.element.append(this.extend.button);
-    this.saveNow = h(
-      "button",
-      { type: "button", class: "gl-button gl-small gl-save", onclick: () => this.save() },
-      "Save now",
-    );
-    this.saveAges = plot();
-    this.saved.element.append(this.saveNow, this.saveAges.element);
+    this.meters = new MetersView(this.extend.button, () => tools.send({ kind: "save", name }));
     this.usage = new UsageView();
     this.machines = new MachinesView();
     this.standby = h("p", { class: "gl-hint gl-standby", dir: "auto", hidden: true });
     this.job = new JobView(name, tools);
-    this.meters = h("div", { class: "gl-meters" }, this.spent.element, this.left.element, this.saved.element);
     this.ways = new WaysInView(name, tools);
     const search = (/** @type {string} */ text, /** @type {string[]} */ sources) =>
       tools.send({ kind: "search", name, text, sources });
@@ -215,7 +199,7 @@ export class Card {
       this.notices,
       this.stages.element,
       this.job.element,
-      this.meters,
+      this.meters.element,
       this.extend.form,
       this.usage.element,
       this.machines.element,
@@ -246,12 +230,6 @@ export class Card {
     this.tools.send({ kind: "continue", name: this.name, generation, ...given });
   }
 
-  save() {
-    this.saveNow.disabled = true;
-    setText(this.saveNow, "Saving …");
-    this.tools.send({ kind: "save", name: this.name });
-  }
-
   keepRunning() {
     this.keep.disabled = true;
     this.tools.send({ kind: "keep running", name: this.name });
@@ -272,8 +250,7 @@ export class Card {
       if (ok) this.more.close();
       else if (content.lacks) this.more.ask(content.lacks, content.lacks === "hours" ? "1" : budget, token);
     } else if (to === "save") {
-      this.saveNow.disabled = false;
-      setText(this.saveNow, "Save now");
+      this.meters.answered();
     } else if (to === "keep running") {
       this.keep.disabled = false;
     } else if (to === "go on" && !ok) {
@@ -328,15 +305,13 @@ export class Card {
     this.showButtons(lost);
     this.stages.update(session);
     this.showNow();
-    this.showMoney();
-    this.showSaving();
+    this.meters.update(session);
+    this.showSaved();
     this.usage.update(session);
     this.machines.update(session);
     this.job.update(session);
     this.extend.update(session);
     if (session.live) this.more.close();
-    show(this.meters, session.live);
-    show(this.left.element, Boolean(session.deadline));
     show(this.results, session.saving?.generation != null);
     this.setLink(session.live ? link : undefined);
     this.tick();
@@ -390,11 +365,9 @@ export class Card {
   /** @param {EventDigest} digest */
   setDigest(digest) {
     this.digest = digest;
-    this.costs.set(digest.costs);
-    this.saveAges.set(digest.used.save_age, LATE_SECONDS);
+    this.meters.setDigest(digest);
     this.usage.setUsed(digest.used);
     this.showNow();
-    this.showMoney();
   }
 
   /** @param {Job} job */
@@ -407,23 +380,7 @@ export class Card {
     this.stages.showNow(this.session, this.digest ?? { doing: "", progress: [] });
   }
 
-  showMoney() {
-    const { cost, at_most: atMost, budget, token, spent_share: share, money_ends: ends } = this.session;
-    const rate = this.digest?.rate;
-    const lately = rate == null ? "" : `${formatAmount(rate)} ${token} an hour lately`;
-    const until =
-      ends && Date.parse(ends) < Date.parse(this.session.deadline ?? ends) ? `used up at ${formatClock(ends)}` : "";
-    const most = atMost ? "at most " : "";
-    this.spent.set(`${most}${cost} of ${budget} ${token}`, share, {
-      low: share > 0.9 || until !== "",
-      below: [lately, until].filter(Boolean).join(", "),
-    });
-  }
-
-  showSaving() {
-    const { saving } = this.session;
-    show(this.saved.element, Boolean(saving));
-    show(this.saveNow, this.session.stage === "ready");
+  showSaved() {
     const words = workspaceWords(this.session);
     setText(this.workspace, words);
     show(this.workspace, words !== "");
@@ -439,31 +396,7 @@ export class Card {
     if (!session.live) return;
     this.job.tick();
     setText(this.standby, standbyWords(session, now));
-    if (session.saving) this.tickSaving(session.saving, session.unsaved, now);
-    if (!session.deadline) return;
-    const end = Date.parse(session.deadline);
-    const total = end - Date.parse(session.created);
-    const left = Math.max(0, end - now);
-    this.left.set(formatDuration(left / 1000), total > 0 ? left / total : 0, {
-      low: left < 600_000,
-      below: `ends at ${formatClock(session.deadline)}`,
-    });
-  }
-
-  /**
-   * @param {Saving} saving
-   * @param {number} unsaved
-   * @param {number} now
-   */
-  tickSaving(saving, unsaved, now) {
-    const when = saving.saved_at ? formatAgo((now - Date.parse(saving.saved_at)) / 1000) : "not yet";
-    const every = saving.interval ? `every ${Math.round(saving.interval) || 1} s` : "";
-    const what = saving.generation ? `${counted(saving.files, "file")}, ${formatBytes(saving.bytes)}` : "";
-    const open = unsaved ? documentWords(unsaved) : "";
-    this.saved.set(when, null, {
-      low: saving.problem !== "",
-      below: saving.problem || [open, what, every].filter(Boolean).join(", "),
-    });
+    this.meters.tick(session, now);
   }
 }
 

@@ -6,13 +6,11 @@ A generation is there when its manifest is; it is written last, after every chun
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import logging
-import re
 import secrets
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -24,15 +22,16 @@ from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
-from golem_launcher.workspace.repository import entry_record, index_cache, manifest_lists, manifest_object, retention
+from golem_launcher.workspace.repository import entry_record, index_cache, manifest_lists, retention
 from golem_launcher.workspace.repository.bit_set import BitSet
-from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
+from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 from golem_launcher.workspace.repository.entries import Entries, checked
-from golem_launcher.workspace.repository.entry import Entry, chunk_digest, shown
-from golem_launcher.workspace.repository.generation import Generation
-from golem_launcher.workspace.repository.manifest import Environment, Manifest, parse
+from golem_launcher.workspace.repository.entry import Entry, chunk_digest
+from golem_launcher.workspace.repository.manifest import Environment, Manifest
 from golem_launcher.workspace.repository.packs import Packs, now
+from golem_launcher.workspace.repository.saved_manifests import SavedManifests, object_name
 from golem_launcher.workspace.repository.sealing import DamagedObject, Sealing, sealing
+from golem_launcher.workspace.repository.verification import VerifyReport, losses
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.chunk_ids import Subset
+    from golem_launcher.workspace.repository.generation import Generation
 
 _LOG = logging.getLogger(__name__)
 
@@ -47,22 +47,8 @@ SOON = timedelta(minutes=2)
 """The grace of packs that are let go because there are too many: a save that counts on one takes seconds."""
 _MARK = "store"
 """An object with a name of its own for each store."""
-_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _MOST_FLAGS = 20
 _LONGEST_FLAG = 300
-_QUOTED_ID = re.compile(rb'"([0-9a-f]{64})"')
-_LONGEST_ID = 2 * ID_BYTES + 1
-"""Of an id that goes on in the next piece."""
-
-
-@dataclass(frozen=True)
-class VerifyReport:
-    """What verifying a workspace found."""
-
-    generations: int
-    chunks: int
-    damaged: tuple[str, ...]
-    """What is lost, a sentence each."""
 
 
 class Store:
@@ -73,6 +59,7 @@ class Store:
         self._location = location
         self._cache = cache
         self._sealing = sealing
+        self._manifests = SavedManifests(location, sealing, self._lists)
         self._lock = threading.RLock()
         self._read_packs: Packs | None = None
         self.shown = redacted(url)
@@ -118,8 +105,7 @@ class Store:
         """Whether a generation is there with these chunks, as far as can be seen without reading them."""
         with self._lock:
             try:
-                for _ in self._lines(_name(workspace, number)):
-                    pass
+                self._manifests.check(workspace, number)
             except (DamagedObject, FileNotFoundError):
                 return False
             return not self._packs.lost(ids)
@@ -166,7 +152,7 @@ class Store:
     ) -> Generation:
         """Make a generation of chunks that are all there. When this returns, it outlives a power cut."""
         with self._lock:
-            numbers = self._numbers(workspace)
+            numbers = self._manifests.numbers(workspace)
             parent = numbers[-1] if numbers else None
             if self._own.get(workspace, parent) != parent:
                 flags = [*flags, f"Somebody else has saved into this workspace, too: save {parent}."]
@@ -189,10 +175,8 @@ class Store:
                 parts = counted(len(lost), "part of the workspace is", "parts of the workspace are")
                 raise WorkspaceError(f"{parts} not in the store yet.", "Save again.")
             while True:
-                generation = Generation.of(manifest)
-                name = _name(workspace, manifest.generation)
-                lines, summary = (manifest.first_line(names), rest), generation.summary()
-                if self._location.create(name, manifest_object.packed(self._sealing, name, summary, lines)):
+                generation = self._manifests.create(manifest, names, rest)
+                if generation is not None:
                     self._own[workspace] = generation.number
                     return generation
                 # Somebody else saved this workspace at the same moment: theirs stays, ours is the next one.
@@ -213,38 +197,39 @@ class Store:
     def workspaces(self) -> list[Generation]:
         """The newest generation of every workspace, the newest first."""
         with self._lock:
-            newest = [each for workspace in self._names() for each in islice(self._from_the_newest(workspace), 1)]
+            every = map(self._manifests.from_the_newest, self._manifests.workspaces())
+            newest = [each for generations in every for each in islice(generations, 1)]
             return sorted(newest, key=lambda generation: generation.created_at, reverse=True)
 
     def unreadable(self) -> dict[str, list[int]]:
         """The generations of each workspace that can't be read: damaged, or written with another key."""
         with self._lock:
             found = {}
-            for workspace in sorted(self._names()):
-                readable = {generation.number for generation in self._generations(workspace)}
-                if lost := [number for number in self._numbers(workspace) if number not in readable]:
+            for workspace in sorted(self._manifests.workspaces()):
+                readable = {generation.number for generation in self._manifests.generations(workspace)}
+                if lost := [number for number in self._manifests.numbers(workspace) if number not in readable]:
                     found[workspace] = lost
             return found
 
     def generations(self, workspace: str) -> list[Generation]:
         """The generations of a workspace, the oldest first."""
         with self._lock:
-            return self._generations(workspace)
+            return self._manifests.generations(workspace)
 
     def newest(self, workspace: str, most: int) -> list[Generation]:
         """The last ``most`` generations of a workspace, the newest first; of thousands, no others are looked at."""
         with self._lock:
-            return list(islice(self._from_the_newest(workspace), most))
+            return list(islice(self._manifests.from_the_newest(workspace), most))
 
     def manifest(self, workspace: str, number: int | None = None) -> Manifest:
         """One generation, whole; the newest when no number is given. An older one is never taken in its place."""
         with self._lock:
-            numbers = self._numbers(workspace)
+            numbers = self._manifests.numbers(workspace)
             if not numbers:
-                raise _unknown(workspace, number, numbers, self._names())
+                raise _unknown(workspace, number, numbers, self._manifests.workspaces())
             wanted = numbers[-1] if number is None else number
             try:
-                return self._manifest(workspace, wanted)
+                return self._manifests.read(workspace, wanted)
             except FileNotFoundError:
                 raise _unknown(workspace, number, numbers) from None
             except DamagedObject as error:
@@ -261,14 +246,14 @@ class Store:
     def remove(self, workspace: str) -> None:
         """Forget a workspace with all its generations; its room is free after the next :meth:`prune` but one."""
         with self._lock:
-            for number in self._numbers(workspace):
-                self._location.delete(_name(workspace, number))
+            for number in self._manifests.numbers(workspace):
+                self._manifests.delete(workspace, number)
 
     def size(self, workspace: str) -> int:
         """The bytes that a workspace's generations take, with those that the whole store is about to delete."""
         with self._lock:
             needed = BitSet(self._packs.many)
-            for number in self._numbers(workspace):
+            for number in self._manifests.numbers(workspace):
                 for row in self._rows_of(workspace, number):
                     needed.add(row)
             return self._packs.bytes_of(needed) + self._packs.condemned_bytes
@@ -277,20 +262,20 @@ class Store:
         """Forget generations of a workspace until they take at most ``most`` bytes; their room is free soon."""
         moment = at or clock.now()
         with self._lock:
-            found = self._generations(workspace)
+            found = self._manifests.generations(workspace)
             chunks = retention.KeptChunks(
                 self._packs.many, lambda number: self._rows_of(workspace, number), self._packs.size
             )
             keep = retention.within(found, moment, most, chunks)
             for generation in found:
                 if generation.number not in keep:
-                    self._location.delete(_name(workspace, generation.number))
+                    self._manifests.delete(workspace, generation.number)
         self.prune(at=at, grace=SOON)
 
     def _rows_of(self, workspace: str, number: int) -> Iterator[int]:
         """The rows in the packs of the chunks that a generation needs."""
         with contextlib.suppress(DamagedObject, FileNotFoundError):
-            yield from self._packs.rows(_chunks_in(self._lines(_name(workspace, number))))
+            yield from self._packs.rows(self._manifests.chunks_in(object_name(workspace, number)))
 
     def prune(self, *, at: datetime | None = None, grace: timedelta | None = None) -> None:
         """Forget generations as :mod:`retention` says, and chunks that no generation needs any more.
@@ -300,12 +285,12 @@ class Store:
         not jump: a time of day that is set forth would make all of them too old at once.
         """
         moment = at or clock.now()
-        for workspace in self._names():
-            found = self._generations(workspace)
+        for workspace in self._manifests.workspaces():
+            found = self._manifests.generations(workspace)
             keep = retention.kept(found, moment)
             for generation in found:
                 if generation.number not in keep:
-                    self._location.delete(_name(workspace, generation.number))
+                    self._manifests.delete(workspace, generation.number)
         live = self._packs.subset()
         seen: set[str] = set()
         read = ChunkIds()
@@ -321,9 +306,9 @@ class Store:
 
         What lists have that were ``read`` is among them.
         """
-        for name in set(self._location.names("workspaces/")) - seen:
+        for name in self._manifests.objects() - seen:
             try:
-                for chunk in _chunks_in(self._lines(name, read)):
+                for chunk in self._manifests.chunks_in(name, read):
                     live.add(chunk)
             except (WorkspaceError, FileNotFoundError, ValueError):
                 return False
@@ -333,7 +318,7 @@ class Store:
     def verify(self, workspace: str, progress: Callable[[int, int], None] = lambda _done, _total: None) -> VerifyReport:
         """Read and re-hash every chunk of every generation of a workspace, by the indexes as they are in the store."""
         with self._lock:
-            numbers = self._numbers(workspace)
+            numbers = self._manifests.numbers(workspace)
         if not numbers:
             raise _unknown(workspace, None, numbers)
         with self._lock:
@@ -351,68 +336,17 @@ class Store:
                 lost.add(chunk)
                 with self._lock:
                     self._packs.distrust(chunk)
-        return VerifyReport(len(numbers), len(wanted), (*damaged, *_losses(manifests, lost)))
+        return VerifyReport(len(numbers), len(wanted), (*damaged, *losses(manifests, lost)))
 
     def _told(self, workspace: str, number: int, damaged: list[str]) -> Manifest | None:
         """A generation, unless it is too old by now; ``damaged`` gets a sentence where it can't be read."""
         try:
-            return self._manifest(workspace, number)
+            return self._manifests.read(workspace, number)
         except FileNotFoundError:
             pass
         except WorkspaceError as error:
             damaged.append(f"Generation {number} can't be read: {error.what}")
         return None
-
-    def _names(self) -> set[str]:
-        found = {name.split("/")[1] for name in self._location.names("workspaces/")}
-        return {workspace for workspace in found if _NAME.fullmatch(workspace)}
-
-    def _generations(self, workspace: str) -> list[Generation]:
-        return [*self._from_the_newest(workspace)][::-1]
-
-    def _from_the_newest(self, workspace: str) -> Iterator[Generation]:
-        """Those that can be read, each read when it is its turn."""
-        for number in reversed(self._numbers(workspace)):
-            with contextlib.suppress(WorkspaceError, FileNotFoundError):
-                yield self._head(workspace, number)
-
-    def _numbers(self, workspace: str) -> list[int]:
-        if not _NAME.fullmatch(workspace):
-            raise WorkspaceError(f"'{workspace[:60]}' is no name of a workspace.", "See `golem-launcher workspaces`.")
-        names = self._location.names(f"workspaces/{workspace}/")
-        return sorted(int(tail) for name in names if (tail := name.rpartition("/")[2]).isdigit())
-
-    def _head(self, workspace: str, number: int) -> Generation:
-        name = _name(workspace, number)
-        head = self._location.read(name, 0, manifest_object.HEAD_AT_MOST)
-        try:
-            return Generation.from_summary(workspace, number, manifest_object.summary_of(self._sealing, name, head))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise DamagedObject(f"The head of generation {number} makes no sense.") from None
-
-    def _manifest(self, workspace: str, number: int) -> Manifest:
-        return parse(self._lines(_name(workspace, number)))
-
-    def _lines(self, name: str, read: ChunkIds | None = None) -> Iterator[bytes]:
-        """The lines of the manifest in the object ``name``, in pieces; but for those of lists that were ``read``.
-
-        As with :func:`manifest_object.unpacked`, nothing may be trusted before the last piece came.
-        """
-        unpacked = manifest_object.unpacked(self._sealing, name, functools.partial(self._location.read, name))
-        with contextlib.closing(unpacked) as own:
-            first, rest = _first_line(own)
-            yield first
-            try:
-                names = [each for each in manifest_lists.named(first) if read is None or each not in read]
-                if names:  # for a small one no index of chunks is read
-                    yield from self._lists(names)
-            except (DamagedObject, ValueError):
-                raise manifest_object.damaged(name) from None
-            if read is not None:
-                for each in names:
-                    read.add(each)
-            yield rest
-            yield from own
 
     def _lists(self, names: Sequence[bytes]) -> Iterator[bytes]:
         """What is in these lists."""
@@ -437,51 +371,6 @@ def open_store(url: str | None = None, *, encrypt: bool = False) -> Store:
     with contextlib.suppress(FileNotFoundError):  # nobody has saved there yet
         cache = index_cache.place_of(location.read(_MARK), sealed.key)
     return Store(location, sealed, url, cache)
-
-
-def _name(workspace: str, number: int) -> str:
-    return f"workspaces/{workspace}/{number:08d}"
-
-
-def _first_line(pieces: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """The first line of what comes in pieces, and what came behind it."""
-    line = bytearray()
-    for piece in pieces:
-        end = piece.find(b"\n") + 1
-        line += piece[:end] if end else piece
-        if end:
-            return bytes(line), piece[end:]
-    return bytes(line), b""
-
-
-def _chunks_in(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """The ids of chunks in a manifest's lines: many times faster than reading these.
-
-    A file that is named like a chunk keeps that chunk, no more.
-    """
-    rest = b""
-    for piece in pieces:
-        *found, rest = _QUOTED_ID.split(rest + piece)
-        yield from (bytes.fromhex(each.decode()) for each in found[1::2])
-        rest = rest[-_LONGEST_ID:]
-
-
-def _losses(manifests: Sequence[Manifest], lost: ChunkIds) -> list[str]:
-    """A sentence for each file of which something is lost, that says which other save has it."""
-    affected: dict[str, list[int]] = {}
-    whole: dict[str, int] = {}
-    for manifest in manifests:
-        for each in manifest.entries.records:
-            if any(map(lost.__contains__, entry_record.chunk_ids(each))):
-                affected.setdefault(entry_record.path(each), []).append(manifest.generation)
-            elif lost:
-                whole[entry_record.path(each)] = manifest.generation
-    found = []
-    for path, numbers in affected.items():
-        which = f"Generation {numbers[0]}" if len(numbers) == 1 else f"Generations {numbers[0]} to {numbers[-1]}"
-        other = f"Generation {whole[path]} has it whole." if path in whole else "No other save has it whole."
-        found.append(f"{which}: a part of {shown(path)} is lost. {other}")
-    return found
 
 
 def _unknown(workspace: str, number: int | None, numbers: Sequence[int], known: Iterable[str] = ()) -> WorkspaceError:

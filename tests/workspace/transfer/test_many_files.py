@@ -15,7 +15,7 @@ import pytest
 from golem_launcher.session.client import FRUGAL
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
-from golem_launcher.workspace.transfer.restore import send
+from golem_launcher.workspace.transfer.push import send
 from tests.workspace.transfer import saving_process
 
 FILES, PUT_BACK = 50_000, 20_000

@@ -9,7 +9,9 @@ from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
 from golem_launcher.workspace.transfer import pull
 from golem_launcher.workspace.transfer.fence import Fence
-from golem_launcher.workspace.transfer.restore import LocalFiles, restore_into, send
+from golem_launcher.workspace.transfer.local_files import LocalFiles
+from golem_launcher.workspace.transfer.push import send
+from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.agent.conftest import eventually
 from tests.workspace.transfer.conftest import BulkTransfer, tree

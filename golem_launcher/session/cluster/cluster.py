@@ -8,6 +8,7 @@ Nothing of Dask's own is spoken on this side, and nothing is unpickled.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from dataclasses import dataclass
@@ -19,12 +20,14 @@ import aiohttp
 from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.request.model import MOST_WORKERS
+from golem_launcher.session.cluster.changes import Changes
 from golem_launcher.session.cluster.growth_limit import SLOWLY, Growth
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session_state import ClusterState
 from golem_launcher.text import clean_line
 from golem_launcher.units import counted
 from golem_launcher.untrusted import json_object
+from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,8 +42,6 @@ if TYPE_CHECKING:
 
 _WAIT_SECONDS = 20.0
 _RETRY_SECONDS = 2.0
-_LOOK_SECONDS = 0.25
-"""How often it is looked whether a machine is to be told something new."""
 _TROUBLE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.3
 """Between two requests that are decided on: of a flood, the last one counts."""
@@ -87,6 +88,7 @@ class Cluster:
         self._most = max(request.workers, request.max_workers)
         self._name = request.name
         self._recorder = recorder
+        self._changes = Changes()
         self._scheduler = ""
         """Its address; empty before the head is ready."""
         self._numbers: Callable[[], tuple[int, ...]] = tuple
@@ -112,7 +114,7 @@ class Cluster:
     def _packages(self) -> ClusterPackages:
         from golem_launcher.session.cluster.packages import ClusterPackages  # noqa: PLC0415 - likewise
 
-        return ClusterPackages()
+        return ClusterPackages(self._changes)
 
     def scaled_by(self, scale: Callable[[int, frozenset[int]], None], numbers: Callable[[], tuple[int, ...]]) -> None:
         """Use ``scale`` from now on to change the number of workers, and ``numbers`` to see which machines there are.
@@ -121,6 +123,7 @@ class Cluster:
         """
         self._scale, self._numbers = scale, numbers
         scale(self.wanted, frozenset())
+        self._changes.tell()
 
     async def command(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Set the number of workers, as the user says by command line or page; without one, say how the cluster stands.
@@ -145,6 +148,7 @@ class Cluster:
         Until cancelled.
         """
         self._scheduler, self._answered = address, -1
+        self._changes.tell()
         about = {"role": "scheduler", "address": address, "scheduler": address, "name": "scheduler"}
         settings = {**about, **self._authority.certify("scheduler", address)}
         try:
@@ -172,7 +176,8 @@ class Cluster:
         told, trouble, looked = "", "", 0.0
         loop_time = asyncio.get_running_loop().time
         while True:
-            try:
+            changed = self._changes.next
+            with contextlib.suppress(*_AWAY):
                 if self._scheduler not in {"", told}:
                     scheduler = self._scheduler
                     about = {"role": "worker", "address": address, "scheduler": scheduler, "name": name}
@@ -182,20 +187,16 @@ class Cluster:
                     answer = await client.cluster_asked()
                     trouble = self._troubled(recorder, trouble, answer)
                     self._watch_moved(recorder.number, answer)
-            except _AWAY:
-                await asyncio.sleep(_RETRY_SECONDS)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await _next(changed)
 
     async def _keep_told(self, client: WorkloadClient, settings: dict[str, str]) -> None:
         sent: dict[str, Any] = {}
         while True:
-            news = self._news()
-            try:
+            changed, news = self._changes.next, self._news()
+            with contextlib.suppress(*_AWAY):
                 if news != sent and await client.tell_cluster({"told": news, "settings": settings}):
                     sent = news
-            except _AWAY:
-                await asyncio.sleep(_RETRY_SECONDS)
-            await asyncio.sleep(_LOOK_SECONDS)
+            await _next(changed)
 
     def _news(self) -> dict[str, Any]:
         return {
@@ -269,6 +270,7 @@ class Cluster:
         if self._scale is not None:
             self._scale(workers, leaving)
         self._record()
+        self._changes.tell()
 
     def _record(self) -> ClusterState:
         state = ClusterState(workers=self.wanted, most=self._most, asked=self._asked)
@@ -299,6 +301,12 @@ class Cluster:
             self._troubles[recorder.number] += 1
             recorder.message(words, "warning")
         return words
+
+
+async def _next(changed: asyncio.Event) -> None:
+    """Wait until something changes, or it is time to try again what did not work."""
+    with contextlib.suppress(TimeoutError):
+        await wait_for(changed.wait(), _RETRY_SECONDS)
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,12 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.restore import install
 
 if TYPE_CHECKING:
+    from golem_launcher.session.cluster.changes import Changes
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
 
 _LOOK_SECONDS = 5.0
 """How often the head is asked, and a worker that failed is tried again."""
-_NEWS_SECONDS = 0.25
 _MOST_PACKAGES = 500
 """Of more than a notebook's user asks for by name, the rest is left out: each is read anew at each change."""
 _MOST_TOLD = 20
@@ -32,7 +32,9 @@ _MOST_TOLD = 20
 class ClusterPackages:
     """What the head of a cluster has, for its workers. The cluster makes one, and its machines' watchers call it."""
 
-    def __init__(self) -> None:
+    def __init__(self, changes: Changes) -> None:
+        """``changes``: the cluster's."""
+        self._changes = changes
         self._wanted: tuple[str, ...] = ()
 
     async def follow(self, head: MachineEndpoint) -> None:
@@ -40,7 +42,10 @@ class ClusterPackages:
         async with AgentWorkspace(head.dial_agent, head.token) as agent:
             while True:
                 with contextlib.suppress(ProviderError, WorkspaceError):  # its monitor says what is wrong with it
-                    self._wanted = (await agent.packages())[:_MOST_PACKAGES]
+                    wanted = (await agent.packages())[:_MOST_PACKAGES]
+                    if wanted != self._wanted:
+                        self._wanted = wanted
+                        self._changes.tell()
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def bring(self, worker: MachineEndpoint, recorder: MachineRecorder) -> None:
@@ -49,7 +54,7 @@ class ClusterPackages:
         told: set[str] = set()
         async with AgentWorkspace(worker.dial_agent, worker.token) as agent:
             while True:
-                wanted = self._wanted
+                changed, wanted = self._changes.next, self._wanted
                 if wanted != has:
                     try:
                         for sentence in {*await _brought(agent, wanted)} - told:
@@ -59,7 +64,8 @@ class ClusterPackages:
                         has = wanted
                     except (ProviderError, WorkspaceError):
                         await asyncio.sleep(_LOOK_SECONDS)
-                await asyncio.sleep(_NEWS_SECONDS)
+                        continue
+                await changed.wait()
 
 
 async def _brought(agent: AgentWorkspace, wanted: tuple[str, ...]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What an agent says that a notebook asked for, and the certificates of a cluster: no network needed."""
+"""What an agent says that a notebook asked for, what its machines are told, and the certificates: no network needed."""
 
 import asyncio
 import json
@@ -141,3 +141,38 @@ def test_a_head_that_answers_at_once_is_asked_slowly_and_told_of_seldom(recorder
 
     assert asyncio.run(main()) > 0.25
     assert told == [f"number {number}" for number in range(1, 21)]
+
+
+class _Told:
+    """A machine's agent that takes what it is told."""
+
+    def __init__(self):
+        self.told = asyncio.Queue()
+
+    async def tell_cluster(self, told):
+        self.told.put_nowait(told)
+        return True
+
+
+def test_a_change_is_told_at_once_and_nothing_is_looked_at_in_between(recorder, monkeypatch):
+    monkeypatch.setattr(module, "_RETRY_SECONDS", 1e6)
+    looks = []
+
+    def numbers():
+        looks.append(1)
+        return (2,)
+
+    async def main():
+        cluster = Cluster(REQUEST, recorder)
+        cluster.scaled_by(lambda _workers, _leaving: None, numbers)
+        head, told = _Told(), []
+        telling = asyncio.create_task(cluster._keep_told(head, {}))
+        for workers in (3, 4):
+            told.append((await head.told.get())["told"]["workers"])
+            await cluster.command({"workers": workers})
+        told.append((await head.told.get())["told"]["workers"])
+        await cancel_all(telling)
+        return told
+
+    assert asyncio.run(main()) == [1, 3, 4]
+    assert len(looks) == 3

@@ -1,0 +1,18 @@
+"""That a cluster has changed, for all that wait for it: what each of its machines is to be told depends on that."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+class Changes:
+    """Wakes up whoever waits for the next change. One for each cluster, which tells of its own."""
+
+    def __init__(self) -> None:
+        self.next = asyncio.Event()
+        """Set at the next change. Taken before one looks at how things are, so that no change is missed meanwhile."""
+
+    def tell(self) -> None:
+        """Something has changed."""
+        self.next.set()
+        self.next = asyncio.Event()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import functools
 import html
 import json
 import secrets
-from pathlib import Path
+
+from golem_launcher.modules import text_beside
 
 _PAGE = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} is suspended</title>
@@ -33,7 +33,8 @@ def waking_page(name: str, desk: str, origin: str) -> Answer:
     """The page of the session ``name`` at this ``origin``; ``desk`` is the path at which it is told and heard."""
     nonce = secrets.token_urlsafe(16)
     about = json.dumps({"name": name, "desk": desk}).replace("<", "\\u003c")
-    page = _PAGE.format(name=html.escape(name), nonce=nonce, about=about, style=_part("css"), script=_part("js"))
+    style, script = text_beside(__file__, ".css"), text_beside(__file__, ".js")
+    page = _PAGE.format(name=html.escape(name), nonce=nonce, about=about, style=style, script=script)
     return {
         "Content-Type": "text/html; charset=utf-8",
         "Content-Security-Policy": _POLICY.format(nonce=nonce, origin=origin),
@@ -45,8 +46,3 @@ def waking_page(name: str, desk: str, origin: str) -> Answer:
 def told_to_it(value: object) -> Answer:
     """What such a page is told."""
     return {"Content-Type": "application/json", "Access-Control-Allow-Origin": "null"}, json.dumps(value).encode()
-
-
-@functools.cache
-def _part(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")

@@ -8,14 +8,13 @@ nothing is loaded from anywhere, and the page stands in a sandbox.
 from __future__ import annotations
 
 import base64
-import functools
 import hashlib
 import html
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from golem_launcher.modules import text_beside
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:
@@ -43,9 +42,10 @@ Page = tuple[bytes, bytes]
 
 def headers() -> dict[str, str]:
     """Those of each page."""
+    style, script = text_beside(__file__, ".css"), text_beside(__file__, ".js")
     return {
         "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": _POLICY.format(script=_hash(_part("js")), style=_hash(_part("css"))),
+        "Content-Security-Policy": _POLICY.format(script=_hash(script), style=_hash(style)),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
         "X-DNS-Prefetch-Control": "off",
@@ -87,14 +87,14 @@ def _page(title: str, heading: str, session: str, before: str, version: str, *, 
     """``session`` and ``before`` are HTML; ``parts`` is the element that what can change stands in."""
     head = _PAGE.format(
         title=html.escape(f"{title} (view only)"),
-        style=_part("css"),
+        style=text_beside(__file__, ".css"),
         version=version,
         session=f"{session} {_VIEW_ONLY}",
         heading=html.escape(heading),
         before=before,
         parts=parts,
     )
-    return head.encode(errors="replace"), _END.format(script=_part("js"), parts=parts).encode()
+    return head.encode(errors="replace"), _END.format(script=text_beside(__file__, ".js"), parts=parts).encode()
 
 
 def _row(file: ShownFile, now: float) -> str:
@@ -118,8 +118,3 @@ def _said(words: str) -> str:
 
 def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}"
-
-
-@functools.cache
-def _part(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")

@@ -20,7 +20,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from tests.access.conftest import TOKEN, server
 from tests.access.secret_leaks import seen
-from tests.access.test_commands import tunnel
+from tests.access.tunnel_command import tunnel
 from tests.patience import slower
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter

@@ -20,7 +20,7 @@ from golem_launcher.access import ssh as access
 from golem_launcher.access.door import door_path
 from golem_launcher.errors import AccessError
 from tests.access.secret_leaks import private_part, seen
-from tests.access.test_commands import tunnel
+from tests.access.tunnel_command import tunnel
 from tests.session.conftest import command
 
 SECONDS = 90

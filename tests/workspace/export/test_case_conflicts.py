@@ -14,8 +14,8 @@ from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import write_zip
 from golem_launcher.workspace.repository.entry import LONGEST_PART
 from golem_launcher.workspace.repository.store import open_store
+from tests.cli.test_workspaces import command
 from tests.workspace.repository.test_store import content, save
-from tests.workspace.test_commands import command
 
 FILES = {
     "A.txt": b"upper", "a.txt": b"lower", "Data/": b"", "Data/x": b"1", "data/": b"", "data/x": b"2", "data/X": b"3",

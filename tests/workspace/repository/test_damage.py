@@ -20,9 +20,9 @@ from golem_launcher.workspace.repository import entries as listed
 from golem_launcher.workspace.repository import pack_writer, packs
 from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
+from tests.cli.test_workspaces import command
 from tests.patience import slower
 from tests.workspace.repository.test_store import content, save
-from tests.workspace.test_commands import command
 
 DATA = {f"d/{name}": random.Random(name).randbytes(3000) for name in "abc"}
 

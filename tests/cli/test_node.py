@@ -1,4 +1,4 @@
-"""The commands as a user types them."""
+"""The commands of the node as a user types them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.node.conftest import home  # noqa: F401 - a fixture
 
 _PROGRAM = Path(sys.executable).parent / "golem-launcher"
 

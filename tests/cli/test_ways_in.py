@@ -1,54 +1,13 @@
 """`golem-launcher tunnel` and `connect`: any port of the provider, for this user alone."""
 
-import contextlib
-import json
 import os
-import signal
-import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from golem_launcher import peers
+from tests.access.tunnel_command import CLI, REQUEST, SECONDS, ask, tunnel
 from tests.session.conftest import command
-
-SECONDS = 60
-CLI = (sys.executable, "-m", "golem_launcher.cli")
-
-
-@contextlib.contextmanager
-def tunnel(*arguments):
-    """A running `golem-launcher tunnel`; what it printed, as JSON."""
-    process = subprocess.Popen(
-        [*CLI, "tunnel", *arguments, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        text = ""
-        while not text.rstrip().endswith("}"):
-            line = process.stdout.readline()
-            assert line, process.stderr.read()
-            text += line
-        yield process, json.loads(text)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=SECONDS)
-
-
-def ask(address, question):
-    host, port = address.split(":")
-    with socket.create_connection((host, int(port)), SECONDS) as connection:
-        connection.sendall(question)
-        # Not ended from here: a Jupyter server drops its answer to somebody who has.
-        found = b""
-        with contextlib.suppress(ConnectionResetError):
-            while data := connection.recv(65536):
-                found += data
-        return found
-
-
-REQUEST = b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
 
 
 def test_a_tunnel_to_a_port_and_none_for_others(far_session):
@@ -97,10 +56,3 @@ def test_another_users_program_is_turned_away():
         assert "version" not in done.stdout
         assert "onnection" in done.stderr or not done.stdout, done
         assert b'{"version"' in ask(told["address"], REQUEST)
-
-
-def test_the_kernel_is_asked_whose_a_connection_is():
-    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as near:
-        assert peers.owner(near.getsockname(), near.getpeername()) == os.geteuid()
-        with pytest.raises(OSError, match="no such socket"):
-            peers.owner(("127.0.0.1", 1), near.getpeername())

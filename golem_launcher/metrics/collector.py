@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from collections import Counter
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
@@ -14,25 +13,23 @@ from prometheus_client.registry import Collector
 from golem_launcher import __version__
 from golem_launcher.events import Stage
 from golem_launcher.metrics import nodes
+from golem_launcher.metrics.figures import Figures
 from golem_launcher.metrics.job_reading import JobReader
-from golem_launcher.metrics.series import MACHINE, MOST_MACHINES, SESSION, Series, finite, stage_seconds, start_seconds
+from golem_launcher.metrics.series import PREFIX, finite, stage_seconds, start_seconds
 from golem_launcher.metrics.session_reading import Reader
 from golem_launcher.networks import NETWORKS, token_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Iterator
 
     from prometheus_client.core import Metric
 
     from golem_launcher.metrics.nodes import NodeReading
     from golem_launcher.metrics.session_reading import Reading
 
-_PREFIX = "golem_launcher_"
 _SECONDS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
 """From a start on the local network to a session of a day."""
 _OTHER = "other"
-_T = TypeVar("_T")
 
 
 def registry() -> CollectorRegistry:
@@ -85,46 +82,32 @@ class _Sessions(Collector):
         self._lengths = lengths
         self._reader = Reader()
         self._jobs = JobReader()
+        self._figures = Figures()
+        self._nodes = nodes.Nodes()
 
     def collect(self) -> Iterator[Metric]:
         """Called by the registry for each scrape."""
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="nodes") as asking:
-            yield from self._of_all(asking.submit(nodes.read))
-
-    def _of_all(self, asked: Future[list[NodeReading]]) -> Iterator[Metric]:
-        """All figures; those of nodes last, which are being ``asked`` meanwhile."""
         began = time.monotonic()
+        self._nodes.ask()
         found = self._reader.read()
         for one in found:
             self._lengths.count(one)
         yield _build()
         yield from _fleet(found)
         yield _info(found)
-        yield from _stages(found)
-        yield _seen(found)
-        for series in SESSION:
-            yield _family(f"{_PREFIX}session_", series, ("session",), [((one.name,), one) for one in found])
-        machines = [
-            ((one.name, str(machine.number)), machine)
-            for one in found
-            if not one.state.stage.final
-            for machine in one.state.machines_in_use
-            if machine.number <= MOST_MACHINES
-        ]
-        for of_machine in MACHINE:
-            yield _family(f"{_PREFIX}machine_", of_machine, ("session", "machine"), machines)
+        yield from self._figures.of(found)
         yield from self._of_jobs()
         needs = [one.state.network for one in found if not one.state.stage.final]
-        yield from _nodes([*(read := asked.result()), *nodes.missing(read, needs)])
+        yield from _nodes([*(read := self._nodes.heard()), *nodes.missing(read, needs)])
         yield GaugeMetricFamily(
-            f"{_PREFIX}read_seconds", "How long it took to read all sessions.", value=time.monotonic() - began
+            f"{PREFIX}read_seconds", "How long it took to read all sessions.", value=time.monotonic() - began
         )
 
     def _of_jobs(self) -> Iterator[Metric]:
         """How far each job is."""
-        tasks = GaugeMetricFamily(f"{_PREFIX}job_tasks", "Tasks of a job.", labels=("job",))
-        done = GaugeMetricFamily(f"{_PREFIX}job_tasks_done", "Tasks of a job that are done.", labels=("job",))
-        failed = GaugeMetricFamily(f"{_PREFIX}job_tasks_failed", "Tasks of a job that were given up.", labels=("job",))
+        tasks = GaugeMetricFamily(f"{PREFIX}job_tasks", "Tasks of a job.", labels=("job",))
+        done = GaugeMetricFamily(f"{PREFIX}job_tasks_done", "Tasks of a job that are done.", labels=("job",))
+        failed = GaugeMetricFamily(f"{PREFIX}job_tasks_failed", "Tasks of a job that were given up.", labels=("job",))
         for one in self._jobs.read():
             if one.tasks is not None:
                 tasks.add_metric((one.name,), one.tasks)
@@ -136,24 +119,13 @@ class _Sessions(Collector):
         yield from (tasks, done, failed)
 
 
-def _family(prefix: str, series: Series[_T], labels: Sequence[str], of: Sequence[tuple[tuple[str, ...], _T]]) -> Metric:
-    """One figure of all that have it."""
-    family = CounterMetricFamily if series.kind == "counter" else GaugeMetricFamily
-    made = family(prefix + series.name.removesuffix("_total"), series.words, labels=labels)
-    for values, one in of:
-        value = finite(series.of(one))
-        if value is not None:
-            made.add_metric(values, value)
-    return made
-
-
 def _build() -> Metric:
-    return InfoMetricFamily(f"{_PREFIX}build", "The launcher.", value={"version": __version__})
+    return InfoMetricFamily(f"{PREFIX}build", "The launcher.", value={"version": __version__})
 
 
 def _fleet(found: list[Reading]) -> Iterator[Metric]:
     """How many sessions are where."""
-    sessions = GaugeMetricFamily(f"{_PREFIX}sessions", "Sessions by network and stage.", labels=("network", "stage"))
+    sessions = GaugeMetricFamily(f"{PREFIX}sessions", "Sessions by network and stage.", labels=("network", "stage"))
     count = Counter((_network(one), one.state.stage) for one in found)
     for network in sorted({network for network, _ in count}):
         for stage in Stage:
@@ -162,55 +134,21 @@ def _fleet(found: list[Reading]) -> Iterator[Metric]:
 
 
 def _info(found: list[Reading]) -> Metric:
-    info = InfoMetricFamily(f"{_PREFIX}session", "What a session is.", labels=("session",))
+    info = InfoMetricFamily(f"{PREFIX}session", "What a session is.", labels=("session",))
     for one in found:
         network = _network(one)
         info.add_metric((one.name,), {"network": network, "workload": one.state.workload, "coin": token_of(network)})
     return info
 
 
-def _stages(found: list[Reading]) -> Iterator[Metric]:
-    """Where each session is, and for how long it was there and elsewhere."""
-    present = GaugeMetricFamily(
-        f"{_PREFIX}session_stage", "1 for the stage that a session is in.", labels=("session", "stage")
-    )
-    lasted = GaugeMetricFamily(
-        f"{_PREFIX}session_stage_seconds", "How long a session was in a stage, in all.", labels=("session", "stage")
-    )
-    for one in found:
-        for stage in Stage:
-            present.add_metric((one.name, stage.value), one.state.stage is stage)
-        total: defaultdict[Stage, float] = defaultdict(float)
-        for stage, seconds in stage_seconds(one.state):
-            total[stage] += seconds
-        for stage, seconds in total.items():
-            lasted.add_metric((one.name, stage.value), seconds)
-    yield present
-    yield lasted
-
-
-def _seen(found: list[Reading]) -> Metric:
-    """How each session judged the providers that it saw."""
-    seen = GaugeMetricFamily(
-        f"{_PREFIX}session_providers_seen",
-        "Providers whose offers it saw when it looked for one last, by how they were judged.",
-        labels=("session", "judged"),
-    )
-    for one in found:
-        if one.state.providers_seen is not None:
-            for judged, count in one.state.providers_seen.model_dump().items():
-                seen.add_metric((one.name, judged), count)
-    return seen
-
-
 def _nodes(read: list[NodeReading]) -> Iterator[Metric]:
     """What the nodes say, and whether they do."""
-    up = GaugeMetricFamily(f"{_PREFIX}node_up", "Whether a node (yagna) answers.", labels=("node",))
+    up = GaugeMetricFamily(f"{PREFIX}node_up", "Whether a node (yagna) answers.", labels=("node",))
     for node in read:
         up.add_metric((node.name,), node.figures is not None)
     yield up
     for name, words in nodes.FIGURES.items():
-        made = CounterMetricFamily(f"{_PREFIX}node_{name}", words, labels=("node",))
+        made = CounterMetricFamily(f"{PREFIX}node_{name}", words, labels=("node",))
         for node in read:
             if node.figures is not None and name in node.figures:
                 made.add_metric((node.name,), node.figures[name])

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import math
+import time
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -23,6 +26,7 @@ from golem_launcher.session.preparation import network_hosts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from concurrent.futures import Future
 
     from golem_launcher.node.node import Node
 
@@ -30,6 +34,8 @@ _PATH = "/metrics-api/v1/expose"
 _SECONDS = 1.0
 """That a node which hangs may hold up a scrape."""
 _LARGEST = 512 * 1024
+_PATIENCE_SECONDS, _LATELY_SECONDS = 0.002, 60.0
+"""How long a scrape waits for what they say, where they said something so long ago at most."""
 _HOSTS = {NETWORKS["local"].host: "local", NETWORKS["polygon"].host: "golem"}
 """What each node is called here: that of the network on this computer, and the user's own."""
 FIGURES = {
@@ -66,10 +72,44 @@ class NodeReading:
     """By name, as in ``FIGURES``; ``None`` where it does not answer."""
 
 
-def read() -> list[NodeReading]:
-    """Each node that is there. Blocking: yagna takes some 10 ms to answer."""
+class _Answers(NamedTuple):
+    at: float
+    """When they came, in the clock of ``time.monotonic``."""
+    read: list[NodeReading]
+
+
+class Nodes:
+    """All nodes, asked again and again. For one thread at a time.
+
+    yagna takes 30 ms to answer, more than all else of a scrape: what can't be had at once is told a scrape later.
+    """
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="nodes")
+        self._asked: Future[_Answers] | None = None
+        self._said = _Answers(-math.inf, [])
+
+    def ask(self) -> None:
+        """Begin to ask, unless that goes on already."""
+        self._wait(0.0)
+        if self._asked is None:
+            self._asked = self._pool.submit(_answers)
+
+    def heard(self) -> list[NodeReading]:
+        """What they say, or said lately. Blocking, for as long as they take where they said nothing lately."""
+        is_lately = time.monotonic() - self._said.at < _LATELY_SECONDS
+        self._wait(_PATIENCE_SECONDS if is_lately else None)
+        return self._said.read
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._asked is not None:
+            with contextlib.suppress(TimeoutError):
+                self._said, self._asked = self._asked.result(seconds), None
+
+
+def _answers() -> _Answers:
     present = {name: node for host, name in _HOSTS.items() if (node := _present(host)) is not None}
-    return [NodeReading(name, _asked(node)) for name, node in present.items()]
+    return _Answers(time.monotonic(), [NodeReading(name, _asked(node)) for name, node in present.items()])
 
 
 def missing(found: Iterable[NodeReading], networks: Iterable[str]) -> list[NodeReading]:

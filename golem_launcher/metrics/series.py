@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+PREFIX = "golem_launcher_"
 MOST_MACHINES = 8
 """Those with a higher number are counted, and not told of one by one: a session has fewer than 200 series."""
 
@@ -38,6 +39,8 @@ class Series(Generic[_T]):
     words: str
     of: Callable[[_T], Value]
     """``None`` where there is none at present."""
+    grows: bool = False
+    """Whether it is another one a moment later, when nothing has happened."""
 
     @property
     def kind(self) -> Literal["gauge", "counter"]:
@@ -168,6 +171,7 @@ SESSION: tuple[Series[Reading], ...] = (
         "standby_lag_seconds",
         "How far the machine that stands by is behind the first.",
         _running(lambda it: it.standby_behind),
+        grows=True,
     ),
     Series("failovers_total", "How often its standby took over from a lost head.", lambda one: one.state.failovers),
     Series("tunnel_sent_bytes_total", "Bytes that went to its machines.", _carried(lambda it: it.sent_bytes)),

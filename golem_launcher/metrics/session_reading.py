@@ -6,27 +6,30 @@ import contextlib
 from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import CostChanged, LeftOut, Message, NotSaved, ProviderLost
 from golem_launcher.rental.payment import journal
-from golem_launcher.rental.payment.journal import Journal, JournalEntries
+from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directories
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from golem_launcher.events import Event
+    from golem_launcher.processes import ProcessRecord
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
 MOST_ENDED = 50
 """Sessions that are over are told of, the newest ones only."""
 
+_EVENTS = "events.jsonl"
 _Stamp = tuple[int, int, int]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -51,17 +54,34 @@ class Reading:
         return self.name, self.state.created_at.isoformat()
 
 
+class _Made(Generic[_T]):
+    """What was made of a file, until that is another one."""
+
+    def __init__(self) -> None:
+        self._of: tuple[_Stamp, _T] | None = None
+
+    def now(self, path: Path, make: Callable[[], _T]) -> _T:
+        """The same as before, or made anew; where there is no file, made anew."""
+        stamp = _stamp(path)
+        if self._of is None or self._of[0] != stamp:
+            made = make()
+            self._of = None if stamp is None else (stamp, made)
+            return made
+        return self._of[1]
+
+
 @dataclass
 class _Known:
     """What was read of one session before."""
 
-    state_stamp: _Stamp | None = None
-    state: SessionState | None = None
-    journal_stamp: _Stamp | None = None
-    entries: JournalEntries | None = None
+    state: _Made[SessionState] = field(default_factory=_Made)
+    journal: _Made[Journal | None] = field(default_factory=_Made)
+    supervisor: _Made[ProcessRecord | None] = field(default_factory=_Made)
+    events_stamp: _Stamp | None = None
     offset: int = 0
     events: Counter[str] = field(default_factory=Counter)
     billed: Decimal = Decimal(0)
+    reading: Reading | None = None
 
     def count(self, found: Iterable[Event]) -> None:
         for event in found:
@@ -82,7 +102,10 @@ class Reader:
         """By name and inode: a directory that took the place of another is a new session."""
 
     def read(self) -> list[Reading]:
-        """Every session that goes on, and the newest that are over. What vanishes meanwhile is left out."""
+        """Every session that goes on, and the newest that are over. What vanishes meanwhile is left out.
+
+        A session of which nothing is new has the same reading as before: the same object.
+        """
         found: list[Reading] = []
         present: dict[tuple[str, int], _Known] = {}
         ended = 0
@@ -90,7 +113,7 @@ class Reader:
             with contextlib.suppress(OSError, LauncherError):
                 key = directory.name, directory.path.stat().st_ino
                 known = present[key] = self._known.get(key) or _Known()
-                state = _state(directory, known)
+                state = known.state.now(directory.state_file, directory.state)
                 ended += state.stage.final
                 if not state.stage.final or ended <= MOST_ENDED:
                     found.append(_reading(directory, known, state))
@@ -99,33 +122,32 @@ class Reader:
 
 
 def _reading(directory: SessionDirectory, known: _Known, state: SessionState) -> Reading:
-    offset = -1
-    while known.offset != offset:  # a file of many megabytes comes in parts
+    stamp, offset = _stamp(directory.path / _EVENTS), -1
+    while stamp != known.events_stamp and known.offset != offset:  # a file of many megabytes comes in parts
         offset = known.offset
         found, known.offset = directory.events(offset)
         known.count(found)
-    stamp = _stamp(directory.path / journal.FILE)
-    if stamp != known.journal_stamp:
-        read = Journal.read(directory.path)
-        known.entries, known.journal_stamp = None if read is None else read.entries, stamp
-    agreements = () if known.entries is None else known.entries.agreements
-    return Reading(
+    known.events_stamp = stamp
+    written = known.journal.now(directory.path / journal.FILE, lambda: Journal.read(directory.path))
+    agreements = () if written is None else written.entries.agreements
+    reading = Reading(
         name=directory.name,
         state=state,
-        alive=not state.stage.final and liveness.alive(directory),
+        alive=not state.stage.final and _is_alive(directory, known),
         billed=known.billed,
-        events=known.events,
+        events=known.events.copy(),
         agreements=len(agreements),
         refusals=sum(len(one.refusals) for one in agreements),
     )
+    if known.reading is None or reading != known.reading:
+        known.reading = reading
+    return known.reading
 
 
-def _state(directory: SessionDirectory, known: _Known) -> SessionState:
-    """The session's state as last written; if unreadable, from its other files. Raises ``SessionNotFound``."""
-    stamp = _stamp(directory.state_file)
-    if known.state is None or stamp is None or stamp != known.state_stamp:
-        known.state, known.state_stamp = directory.state(), stamp
-    return known.state
+def _is_alive(directory: SessionDirectory, known: _Known) -> bool:
+    file = directory.path / liveness.SUPERVISOR_FILE
+    supervisor = known.supervisor.now(file, lambda: liveness.supervisor(directory))
+    return supervisor is not None and supervisor.alive()
 
 
 def _stamp(path: Path) -> _Stamp | None:

@@ -123,6 +123,21 @@ def test_how_far_a_standby_is_behind_is_told():
     assert ready == {"one": 1, "two": 1, "none": 0}
 
 
+def test_what_grows_by_itself_is_told_anew_when_nothing_has_happened():
+    now = datetime.now(UTC)
+    make(
+        "lab",
+        saving=Saving(workspace="lab", generation=3, saved_at=now, interval=5),
+        standby=StandbyState(stage="ready", generation=2, saved_at=now - timedelta(seconds=60)),
+    )
+    exposition = Exposition(registry())
+    first, second = (figures(exposition.text().decode()) for _ in range(2))
+    for name, labels in (("session_standby_lag_seconds", {}), ("session_stage_seconds", {"stage": "ready"})):
+        assert of(second, name, session="lab", **labels) > of(first, name, session="lab", **labels)
+    same = of(first, "session_saved_timestamp_seconds", session="lab")
+    assert of(second, "session_saved_timestamp_seconds", session="lab") == same
+
+
 def test_what_is_new_is_told_by_the_next_scrape_and_nothing_twice():
     directory = make("lab")
     known = registry()

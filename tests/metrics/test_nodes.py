@@ -3,6 +3,7 @@
 import contextlib
 import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.metrics import nodes, server
+from golem_launcher.metrics.collector import registry
+from golem_launcher.metrics.exposition import Exposition
 from tests.metrics.made import HOSTILE, make
 from tests.metrics.test_figures import figures, of
 
@@ -34,13 +37,14 @@ def home(tmp_path, monkeypatch):
 
 
 @contextlib.contextmanager
-def node(monkeypatch, told, status=200):
+def node(monkeypatch, told, status=200, may_answer=None):
     """What stands in for the user's yagna at the one path that it is asked for; what came."""
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             asked.append((self.path, self.headers["Authorization"]))
+            assert may_answer is None or may_answer.wait(60)
             self.send_response(status if self.path == "/metrics-api/v1/expose" else 404)
             self.end_headers()
             self.wfile.write(told)
@@ -101,6 +105,27 @@ def test_one_that_says_nothing_is_waited_for_a_moment(monkeypatch):
         found = figures()
     assert of(found, "node_up", node="golem") == 0
     assert of(found, "read_seconds") < 9, "Prometheus waits for ten"
+
+
+def test_one_that_takes_its_time_holds_up_the_first_scrape_alone(monkeypatch):
+    """What it says then is told by a later one."""
+    told, may_answer = bytearray(b"net_connections_p2p 1\n"), threading.Event()
+    may_answer.set()
+    exposition = Exposition(registry())
+
+    def scrape():
+        found = figures(exposition.text().decode())
+        return of(found, "node_up", node="golem"), of(found, "node_net_connections_p2p_total", node="golem")
+
+    with node(monkeypatch, told, may_answer=may_answer):
+        assert scrape() == (1, 1)
+        may_answer.clear()
+        told[:] = b"net_connections_p2p 2\n"
+        assert scrape() == (1, 1), "it says nothing meanwhile"
+        may_answer.set()
+        end = time.monotonic() + 30
+        while scrape() != (1, 2):
+            assert time.monotonic() < end
 
 
 def test_of_a_node_that_is_not_there_only_who_needs_it_is_told():

@@ -54,7 +54,7 @@ _RECORD_STAGES = """() => {
 
 
 def rows(base: Path) -> list[Row]:
-    imported = [_imported("ipywidgets, anywidget", "golem_launcher.ui.launcher") for _ in range(_IMPORTS)]
+    imported = [_imported("ipywidgets, anywidget", "golem_launcher.ui.page") for _ in range(_IMPORTS)]
     widgets = [_imported("sys", "ipywidgets, anywidget") for _ in range(_IMPORTS)]
     with (
         bed.home(base / "home"),

@@ -15,12 +15,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import atomic_write, dask_process
+from .orders import DASK
 
 if TYPE_CHECKING:
     from .config import Config
 
-ORDER = b"dask"
-"""To the keeper: Dask is to be started, or anew."""
 ADDRESS_VARIABLE, TOKEN_VARIABLE = "GOLEM_LAUNCHER_CLUSTER", "GOLEM_LAUNCHER_CLUSTER_TOKEN"
 LINK_VARIABLE = "GOLEM_LAUNCHER_CLUSTER_LINK"
 _MOST_WORKERS = 1000
@@ -117,7 +116,7 @@ class ClusterControl:
         for name, file in _PEMS.items():
             self._write(file, str(settings[name]))
         self._write(dask_process.FILE, json.dumps({name: settings[name] for name in _SETTINGS}))
-        os.write(self._orders, ORDER + b"\n")
+        os.write(self._orders, DASK + b"\n")
 
     def _write(self, name: str, text: str) -> None:
         atomic_write.write(os.path.join(self._directory, name), text.encode(), 0o600)  # noqa: PTH118

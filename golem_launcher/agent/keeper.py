@@ -17,9 +17,9 @@ import time
 from typing import TYPE_CHECKING
 
 from . import fast_start, process_tree, program
-from .cluster_control import ORDER as DASK
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 from .log import LogWriter
+from .orders import DASK, LEAD
 
 if TYPE_CHECKING:
     import socket
@@ -38,8 +38,6 @@ _KILL_SECONDS = 10.0
 _LONGEST_SLEEP = 30.0
 """The deadline is looked at this often: a poll does not count the time that the machine slept."""
 _PIECE = 65536
-LEAD = b"lead:"
-"""What an order begins with that names JupyterLab's new token."""
 
 
 def keep(config: Config, carriers: socket.socket) -> None:

@@ -14,7 +14,7 @@ from golem_launcher.access.origin_policy import html_page, leaving_page
 from golem_launcher.events import Progress, Stage, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.session.on_disk import parked_address
-from golem_launcher.session.saving.documents import told_at_end
+from golem_launcher.session.on_disk.parked_address import told_at_end
 from golem_launcher.session.suspension import caretaking
 from golem_launcher.session_state import Saving
 from tests.browser.axe import check_in_both_schemes

@@ -24,7 +24,6 @@ from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directory
 from golem_launcher.session.reporting import notices
-from golem_launcher.session.saving import documents
 from golem_launcher.session.suspension import caretaking
 
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ def _close(directory: SessionDirectory) -> None:
     notices.begin(directory, "ended")
     at_hub = before.gate_port is not None  # its pages are told by that
     if before.address is not None and not at_hub and not parked_address.has_left_word(directory.path):
-        parked_address.park(directory.path, parked_address.of_ended(before.address, documents.told_at_end(after)))
+        parked_address.park(directory.path, parked_address.of_ended(before.address, parked_address.told_at_end(after)))
         caretaking.begin(os.environ)
 
 

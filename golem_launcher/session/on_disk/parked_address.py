@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from golem_launcher.session_state import SessionState
+
 _FILE = "parked.json"
 CARETAKER = ".caretaker.json"
 """In the directory of all sessions: the caretaker's process, and the names of those at whose addresses it answers."""
@@ -161,3 +163,17 @@ def _read(value: Any) -> ParkedAddress | None:
     except (KeyError, TypeError, ValueError):
         return None
     return parked if there else None
+
+
+def told_at_end(state: SessionState, *, suspended: bool = False) -> str:
+    """What is said at its address once the session has ended, or is ``suspended``: lines of text."""
+    lines = [state.reason]
+    saving = state.saving
+    if saving is not None and saving.generation is not None and saving.saved_at is not None:
+        where = f"in {saving.store}" if saving.store else "on your computer"
+        which = f"save {saving.generation} of '{saving.workspace}'"
+        lines.append(f"Its files as of {saving.saved_at.astimezone():%H:%M:%S %Z} are saved {where} ({which}).")
+        if not suspended:
+            again = f"golem-launcher start --resume {saving.workspace}"
+            lines.append(f"To go on: Continue on the launcher's page, or {again}")
+    return "\n".join(filter(None, lines))

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from golem_launcher import clock
-from golem_launcher.errors import NodeError
+from golem_launcher.errors import LauncherError, NodeError
 from golem_launcher.events import LeftOut, Stage
 from golem_launcher.market import wallet
 from golem_launcher.node.requestor_api import YagnaRest
@@ -23,11 +23,13 @@ from golem_launcher.rental.payment.money import Funds
 from golem_launcher.rental.payment.terminations import Terminations
 from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
+from golem_launcher.session import timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
 from golem_launcher.session.lifetime import borrowed_gpu
 from golem_launcher.session.machines.head_machine import Head
 from golem_launcher.session.machines.pool import Pool
 from golem_launcher.session.machines.renting import Renting
+from golem_launcher.session.on_disk.parked_address import told_at_end
 from golem_launcher.session.preparation import network_hosts
 from golem_launcher.session.preparation.image_and_packages import image_and_packages
 from golem_launcher.session.saving import documents
@@ -37,9 +39,11 @@ from golem_launcher.waiting import cancel_all, each_alone, together
 
 if TYPE_CHECKING:
     from golem_launcher.rental.payment.money import Reserved
+    from golem_launcher.session.endpoints.lab_desk import LabDesk
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session.preparation.network_hosts import NetworkHost
     from golem_launcher.session.reporting.recorder import Recorder
+    from golem_launcher.session.saving.saves import Saves
 
 _LOG = logging.getLogger(__name__)
 
@@ -165,7 +169,7 @@ class SessionRun:
         self._resources.push_async_callback(endpoint.aclose)
         await endpoint.open()
         following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.desk, self._recorder))
-        saving = asyncio.create_task(documents.save_when_asked(endpoint.desk, self.session.saves))
+        saving = asyncio.create_task(_save_when_asked(endpoint.desk, self.session.saves))
         borrowed_gpu = asyncio.create_task(self.head.borrowed_gpu.watch())
         unused = self.session.idle.gpu
         unused_gpu = asyncio.create_task(unused.carry_out(self.head.move, self.head.take_move_back, self._recorder))
@@ -226,7 +230,7 @@ class SessionRun:
 
     def say_ended(self, *, suspended: bool) -> None:
         """Tell the pages of JupyterLab that are open in browsers that it is over, or ``suspended``, and why."""
-        words = documents.told_at_end(self._recorder.state, suspended=suspended)
+        words = told_at_end(self._recorder.state, suspended=suspended)
         self.session.endpoint.documents.end(words, suspended=suspended)
 
     async def close(self) -> str:
@@ -267,3 +271,14 @@ class SessionRun:
             await each_alone(self.pool.aclose())
         await session.engine.stop()
         await session.terminations.cancel()
+
+
+async def _save_when_asked(desk: LabDesk, saves: Saves) -> None:
+    """Save whenever a page of the Lab asks for it; until cancelled. What comes of it is in the session's state."""
+    while True:
+        await desk.save_wanted.wait()
+        desk.save_wanted.clear()
+        try:
+            await saves.save_all(timeouts.SAVE)
+        except LauncherError as error:
+            _LOG.info("a save that the Lab asked for: %s", error)

@@ -22,7 +22,6 @@ from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
 from golem_launcher.session.reporting.recorder import Recorder
-from golem_launcher.session.saving import documents
 from golem_launcher.session.supervision import preload
 from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.session.supervision.last_save import Unsaved
@@ -157,7 +156,7 @@ class Supervisor:
         state, path = self._recorder.state, self._directory.path
         try:
             if state.stage is not Stage.SUSPENDED and seen_at is not None:
-                parked_address.park(path, parked_address.of_ended(seen_at, documents.told_at_end(state)))
+                parked_address.park(path, parked_address.of_ended(seen_at, parked_address.told_at_end(state)))
             elif state.stage is not Stage.SUSPENDED:
                 parked_address.leave(path)
             caretaking.begin(self._environment)

@@ -16,8 +16,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import place_of
-from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended
-from golem_launcher.session.saving.documents import told_at_end
+from golem_launcher.session.on_disk.parked_address import ParkedAddress, Suspended, told_at_end
 from golem_launcher.session.saving.saved_work import saves_into
 from golem_launcher.units import coins_at_a_glance, with_coin
 

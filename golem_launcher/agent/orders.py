@@ -1,0 +1,8 @@
+"""What the agent's server has its keeper do: a line each in a pipe. A line that is a number sets the deadline."""
+
+from __future__ import annotations
+
+DASK = b"dask"
+"""Dask is to be started, or anew."""
+LEAD = b"lead:"
+"""What an order begins with that names JupyterLab's new token: this machine is the head from now on."""

@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import atomic_write, dask_process
-from .orders import DASK
+from .keeper_orders import DASK
 
 if TYPE_CHECKING:
     from .config import Config

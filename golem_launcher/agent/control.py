@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import benchmark, disk, health, process_tree
 from .config import TOKEN
+from .keeper_orders import LEAD
 from .kernel_state import tickets
 from .log import OFFSET, end_of, read_log
-from .orders import LEAD
 from .usage import usage
 
 if TYPE_CHECKING:

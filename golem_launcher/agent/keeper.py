@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from . import fast_start, process_tree, program
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
+from .keeper_orders import DASK, LEAD
 from .log import LogWriter
-from .orders import DASK, LEAD
 
 if TYPE_CHECKING:
     import socket

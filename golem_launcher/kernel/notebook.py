@@ -12,7 +12,7 @@ from golem_launcher.kernel import cards
 from golem_launcher.kernel.gpu_borrower import GpuBorrower
 from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
-from golem_launcher.kernel.unconnected import NOT_CONNECTED
+from golem_launcher.kernel.unconnected_replies import NOT_CONNECTED
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import parse_request
 from golem_launcher.units import coins

@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.kernel import unconnected
+from golem_launcher.kernel import unconnected_replies
 from golem_launcher.kernel.cell_queue import CellQueue
 from golem_launcher.kernel.cell_runner import CellRunner
 from golem_launcher.kernel.cells import meant
@@ -116,7 +116,7 @@ class Proxy:
         elif connection is not None and kernel is not None and connection.back.is_set() and not connection.over:
             self._pass_on(request, kernel)
         else:
-            await self._clients.answer(request, unconnected.answer(message, self.notebook.banner))
+            await self._clients.answer(request, unconnected_replies.answer(message, self.notebook.banner))
 
     def _pass_on_now(self, request: Request) -> None:
         """To the kernel over there. Raises ``NotConnected``."""

@@ -15,7 +15,7 @@ from golem_launcher.events import Progress, Stage, now
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.parked_address import told_at_end
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 from golem_launcher.session_state import Saving
 from tests.browser.axe import check_in_both_schemes
 from tests.browser.conftest import new_context
@@ -42,12 +42,12 @@ def page(chromium: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     with new_context(chromium, strict=False) as context:  # Chromium calls an answer of another status an error
         yield context.new_page()
     parked_address.leave_ended()
-    caretaking.end()
+    caretaker_process.end()
 
 
 def _answered(directory: SessionDirectory) -> str:
     """The link of the session in ``directory``, at whose address the caretaker answers by now."""
-    caretaking.begin(os.environ)
+    caretaker_process.begin(os.environ)
     wait(str(directory.state().address), answers=True)
     return str(directory.url())
 

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from golem_launcher import paths
 from golem_launcher.session.on_disk import parked_address
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 from tests.session.suspension.test_caretaker import wait
 from tests.session.suspension.test_suspension import suspended
 
@@ -31,10 +31,10 @@ def sleeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session
     """A suspended session whose page asks for how long it is to be woken up."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = suspended(hours_left=-1)
-    caretaking.begin(os.environ)
+    caretaker_process.begin(os.environ)
     wait(str(directory.state().address), answers=True)
     yield directory
-    caretaking.end()
+    caretaker_process.end()
 
 
 def test_it_takes_an_attentive_press_and_tells_when_nobody_is_there(

@@ -24,7 +24,7 @@ from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directory
 from golem_launcher.session.reporting import notices
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +100,7 @@ def main() -> int:
     with contextlib.suppress(LauncherError, OSError):  # it was deleted
         directory = _own_directory()
         _finish(directory)
-        caretaking.begin(os.environ)
+        caretaker_process.begin(os.environ)
     return 0
 
 
@@ -133,7 +133,7 @@ def _close(directory: SessionDirectory) -> None:
     at_hub = before.gate_port is not None  # its pages are told by that
     if before.address is not None and not at_hub and not parked_address.has_left_word(directory.path):
         parked_address.park(directory.path, parked_address.of_ended(before.address, parked_address.told_at_end(after)))
-        caretaking.begin(os.environ)
+        caretaker_process.begin(os.environ)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from golem_launcher.session.on_disk.session_paths import (
     session_paths,
     sessions_locked,
 )
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 
 if TYPE_CHECKING:
     import threading
@@ -40,7 +40,7 @@ _POLL_SECONDS = 0.05
 def tidy() -> list[str]:
     """Have all as it is to be: :func:`close_dead`, and a caretaker where addresses are parked."""
     with contextlib.suppress(OSError):
-        caretaking.begin(os.environ)
+        caretaker_process.begin(os.environ)
     return close_dead()
 
 
@@ -103,4 +103,4 @@ def recall(seconds: float = RECALL_SECONDS) -> dict[str, ProcessRecord]:
 def end_caretaker() -> None:
     """Have nobody answer at parked addresses, nor wake a session up there, until :func:`tidy`; none is half begun."""
     with sessions_locked():
-        caretaking.end()
+        caretaker_process.end()

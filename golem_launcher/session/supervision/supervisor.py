@@ -25,7 +25,7 @@ from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.supervision import preload
 from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.session.supervision.last_save import Unsaved
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 from golem_launcher.session.suspension.suspension import is_suspended, parked_of
 from golem_launcher.waiting import cancel_all
 
@@ -159,7 +159,7 @@ class Supervisor:
                 parked_address.park(path, parked_address.of_ended(seen_at, parked_address.told_at_end(state)))
             elif state.stage is not Stage.SUSPENDED:
                 parked_address.leave(path)
-            caretaking.begin(self._environment)
+            caretaker_process.begin(self._environment)
         except OSError:
             _LOG.exception("nobody answers at its address")
 

@@ -22,7 +22,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cleanup import leftovers, reaper, trash
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 from golem_launcher.session_state import Saving
 from tests.patience import slower
 from tests.session.suspension.test_caretaker import ask, free_address, wait
@@ -55,7 +55,7 @@ def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sessi
     directory.write_state(directory.state().model_copy(update=more))
     yield directory
     parked_address.leave_ended()
-    caretaking.end()
+    caretaker_process.end()
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.session.on_disk import parked_address
-from golem_launcher.session.suspension import caretaker, caretaking
+from golem_launcher.session.suspension import caretaker, caretaker_process
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from tests.patience import slower
 
@@ -37,7 +37,7 @@ def sessions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     directory = paths.sessions_directory()
     yield directory
     parked_address.leave_ended()
-    caretaking.end()
+    caretaker_process.end()
 
 
 def free_address() -> str:
@@ -50,7 +50,7 @@ def park(sessions: Path, name: str, *, address: str = "") -> str:
     address = address or free_address()
     (sessions / name).mkdir(exist_ok=True)
     parked_address.park(sessions / name, parked_address.of_ended(address, _TEXT))
-    caretaking.begin(os.environ)
+    caretaker_process.begin(os.environ)
     return address
 
 
@@ -81,7 +81,7 @@ def wait(url: str, *, answers: bool) -> None:
 
 def caretakers(sessions: Path) -> list[int]:
     """Those that are at work for these sessions."""
-    own = (caretaking.PROGRAM, str(sessions))
+    own = (caretaker_process.PROGRAM, str(sessions))
     running = psutil.process_iter(["cmdline", "cwd"])
     return [one.pid for one in running if ((one.info["cmdline"] or [""])[-1], one.info["cwd"]) == own]
 

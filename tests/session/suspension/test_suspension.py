@@ -38,7 +38,7 @@ from golem_launcher.session.client import waking
 from golem_launcher.session.on_disk import liveness, parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directories, session_directory
 from golem_launcher.session.supervision.supervisor import Supervisor
-from golem_launcher.session.suspension import caretaking, suspension, wake_desk
+from golem_launcher.session.suspension import caretaker_process, suspension, wake_desk
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session_state import MachineState, SessionState
 from tests.access.squatter import squatter
@@ -67,7 +67,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A launcher's directory of its own; no caretaker is left there."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     yield paths.sessions_directory()
-    caretaking.end()
+    caretaker_process.end()
 
 
 def suspended(
@@ -505,7 +505,7 @@ def desk_in(page: str) -> str | None:
 def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
     del home
     directory = suspended()
-    caretaking.begin(os.environ)
+    caretaker_process.begin(os.environ)
     state = directory.state()
     address, token = str(state.address), directory.token()
     wait(address, answers=True)
@@ -654,7 +654,7 @@ def test_a_command_wakes_it_up_also_after_a_restart_of_the_computer(ready, monke
     assert code == 1
     assert f"golem-launcher wake {name}" in said
 
-    caretaking.end()  # as when the computer was started anew
+    caretaker_process.end()  # as when the computer was started anew
     command("list")
     wait(str(state.address), answers=True)
     more = ("--budget", "3", "--hours", "1", "--wait")

@@ -23,7 +23,7 @@ from golem_launcher.errors import SessionError
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import create_session_directory
-from golem_launcher.session.suspension import caretaking
+from golem_launcher.session.suspension import caretaker_process
 from golem_launcher.session.suspension.suspension import heritage
 from tests.patience import slower
 from tests.session.conftest import command, wait_for
@@ -240,7 +240,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A launcher's directory of its own; no caretaker is left there."""
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     yield paths.sessions_directory()
-    caretaking.end()
+    caretaker_process.end()
 
 
 @pytest.mark.slow
@@ -250,7 +250,7 @@ def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None
     view = view_only_link.made(free_address())
     view_only_link.write(directory.path, view)
     assert client.share("mine") == view.url
-    caretaking.begin(os.environ)
+    caretaker_process.begin(os.environ)
     wait(view.url, answers=True)
     status, page, headers = ask(view.url, "files/a.ipynb", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="document")
     assert (status, "This session is suspended" in page, "desk" in page) == (503, True, False)

@@ -5,24 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import pkgutil
 import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import process_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-_PACKAGE = "golem_launcher_task"
-_FILES = ("task_execute.py", "task_forks.py", "task_values.py")
-_START = (
-    "import sys; sys.path.insert(0, {!r}); from golem_launcher_task.task_forks import serve; del sys.path[0]; serve({})"
-)
+_START = "import sys; sys.path.insert(0, {!r}); from {}.task_forks import serve; del sys.path[0]; serve({})"
 
 
 class Mistaken(ValueError):  # noqa: N818 - it is an answer
@@ -47,16 +42,10 @@ class Running(NamedTuple):
 
 
 class Starter:
-    """Starts one after the other; ``base`` is a directory for what it needs itself."""
+    """Starts one after the other."""
 
-    def __init__(self, base: Path) -> None:
-        self._base = base
+    def __init__(self) -> None:
         self._functions: _Functions | None = None
-        program = base / _PACKAGE
-        program.mkdir(parents=True, mode=0o700)
-        (program / "__init__.py").write_bytes(b"")
-        for name in _FILES:
-            (program / name).write_bytes(pkgutil.get_data(__package__, name) or b"")
 
     def start(self, about: dict[str, Any], place: Path, directory: Path) -> Running:
         """Start what a task asks for. Raises ``Mistaken`` and ``OSError``."""
@@ -64,7 +53,7 @@ class Starter:
         (place / "log").write_bytes(b"")
         if about.get("call"):
             if self._functions is None or self._functions.ended:
-                self._functions = _Functions(str(self._base))
+                self._functions = _Functions()
             return self._functions.start(place, directory, environment)
         with (place / "log").open("ab") as log:
             process = subprocess.Popen(
@@ -82,11 +71,11 @@ class Starter:
 class _Functions:
     """The Python that waits for functions."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self) -> None:
         ours, its = socket.socketpair()
         with its:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START.format(base, its.fileno())],
+                [sys.executable, "-c", _START.format(_imported_from(), __package__, its.fileno())],
                 env={**os.environ, "PYTHONUNBUFFERED": "1"},
                 pass_fds=(its.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -121,6 +110,11 @@ class _Functions:
             self._process.wait()
             raise OSError("the Python that runs functions ended")
         return int(line)
+
+
+def _imported_from() -> str:
+    """Where our package lies: the agent's archive."""
+    return str(Path(__file__).absolute().parents[__package__.count(".") + 1])
 
 
 def _argv(about: dict[str, Any]) -> list[str]:

@@ -100,7 +100,8 @@ class Tasks:
         self.heard = process_tree.clock()
         """When somebody last asked for anything."""
         shutil.rmtree(base, ignore_errors=True)  # of a server that crashed: nobody knows these tasks any more
-        self._starter = Starter(base)
+        base.mkdir(parents=True, mode=0o700)
+        self._starter = Starter()
         threading.Thread(target=self._work, daemon=True).start()
 
     @property

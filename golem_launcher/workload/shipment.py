@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.workload import starting
-from golem_launcher.workload.archive import agent_archive, spare_pip
+from golem_launcher.workload.archive import agent_archive, compiled_agent_archive, spare_pip
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,7 +39,8 @@ class Shipment:
 def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool) -> Shipment:
     """What is sent for ``workload``, with the agent's ``settings`` (see ``agent/config.py``). Called once per machine.
 
-    ``familiar``: the contents of the image are known, so pip is not sent along. Blocking: half a second the first time.
+    ``familiar``: the image is the local network's, which has this Python, and pip. Blocking: half a second the first
+    time.
     """
     first = workload.first
     about = {
@@ -51,7 +52,8 @@ def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool)
         "probe": workload.probe if first is not None and first.protocol == "http" else "",
     }
     config = {**settings, "root": _ROOT, "workload": about}
-    files = [(_AGENT_PATH, agent_archive()), (_CONFIG_PATH, json.dumps(config).encode())]
+    agent = compiled_agent_archive() if familiar else agent_archive()
+    files = [(_AGENT_PATH, agent), (_CONFIG_PATH, json.dumps(config).encode())]
     if not familiar:
         files.append((_PIP_PATH, spare_pip()))
     return Shipment(

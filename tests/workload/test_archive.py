@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from golem_launcher.workload.archive import agent_archive
+from golem_launcher.workload.archive import agent_archive, compiled_agent_archive
 
 _THERE = {"jupyter_server", "jupyterlab", "nbformat", "tornado", "traitlets", *sys.stdlib_module_names}
 
@@ -54,3 +54,14 @@ def test_plain_python_and_imports_nothing_of_ours(name):
         "golem_launcher_agent/brought/cluster.py": {"distributed"},  # for notebooks, which have it
     }
     assert imported <= _THERE | only.get(name, set())
+
+
+def test_bytecode_is_what_this_python_runs(tmp_path):
+    archive = tmp_path / "agent.pyz"
+    archive.write_bytes(compiled_agent_archive())
+    script = (
+        f"import sys; sys.path.insert(0, {str(archive)!r}); from golem_launcher_agent import keeper;"
+        "print(keeper.__cached__, keeper.__file__)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [f"{archive}/golem_launcher_agent/keeper.pyc"] * 2

@@ -291,20 +291,29 @@ class Executor(concurrent.futures.Executor):
             return error.what
         return await asyncio.to_thread(_objection, self._check, value)
 
-    async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """Its result."""
-        call = self._calls.get(attempt.task)
-        if call is None:
-            return
+    async def keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
+        """Their values, or what was raised."""
+        wanted = [
+            (call.future, attempt.task, answer)
+            for attempt, answer in results
+            if (call := self._calls.get(attempt.task)) is not None
+        ]
+
+        def resolve() -> None:
+            for one in wanted:
+                self._resolve(*one)
+
+        await asyncio.to_thread(resolve)
+
+    def _resolve(self, future: concurrent.futures.Future[Any], task: int, answer: Answer) -> None:
         error = output_named(answer, ERROR)
         try:
             if error is not None:
-                call.future.set_exception(raised_by(error))
+                future.set_exception(raised_by(error))
             else:
-                value = await asyncio.to_thread(value_in, answer, self._place(attempt.task), copy=False)
-                call.future.set_result(value)
+                future.set_result(value_in(answer, self._place(task), copy=False))
         except ProviderError as why:
-            call.future.set_exception(TaskError(f"The result is none: {why.what}"))
+            future.set_exception(TaskError(f"The result is none: {why.what}"))
 
     async def give_up(self, task: int, reason: str) -> None:
         """It failed."""

@@ -219,26 +219,28 @@ class CommandTasks:
             await asyncio.to_thread(placing.remove, directory)
         return f"the check did not take it (exit code {code})" if code else ""
 
-    async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """Its files first, then the line that says so."""
-        label = self._labels[attempt.task]
-        line = Line(
-            kind="done",
-            task=attempt.task,
-            provider=attempt.worker.provider,
-            seconds=answer.seconds,
-            more={"attempt": attempt.number},
-        )
+    async def keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
+        """Their files first, then the lines that say so."""
+        for attempt, _ in results:
+            self._said.pop(attempt.task, None)
+        await asyncio.to_thread(self._keep, results)
 
-        def write() -> None:
-            placing.place(self._output / label, answer.outputs, {LOG: _shown(answer.log)})
-            files.sync_tree(self._output / label)
-            self._log_of_failure(attempt.task).unlink(missing_ok=True)
-            self._disk.commit()
-            self._record.add(line, sure=True)
+    def _keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
+        placed = []
+        try:
+            for attempt, answer in results:
+                self._place(attempt.task, answer)
+                placed.append(_done(attempt, answer))
+        finally:
+            if placed:  # those before one for which the disk has no room count, too
+                self._disk.commit()
+                self._record.add(*placed, sure=True)
 
-        self._said.pop(attempt.task, None)
-        await asyncio.to_thread(write)
+    def _place(self, task: int, answer: Answer) -> None:
+        target = self._output / self._labels[task]
+        placing.place(target, answer.outputs, {LOG: _shown(answer.log)})
+        files.sync_tree(target)
+        self._log_of_failure(task).unlink(missing_ok=True)
 
     async def give_up(self, task: int, reason: str) -> None:
         """It is not tried again in this run: what it printed last, for whoever asks why, then the line."""
@@ -255,6 +257,16 @@ class CommandTasks:
     def _log_of_failure(self, task: int) -> Path:
         """Beside the directories of the others: none of theirs has a blank in its name."""
         return self._output / f"{self._labels[task]} (failed).txt"
+
+
+def _done(attempt: Attempt, answer: Answer) -> Line:
+    return Line(
+        kind="done",
+        task=attempt.task,
+        provider=attempt.worker.provider,
+        seconds=answer.seconds,
+        more={"attempt": attempt.number},
+    )
 
 
 def setup_payload(job: Job) -> Payload | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from golem_launcher.tasks.events import JobEvent
     from golem_launcher.tasks.payload import Answer, Payload
     from golem_launcher.tasks.scheduler import Attempt, Fault
@@ -22,8 +24,8 @@ class Owner(Protocol):
     async def check(self, task: int, answer: Answer) -> str:
         """Why the user does not want this result, in words; empty when it is wanted."""
 
-    async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """Keep the task's result. Called once for each task. Raises ``OSError`` when it can't be kept."""
+    async def keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
+        """Keep the results of tasks, all that came at once. Each task's once. Raises ``OSError`` when it can't be."""
 
     async def give_up(self, task: int, reason: str) -> None:
         """The task failed, and is not tried again; the answer that was its last is still there."""

@@ -194,9 +194,11 @@ class JobRecord:
         if path.stat().st_size and not path.read_bytes().endswith(b"\n"):
             self._file.write(b"\n")  # after a line that was cut off
 
-    def add(self, line: Line, *, sure: bool) -> None:
-        """Write one; ``sure``: it survives a power cut once this returns. Raises ``OSError``."""
-        data = json.dumps(line.model_dump(exclude_defaults=True) | {"kind": line.kind}).encode() + b"\n"
+    def add(self, *lines: Line, sure: bool) -> None:
+        """Write these; ``sure``: they survive a power cut once this returns. Raises ``OSError``."""
+        data = b"".join(
+            json.dumps(line.model_dump(exclude_defaults=True) | {"kind": line.kind}).encode() + b"\n" for line in lines
+        )
         with self._writing:
             self._file.write(data)
             self._file.flush()

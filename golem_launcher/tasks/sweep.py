@@ -184,9 +184,14 @@ class SweepTasks:
         """Whether there is a notebook in it."""
         return "" if _told(answer) is not None and _notebook_in(answer) is not None else "it sent no notebook"
 
-    async def keep(self, attempt: Attempt, answer: Answer) -> None:
-        """The output notebook, then the line that says so."""
-        await asyncio.to_thread(self._write, "done", attempt, answer, "")
+    async def keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
+        """The output notebooks, after each the line that says so."""
+
+        def write() -> None:
+            for attempt, answer in results:
+                self._write("done", attempt, answer, "")
+
+        await asyncio.to_thread(write)
 
     async def give_up(self, task: int, reason: str) -> None:
         """What there is of the notebook, with the error in it, then the line."""

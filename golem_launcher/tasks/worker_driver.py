@@ -130,19 +130,21 @@ class WorkerDriver:
     async def _settle(self, answers: list[tuple[Attempt, Answer]]) -> None:
         """Judge what came, and keep what counts, all of it at once: the disk takes as long for one as for many."""
         accepted = [(attempt, answer) for attempt, answer in answers if await self._counts(attempt, answer)]
-        keeping = asyncio.gather(*(self._owner.keep(*one) for one in accepted), return_exceptions=True)
-        try:
-            await asyncio.shield(keeping)
-        finally:  # the machine may be let go of meanwhile: nobody will be asked for these again
-            for error in await keeping:
-                if error is not None:
-                    raise error
-            for attempt, answer in accepted:
-                self._owner.told(TaskDone(attempt, answer.seconds))
+        if accepted:
+            await self._keep(accepted)
         for _, answer in answers:
             for output in answer.outputs:
                 if isinstance(output.content, Path):
                     output.content.unlink(missing_ok=True)
+
+    async def _keep(self, accepted: list[tuple[Attempt, Answer]]) -> None:
+        keeping = asyncio.ensure_future(self._owner.keep(accepted))
+        try:
+            await asyncio.shield(keeping)
+        finally:  # the machine may be let go of meanwhile: nobody will be asked for these again
+            await keeping
+            for attempt, answer in accepted:
+                self._owner.told(TaskDone(attempt, answer.seconds))
 
     async def _counts(self, attempt: Attempt, answer: Answer) -> bool:
         """Whether this is the task's result."""

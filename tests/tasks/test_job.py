@@ -120,7 +120,7 @@ def test_what_a_task_printed_may_be_shown_on_a_terminal(tmp_path, monkeypatch):
 
     async def work(tasks):
         worker = Worker(1, "0x1", "agreement")
-        await tasks.keep(Attempt(0, 1, worker), answer)
+        await tasks.keep([(Attempt(0, 1, worker), answer)])
         assert tasks.fault(Attempt(1, 1, worker), failed) is not None
         await tasks.give_up(1, "exit code 1")
 
@@ -156,8 +156,24 @@ def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypat
     monkeypatch.setattr(os, "fsync", sync)
     with contextlib.closing(record.JobRecord(directory)) as written:
         answer = Answer(exit=0, timed_out=False, seconds=1.0, log=b"said", outputs=outputs)
-        asyncio.run(owner(str(out), directory, written).keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+        attempt = Attempt(0, 1, Worker(1, "0x1", "agreement"))
+        asyncio.run(owner(str(out), directory, written).keep([(attempt, answer)]))
     line = (directory.path / "record.jsonl").stat().st_ino
     made = {path.stat().st_ino for path in (out, *out.rglob("*"))}
     assert synced[-1] == line
     assert made <= set(synced[:-1])
+
+
+def test_of_several_those_count_that_came_before_one_for_which_there_is_no_place(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    directory, out, worker = record.create("full", {}), tmp_path / "out", Worker(1, "0x1", "agreement")
+    out.mkdir()
+    (out / "b").touch()
+    answer = Answer(exit=0, timed_out=False, seconds=1.0, log=b"said", outputs=())
+    results = [(Attempt(task, 1, worker), answer) for task in range(3)]
+    with contextlib.closing(record.JobRecord(directory)) as written:
+        tasks = CommandTasks(Job(**job(items=["a", "b", "c"], output=str(out))), written, lambda _: None)
+        with pytest.raises(NotADirectoryError):
+            asyncio.run(tasks.keep(results))
+    assert [line.task for line in directory.lines() if line.kind == "done"] == [0]
+    assert (out / "a" / "log.txt").read_text() == "said"

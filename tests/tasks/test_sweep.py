@@ -123,7 +123,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     written = record.JobRecord(directory)
     tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
-    asyncio.run(tasks.keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+    asyncio.run(tasks.keep([(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer)]))
     written.close()
     (line,) = directory.lines()
     assert (line.kind, line.task, line.more["scraps"]["n"]) == ("done", 0, 0.5)
@@ -154,7 +154,7 @@ def test_what_a_notebook_glued_is_bounded_in_all(tmp_path, monkeypatch):
     answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=outputs)
     with contextlib.closing(record.JobRecord(directory)) as written:
         tasks = SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
-        asyncio.run(tasks.keep(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer))
+        asyncio.run(tasks.keep([(Attempt(0, 1, Worker(1, "0x1", "agreement")), answer)]))
     (line,) = directory.lines()
     assert line.more["scraps"]["loss"] == 0.5
     assert len(json.dumps(line.more)) < 80_000

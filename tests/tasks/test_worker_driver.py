@@ -48,8 +48,8 @@ class Commands:
     async def check(self, task, answer):  # noqa: ARG002
         return ""
 
-    async def keep(self, attempt, answer):
-        self.kept.append((attempt.task, attempt.worker.machine, answer.log))
+    async def keep(self, results):
+        self.kept += [(attempt.task, attempt.worker.machine, answer.log) for attempt, answer in results]
 
     async def give_up(self, task, reason):
         self.said.append((task, reason))

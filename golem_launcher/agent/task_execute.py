@@ -1,7 +1,8 @@
 """Runs one task that is a function, in a process of its own: ``execute(DIRECTORY)``, started by task_service.py.
 
 ``in/call.json`` has the function's source, its name and its arguments; ``in/N`` are the blobs of these. What it returns
-goes to ``out/value.json`` and ``out/N``, what it raised to ``out/error.json``. The process is in the task's directory.
+goes to ``out/value.json`` and ``out/N``, whose names ``out/names.json`` has where there are any, what it raised to
+``out/error.json``. The process is in the task's directory.
 """
 
 from __future__ import annotations
@@ -84,7 +85,8 @@ class _Blobs:
 
     def encode(self, result: Any) -> Any:
         encoded = values.encode(result, self._add_bytes, self._add_file)
-        (self._out / "names.json").write_text(json.dumps(self._names))
+        if self._names:
+            (self._out / "names.json").write_text(json.dumps(self._names))
         return encoded
 
     def _add_bytes(self, data: bytes) -> int:

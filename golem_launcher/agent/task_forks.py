@@ -27,6 +27,7 @@ def serve(descriptor: int) -> None:
     process and, once that has ended, its exit code.
     """
     asked = socket.socket(fileno=descriptor)
+    importlib.invalidate_caches()  # which loads 49 modules, the first time, since Python 3.13: not in each fork
     gc.freeze()  # or the collector would copy, in each fork, the pages of what is there already
     with asked, asked.makefile("rb") as lines:
         for line in lines:

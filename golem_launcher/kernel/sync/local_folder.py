@@ -6,7 +6,9 @@ Blocking. What has no plain name, is hidden or no file of its own is left out, o
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
+import itertools
 import os
 import secrets
 import shutil
@@ -168,7 +170,10 @@ class Folder:
 
     def trash(self, path: str, expected: File, at: datetime) -> bool:
         """Move a file to the trash; whether it was as expected: else it stays. Raises ``OSError``."""
-        with parent(self._top, path) as (above, name), self._trash_place(path, at) as (trash, kept):
+        with (
+            parent(self._top, path) as (above, name),
+            parent(self._top, self._free_in_trash(path, at), make=True) as (trash, kept),
+        ):
             os.rename(name, kept, src_dir_fd=above, dst_dir_fd=trash)
             if _stamp(os.stat(kept, dir_fd=trash, follow_symlinks=False)) != expected.stamp:
                 _put_back(kept, trash, name, above)
@@ -178,18 +183,19 @@ class Folder:
 
     def write_to_trash(self, path: str, pieces: Iterable[bytes | int], at: datetime) -> None:
         """Put into the trash what is removed over there. Raises ``OSError``, and whatever the pieces raise."""
-        with self._trash_place(path, at):
-            pass
-        self.write(f"{_trash_path(at)}/{path}", pieces, None)
+        place = self._free_in_trash(path, at)
+        if not self.write(place, pieces, None):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place)
 
-    @contextlib.contextmanager
-    def _trash_place(self, path: str, at: datetime) -> Iterator[tuple[int, str]]:
+    def _free_in_trash(self, path: str, at: datetime) -> str:
+        """Where a file has its place in the trash. What lies there stays: a time of day comes twice, by some clocks."""
         with parent(self._top, f"{TRASH}/.gitignore", make=True) as (above, name), contextlib.suppress(FileExistsError):
             os.close(os.open(name, _CREATE, 0o644, dir_fd=above))
             with os.fdopen(os.open(name, os.O_WRONLY | os.O_NOFOLLOW, dir_fd=above), "wb") as file:
                 file.write(b"*\n")
-        with parent(self._top, f"{_trash_path(at)}/{path}", make=True) as place:
-            yield place
+        moment = f"{TRASH}/{at:%Y-%m-%d %H.%M.%S}"
+        places = (f"{moment}{again}/{path}" for again in itertools.chain([""], map(" ({})".format, itertools.count(2))))
+        return next(place for place in places if not self.has(place))
 
     def _remove_empty(self, path: str) -> None:
         """The folders that a file was the last in."""
@@ -256,10 +262,6 @@ def _pieces(descriptor: int) -> Iterator[bytes]:
 
 def _stamp(found: os.stat_result) -> Stamp:
     return found.st_ino, found.st_size, found.st_mtime_ns
-
-
-def _trash_path(at: datetime) -> str:
-    return f"{TRASH}/{at:%Y-%m-%d %H.%M.%S}"
 
 
 def _ignored_by(folder: int) -> str:

@@ -145,6 +145,16 @@ def test_what_is_trashed_is_found_again_and_git_does_not_see_it(folder):
     assert folder.scan({}).files == {}
 
 
+def test_what_lies_in_the_trash_since_the_same_second_stays(folder):
+    for content in ("one", "two"):
+        (folder.path / "a").write_text(content)
+        assert folder.trash("a", folder.scan({}).files["a"], _AT)
+    folder.write_to_trash("a", [b"three"], _AT)
+    kept = sorted((folder.path / TRASH).glob("*/a"))
+    assert {path.read_text() for path in kept} == {"one", "two", "three"}
+    assert [path.parent.name for path in kept] == [f"2026-01-02 03.04.05{again}" for again in ("", " (2)", " (3)")]
+
+
 def test_a_file_that_the_disk_has_no_room_for_is_left_out(folder, monkeypatch):
     monkeypatch.setattr(module, "LEFT_FREE", 1 << 60)
     entry = Entry("big", "file", size=10, chunks=("0" * 64,))

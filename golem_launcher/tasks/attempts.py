@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class AttemptLines:
     """Writes who is at which task in one run of a job; pass ``told`` to its runner.
 
-    Nothing depends on these lines: they may be lost.
+    Nothing depends on these lines but the first: the others may be lost.
     """
 
     def __init__(self, record: JobRecord) -> None:
         self._record = record
         self._names: dict[str, str] = {}
-        self._write(Line(kind="begun", at=time.time()))
+        record.add(Line(kind="begun", at=time.time()), sure=True)  # its sessions are counted from here on
 
     def told(self, happened: JobEvent) -> None:
         """Something happened. Raises ``OSError`` where the disk takes no more."""

@@ -36,13 +36,15 @@ _AMOUNT = r"^[0-9]{1,12}(\.[0-9]{0,40})?(E[+-]?[0-9]{1,2})?$"
 class Line(BaseModel):
     """What happened to a task, to a machine or to the job, or what a session cost.
 
-    ``done``, ``failed`` and ``cost`` are what counts; the others say who is at what, for whoever looks on: a command
-    that was ``begun``, a task that is ``given`` to a provider or comes ``back`` without a result, one that is ``lost``.
+    ``done``, ``failed`` and ``cost`` are what counts. Two others tell whose costs these are: a session that is
+    ``earlier`` than the job is another's of its name, and the job's own come after a command was ``begun``. The
+    rest say who is at what, for whoever looks on: a task that is ``given`` to a provider or comes ``back`` without
+    a result, one that is ``lost``.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    kind: Literal["begun", "given", "back", "lost", "done", "failed", "cost"]
+    kind: Literal["earlier", "begun", "given", "back", "lost", "done", "failed", "cost"]
     at: float = 0.0
     """When it was given; seconds since 1970."""
     task: int = -1

@@ -15,7 +15,7 @@ from golem_launcher.tasks.record import JobRecord, Line
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -31,6 +31,7 @@ def left(job: JobDirectory, request: LaunchRequest) -> Decimal:
 
     Blocking; raises ``UsedUp`` where nothing is, and ``OSError``.
     """
+    _note_earlier(job)
     cost = spent(job)
     rest = (request.budget - cost).quantize(_SMALLEST, ROUND_DOWN)
     if rest <= 0:
@@ -48,9 +49,11 @@ def spent(job: JobDirectory) -> Decimal:
     What such a session left at its node is closed down first. Blocking; raises ``OSError``.
     """
     lines = list(job.lines())
+    if not _was_begun(lines):
+        return Decimal(0)
     known = {line.session: Decimal(line.cost) for line in lines if line.kind == "cost"}
-    since = min((line.at for line in lines if line.kind == "begun"), default=0.0)  # before, the name was another job's
-    found = dict(_found(job.name, since))
+    earlier = {line.session for line in lines if line.kind == "earlier"}
+    found = dict(_found(job.name, earlier))
     with contextlib.closing(JobRecord(job)) as record:
         for session, cost in found.items():
             if known.get(session) != cost:
@@ -58,18 +61,33 @@ def spent(job: JobDirectory) -> Decimal:
     return sum((known | found).values(), Decimal(0))
 
 
-def _found(name: str, since: float) -> Iterator[tuple[str, Decimal]]:
-    """The sessions of that name that are over, by when they were created, and what each cost."""
+def _note_earlier(job: JobDirectory) -> None:
+    """Write down which sessions of its name are another job's: those before it was begun, whatever clocks say."""
+    lines = list(job.lines())
+    if _was_begun(lines):
+        return
+    with contextlib.closing(JobRecord(job)) as record:
+        for session, _ in _found(job.name, {line.session for line in lines}):
+            record.add(Line(kind="earlier", session=session), sure=True)
+
+
+def _was_begun(lines: Iterable[Line]) -> bool:
+    return any(line.kind == "begun" for line in lines)
+
+
+def _found(name: str, but: Container[str]) -> Iterator[tuple[str, Decimal]]:
+    """The sessions of that name that are over, ``but`` for some, by when they were created, and what each cost."""
     every = all_sessions()
     for bill in every.bills:
-        if bill.session == name and bill.created_at.timestamp() >= since:
-            yield bill.created_at.isoformat(), bill.cost
+        if bill.session == name and (created := bill.created_at.isoformat()) not in but:
+            yield created, bill.cost
     for directory in every.directories:
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
             state = directory.state()
-            is_its_own = state.name == name and state.workload == "tasks" and state.created_at.timestamp() >= since
+            created = state.created_at.isoformat()
+            is_its_own = state.name == name and state.workload == "tasks" and created not in but
             if is_its_own and not liveness.alive(directory):
-                yield state.created_at.isoformat(), _cost(directory)
+                yield created, _cost(directory)
 
 
 def _cost(directory: SessionDirectory) -> Decimal:

@@ -2,13 +2,13 @@
 
 import contextlib
 import shutil
-import time
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.events import Stage
+from golem_launcher.events import Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cleanup import ledger, trash
@@ -55,13 +55,22 @@ def test_a_session_whose_files_are_deleted_counts(job):
 
 def test_what_had_the_jobs_name_before_and_what_is_no_job_does_not_count(tmp_path, monkeypatch):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
-    trash.put(ended("1"))
-    time.sleep(0.001)
+    for cost in ("1", "7"):
+        trash.put(ended(cost))
     job = record.create("mine", {})
+    assert spending.spent(job) == 0
+    assert spending.left(job, LaunchRequest(budget=5)) == 5, "another job's costs use nothing of it up"
     with contextlib.closing(JobRecord(job)) as written:
         AttemptLines(written)
     trash.put(ended("2", workload="lab"))
     assert spending.spent(job) == 0
+
+
+def test_a_session_counts_that_was_begun_after_the_clock_was_set_back(job):
+    """A second computer's clock, a flat battery, a slip: what it cost is spent all the same."""
+    ended("1", created_at=now() - timedelta(days=365))
+    assert spending.spent(job) == 1
+    assert spending.left(job, LaunchRequest(budget=5)) == 4
 
 
 def test_one_that_could_not_be_closed_down_may_cost_all_of_its_budget_until_it_is(job):

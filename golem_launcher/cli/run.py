@@ -75,7 +75,7 @@ def run(
     golem-launcher run --job render.yaml --budget 2
     golem-launcher run --resume render
     """
-    from golem_launcher.tasks import record
+    from golem_launcher.tasks import placing, record
     from golem_launcher.tasks.job import job_in, parse_job, setup_payload, unheeded
 
     own = {
@@ -91,6 +91,7 @@ def run(
         job = _new(job_file, given, own)
         if words := unheeded(job):
             typer.echo(f"Note: {words}", err=True)
+        placing.check_free(Path(job.output), job.labels)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
     owner = functools.partial(_owner, job)
     outcome = asyncio.run(carry_out(Work(directory, job, owner, setup_payload(job))))

@@ -63,11 +63,11 @@ def sweep(
     golem-launcher sweep train.ipynb --param-file grid.csv --file data/ --package scikit-learn
     golem-launcher sweep --resume train
     """
-    from golem_launcher.tasks import record
+    from golem_launcher.tasks import placing, record
     from golem_launcher.tasks.job import parsed
     from golem_launcher.tasks.parameters import sets_of, unheeded
     from golem_launcher.tasks.sweep import Sweep, keep_notebook, new_sweep, read_notebook, sweep_in
-    from golem_launcher.tasks.sweep_summary import write_summary
+    from golem_launcher.tasks.sweep_summary import SUMMARIES, write_summary
 
     own: dict[str, Any] = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
     own = {name: value for name, value in own.items() if value is not None}
@@ -84,6 +84,7 @@ def sweep(
         asked = new_sweep(notebook.stem, sets, given, inputs=file or (), output=place, kernel=kernel or "", **own)
         if words := unheeded(data, asked.sets):
             typer.echo(f"Note: {words}", err=True)
+        placing.check_free(Path(asked.output), [*SUMMARIES, *(f"{label}.ipynb" for label in asked.labels)])
         directory = record.create(asked.request.name, asked.model_dump(mode="json"))
         keep_notebook(data, directory)
     outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_owner, asked, directory))))

@@ -9,6 +9,8 @@ import secrets
 import shutil
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import RequestError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
@@ -40,6 +42,19 @@ def unfit(outputs: Sequence[TaskOutput], beside: str = "") -> str:
     if any(parts[:depth] in files for parts in taken for depth in range(1, len(parts))):
         return "it made a file and a directory of one name"
     return ""
+
+
+def check_free(parent: Path, names: Iterable[str]) -> None:
+    """Raise ``RequestError`` where ``parent`` has one of these already, which a new job's results would replace.
+
+    A job that is gone on with is not asked: what nobody counted of its own is replaced. Blocking.
+    """
+    taken = next((name for name in names if os.path.lexists(parent / name)), None)
+    if taken is not None:
+        raise RequestError(
+            f"There is {parent / taken} already, and what comes back would take its place.",
+            "Choose another --output; or go on with the job that made it: --resume NAME",
+        )
 
 
 def place(target: Path, outputs: Sequence[TaskOutput], extra: dict[str, bytes], *, copy: bool = False) -> None:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.record import Line
     from golem_launcher.tasks.sweep import Sweep
 
+SUMMARIES = ("summary.csv", "summary.html", "summary.parquet")
+"""The tables' names; the last one only where pyarrow is installed."""
 _SCRAP = "scrap."
 _MOST_SCRAPS = 200
 """Columns of them, those that most notebooks have: a stranger who makes up names makes a table of billions of cells."""
@@ -48,13 +50,13 @@ def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
     writer = csv.writer(table)
     writer.writerow(columns)
     writer.writerows([_cell(row.get(column, "")) for column in columns] for row in rows)
-    written = [output / "summary.csv", output / "summary.html"]
+    written = [output / name for name in SUMMARIES]
     files.write_atomic(written[0], table.getvalue().encode(), mode=0o644)
     files.write_atomic(written[1], _page(sweep.notebook, columns, rows).encode(), mode=0o644)
     parquet = _parquet(columns, rows)
-    if parquet is not None:
-        written.append(output / "summary.parquet")
-        files.write_atomic(written[-1], parquet, mode=0o644)
+    if parquet is None:
+        return written[:-1]
+    files.write_atomic(written[-1], parquet, mode=0o644)
     return written
 
 

@@ -1,8 +1,14 @@
 """Files from a provider: plain names below one directory, whole or absent."""
 
-import pytest
+import json
 
-from golem_launcher.tasks import placing
+import pytest
+import typer
+from nbformat import v4
+
+from golem_launcher import paths
+from golem_launcher.cli.main import app
+from golem_launcher.tasks import placing, record
 from golem_launcher.tasks.payload import TaskOutput
 
 
@@ -42,6 +48,28 @@ def test_plain_ones_are_placed_and_replace_what_was_there(tmp_path):
     }  # fmt: skip
     assert not any(path.stat().st_mode & 0o111 for path in target.rglob("*") if path.is_file())
     assert [path.name for path in target.parent.iterdir()] == ["here"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "command"),
+    [
+        ("alpha/thesis.txt", ["run", "--map", "items", "--", "echo", "{item}"]),
+        ("lr=1.ipynb", ["sweep", "train.ipynb", "--param", "lr=1,2"]),
+        ("summary.csv", ["sweep", "train.ipynb", "--param", "lr=1,2"]),
+    ],
+)
+def test_a_new_job_takes_the_place_of_nothing_that_is_there(tmp_path, monkeypatch, capsys, mine, command):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "items").write_text("alpha\nbeta\n")
+    (tmp_path / "train.ipynb").write_text(json.dumps(v4.new_notebook()))
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("years of work")
+    with pytest.raises(SystemExit) as ended:
+        typer.main.get_command(app).main([command[0], "--name", "mine", "--output", ".", *command[1:]])
+    assert ended.value.code == 2
+    assert f"There is {tmp_path / mine.partition('/')[0]} already" in " ".join(capsys.readouterr().err.split())
+    assert list(record.jobs_directory().iterdir()) == [], "nothing is begun"
 
 
 def test_one_that_cannot_be_written_leaves_nothing(tmp_path):

@@ -78,7 +78,7 @@ def rows(base: Path) -> list[Row]:
             "until Start can be pressed and the kernel has answered what the form asked",
         ),
         Row(
-            "what the page's notebook imports beyond ipywidgets and anywidget",
+            "what the page imports beyond ipywidgets and anywidget",
             min(wall for wall, _ in imported),
             "s",
             least=0.5,

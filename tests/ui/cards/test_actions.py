@@ -154,6 +154,7 @@ def test_what_lacks_time_or_money_is_said_to_lack_it_and_goes_on_with_what_is_gi
     job = Job(command=("true",), items=("a",), output="/made", request=LaunchRequest(name="spent", budget=1))
     record.create("spent", job.model_dump(mode="json"))
     with contextlib.closing(record.JobRecord(record.find("spent"))) as lines:
+        lines.add(record.Line(kind="begun"), sure=False)
         lines.add(record.Line(kind="cost", session="then", cost="1"), sure=False)
     make_session("spent", OVER, alive=False, workload="tasks")
     suspended("late", hours_left=-1)

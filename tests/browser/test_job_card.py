@@ -99,7 +99,8 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
 def test_a_job_that_cannot_go_on_says_why(page: Page) -> None:
     job = Job(command=("true",), items=("a", "b"), output="/made", request=LaunchRequest(name="spent", budget=1))
     directory = record.create("spent", job.model_dump(mode="json"))
-    _write(directory, Line(kind="done", task=0, provider="0x0"), Line(kind="cost", session="then", cost="1"))
+    cost = Line(kind="cost", session="then", cost="1")
+    _write(directory, Line(kind="begun"), Line(kind="done", task=0, provider="0x0"), cost)
     make_session("spent", (*GOOD_START, Stage.STOPPING, Stage.ENDED), alive=False, workload="tasks")
     card = page.get_by_role("article", name="spent")
     card.get_by_role("button", name="Do what is missing").click()

@@ -38,7 +38,7 @@ class PackWriter:
         """Of those."""
         self._leaving: dict[bytes, bytes] = {}
         """What is being written."""
-        self._writing: Future[str] | None = None
+        self._writing: Future[tuple[str, Index]] | None = None
 
     def __contains__(self, chunk: bytes) -> bool:
         return chunk in self._gathered or chunk in self._leaving
@@ -75,19 +75,19 @@ class PackWriter:
         leaving, self._leaving = self._leaving, {}
         writing, self._writing = self._writing, None
         try:
-            return writing.result(), list(_index(leaving))
+            return writing.result()
         except Exception:
             self._gathered = leaving | self._gathered
             self._bytes = sum(map(len, self._gathered.values()))
             raise
 
-    def _write(self, chunks: Mapping[bytes, bytes]) -> str:
-        pack = secrets.token_hex(12)
+    def _write(self, chunks: Mapping[bytes, bytes]) -> tuple[str, Index]:
+        pack, index = secrets.token_hex(12), list(_index(chunks))
         self._location.write(f"packs/{pack}", chunks.values())
-        spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in _index(chunks))
-        index = zlib.compress(f"{{{spans}}}".encode(), 1)
-        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", index)])
-        return pack
+        spans = ",".join(f'"{chunk.hex()}":[{offset},{length}]' for chunk, offset, length in index)
+        packed = zlib.compress(f"{{{spans}}}".encode(), 1)
+        self._location.write(f"indexes/{pack}", [self._sealing.seal(f"indexes/{pack}", packed)])
+        return pack, index
 
 
 def _index(chunks: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, int, int]]:

@@ -66,11 +66,11 @@ async def interrupt():
     client = manager.client()
     await client.start_channels()
     client.execute("1")
-    await client.get_shell_msg(timeout=60 * slower())
+    await client.get_shell_msg(timeout=60)
     asked = client.execute("while True: pass")
     await asyncio.sleep(1.5)
     await manager.interrupt_kernel()
-    while (answer := await client.get_shell_msg(timeout=60 * slower()))["parent_header"].get("msg_id") != asked:
+    while (answer := await client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
         pass
     print(answer["content"]["ename"])
     client.stop_channels()

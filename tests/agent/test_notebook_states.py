@@ -175,8 +175,11 @@ def test_what_took_long_is_kept_while_the_next_cell_runs(machines):
 
     async def talk(jupyter):
         kernel = session["kernel"]["id"]
-        cells = "import time; end = time.monotonic() + 5.1; x = 1\nwhile time.monotonic() < end: pass", "time.sleep(90)"
-        running = [asyncio.create_task(jupyter.run(kernel, cell)) for cell in cells]
+        begun = agent.work / "begun"
+        long = "import time; end = time.monotonic() + 5.1; x = 1\nwhile time.monotonic() < end: pass"
+        first = asyncio.create_task(jupyter.run(kernel, f"open({str(begun)!r}, 'w').close()\n{long}"))
+        await asyncio.to_thread(eventually, begun.exists)
+        running = [first, asyncio.create_task(jupyter.run(kernel, "time.sleep(90)"))]
         try:
             await running[0]
             return await asyncio.to_thread(_kept, agent, "x")

@@ -57,10 +57,10 @@ from typing import TYPE_CHECKING, Any
 
 from .cluster_control import ClusterControl
 from .control import Control, LogPiece
-from .download_relay import UPGRADE, Relay
 from .http_server import Handler, Server
 from .log import OFFSET_HEADER
 from .program import TASKS
+from .workspace.download_relay import UPGRADE, Relay
 
 if TYPE_CHECKING:
     from collections.abc import Callable

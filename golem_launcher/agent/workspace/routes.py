@@ -6,11 +6,11 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-from ..download_relay import Relay  # noqa: TID252 - likewise
 from ..http_server import PIECE  # noqa: TID252 - the archive has another name
-from ..upload_replay import replay, target_of  # noqa: TID252 - likewise
 from . import viewer_files, wire
+from .download_relay import Relay
 from .service import Service
+from .upload_replay import replay, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

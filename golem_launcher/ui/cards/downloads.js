@@ -1,5 +1,5 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
-import { formatBytes } from "../common/units.js";
+import { formatBytes } from "../common/format.js";
 
 /** @import { DownloadTold, Fetched, Teller } from "../types" */
 

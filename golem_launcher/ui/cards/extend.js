@@ -1,5 +1,5 @@
 import { h, setText, show } from "../common/dom.js";
-import { formatAmount, formatClock } from "../common/units.js";
+import { formatAmount, formatClock } from "../common/format.js";
 
 /** @import { Answer, Session } from "../types" */
 /** @import { Tools } from "./card.js" */

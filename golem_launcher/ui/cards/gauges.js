@@ -1,5 +1,5 @@
 import { h, setText, show, svg } from "../common/dom.js";
-import { formatBytes } from "../common/units.js";
+import { formatBytes } from "../common/format.js";
 
 /** @import { EventDigest, Session } from "../types" */
 

@@ -1,5 +1,5 @@
 import { h, setText, show } from "../common/dom.js";
-import { counted, formatDuration } from "../common/units.js";
+import { counted, formatDuration } from "../common/format.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { MoreForm } from "./more.js";

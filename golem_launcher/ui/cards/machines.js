@@ -1,5 +1,5 @@
 import { h, setText, show } from "../common/dom.js";
-import { counted, formatBytes } from "../common/units.js";
+import { counted, formatBytes } from "../common/format.js";
 import { STAGE_WORDS } from "./session_text.js";
 
 /** @import { Machine, Session } from "../types" */

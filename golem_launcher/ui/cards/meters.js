@@ -1,5 +1,5 @@
 import { h, setText, show } from "../common/dom.js";
-import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/units.js";
+import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/format.js";
 import { gauge, plot } from "./gauges.js";
 import { documentWords } from "./session_text.js";
 

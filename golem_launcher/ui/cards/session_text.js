@@ -1,4 +1,4 @@
-import { counted, formatAgo, formatBytes, formatClock } from "../common/units.js";
+import { counted, formatAgo, formatBytes, formatClock } from "../common/format.js";
 
 /** @import { Saving, Session, StageName } from "../types" */
 

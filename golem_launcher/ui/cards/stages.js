@@ -1,5 +1,5 @@
 import { h, setText, show } from "../common/dom.js";
-import { formatDuration } from "../common/units.js";
+import { formatDuration } from "../common/format.js";
 import { STAGE_WORDS, stageSentence } from "./session_text.js";
 
 /** @import { EventDigest, Session, Step, Transfer } from "../types" */

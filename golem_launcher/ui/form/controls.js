@@ -1,7 +1,7 @@
 // One control per field of the request: how it looks, what it holds, what is wrong with it.
 
 import { h, newId, setText, show } from "../common/dom.js";
-import { counted, formatBytes, formatClock } from "../common/units.js";
+import { counted, formatBytes, formatClock } from "../common/format.js";
 
 /** @import { Attributes, Child, Field, Money, Saved, Value } from "../types" */
 /** @import { Uploads } from "./uploads.js" */

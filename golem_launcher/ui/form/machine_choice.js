@@ -1,5 +1,5 @@
 import { h, newId, setText, show } from "../common/dom.js";
-import { counted, formatAgo } from "../common/units.js";
+import { counted, formatAgo } from "../common/format.js";
 import { priceEnds, priceHistogram } from "./histogram.js";
 
 /** @import { MachineRow, Offers } from "../types" */

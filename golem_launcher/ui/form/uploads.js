@@ -1,5 +1,5 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
-import { counted, formatBytes } from "../common/units.js";
+import { counted, formatBytes } from "../common/format.js";
 import { filePicker } from "./controls.js";
 import { chosenFolder, dropped } from "./folder.js";
 

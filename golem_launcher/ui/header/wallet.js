@@ -1,5 +1,5 @@
 import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
-import { formatClock } from "../common/units.js";
+import { formatClock } from "../common/format.js";
 
 /** @import { BackUp, KnownWallet, Payment, QrCode, Teller, Wallet } from "../types" */
 

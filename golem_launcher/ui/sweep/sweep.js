@@ -1,6 +1,6 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
+import { counted } from "../common/format.js";
 import { Insist, Presence } from "../common/presence.js";
-import { counted } from "../common/units.js";
 
 /** @import { Parameter, SweepModel, SweepTold, View } from "../types" */
 

@@ -207,7 +207,7 @@ class FarFiles:
         return _faults(await self._agent.ask_with("/write", body, WORK, most=_MOST_FAULTS), len(parts))
 
     async def replay(self, name: str, sha256: str, headers: Sequence[tuple[str, str]]) -> dict[str, Any]:
-        """Have asked what a piece that was sent holds (agent/upload_replay.py); what came of it, not looked at yet."""
+        """Have asked what a piece that was sent holds (agent/workspace/upload_replay.py); its unchecked answer."""
         body = json.dumps({"name": name, "sha256": sha256, "headers": headers}).encode()
         return await self._agent.ask_with("/replay", body, WORK, most=_MOST_ANSWERED)
 

@@ -1,10 +1,10 @@
 """A connection to a session's JupyterLab whose answer, where it is long, comes by transfers of the activity.
 
-The agent's server is connected to JupyterLab for us (agent/download_relay.py) and keeps the answer in pieces. What
-comes first comes over the tunnel, at once, and shows how fast that is. The first piece comes both ways, and the tunnel
-goes on until a transfer has brought it: where transfers begin slowly, an answer is not slower than by the tunnel. From
-then on each piece goes whichever way is the faster as far as was seen; while one is read, the next is compared with its
-hash, the one after that is carried, and another one is made.
+The agent's server is connected to JupyterLab for us (agent/workspace/download_relay.py) and keeps the answer in pieces.
+What comes first comes over the tunnel, at once, and shows how fast that is. The first piece comes both ways, and the
+tunnel goes on until a transfer has brought it: where transfers begin slowly, an answer is not slower than by the
+tunnel. From then on each piece goes whichever way is the faster as far as was seen; while one is read, the next is
+compared with its hash, the one after that is carried, and another one is made.
 
 What arrives is from a stranger: no more is taken than was asked for, and each piece is compared with its hash.
 """
@@ -17,8 +17,8 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.agent.download_relay import LONGEST_LINE
 from golem_launcher.agent.workspace.copying import PREFIX
+from golem_launcher.agent.workspace.download_relay import LONGEST_LINE
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
 from golem_launcher.workspace.transfer.far_files import Piece

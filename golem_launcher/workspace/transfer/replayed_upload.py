@@ -1,4 +1,4 @@
-"""Parts of an upload to a session's JupyterLab, gathered here and asked over there (agent/upload_replay.py).
+"""Parts of an upload to a session's JupyterLab, gathered here and asked over there (agent/workspace/upload_replay.py).
 
 Whoever has one part waits for nothing but room: what has come is a piece as soon as the one before is on its way, so
 pieces grow as fast as the parts come. While one is gathered, the next is sent and the one before that is asked.
@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.uploads import UploadAnswer, UploadRefused
-from golem_launcher.agent.upload_replay import head
+from golem_launcher.agent.workspace.upload_replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.transfer.pipeline import pipeline

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.agent import download_relay
+from golem_launcher.agent.workspace import download_relay
 from golem_launcher.agent.workspace.copying import Copying
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.workspace.transfer import far_files, relayed_download, throughput

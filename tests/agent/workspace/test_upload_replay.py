@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.access.uploads import UploadRefused
-from golem_launcher.agent.upload_replay import head, replay
+from golem_launcher.agent.workspace.upload_replay import head, replay
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload

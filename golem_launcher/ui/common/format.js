@@ -1,4 +1,4 @@
-// How numbers are written for people; golem_launcher/units.py does it for everything that is not a script.
+// How numbers, sizes and times are written for people; golem_launcher/units.py does it for everything that is no script.
 
 /**
  * Seconds as 0.4 s, 12 s, 3:05, 1:02:03.

@@ -17,7 +17,7 @@ import json
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from .download_relay import of_first
-from .workspace.wire import WireError
+from .wire import WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

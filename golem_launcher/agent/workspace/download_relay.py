@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from io import BufferedIOBase
 
-    from .workspace.copying import Copying
+    from .copying import Copying
 
 _T = TypeVar("_T")
 
@@ -89,7 +89,7 @@ class Relay:
         end = time.monotonic() + _KEEP_SECONDS
         place = self._copying.hold(name)
         self._kept.add(name)
-        with open(place, "wb", buffering=0) as piece:  # noqa: PTH123
+        with open(place, "wb", buffering=0) as piece:
             while size < most and not full:
                 silence = min(_SILENCE_SECONDS, end - time.monotonic())
                 block = self._incoming.read(min(_BLOCK, most - size), silence) if silence > 0 else b""

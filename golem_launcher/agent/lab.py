@@ -24,6 +24,8 @@ except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from jupyter_server.serverapp import ServerApp
 
     from .config import Config
@@ -52,7 +54,9 @@ def run(config: Config, life: int, lead: int) -> None:
         _write_defaults(config.jupyter)
     if config.notebook_cluster:
         notebook_cluster.bring(config)
-    from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
+    # It has Node.js tell what is set for yarn, half a second of each start: for builds, which ask again.
+    with _without_programs():
+        from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
     # Handed over in memory, with the rank of the command line: nothing on disk, and no file of the image wins.
@@ -77,6 +81,17 @@ def run(config: Config, life: int, lead: int) -> None:
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+@contextlib.contextmanager
+def _without_programs() -> Iterator[None]:
+    """Nothing finds a program meanwhile."""
+    path = os.environ.get("PATH", os.defpath)
+    os.environ["PATH"] = os.devnull
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = path
 
 
 def _keep_states(server: ServerApp, config: Config, archive: str) -> None:

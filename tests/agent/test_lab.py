@@ -153,6 +153,20 @@ def test_what_builds_nothing_needs_no_registry(lab):
     typed(lab, "YARN_NPM_REGISTRY_SERVER=http://127.0.0.1:1 jupyter labextension list && echo do''ne", "done")
 
 
+def test_a_start_does_not_wait_for_node_to_tell_what_is_set_for_builds(agent, tmp_path):
+    """All else finds it."""
+    programs, asked = tmp_path / "programs", tmp_path / "asked"
+    programs.mkdir()
+    (programs / "node").write_text(f'#!/bin/sh\necho "$@" >> {asked}\n')
+    (programs / "node").chmod(0o755)
+    agent.environment["PATH"] = f"{programs}:{agent.environment['PATH']}"
+    agent.up()
+    typed(agent, "node was-fo''und && echo do''ne", "done")
+    lines = asked.read_text().splitlines()
+    assert "was-found" in lines
+    assert not [line for line in lines if "yarn" in line]
+
+
 def test_the_page_is_told_of_no_build_and_whoever_asks_for_one_is_refused_in_words(lab):
     page = lab.get("/lab")[1].decode()
     assert '"buildAvailable": false' in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from golem_launcher.kernel.contents import Look
@@ -38,20 +40,46 @@ class Comparison:
 class Comparer:
     """Looks at both sides; blocking. What was read once is not read again."""
 
-    def __init__(
-        self, folder: Folder, workspace: Workspace, common: MergeBase, sent: dict[str, tuple[str, Look]]
-    ) -> None:
+    def __init__(self, folder: Folder, workspace: Workspace, common: MergeBase) -> None:
         self._folder = folder
         self._workspace = workspace
         self._common = common
-        self._sent = sent
         self._one_case = ignores_case(folder.path)
         self._listing = FolderListing()
         self._contents: dict[str, str] = {}
         """Of saved files that were read, by their keys."""
 
-    def look(self, generation: int | None) -> Comparison:
-        """Both sides as they are, by this generation. Raises ``SessionError``, and ``WorkspaceError`` of the store."""
+    def look(self, agreement: str | None, newest: Callable[[], int | None]) -> Comparison:
+        """Both sides as they are, with what a provider was sent by this agreement; what was equal is written down.
+
+        ``newest``: gives the newest generation. It is asked once nobody else looks: what another notebook wrote down
+        is of none that is newer. Raises ``SessionError``, and ``WorkspaceError`` of the store.
+        """
+        with self._turn():
+            self._common.read(agreement)
+            return self._look(agreement, newest())
+
+    def note_sent(self, agreement: str | None, sent: Mapping[str, tuple[str, Look] | None]) -> None:
+        """Write down what steps sent to the provider of this agreement. Raises ``SessionError``."""
+        with self._turn():
+            self._common.become_sent(agreement, sent)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        try:
+            with self._common.turn():
+                yield
+        except TimeoutError:
+            raise SessionError(
+                f"Another notebook compares {self._folder.path}, and does not end.", "Try again in a minute."
+            ) from None
+        except OSError as error:
+            raise SessionError(
+                f"What is equal in {self._folder.path} can't be written down: {error.strerror or error}.",
+                "Check that the disk has room.",
+            ) from None
+
+    def _look(self, agreement: str | None, generation: int | None) -> Comparison:
         common = self._common.files
         try:
             scan = self._folder.scan({path: one.here for path, one in common.items()})
@@ -66,7 +94,7 @@ class Comparer:
         here = {path: one.version for path, one in scan.files.items()}
         there = {path: self._version(path, entry, scan.files.get(path), left_out) for path, entry in entries.items()}
         last = {path: one.version for path, one in common.items()}
-        for path, (content, _) in self._sent.items():
+        for path, (content, _) in self._common.sent.items():
             if path in there and there[path].content == content:  # whoever changed it here since then knows this one
                 last[path] = there[path]
         left_out |= {
@@ -87,8 +115,7 @@ class Comparer:
         }
         unfinished = {path for _, path in steps} | set(left_out)
         self._common.become(equal | {path: one for path, one in common.items() if path in unfinished})
-        for path in equal:
-            self._sent.pop(path, None)
+        self._common.become_sent(agreement, dict.fromkeys(equal))
         return Comparison(steps, frozenset(equal), scan.files, entries, left_out)
 
     def _fitting(self, scan: Scan, left_out: dict[str, str]) -> dict[str, Entry]:
@@ -110,7 +137,7 @@ class Comparer:
             return Version(known.content, entry.mtime_ns)
         content = self._contents.get(name)
         sizes = {known.stamp[1] if known else -1, here.size if here else -1}
-        if content is None and (entry.size in sizes or path in self._sent):
+        if content is None and (entry.size in sizes or path in self._common.sent):
             try:
                 content = digest(self._workspace.pieces(entry))
             except DamagedObject:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.kernel.contents import Look
     from golem_launcher.kernel.far_kernel import LabClient
     from golem_launcher.kernel.sync.local_folder import Stamp
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -71,9 +70,6 @@ class Sync:
         self._folder: Folder
         self._workspace: Workspace
         self._looking: Comparer
-        self._sent: dict[str, tuple[str, Look]] = {}
-        """Of what was sent and is in no save yet: content, and how it looks there."""
-        self._agreement: str | None = None
         self._disk = 0
         """Bytes of the session's."""
         self._before: tuple[object, int | None] = (None, None)
@@ -104,10 +100,10 @@ class Sync:
             self._folder = Folder(self.path)
             common = self.common = MergeBase(self.path, request.store, workspace, self.place)
             with common.held(_OTHERS_SECONDS):
-                common.read()
+                pass
             store = open_store(request.store, encrypt=request.encrypt)
             self._workspace = Workspace(self._connection.lab, store, workspace, self.place, self._disk)
-            self._looking = Comparer(self._folder, self._workspace, common, self._sent)
+            self._looking = Comparer(self._folder, self._workspace, common)
         except TimeoutError:
             raise SessionError(f"{self.path} gets what its last session saved.", "Try again in a minute.") from None
         except OSError as error:
@@ -115,11 +111,13 @@ class Sync:
 
     async def equalize(self, told: Callable[[str, int, int], Awaitable[None]]) -> Outcome:
         """Save over there, make both sides equal, and see that they are. Raises ``LauncherError``."""
-        outcome = await self._round(await self._saved_now(), told)
+        await self._save()
+        outcome = await self._round(told)
         for _ in range(_MOST_ROUNDS):
             if not outcome.moved and not outcome.waiting:
                 break
-            following = await self._round(await self._saved_now(), told)
+            await self._save()
+            following = await self._round(told)
             moved, outcome = following.moved or following.waiting, following.after(outcome)
             if not moved:
                 break
@@ -128,10 +126,8 @@ class Sync:
 
     async def fetch_last(self) -> Outcome:
         """Bring what the session saved at its end; nothing can be sent any more. Raises ``LauncherError``."""
-        saving = (await self._connection.state()).saving
-        number = saving.generation if saving is not None else None
-        outcome = await self._round(number, _untold, sends=False)
-        self.last = (await self._round(number, _untold, sends=False)).after(outcome)  # which sees what is equal now
+        outcome = await self._round(_untold, sends=False)
+        self.last = (await self._round(_untold, sends=False)).after(outcome)  # which sees what is equal now
         return self.last
 
     async def aclose(self) -> None:
@@ -153,7 +149,7 @@ class Sync:
                 looked = loop.time() - began
                 unsettled = False
                 if seen != self._before:
-                    outcome = await self._round(seen[1], _untold)
+                    outcome = await self._round(_untold)
                     self._tell_all(outcome)
                     self.last, unsettled = outcome, outcome.unsettled
                 self.problem = ""
@@ -183,34 +179,30 @@ class Sync:
             )
 
     async def _seen(self) -> tuple[frozenset[tuple[str, Stamp]], int | None]:
-        saving = (await self._connection.state()).saving
+        number = _saved(await self._connection.state())
         try:
             here = await asyncio.to_thread(self._folder.stamps)
         except TooManyFiles:
             raise too_many(self.path) from None
-        return here, saving.generation if saving is not None else None
+        return here, number
 
-    async def _saved_now(self) -> int | None:
+    def _newest(self) -> int | None:
+        return _saved(self._connection.directory.state())
+
+    async def _save(self) -> None:
         from golem_launcher.session import client
 
-        saved = await asyncio.to_thread(client.save, self._connection.directory.name)
-        number: int | None = saved["generation"]
-        return number
+        await asyncio.to_thread(client.save, self._connection.directory.name)
 
-    async def _round(
-        self, generation: int | None, told: Callable[[str, int, int], Awaitable[None]], *, sends: bool = True
-    ) -> Outcome:
+    async def _round(self, told: Callable[[str, int, int], Awaitable[None]], *, sends: bool = True) -> Outcome:
         async with self._lock:
-            state = await self._connection.state()
-            if state.head.agreement_id != self._agreement:  # what another provider was sent is not there
-                self._agreement = state.head.agreement_id
-                self._sent.clear()
+            agreement = (await self._connection.state()).head.agreement_id
             seen = await self._seen()
             if sends:
                 self._check_size(sum(size for _, (_, size, _) in seen[0]))
-            both = await asyncio.to_thread(self._looking.look, generation)
+            both = await asyncio.to_thread(self._looking.look, agreement, self._newest)
             steps = [one for one in both.steps if sends or one[0] in {SyncStep.FETCH, SyncStep.KEEP_BOTH}]
-            doing = StepRunner(self._folder, self._workspace, both, self._sent)
+            doing = StepRunner(self._folder, self._workspace, both, self.common.sent)
             outcome = doing.outcome
             try:
                 for number, (step, path) in enumerate(steps):
@@ -219,11 +211,18 @@ class Sync:
             except LauncherError:
                 self._tell_all(outcome)  # what was done is done
                 raise
+            finally:
+                if doing.sent:
+                    await asyncio.to_thread(self._looking.note_sent, agreement, doing.sent)
             self._before = seen if not outcome.unsettled else (None, None)
             outcome.equal = len(both.equal)
-            outcome.waiting = len(self._sent)
+            outcome.waiting = len(self.common.sent)
             outcome.left_out = both.left_out | outcome.left_out
             return outcome
+
+
+def _saved(state: SessionState) -> int | None:
+    return state.saving.generation if state.saving is not None else None
 
 
 async def _untold(_words: str, _done: int, _total: int) -> None:

@@ -16,7 +16,7 @@ from golem_launcher.workspace.export.file_content import LOST
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from golem_launcher.kernel.contents import Look
     from golem_launcher.kernel.sync.comparison import Comparison
@@ -59,13 +59,16 @@ class StepRunner:
     """The steps of one round."""
 
     def __init__(
-        self, folder: Folder, workspace: Workspace, both: Comparison, sent: dict[str, tuple[str, Look]]
+        self, folder: Folder, workspace: Workspace, both: Comparison, sent: Mapping[str, tuple[str, Look]]
     ) -> None:
+        """``sent``: what waits for a save, as :class:`~golem_launcher.kernel.sync.merge_base.MergeBase` has it."""
         self.outcome = Outcome()
+        self.sent: dict[str, tuple[str, Look] | None] = {}
+        """What these steps sent, or (``None``) removed there."""
         self._folder = folder
         self._workspace = workspace
         self._both = both
-        self._sent = sent
+        self._sent_before = sent
         self._at = clock.now().astimezone()
 
     async def do(self, step: SyncStep, path: str, *, sends: bool) -> None:
@@ -97,7 +100,7 @@ class StepRunner:
     async def _send(self, path: str) -> None:
         file, entry = self._both.here[path], self._both.there.get(path)
         now = await self._workspace.look(path)
-        ours = self._sent.get(path)
+        ours = self._sent_before.get(path)
         if ours is not None and same(now, ours[1]):
             if ours[0] == file.version.content:
                 return  # it waits for the next save
@@ -113,7 +116,7 @@ class StepRunner:
         if made is None:
             self.outcome.unsettled = True
             return
-        self._sent[path] = (file.version.content, made)
+        self.sent[path] = (file.version.content, made)
         self.outcome.sent.append(path)
 
     def _fetch(self, path: str, target: str) -> bool:
@@ -170,7 +173,7 @@ class StepRunner:
             return  # gone already, or changed: the next save says so
         await asyncio.to_thread(self._folder.write_to_trash, path, self._workspace.pieces(entry), self._at)
         if await self._workspace.remove(path, now):
-            self._sent.pop(path, None)
+            self.sent[path] = None
             self.outcome.notes.append(f"{clean_line(path)} was removed here: over there, too. It is in the trash here.")
 
 

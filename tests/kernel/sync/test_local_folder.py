@@ -6,13 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from golem_launcher import paths
 from golem_launcher.kernel.sync import local_folder as module
 from golem_launcher.kernel.sync import remote_folder as there
 from golem_launcher.kernel.sync.comparison import Comparison
 from golem_launcher.kernel.sync.local_folder import TRASH, Folder, TooManyFiles
 from golem_launcher.kernel.sync.merge import SyncStep
-from golem_launcher.kernel.sync.merge_base import MergeBase
 from golem_launcher.kernel.sync.remote_folder import Workspace
 from golem_launcher.kernel.sync.steps import StepRunner
 from golem_launcher.workspace.repository.entries import Entries
@@ -42,18 +40,6 @@ def test_links_hidden_files_and_what_is_ignored_are_not_looked_at(folder, tmp_pa
     assert set(scan.files) == {"a.txt", "d/b.txt"}
     assert scan.left_out["link"] == scan.left_out["away"] == "links are not followed"
     assert set(scan.left_out) == {"link", "away", "pipe", "odd\n", "back\\slash"}
-
-
-def test_what_nobody_was_told_is_kept_for_who_syncs_the_folder_next(folder, tmp_path, monkeypatch):
-    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-    one, other = (MergeBase(folder.path, None, "work", "src") for _ in range(2))
-    with one.held(1), pytest.raises(TimeoutError), other.held(0):
-        pass
-    one.leave_untold(["first"])
-    one.leave_untold(["second"])
-    assert other.take_untold() == ["first", "second"]
-    assert one.take_untold() == []
-    assert MergeBase(folder.path, None, "another", "src").take_untold() == []
 
 
 def test_a_file_that_looks_the_same_is_read_once(folder, monkeypatch):

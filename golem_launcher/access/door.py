@@ -13,9 +13,9 @@ import re
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
+from golem_launcher.access.in_process_stream import DuplexStream
 from golem_launcher.access.listener import SocketFile
 from golem_launcher.access.ssh_proxy_command import is_closed
-from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.agent.tcp_carrier_protocol import LARGEST
 from golem_launcher.errors import AccessError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _ADDRESS = re.compile(rb"([1-9][0-9]{0,3}) (0|[1-9][0-9]{0,4})\n")

@@ -18,7 +18,7 @@ from golem_launcher.access.lab_frontend import Served
 from golem_launcher.agent.loop_yielding import LoopTurns
 
 if TYPE_CHECKING:
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
 
 LONGEST_HEAD = 64 * 1024
 """Bytes of a browser's request line and headers, with its cookies."""

@@ -14,8 +14,8 @@ import h11
 
 from golem_launcher.access import byte_ranges, origin_policy
 from golem_launcher.access.http_connection import HttpConnection, NoAnswer, html, plain
+from golem_launcher.access.in_process_stream import join
 from golem_launcher.access.lab_frontend import LARGEST_PAGE, Served, page_headers
-from golem_launcher.access.streams import join
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:

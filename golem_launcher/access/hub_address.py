@@ -27,7 +27,7 @@ from golem_launcher.peers import is_ours
 if TYPE_CHECKING:
     import asyncio
 
-    from golem_launcher.access.lab_view import RemoteLab
+    from golem_launcher.access.lab_proxy_settings import RemoteLab
 
 PREFIX_VARIABLE = "JUPYTERHUB_SERVICE_PREFIX"
 _PREFIX = re.compile(r"/((?!\.{1,2}/)[A-Za-z0-9._~@-]+/)*")

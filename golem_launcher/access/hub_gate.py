@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from golem_launcher.access.hub_settings import HubSettings
-    from golem_launcher.access.lab_view import RemoteLab
+    from golem_launcher.access.lab_proxy_settings import RemoteLab
 
 
 class HubGate:

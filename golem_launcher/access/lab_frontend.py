@@ -28,7 +28,7 @@ from urllib.parse import unquote
 from golem_launcher.access import labextension
 from golem_launcher.access.origin_policy import OUR_HEADERS, Headers
 from golem_launcher.errors import AccessError
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -13,7 +13,7 @@ _KINDS = {".js": b"text/javascript; charset=utf-8", ".css": b"text/css; charset=
 
 def entry() -> dict[str, object]:
     """The extension, as JupyterLab's page names those that it loads. The address changes with what is in its files."""
-    return {"name": NAME, "load": f"{_version()}/container.js", "extension": "./extension", "entrypoints": None}
+    return {"name": NAME, "load": f"{_version()}/remote_entry.js", "extension": "./extension", "entrypoints": None}
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.access.uploads import ActiveUploads
 
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.access.lab_view import RemoteLab
+    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.lab_proxy_settings import RemoteLab
     from golem_launcher.access.listener import BoundPort
-    from golem_launcher.access.streams import Stream
 
 
 class Link:

@@ -97,7 +97,7 @@ class BoundPort:
 def bind(host: str, port: int, tls: ssl.SSLContext | None = None, *, shared: bool = False) -> BoundPort:
     """Take a ``port`` of ``host``; 0 is any free one. Raises ``AccessError`` if it can't be had.
 
-    ``shared``: it may be handed over, as :func:`golem_launcher.access.address.reserved` says.
+    ``shared``: it may be handed over, as :func:`golem_launcher.access.loopback_address.reserved` says.
     """
     try:
         (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)

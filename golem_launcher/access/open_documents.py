@@ -24,15 +24,15 @@ from websockets.frames import Opcode
 from websockets.protocol import OPEN, SERVER, Protocol
 from websockets.utils import accept_key
 
+from golem_launcher.access.in_process_stream import DuplexStream, Pipe
 from golem_launcher.access.origin_policy import OUR_PLACE
-from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.access.origin_policy import Headers
-    from golem_launcher.access.streams import Stream
 
 PATH = f"{OUR_PLACE}documents"
 """Below the Lab's base."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from aiohttp.client_proto import ResponseHandler
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
 
     Dial = Callable[[], Awaitable[Stream]]
     """A new stream to the server. Raises ``OSError`` or ``AccessError``."""

@@ -22,17 +22,17 @@ from golem_launcher.access.link import listen_for_user
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.errors import AccessError
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.access.lab_frontend import Served
     from golem_launcher.access.last_use import LastUse
     from golem_launcher.access.listener import Listener
     from golem_launcher.access.origin_policy import Headers
-    from golem_launcher.access.streams import Stream
 
 _PROXY = re.compile(r"/proxy/(absolute/)?([1-9][0-9]{0,4})(?:(/[^?]*)?(\?.*)?)?", re.DOTALL)
 _NAMED = re.compile(r"/([A-Za-z][A-Za-z0-9._~-]{0,79})(?:/([^?]*))?(\?.*)?", re.DOTALL)

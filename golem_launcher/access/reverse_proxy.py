@@ -17,8 +17,8 @@ import h11
 from golem_launcher.access import byte_ranges, open_documents, origin_policy
 from golem_launcher.access.http_connection import HttpConnection, NoAnswer, away, html, moved, plain
 from golem_launcher.access.http_exchange import PACKED, Exchange
+from golem_launcher.access.in_process_stream import join
 from golem_launcher.access.lab_frontend import Served
-from golem_launcher.access.streams import join
 from golem_launcher.access.uploads import LARGEST, PLACE
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, wait_for
@@ -26,11 +26,11 @@ from golem_launcher.waiting import cancel_all, wait_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.access.lab_frontend import LabFrontend
     from golem_launcher.access.large_files import LargeFiles
     from golem_launcher.access.last_use import LastUse
     from golem_launcher.access.origin_policy import Headers, OriginPolicy
-    from golem_launcher.access.streams import Stream
 
 _LONGEST_ANSWER_HEAD = 16 * 1024
 """Of the server's: a head is taken apart in one go."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from golem_launcher import files, modules
+from golem_launcher import files, own_modules
 from golem_launcher.access.door import door_path, open_door
 from golem_launcher.agent.tcp_carrier_protocol import STATUS_PORT
 from golem_launcher.errors import AccessError
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def arguments(settings: dict[str, str]) -> list[str]:
 def our_proxy(door: Path, port: int, machine: int = 1) -> str:
     """A ``ProxyCommand`` by the launcher itself. It names no secret."""
     return _percent(
-        shlex.join(modules.command("golem_launcher.access.ssh_proxy_command", str(door), str(machine), str(port)))
+        shlex.join(own_modules.command("golem_launcher.access.ssh_proxy_command", str(door), str(machine), str(port)))
     )
 
 

@@ -16,10 +16,10 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from golem_launcher.access import door, open_documents
-from golem_launcher.access.address import loopback_address
-from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.lab_proxy_settings import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener, bind
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 

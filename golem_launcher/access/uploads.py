@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakValueDictionary
 
 from golem_launcher.errors import AccessError, LauncherError
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.streams import DuplexStream, Pipe
+from golem_launcher.access.in_process_stream import DuplexStream, Pipe
 from golem_launcher.access.tcp_quickack import QuickAck
 from golem_launcher.agent.tcp_carrier import Carrier
 from golem_launcher.agent.tcp_carrier_protocol import (
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine
     from typing import Self
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _LOG = logging.getLogger(__name__)

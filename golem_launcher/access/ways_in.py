@@ -11,18 +11,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.access import hub_address, hub_settings
+from golem_launcher.access.agent_ports import AGENT_PORT
 from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
-from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.in_process_stream import DuplexStream
+from golem_launcher.access.lab_proxy_settings import RemoteLab
 from golem_launcher.access.large_files import LargeFiles
 from golem_launcher.access.last_use import LastUse
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.ports import AGENT_PORT
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
-from golem_launcher.access.streams import DuplexStream
 from golem_launcher.access.uploads import ActiveUploads
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.access.hub_address import HubPort
-    from golem_launcher.access.lab_view import LabView
+    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.lab_proxy_settings import LabView
     from golem_launcher.access.listener import Listener
-    from golem_launcher.access.machine_vpn import MachineVpn
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.vpn_to_machine import MachineVpn
     from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.ports import AGENT_PORT
+from golem_launcher.access.agent_ports import AGENT_PORT
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.dask_process import DASHBOARD_PORT
 from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
-from golem_launcher.text import clean_line
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.access.streams import Stream
+    from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.workload.base import Workload
 
 _PROBE_SECONDS = 4.0

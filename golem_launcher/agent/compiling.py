@@ -14,7 +14,7 @@ import site
 import sys
 from typing import TYPE_CHECKING
 
-from . import disk
+from . import file_placement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ def settle(root: str) -> None:
 
     To be called before JupyterLab is imported. Changes this environment.
     """
-    own = os.path.join(root, disk.OWN)  # noqa: PTH118 - pathlib costs time to import
+    own = os.path.join(root, file_placement.OWN)  # noqa: PTH118 - pathlib costs time to import
     spec = importlib.util.find_spec("jupyterlab")
     cached = spec.cached if spec is not None else None
     if cached is None or os.path.exists(cached) or sys.dont_write_bytecode or not os.path.isdir(own):  # noqa: PTH110, PTH112

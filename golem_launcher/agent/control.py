@@ -10,10 +10,10 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import benchmark, disk, health, process_tree
+from . import benchmark, file_placement, health, process_tree
 from .config import TOKEN
 from .keeper_orders import LEAD
-from .kernel_state import tickets
+from .kernel_state import signal_files
 from .log import OFFSET, end_of, read_log
 from .usage import usage
 
@@ -104,7 +104,7 @@ class Control:
         with self._measuring:
             try:
                 volume = os.path.dirname(self._log)  # noqa: PTH120
-                return benchmark.run(disk.for_large_files(self._root, volume))
+                return benchmark.run(file_placement.for_large_files(self._root, volume))
             except (OSError, subprocess.SubprocessError) as error:
                 raise ValueError(f"not measured: {error}") from None
 
@@ -135,10 +135,10 @@ class Control:
 
     def settle(self) -> dict[str, int]:
         """Have notebooks write down what their last cells made; how many have not when the time for it is over."""
-        place = tickets.place(self._config.log)
+        place = signal_files.place(self._config.log)
         end = time.monotonic() + _SETTLE_SECONDS
-        tickets.hurry(place)
-        while (late := tickets.unkept(place)) and time.monotonic() < end:
+        signal_files.hurry(place)
+        while (late := signal_files.unkept(place)) and time.monotonic() < end:
             time.sleep(_SETTLE_LOOK_SECONDS)
         return {"late": late}
 

@@ -20,7 +20,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import disk, process_tree
+from . import file_placement, process_tree
 
 if TYPE_CHECKING:
     from .config import Config
@@ -47,7 +47,8 @@ def run(config: Config) -> None:
         raise SystemExit(trouble)
     os.chdir(config.root)
     process_tree.end_with_parent()
-    os.execv(sys.executable, argv(told, directory, disk.for_large_files(config.root, os.path.dirname(config.log))))  # noqa: PTH120, S606
+    scratch = file_placement.for_large_files(config.root, os.path.dirname(config.log))  # noqa: PTH120
+    os.execv(sys.executable, argv(told, directory, scratch))  # noqa: S606
 
 
 def argv(told: dict[str, Any], directory: str, scratch: str) -> list[str]:

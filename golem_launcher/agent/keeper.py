@@ -16,7 +16,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import fast_start, process_tree, program
+from . import jsonschema_import, process_tree, program
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 from .keeper_orders import DASK, LEAD
 from .log import LogWriter
@@ -290,7 +290,7 @@ class _Keeper:
         elif self._config.workload.argv:
             program.run(self._config)
         else:
-            fast_start.apply()  # before any module of ours that imports Jupyter's
+            jsonschema_import.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise
 
             lab.run(self._config, self._life, self._lead)

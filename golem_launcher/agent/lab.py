@@ -9,12 +9,12 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from . import compiling, killed_kernels, late_extensions, notebook_cluster, page_builds
-from .kernel_state import tickets
+from . import compiling, killed_kernels, late_extensions, notebook_cluster, page_builds_disabled
+from .kernel_state import signal_files
 
 try:
     from . import cell_outputs
-    from .kernel_connection import ResumableConnection
+    from .resumable_websocket import ResumableConnection
 except ImportError:  # an image's Jupyter Server that has no such classes yet
     ResumableConnection = None  # type: ignore[assignment, misc]
 try:
@@ -73,7 +73,7 @@ def run(config: Config, life: int, lead: int) -> None:
     elif SessionsWithState is not None:
         _keep_states(server, config, archive)
     server.io_loop.add_handler(life, lambda *_: _end(server, life), server.io_loop.READ)
-    page_builds.refuse(server)
+    page_builds_disabled.refuse(server)
     compiling.begin(server)
     if ResumableConnection is not None:
         cell_outputs.watch(server)
@@ -97,7 +97,7 @@ def _without_programs() -> Iterator[None]:
 def _keep_states(server: ServerApp, config: Config, archive: str) -> None:
     """Have variables of notebooks kept, unless that is not wanted: then what was kept before is left alone."""
     with contextlib.suppress(OSError, AttributeError):  # no Lab hangs on it
-        place = tickets.place(config.log)
+        place = signal_files.place(config.log)
         kept = config.kernel_state
         server.session_manager.states = NotebookStates(config.root, place, archive) if kept else NoStates(archive)
 

@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 
-from . import build_commands, compiling, disk, exit_report, image, keeper, listening, log
+from . import compiling, exit_report, file_placement, image_setup, keeper, lab_build_check, listening, log
 from .config import Config, ConfigRefused, log_of, parse
 from .tcp_carrier_protocol import BACKLOG
 
@@ -63,14 +63,16 @@ def _prepare(arguments: list[str]) -> Config:
         os.environ["PIP_INDEX_URL"] = config.index_url
     volume = os.path.dirname(config.log)  # noqa: PTH120
     _make_directories(config)
-    image.settle()
-    disk.settle(config.root, volume)
+    image_setup.settle()
+    file_placement.settle(config.root, volume)
     spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
     missing = ""
     if not config.workload.argv:
-        build_commands.settle(config.jupyter)
+        lab_build_check.settle(config.jupyter)
         compiling.settle(config.root)
-        missing = image.bring_lab(_INSTALL_SECONDS, spare_pip, disk.for_large_files(config.root, volume))
+        missing = image_setup.bring_lab(
+            _INSTALL_SECONDS, spare_pip, file_placement.for_large_files(config.root, volume)
+        )
     if missing:
         raise ConfigRefused(exit_report.IMAGE, missing)
     for port in (config.port, *((config.ssh_port,) if config.ssh else ()), config.server_port):

@@ -7,7 +7,7 @@ import os
 import time
 from typing import Any
 
-from . import disk, gpus, process_tree
+from . import file_placement, gpus, process_tree
 
 _DISK_EVERY_SECONDS = 15.0
 _DISK_SECONDS = 0.3
@@ -48,7 +48,7 @@ def _workspace(root: str) -> int:
     if measured is not None and now - measured[0] < _DISK_EVERY_SECONDS:
         return measured[1]
     total = 0
-    own = os.path.join(root, disk.OWN)  # noqa: PTH118
+    own = os.path.join(root, file_placement.OWN)  # noqa: PTH118
     waiting = [root]
     while waiting and time.monotonic() - now < _DISK_SECONDS:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:

@@ -16,7 +16,7 @@ from golem_launcher.session.preparation import market_look, network_hosts
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.market.limits import Advice
+    from golem_launcher.market.limit_advice import Advice
     from golem_launcher.market.quote import Quote
     from golem_launcher.market.scan import Offer
     from golem_launcher.market.wallet import Wallet

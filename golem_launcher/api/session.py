@@ -7,10 +7,10 @@ import webbrowser
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from golem_launcher.api.blocking_calls import awaited, blocking, pause_here
 from golem_launcher.api.display import Display, bundle, in_notebook, waited
 from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.api.starting import begin
-from golem_launcher.api.waiting import awaited, blocking, pause_here
 from golem_launcher.errors import SessionError
 from golem_launcher.session import client
 from golem_launcher.session.client import results

@@ -6,7 +6,7 @@ import contextlib
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher.api.waiting import GivenUp, in_thread, result
+from golem_launcher.api.blocking_calls import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
 
-    from golem_launcher.api.waiting import Pause
+    from golem_launcher.api.blocking_calls import Pause
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState

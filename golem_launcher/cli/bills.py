@@ -14,8 +14,8 @@ from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
-from golem_launcher.text import spreadsheet_cell
 from golem_launcher.units import coins
+from golem_launcher.untrusted_text import spreadsheet_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -66,7 +66,7 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 
     Example: golem-launcher ledger --csv > ledger.csv
     """
-    from golem_launcher.session.cleanup.all_sessions import all_sessions
+    from golem_launcher.session.cleanup.session_history import all_sessions
 
     nodes: dict[str, Node | None] = {}
     every = all_sessions()

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golem_launcher.agent.workspace.portable_names import escape
-from golem_launcher.cli.machine import Which  # noqa: TC001 - typer reads it
+from golem_launcher.agent.workspace.name_escaping import escape
+from golem_launcher.cli.machine_option import Which  # noqa: TC001 - typer reads it
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.transfer_bar import transfer_bar
 from golem_launcher.cli.ways_in import reachable
@@ -149,8 +149,8 @@ def _tell(copied: Copied, seconds: float) -> None:
 def _tell_what_could_run(copied: Copied) -> None:
     if not copied.could_run:
         return
+    from golem_launcher.workspace.repository.autorun_files import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.entry import shown
-    from golem_launcher.workspace.repository.self_running import LOOK_FIRST, folded
 
     typer.echo(LOOK_FIRST, err=True)
     named = folded(copied.could_run)

@@ -14,8 +14,8 @@ from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
 from golem_launcher.software import USUAL
-from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from golem_launcher.image.progress import BuildStep

@@ -18,8 +18,8 @@ from golem_launcher.tasks.events import (
     SetupFailed,
     TaskDone,
 )
-from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import counted, duration, with_coin
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from decimal import Decimal

@@ -1,206 +1,86 @@
-"""What commands that do jobs have in common: money that is left, Ctrl-C, and what is told at the end."""
+"""``golem-launcher jobs``: what there is of ``run`` and ``sweep``, and how far each is."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import signal
-from dataclasses import dataclass
+import shutil
+import sys
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golem_launcher.cli.output import say
-from golem_launcher.networks import token_of
+from golem_launcher.cli.completion import job_names
+from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
+from golem_launcher.errors import RequestError, SessionNotFound
+from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from golem_launcher.tasks.record import JobDirectory
 
-    from golem_launcher.cli.job_view import JobView
-    from golem_launcher.request import LaunchRequest
-    from golem_launcher.tasks.events import JobEvent
-    from golem_launcher.tasks.owner import Owner
-    from golem_launcher.tasks.payload import Payload
-    from golem_launcher.tasks.record import JobDirectory, JobRecord
-    from golem_launcher.tasks.runner import Runner
-    from golem_launcher.tasks.scheduler import Scheduler
-
-    Told = Callable[[JobEvent], None]
-
-Workers = Annotated[int | None, typer.Option("--workers", "-w", help="How many machines. (default: 3)")]
-"""The option of every job, as the two that follow."""
-Files = Annotated[
-    list[str] | None, typer.Option("--file", help="A file or folder to bring along. Can be given several times.")
-]
-Output = Annotated[
-    str | None, typer.Option("--output", "-o", help="The directory for what comes back. (default: the job's name)")
-]
+_HEAD = ("JOB", "BY", "STATE", "DONE", "FAILED", "COST", "LAST", "RESULTS")
 
 
-class AnyJob(Protocol):
-    """What a job of any kind says of itself."""
-
-    @property
-    def request(self) -> LaunchRequest:
-        """What is asked of the machines."""
-
-    @property
-    def output(self) -> str:
-        """The directory for what comes back."""
-
-    @property
-    def labels(self) -> Sequence[str]:
-        """What each task is called, by its index, in tables and messages."""
-
-    @property
-    def attempts(self) -> int:
-        """How often a task is tried."""
-
-    @property
-    def verify(self) -> int:
-        """How many providers must come to the same result."""
-
-    def model_dump(self, *, mode: str = "python", exclude: set[str] | None = None) -> dict[str, Any]:
-        """Its fields: it is a model of pydantic's."""
+def add_commands(app: typer.Typer) -> None:
+    """Add this module's command to the command line."""
+    app.command("jobs")(reports_errors(jobs))
 
 
-_Kind = TypeVar("_Kind", bound=AnyJob)
+def jobs(
+    *,
+    remove: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Forget this job; its results stay.", autocompletion=job_names)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask before something is lost.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the jobs of run and sweep, the last one first; or forget one.
+
+    Examples:
+    golem-launcher jobs
+    golem-launcher jobs --remove frames
+    """
+    from golem_launcher.cli.formatting import moment
+    from golem_launcher.cli.table import show_table
+    from golem_launcher.tasks import record
+    from golem_launcher.tasks.progress import about
+
+    if remove is not None:
+        _remove(record.find(remove), yes=yes)
+        return
+    told = [about(directory) for directory in record.job_directories()]
+    if as_json:
+        print_json(told)
+    elif not told:
+        say("There are no jobs yet. One begins with: golem-launcher run --map 0:3 -- echo {item}")
+    else:
+        rows = [
+            (
+                one["job"], one["by"], one["state"], f"{one['done']} of {one['tasks']}", str(one["failed"]),
+                f"{coins(Decimal(one['cost']))} {one['coin']}", moment(one["last"]), one["output"],
+            )
+            for one in told
+        ]  # fmt: skip
+        show_table(_HEAD, rows, give_way=("RESULTS", "JOB"), right=("DONE", "FAILED", "COST"))
 
 
-@dataclass(frozen=True)
-class Work:
-    """A job that is to be done, or finished."""
+def _remove(directory: JobDirectory, *, yes: bool) -> None:
+    """Forget a job that nobody is at. Its session, which has the bill, is another thing."""
+    from golem_launcher.session.on_disk import liveness
+    from golem_launcher.session.on_disk.directory import session_directory
+    from golem_launcher.tasks.progress import about
 
-    directory: JobDirectory
-    job: AnyJob
-    owner: Callable[[JobRecord, Told, Callable[[], None]], Owner]
-    """Makes the owner of its tasks, with whom to tell what happens, and how it stops the job in order."""
-    setup: Payload | None = None
-
-
-def changed(
-    job: _Kind, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory, parse: Callable[..., _Kind]
-) -> _Kind:
-    """The job with what is changed about it now: ``given`` of its request, ``own`` of itself; it is on disk then."""
-    from golem_launcher.request import parse_request
-
-    request = job.request.model_dump() | given
-    if "workers" in own:
-        request["machines"] = own.pop("workers")
-    request["name"] = directory.name
-    found = parse({**job.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
-    directory.describe(found.model_dump(mode="json"))
-    return found
-
-
-async def carry_out(work: Work) -> dict[str, Any]:
-    """Do what is missing; what is to be told of it."""
-    from golem_launcher.cli.job_view import JobView
-    from golem_launcher.tasks import placing, spending
-    from golem_launcher.tasks.attempts import AttemptLines
-    from golem_launcher.tasks.record import JobRecord
-    from golem_launcher.tasks.runner import Runner
-    from golem_launcher.tasks.scheduler import Scheduler
-
-    reason, directory, job = "", work.directory, work.job
+    name, found = directory.name, about(directory)
     with directory.held():
-        await asyncio.to_thread(placing.clear, Path(job.output), job.labels)
-        done = {line.task for line in directory.lines() if line.kind == "done"}
-        missing = [task for task in range(len(job.labels)) if task not in done]
-        view = JobView(list(job.labels), token_of(job.request.network), done=len(done))
-        scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
-        if missing:
-            left = await asyncio.to_thread(spending.left, directory, job.request)
-            machines = min(job.request.machines, len(missing) * job.verify)
-            request = job.request.model_copy(update={"budget": left, "machines": machines})
-            with contextlib.closing(JobRecord(directory)) as record:
-                view.cap = request.budget
-                tell_all = _both(AttemptLines(record).told, view.told)
-                owner = work.owner(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
-                runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
-                with view:
-                    reason = await _until_stopped(runner, view, directory)
-        return await asyncio.to_thread(_outcome, directory, job, scheduler, view, reason)
-
-
-def _both(first: Told, second: Told) -> Told:
-    def told(happened: JobEvent) -> None:
-        first(happened)
-        second(happened)
-
-    return told
-
-
-async def _until_stopped(runner: Runner, view: JobView, directory: JobDirectory) -> str:
-    """Run it; Ctrl-C or the page's Stop ends it in order, a second Ctrl-C at once."""
-    loop, working = asyncio.get_running_loop(), asyncio.ensure_future(runner.run())
-    stopped = ""
-
-    def stop(why: str) -> None:
-        nonlocal stopped
-        stopped = why
-        runner.stop()
-
-    def on_signal() -> None:
-        if stopped:
-            working.cancel()
-            return
-        view.say("Nothing more is begun; what runs is waited for. Ctrl-C again ends it at once.")
-        stop("Ctrl-C, or a signal, ended it.")
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        while not working.done():
-            view.session = runner.directory
-            await asyncio.wait({working}, timeout=1.0)
-            if not stopped and await asyncio.to_thread(lambda: directory.stop_asked):
-                view.say("The page asked to stop: nothing more is begun; what runs is waited for.")
-                stop("It was stopped from the page.")
-        return stopped if working.cancelled() or (stopped and not working.exception()) else working.result()
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
-
-
-def _outcome(directory: JobDirectory, job: AnyJob, scheduler: Scheduler, view: JobView, reason: str) -> dict[str, Any]:
-    """What became of a job, for people and programs. Blocking."""
-    from golem_launcher.tasks import spending
-
-    done = {line.task for line in directory.lines() if line.kind == "done"}
-    labels = job.labels
-    return {
-        "job": directory.name,
-        "output": job.output,
-        "tasks": len(job.labels),
-        "done": len(done),
-        "failed": {labels[task]: why for task, why in sorted(scheduler.failed.items()) if task not in done},
-        "missing": [labels[task] for task in range(len(job.labels)) if task not in done],
-        "reason": reason if len(done) < len(job.labels) else "",
-        "cost": str(spending.spent(directory)),
-        "coin": token_of(job.request.network),
-        "providers": [
-            {"id": provider, "name": one.provider, "done": one.done, "failed": one.failed,
-             "seconds": round(one.seconds, 1), "left": scheduler.left.get(provider, "")}
-            for provider, one in view.by_provider.items()
-        ],
-    }  # fmt: skip
-
-
-def tell(outcome: dict[str, Any], command: str) -> None:
-    """Print what became of a job, for a person; ``command`` goes on with it."""
-    from golem_launcher.units import counted
-
-    say(f"{outcome['done']} of {counted(outcome['tasks'], 'task')} done: {outcome['output']}")
-    for one in outcome["providers"]:
-        left = f" It was left: {one['left']}." if one["left"] else ""
-        say(f"  {one['name']}: {one['done']} done, {one['failed']} failed, {one['seconds']} s of work.{left}")
-    say(f"  Cost: {Decimal(outcome['cost']):.4f} {outcome['coin']}. See: golem-launcher bill {outcome['job']}")
-    for label, why in list(outcome["failed"].items())[:20]:
-        say(f"  Task {label} failed: {why}")
-    if outcome["reason"]:
-        say(f"It ended before all was done. {outcome['reason']}")
-    if outcome["missing"]:
-        say(f"Go on with what is missing: golem-launcher {command} --resume {outcome['job']}")
+        with contextlib.suppress(SessionNotFound):
+            if liveness.alive(session_directory(name)):
+                raise RequestError("The job's session still runs, and costs.", f"First: golem-launcher stop {name}")
+        missing = found["tasks"] - found["done"]
+        loss = f", of which {counted(missing, 'task')} could still be done by --resume" if missing > 0 else ""
+        if not yes:
+            if not sys.stdin.isatty():
+                raise RequestError(f"'{name}' is a job{loss}.", "Say --yes to forget it.")
+            if not typer.confirm(f"Forget the job '{name}'{loss}? This can't be undone; its results stay."):
+                raise typer.Exit(FAILED)
+        shutil.rmtree(directory.path)
+    say(f"'{name}' is forgotten. Results: {found['output']}. Bill: golem-launcher bill {name}")

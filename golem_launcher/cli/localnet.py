@@ -71,11 +71,11 @@ def install_chain() -> None:
     """
     import concurrent.futures
 
-    from golem_launcher.localnet.chain import program
+    from golem_launcher.localnet.chain import anvil_program
 
-    typer.echo(f"npm fetches anvil {program.VERSION} …", err=True)
+    typer.echo(f"npm fetches anvil {anvil_program.VERSION} …", err=True)
     with concurrent.futures.ThreadPoolExecutor(max_workers=1) as thread:
-        asked, seconds = thread.submit(program.install), 0
+        asked, seconds = thread.submit(anvil_program.install), 0
         while not concurrent.futures.wait([asked], timeout=_TELL_SECONDS).done:
             seconds += _TELL_SECONDS
             typer.echo(f"  {seconds} s …", err=True)

@@ -24,7 +24,7 @@ SUBJECTS = {
     "move": ("move",),
     "run": ("run",),
     "sweep": ("sweep",),
-    "job_list": ("jobs",),
+    "jobs": ("jobs",),
     "cluster": ("cluster",),
     "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
     "market": ("offers", "quote", "providers", "networks"),

@@ -35,10 +35,10 @@ def notify(
     golem-launcher notify --add --test
     golem-launcher notify --off
     """
-    from golem_launcher.session.reporting import notices
+    from golem_launcher.session.reporting import notifications
 
     if off:
-        count = notices.forget()
+        count = notifications.forget()
         say(f"{counted(count, 'address is', 'addresses are')} forgotten.")
         return
     if add:
@@ -46,11 +46,13 @@ def notify(
         asked = typer.prompt("Address", hide_input=True, err=True) if typed else sys.stdin.readline()
         if not asked.strip():
             raise RequestError("No address was given.", "Like mailto://user:password@example.org")
-        notices.add(asked.strip())
-    shown = notices.shown() if notices.addresses() else []
+        notifications.add(asked.strip())
+    shown = notifications.shown() if notifications.addresses() else []
     if test and not shown:
         raise LauncherError("There is no address yet.", "Add one: golem-launcher notify --add")
-    if test and not notices.send("Golem Launcher", "You are told here when a session is ready, is lost, or ends."):
+    if test and not notifications.send(
+        "Golem Launcher", "You are told here when a session is ready, is lost, or ends."
+    ):
         raise LauncherError("Not everybody took it.", "Look at the address; see https://appriseit.com/services")
     if json:
         print_json({"addresses": shown, "tested": test})

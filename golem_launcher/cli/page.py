@@ -12,8 +12,8 @@ import typer
 
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
-from golem_launcher.text import clean_text
 from golem_launcher.ui.server import serve
+from golem_launcher.untrusted_text import clean_text
 
 
 def add_commands(app: typer.Typer) -> None:

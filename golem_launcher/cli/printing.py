@@ -15,7 +15,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.text import clean_text
+from golem_launcher.untrusted_text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable

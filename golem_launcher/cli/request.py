@@ -17,8 +17,8 @@ from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import NAMES, about, is_list, numbers, option
 from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.request.typed_numbers import with_point
-from golem_launcher.text import clean_text
 from golem_launcher.units import number
+from golem_launcher.untrusted_text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import Files, Output, Work, Workers, carry_out, changed, tell
+from golem_launcher.cli.job_commands import Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -19,7 +19,7 @@ from golem_launcher.request.fields import DECIDED_BY_JOBS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.cli.jobs import Told
+    from golem_launcher.cli.job_commands import Told
     from golem_launcher.tasks.job import CommandTasks, Job
     from golem_launcher.tasks.record import JobRecord
 
@@ -75,7 +75,7 @@ def run(
     golem-launcher run --job render.yaml --budget 2
     golem-launcher run --resume render
     """
-    from golem_launcher.tasks import placing, record
+    from golem_launcher.tasks import record, result_files
     from golem_launcher.tasks.job import job_in, parse_job, setup_payload, unheeded
 
     own = {
@@ -91,7 +91,7 @@ def run(
         job = _new(job_file, given, own)
         if words := unheeded(job):
             typer.echo(f"Note: {words}", err=True)
-        placing.check_free(Path(job.output), job.labels)
+        result_files.check_free(Path(job.output), job.labels)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
     owner = functools.partial(_owner, job)
     outcome = asyncio.run(carry_out(Work(directory, job, owner, setup_payload(job))))

@@ -12,7 +12,7 @@ import typer
 from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.formatting import budget as most
 from golem_launcher.cli.formatting import cost, moment, session_lines
-from golem_launcher.cli.machine import Which, number_of
+from golem_launcher.cli.machine_option import Which, number_of
 from golem_launcher.cli.output import (
     FAILED,
     Json,

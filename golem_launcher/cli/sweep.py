@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.jobs import Files, Output, Work, Workers, carry_out, changed, tell
+from golem_launcher.cli.job_commands import Files, Output, Work, Workers, carry_out, changed, tell
 from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
@@ -19,7 +19,7 @@ from golem_launcher.request.fields import DECIDED_BY_JOBS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.cli.jobs import Told
+    from golem_launcher.cli.job_commands import Told
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.sweep import Sweep, SweepTasks
 
@@ -63,7 +63,7 @@ def sweep(
     golem-launcher sweep train.ipynb --param-file grid.csv --file data/ --package scikit-learn
     golem-launcher sweep --resume train
     """
-    from golem_launcher.tasks import placing, record
+    from golem_launcher.tasks import record, result_files
     from golem_launcher.tasks.job import parsed
     from golem_launcher.tasks.parameters import sets_of, unheeded
     from golem_launcher.tasks.sweep import Sweep, keep_notebook, new_sweep, read_notebook, sweep_in
@@ -84,7 +84,7 @@ def sweep(
         asked = new_sweep(notebook.stem, sets, given, inputs=file or (), output=place, kernel=kernel or "", **own)
         if words := unheeded(data, asked.sets):
             typer.echo(f"Note: {words}", err=True)
-        placing.check_free(Path(asked.output), [*SUMMARIES, *(f"{label}.ipynb" for label in asked.labels)])
+        result_files.check_free(Path(asked.output), [*SUMMARIES, *(f"{label}.ipynb" for label in asked.labels)])
         directory = record.create(asked.request.name, asked.model_dump(mode="json"))
         keep_notebook(data, directory)
     outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_owner, asked, directory))))

@@ -9,7 +9,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from golem_launcher.cli.printing import print_line
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 from golem_launcher.cli.completion import session_names
-from golem_launcher.cli.machine import Which, number_of
+from golem_launcher.cli.machine_option import Which, number_of
 from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 from golem_launcher.events import Stage
@@ -168,7 +168,7 @@ def gateway(
     address = str(liveness.control(reachable(name)[0], "gateway")["address"])
     if run:
         sys.stdout.flush()
-        os.execv(sys.executable, modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606
+        os.execv(sys.executable, own_modules.command("jupyterlab", "--gateway-url", address, *(arguments or [])))  # noqa: S606
     if as_json:
         print_json({"name": name, "url": address})
     else:
@@ -230,19 +230,21 @@ def ssh(
 
 def _with_key(name: str, words: list[str]) -> list[str]:
     """Ssh's words with the key that the session takes, where ssh would not try that by itself; else who is let in."""
-    from golem_launcher.access import ssh_keys
+    from golem_launcher.access import user_ssh_keys
     from golem_launcher.session.on_disk.directory import session_directory
 
     public = session_directory(name).request().ssh_key
     if public is None:
         return words
     named = [Path(after).expanduser() for word, after in itertools.pairwise(words) if word == "-i"]
-    found = ssh_keys.find(public)
+    found = user_ssh_keys.find(public)
     use = f"Use: golem-launcher ssh {name} -i {found.path}" if found is not None else "Name its file by -i FILE."
-    if any(ssh_keys.is_other(public, path) for path in named):
-        typer.echo(f"'{name}' lets in the key {ssh_keys.short(public)}, and {named[0]} is another. {use}", err=True)
+    if any(user_ssh_keys.is_other(public, path) for path in named):
+        typer.echo(
+            f"'{name}' lets in the key {user_ssh_keys.short(public)}, and {named[0]} is another. {use}", err=True
+        )
     elif not named and found is None and not os.environ.get("SSH_AUTH_SOCK"):
-        typer.echo(f"'{name}' lets in the key {ssh_keys.short(public)}, which is not in ~/.ssh. {use}", err=True)
+        typer.echo(f"'{name}' lets in the key {user_ssh_keys.short(public)}, which is not in ~/.ssh. {use}", err=True)
     elif not named and found is not None and not found.usual:
         return ["-i", str(found.path), *words]
     return words

@@ -135,7 +135,7 @@ def results(
     """
     from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.export.results import save_zip
-    from golem_launcher.workspace.repository.self_running import LOOK_FIRST, folded
+    from golem_launcher.workspace.repository.autorun_files import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.store import open_store
 
     work = saved_work(name, store)

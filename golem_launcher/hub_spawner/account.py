@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.session.cleanup import leftovers
-from golem_launcher.session.cleanup.all_sessions import all_sessions
+from golem_launcher.session.cleanup.session_history import all_sessions
 from golem_launcher.session.on_disk.bill import bill_of
 
 if TYPE_CHECKING:

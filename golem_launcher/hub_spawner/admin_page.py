@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urlsplit
 from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated
 from tornado import httpserver, web
 
-from golem_launcher import modules, paths
+from golem_launcher import own_modules, paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.hub_spawner import overview
 from golem_launcher.hub_spawner.overview_html import page
@@ -41,7 +41,7 @@ def service(network: str = "local", *, port: int = 10801) -> dict[str, Any]:
     return {
         "name": "golem",
         "url": f"http://127.0.0.1:{port}",
-        "command": modules.command("golem_launcher.hub_spawner.admin_page", network, str(os.getpid())),
+        "command": own_modules.command("golem_launcher.hub_spawner.admin_page", network, str(os.getpid())),
         "environment": paths.variables(),
         "oauth_no_confirm": True,
     }

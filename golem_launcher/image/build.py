@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from golem_launcher.errors import ImageError
-from golem_launcher.image import debian, debian_mirrors, gvmi, wheels
+from golem_launcher.image import debian_install, debian_mirrors, gvmi, wheels
 from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.progress import BuildStep
 from golem_launcher.image.squashfs import write_squashfs
@@ -53,7 +53,7 @@ def build(lock: Lock, out: Path, downloads: Path, *, told: Callable[[BuildStep],
         try:
             tree = ImageTree(contents)
             files, name = [packages[package] for package in lock.debian], "Unpacking Debian's packages"
-            debian.lay(files, tree, progress=lambda done: told(BuildStep(name, done, len(files), "packages")))
+            debian_install.lay(files, tree, progress=lambda done: told(BuildStep(name, done, len(files), "packages")))
             found = sorted(Path(scratch).iterdir())
             for number, wheel in enumerate(found):
                 told(BuildStep("Installing Python packages", number, len(found), "packages"))

@@ -22,9 +22,9 @@ from installer.scripts import Script
 from installer.sources import WheelFile
 from installer.utils import Scheme
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 from golem_launcher.errors import ImageError
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +62,7 @@ def fetch(lock: Path, directory: Path, *, progress: Callable[[int, int], None]) 
     Blocking. Raises ``ImageError`` with pip's reason.
     """
     total = sum("==" in line for line in lock.read_text().splitlines())
-    argv = modules.command("pip", "--disable-pip-version-check", "download", "--progress-bar=off")
+    argv = own_modules.command("pip", "--disable-pip-version-check", "download", "--progress-bar=off")
     argv += ["--require-hashes", *platform_arguments(), "--dest", str(directory), "--requirement", str(lock)]
     with (
         tempfile.TemporaryFile() as told,
@@ -126,7 +126,7 @@ class _IntoTree(SchemeDictionaryDestination):
 
 def main() -> None:
     """``python -m golem_launcher.image.wheels PINS``: print their lock, one file of each, by hash."""
-    argv = modules.command("pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report=-")
+    argv = own_modules.command("pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--report=-")
     done = subprocess.run([*argv, *platform_arguments(), "-r", sys.argv[1]], check=True, stdout=subprocess.PIPE)
     sys.stdout.write(
         "# What pip takes, of each package the one file for the image's Python. Made by scripts/image-locks.\n"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import messages
+from golem_launcher.kernel.cell_parser import Code, CommandCall, meant, split
 from golem_launcher.kernel.cell_queue import count_of
-from golem_launcher.kernel.cells import Code, CommandCall, meant, split
-from golem_launcher.kernel.commands import table
+from golem_launcher.kernel.commands import registry
 from golem_launcher.kernel.output import error_content, error_of
 from golem_launcher.kernel.pending_requests import EXECUTE, Request
 from golem_launcher.waiting import cancel_all
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.cell_queue import CellQueue
     from golem_launcher.kernel.clients import Clients
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
     from golem_launcher.kernel.pending_requests import Outstanding
 
@@ -65,7 +65,7 @@ class CellRunner:
             self._running.cancel()
 
     async def _run(self, cell: Request) -> None:
-        parts = split(str(cell.content.get("code", "")), table.NAMES)
+        parts = split(str(cell.content.get("code", "")), registry.NAMES)
         for_kernel = len(parts) == 1 and isinstance(parts[0], Code)
         if not cell.aborted and for_kernel and self._notebook.may_pass_on:
             self._queue.begun()
@@ -108,8 +108,8 @@ class CellRunner:
             await self._notebook.restored()
             for number, part in enumerate(parts):
                 if isinstance(part, CommandCall):
-                    await table.run(self._notebook, part, output)
-                    if table.COMMANDS[part.name].before_cell and not part.asks:
+                    await registry.run(self._notebook, part, output)
+                    if registry.COMMANDS[part.name].before_cell and not part.asks:
                         content = await self._run_rest(cell, part.body or "", output)
                 elif self._notebook.connection is None and part.text.strip() in _EXITS:
                     content["payload"] = [{"source": "ask_exit", "keepkernel": False}]
@@ -149,7 +149,7 @@ class CellRunner:
 
 def _refuse_slip(code: str) -> None:
     """Raise ``RequestError`` where a line of this code is a command of ours, but for a letter or two."""
-    if near := meant(code, table.NAMES):
+    if near := meant(code, registry.NAMES):
         raise RequestError("There is no such command.", f"Did you mean {near}?")
 
 

@@ -1,6 +1,6 @@
 """A kernel of a session's Jupyter, over one websocket that is made again whenever it breaks. Trusts nothing it says.
 
-Messages are counted on both sides (``agent/kernel_connection.py`` is the other one): after a break each sends again
+Messages are counted on both sides (``agent/resumable_websocket.py`` is the other one): after a break each sends again
 what the other has not counted, so nothing is lost and nothing comes twice.
 """
 
@@ -21,7 +21,7 @@ from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.kernel_state import COMES_BACK
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.kernel import messages
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workload.base import FIRST_PORT
 

@@ -11,9 +11,9 @@ import logging
 import re
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher.kernel.cell_parser import names_command
 from golem_launcher.kernel.cell_queue import count_of
-from golem_launcher.kernel.cells import names_command
-from golem_launcher.kernel.commands.table import NAMES
+from golem_launcher.kernel.commands.registry import NAMES
 from golem_launcher.kernel.output import error_content
 from golem_launcher.kernel.pending_requests import EXECUTE
 

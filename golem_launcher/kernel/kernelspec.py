@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 from golem_launcher.errors import RequestError
-from golem_launcher.text import sentence
+from golem_launcher.untrusted_text import sentence
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
@@ -83,7 +83,7 @@ def installed() -> dict[str, dict[str, Any]]:
 
 
 def _description(title: str, on_shutdown: str, with_request: bool) -> dict[str, Any]:  # noqa: FBT001
-    arguments = modules.command("golem_launcher.kernel", "-f", "{connection_file}")
+    arguments = own_modules.command("golem_launcher.kernel", "-f", "{connection_file}")
     if with_request:
         arguments += ["--request", "{resource_dir}/" + _REQUEST]
     if on_shutdown != "disconnect":

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.text import sentence
+from golem_launcher.untrusted_text import sentence
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.output import Output

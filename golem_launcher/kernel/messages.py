@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
 
 WEBSOCKET_PROTOCOL = "v1.kernel.websocket.jupyter.org"
 PROTOCOL_VERSION = "5.4"

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel import unconnected_replies
+from golem_launcher.kernel.cell_parser import meant
 from golem_launcher.kernel.cell_queue import CellQueue
 from golem_launcher.kernel.cell_runner import CellRunner
-from golem_launcher.kernel.cells import meant
 from golem_launcher.kernel.clients import Clients
-from golem_launcher.kernel.commands.table import NAMES, about_commands
+from golem_launcher.kernel.commands.registry import NAMES, about_commands
 from golem_launcher.kernel.forwarded_answers import Answers
 from golem_launcher.kernel.pending_requests import EXECUTE, Outstanding, Request
 from golem_launcher.waiting import cancel_all
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.connection import KernelHere
     from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.messages import JupyterMessage
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.notebook_session import Notebook
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ import psutil
 from golem_launcher.errors import LauncherError
 from golem_launcher.kernel.client_sockets import ClientSockets
 from golem_launcher.kernel.connection_record import KernelRecord
-from golem_launcher.kernel.notebook import Notebook, OnShutdown
+from golem_launcher.kernel.notebook_session import Notebook, OnShutdown
 from golem_launcher.kernel.orphan import until_orphaned
 from golem_launcher.kernel.proxy import Proxy
 from golem_launcher.waiting import cancel_all

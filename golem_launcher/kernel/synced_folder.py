@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ import aiohttp
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.far_kernel import KernelGone
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted, data_size
-from golem_launcher.workspace.repository.self_running import could_run
+from golem_launcher.untrusted_text import clean_line
+from golem_launcher.workspace.repository.autorun_files import could_run
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet.exeunit.permitted_commands import PermittedScript, script_of
+from golem_launcher.localnet.billing import Bills
+from golem_launcher.localnet.exeunit.manifest_script import PermittedScript, script_of
 from golem_launcher.localnet.negotiation import EXPIRATION, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.outbound import looks_up_names
-from golem_launcher.localnet.payments import Bills
 from golem_launcher.outbound import PROPERTY as MANIFEST
 from golem_launcher.outbound import OutboundRules, granted
 from golem_launcher.waiting import wait_for

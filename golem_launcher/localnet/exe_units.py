@@ -17,7 +17,7 @@ from golem_launcher.localnet.runtime import base_layer
 from golem_launcher.localnet.runtime.internet import Internet
 from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu
 from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, family_of
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime
 from golem_launcher.localnet.runtime.supported_runtime import choose_runtime
 from golem_launcher.localnet.slow_calls import SlowCalls
 from golem_launcher.localnet.vpn_endpoints import endpoint_maker

@@ -18,7 +18,7 @@ from golem_launcher.localnet.exeunit.image import BootableImage, described
 from golem_launcher.localnet.exeunit.transfer import Address, check_digest
 from golem_launcher.localnet.runtime.volumes import DEFAULT_VOLUMES
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
-from golem_launcher.text import sentence
+from golem_launcher.untrusted_text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
 from golem_launcher.localnet.chain import keeper
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.runtime_interface import family_of
-from golem_launcher.text import sentence
+from golem_launcher.untrusted_text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -120,7 +120,7 @@ def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
     _check_room(directory, _LEAST_ROOM)
     files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
     return processes.spawn_detached(
-        modules.command("golem_launcher.localnet.server", str(directory)),
+        own_modules.command("golem_launcher.localnet.server", str(directory)),
         env=os.environ,
         log=directory / _LOG,
         cwd=directory,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
-from golem_launcher.localnet import time_of_day
+from golem_launcher.localnet import clock_jump
 from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, ProposalRefused
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -76,7 +76,7 @@ class Market:
         while True:
             self._changed.clear()
             serving = asyncio.create_task(self._serve_one_offer())
-            changed = {asyncio.create_task(self._changed.wait()), asyncio.create_task(time_of_day.is_set())}
+            changed = {asyncio.create_task(self._changed.wait()), asyncio.create_task(clock_jump.is_set())}
             try:
                 await asyncio.wait({serving, *changed}, return_when=asyncio.FIRST_COMPLETED)
             finally:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, NodeError
-from golem_launcher.localnet import time_of_day
+from golem_launcher.localnet import clock_jump
 from golem_launcher.localnet.agreement import Agreement, Terms, Unit
 from golem_launcher.localnet.market import Market
 from golem_launcher.localnet.negotiation import Negotiator
@@ -120,7 +120,7 @@ class Provider:
 
     async def _follow(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
         """Read a stream of events by long polls, for ever. It is asked for by the time of day."""
-        await time_of_day.anew_when_set(lambda: self._follow_from_now(path, react))
+        await clock_jump.anew_when_set(lambda: self._follow_from_now(path, react))
 
     async def _follow_from_now(self, path: str, react: Callable[[dict[str, Any]], None]) -> None:
         after = timestamp(datetime.now(UTC) - _OVERLAP)

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher.units import counted, data_size
-from golem_launcher.untrusted import json_object
+from golem_launcher.untrusted_json import json_object
 
 GOOD_FOR = timedelta(days=30)
 """Machines are changed now and then, and shared with others."""

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from golem_launcher.errors import ServiceError
 from golem_launcher.node.clock_check import ahead_of
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

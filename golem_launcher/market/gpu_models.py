@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.market.limits import unsuited
+from golem_launcher.market.limit_advice import unsuited
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

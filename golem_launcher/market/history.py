@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.market.benchmark import Benchmark
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

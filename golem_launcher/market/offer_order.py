@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from golem_launcher.market.limits import gpus_wanted
+from golem_launcher.market.limit_advice import gpus_wanted
 from golem_launcher.market.prices import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:

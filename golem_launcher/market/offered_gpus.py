@@ -11,8 +11,8 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.gpus import OfferedGpu, capability
-from golem_launcher.text import clean_name
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
+from golem_launcher.untrusted_text import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

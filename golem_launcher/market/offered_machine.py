@@ -10,7 +10,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.market.offered_gpus import GPU_CAPABILITIES, GPU_RUNTIME, offered_gpus
 from golem_launcher.market.prices import Price
 from golem_launcher.request.fields import NAMES, about
-from golem_launcher.text import clean_name
+from golem_launcher.untrusted_text import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ from golem_launcher.networks import NETWORKS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.market.limits import Advice
+    from golem_launcher.market.limit_advice import Advice
     from golem_launcher.market.offered_machine import OfferedMachine
     from golem_launcher.market.scan import Offer, ScannedOffers
     from golem_launcher.request import LaunchRequest

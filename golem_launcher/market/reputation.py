@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ServiceError
 from golem_launcher.market import golem_services
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
     from golem_launcher.networks import Network

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.market import history
 from golem_launcher.market.constraint import condition
-from golem_launcher.market.limits import Advice, loosen, why_not
+from golem_launcher.market.limit_advice import Advice, loosen, why_not
 from golem_launcher.market.offer_order import core_speed, cost, worth
 from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.node.requestor_api import YagnaRest

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.errors import AccessError
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
-from golem_launcher.text import clean_text
+from golem_launcher.untrusted_text import clean_text
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

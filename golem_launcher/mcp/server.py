@@ -13,7 +13,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.mcp.tools import Tools
-from golem_launcher.text import clean_text
+from golem_launcher.untrusted_text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,9 +13,9 @@ from prometheus_client.registry import Collector
 from golem_launcher import __version__
 from golem_launcher.events import Stage
 from golem_launcher.metrics import nodes
-from golem_launcher.metrics.figures import Figures
 from golem_launcher.metrics.job_reading import JobReader
-from golem_launcher.metrics.series import PREFIX, finite, stage_seconds, start_seconds
+from golem_launcher.metrics.metric_definitions import PREFIX, finite, stage_seconds, start_seconds
+from golem_launcher.metrics.metric_families import Figures
 from golem_launcher.metrics.session_reading import Reader
 from golem_launcher.networks import NETWORKS, token_of
 

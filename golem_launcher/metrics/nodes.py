@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prometheus_client.parser import text_string_to_metric_families
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.metrics.series import finite
+from golem_launcher.metrics.metric_definitions import finite
 from golem_launcher.networks import NETWORKS
 from golem_launcher.node.rest_client import BlockingRest
 from golem_launcher.session.preparation import network_hosts

@@ -20,8 +20,8 @@ from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.node import clock_check, health, manager, probe, yagna_start
 from golem_launcher.node.doctor_check import Check, Verdict
-from golem_launcher.text import clean_line, sentence
 from golem_launcher.units import data_size
+from golem_launcher.untrusted_text import clean_line, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

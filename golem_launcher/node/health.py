@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeRefused
 from golem_launcher.node.rest_client import BlockingRest
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

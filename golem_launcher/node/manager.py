@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths
 from golem_launcher.errors import NodeUnreachable, RequestError
-from golem_launcher.node import diagnosis, probe, yagna_process, yagna_start
+from golem_launcher.node import probe, start_failure, yagna_process, yagna_start
 from golem_launcher.node.node import Node
 from golem_launcher.node.rest_client import split_url
 
@@ -149,7 +149,7 @@ def ensure_wallet_node(*, deadline: float = 90.0) -> Node:
         config = replace(_config(), look_up_seconds=_BRIEF_LOOK_UP_SECONDS)
         try:
             return yagna_start.start(config, deadline=end - time.monotonic()).node
-        except diagnosis.Offline:
+        except start_failure.Offline:
             return yagna_start.start(replace(config, alone=True), deadline=end - time.monotonic()).node
 
 
@@ -205,7 +205,7 @@ def _app_key(directory: Path) -> str:
         key = secrets.token_hex(16)
         files.write_atomic(path, key.encode() + b"\n")
     except OSError as error:
-        raise diagnosis.cannot_use(error, directory) from error
+        raise start_failure.cannot_use(error, directory) from error
     return key
 
 

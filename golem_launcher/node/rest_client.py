@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
 from golem_launcher.errors import NodeRefused, NodeUnreachable
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from golem_launcher import files, paths, processes
 from golem_launcher.errors import NodeError, NodeStartError
-from golem_launcher.node import diagnosis
+from golem_launcher.node import start_failure
 from golem_launcher.node.node import Node
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def exclusively(lock: Path, *, deadline: float) -> Iterator[None]:
                 "Wait for it, or end it, then try again.",
             ) from None
         except OSError as error:
-            raise diagnosis.cannot_use(error, lock.parent) from error
+            raise start_failure.cannot_use(error, lock.parent) from error
         yield
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import files, processes
 from golem_launcher.errors import NodeStartError, NodeUnreachable
-from golem_launcher.node import diagnosis, probe, yagna_process
+from golem_launcher.node import probe, start_failure, yagna_process
 from golem_launcher.node.yagna_process import YagnaProcess
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def find_program() -> Path:
             path = Path(os.path.normpath(file.locate()))
             if file.stem == "yagna" and path.is_file():
                 return path
-    raise diagnosis.no_program(platform.system(), platform.machine())
+    raise start_failure.no_program(platform.system(), platform.machine())
 
 
 def free_port(candidates: range | None = None) -> int:
@@ -105,7 +105,7 @@ def start(config: YagnaConfig, *, deadline: float = 60.0) -> YagnaProcess:
             try:
                 _refuse_taken_port(port)
                 return _start_once(config, program, f"http://{HOST}:{port}", end)
-            except diagnosis.PortTaken as error:
+            except start_failure.PortTaken as error:
                 taken = error
         raise taken
 
@@ -134,7 +134,7 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
             cwd=config.data_dir,
         )
     except OSError as error:
-        raise diagnosis.cannot_run(error, program, config.data_dir) from error
+        raise start_failure.cannot_run(error, program, config.data_dir) from error
     daemon = YagnaProcess(record, config.data_dir, api_url, config.gsb_url, config.app_key, config.alone)
     try:
         yagna_process.write(daemon)
@@ -142,7 +142,7 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
     except BaseException as error:
         daemon.stop_locked(grace=0.0)
         if isinstance(error, OSError):
-            raise diagnosis.cannot_run(error, program, config.data_dir) from error
+            raise start_failure.cannot_run(error, program, config.data_dir) from error
         raise
     return daemon
 
@@ -150,11 +150,11 @@ def _start_once(config: YagnaConfig, program: Path, api_url: str, end: float) ->
 def _wait_until_it_answers(daemon: YagnaProcess, end: float, looked_up: float, log_start: int) -> None:
     while not _accepts_key(daemon, max(0.1, min(_ANSWER_SECONDS, end - time.monotonic()))):
         if not daemon.alive():
-            raise diagnosis.died(daemon.log, log_start, daemon.record.exit_status(), daemon.api_url)
-        if time.monotonic() > min(end, looked_up) and diagnosis.looks_up(daemon.log, log_start):
-            raise diagnosis.offline(daemon.log)
+            raise start_failure.died(daemon.log, log_start, daemon.record.exit_status(), daemon.api_url)
+        if time.monotonic() > min(end, looked_up) and start_failure.looks_up(daemon.log, log_start):
+            raise start_failure.offline(daemon.log)
         if time.monotonic() > end:
-            raise diagnosis.silent(daemon.log, log_start)
+            raise start_failure.silent(daemon.log, log_start)
         time.sleep(_POLL_SECONDS)
 
 
@@ -196,7 +196,7 @@ def _refuse_second_daemon(data_dir: Path) -> None:
     with contextlib.suppress(FileNotFoundError), (data_dir / "yagna.lock").open("rb") as lock:
         while not files.try_lock(lock.fileno()):
             if time.monotonic() > end:
-                raise diagnosis.data_dir_in_use(data_dir)
+                raise start_failure.data_dir_in_use(data_dir)
             time.sleep(_POLL_SECONDS)
 
 
@@ -207,7 +207,7 @@ def _refuse_taken_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             if error.errno in {errno.EADDRINUSE, errno.EACCES}:
-                raise diagnosis.port_taken(port) from None
+                raise start_failure.port_taken(port) from None
             raise
 
 

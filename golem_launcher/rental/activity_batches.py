@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.text import sentence
+from golem_launcher.untrusted_text import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ class QueuedBatch:
     seconds: float
 
     def succeed(self, events: list[Any]) -> None:
-        """Give yapapi's events to whoever waits. Called by :func:`golem_launcher.rental.service.run_activity`."""
+        """Give yapapi's events to whoever waits. Called by :func:`golem_launcher.rental.activity_run.run_activity`."""
         if not self.done.done():
             self.done.set_result(events)
 

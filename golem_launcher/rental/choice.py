@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import ProviderError
 from golem_launcher.market import history, offer_order
-from golem_launcher.market.limits import (
+from golem_launcher.market.limit_advice import (
     Limit,
     misses,
     unsuited,
@@ -23,7 +23,7 @@ from golem_launcher.market.prices import Price
 from golem_launcher.networks import token_of
 from golem_launcher.rental.provider_backoff import ProviderBackoff
 from golem_launcher.session_state import ProvidersSeen
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,9 +15,9 @@ import aiohttp
 from ya_market import ApiException
 
 from golem_launcher.errors import MarketError, NodeError
+from golem_launcher.rental.activity_run import failure_text
 from golem_launcher.rental.agreement import SignedAgreement
-from golem_launcher.rental.service import failure_text
-from golem_launcher.rental.signing import Signing
+from golem_launcher.rental.agreement_signing import Signing
 from golem_launcher.rental.yapapi_engine import YapapiJob
 from golem_launcher.waiting import wait_for
 
@@ -45,7 +45,7 @@ _ANEW_SECONDS = 3.0
 class Demand:
     """On the market from the moment at which it is made, for agreements until ``expiration``.
 
-    Made by :class:`golem_launcher.rental.engine.Engine`. Leaves the market when nobody seeks a machine by it any more.
+    Made by :class:`golem_launcher.rental.session_engine.Engine`. Leaves the market when nobody seeks a machine by it.
     """
 
     def __init__(

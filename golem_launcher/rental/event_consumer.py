@@ -18,7 +18,7 @@ from golem_launcher.market.prices import Price
 from golem_launcher.rental.payment.bill_refusal import INVOICE
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.rental.payment_terms import payment_timeout
-from golem_launcher.text import clean_name
+from golem_launcher.untrusted_text import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,8 +11,8 @@ from yapapi.script.capture import CaptureContext
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.rental.activity_batches import ActivityTransfer, BatchQueue
+from golem_launcher.rental.activity_run import WORDS_SECONDS, run_activity
 from golem_launcher.rental.deploy_progress import DeployProgress
-from golem_launcher.rental.service import WORDS_SECONDS, run_activity
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -34,7 +34,7 @@ _WORKER_END_SECONDS = 15.0
 
 
 class Hiring:
-    """Finds one provider and keeps it. Made by :class:`golem_launcher.rental.engine.Engine`; not reusable."""
+    """Finds one provider and keeps it. Made by :class:`golem_launcher.rental.session_engine.Engine`; not reusable."""
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ import re
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 from golem_launcher.background_thread import run_in_background
 from golem_launcher.errors import BusError, ImageError, NodeError
 from golem_launcher.image import upload_estimate
@@ -17,7 +17,7 @@ from golem_launcher.image.store import NAME, ImageStore
 from golem_launcher.localnet.spec import BASE_IMAGE
 from golem_launcher.market.image_registry import task_package
 from golem_launcher.processes import output_of
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class SessionImage:
 async def _make(variant: str, making: Callable[[str, int, int, str], None]) -> None:
     """Have the image of a variant made by a process of its own: it is busy for a minute, and can be stopped."""
     process = await asyncio.create_subprocess_exec(
-        *modules.command("golem_launcher.image", variant),
+        *own_modules.command("golem_launcher.image", variant),
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
         limit=_LONGEST_LINE, start_new_session=True,
     )  # fmt: skip

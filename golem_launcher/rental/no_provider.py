@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import BudgetError, LauncherError, MarketError
-from golem_launcher.market.limits import gpus_wanted, least_budget, loosen, sized
+from golem_launcher.market.limit_advice import gpus_wanted, least_budget, loosen, sized
 from golem_launcher.market.offered_machine import OFFERED, machines
 from golem_launcher.networks import token_of
 from golem_launcher.request.fields import about
 from golem_launcher.units import counted, with_coin
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -18,7 +18,7 @@ from ya_net.exceptions import ApiException
 from yapapi.network import NetworkError
 
 from golem_launcher.errors import NodeError
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

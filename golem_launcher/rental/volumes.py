@@ -10,7 +10,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,8 +1,8 @@
 """The one door to yapapi's inside: what it keeps private and a session needs is touched here and nowhere else.
 
-yapapi gives no public way below ``run_service`` (:mod:`golem_launcher.rental.engine` says why that is not enough). All
-that is taken for granted of its inside is in ``tests/rental/test_yapapi_contract.py``, which fails by name when another
-yapapi has it otherwise. Its classes are extended; none of its objects is given another method.
+yapapi gives no public way below ``run_service`` (:mod:`golem_launcher.rental.session_engine` says why that is not
+enough). All that is taken for granted of its inside is in ``tests/rental/test_yapapi_contract.py``, which fails by name
+when another yapapi has it otherwise. Its classes are extended; none of its objects is given another method.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Refused = Callable[[str, str, str], None]
 
 
 class YapapiEngine(_Engine):
-    """yapapi's engine at a node, as :class:`golem_launcher.rental.engine.Engine` drives it."""
+    """yapapi's engine at a node, as :class:`golem_launcher.rental.session_engine.Engine` drives it."""
 
     _market_api: Any
 

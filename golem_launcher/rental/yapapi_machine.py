@@ -10,7 +10,7 @@ from yapapi.payload import vm
 from yapapi.payload.package import Package
 
 from golem_launcher import outbound
-from golem_launcher.market.requirements import constraints
+from golem_launcher.market.demand_constraints import constraints
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request.errors import parse_request
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from golem_launcher.request.launch_request import LaunchRequest

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 from golem_launcher.errors import RequestError
 from golem_launcher.request.field_metadata import About
 from golem_launcher.request.launch_request import LaunchRequest
-from golem_launcher.text import clean_line
 from golem_launcher.units import number
+from golem_launcher.untrusted_text import clean_line
 
 
 def parse_request(values: dict[str, Any]) -> LaunchRequest:

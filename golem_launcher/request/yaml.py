@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from golem_launcher.errors import RequestError
-from golem_launcher.text import clean_line
 from golem_launcher.units import number
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,8 +21,8 @@ from golem_launcher.session.lifetime.deadline import Deadline
 from golem_launcher.session.lifetime.extending import Extension
 from golem_launcher.session.lifetime.idle import Idleness
 from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.saving.pool_files import ScratchFiles
 from golem_launcher.session.saving.saves import Saves
-from golem_launcher.session.saving.scratch_files import ScratchFiles
 from golem_launcher.workload import registry
 from golem_launcher.workload.dask_worker import DASK_WORKER
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from golem_launcher.networks import Network
     from golem_launcher.node.node import Node
     from golem_launcher.node.requestor_api import YagnaRest
-    from golem_launcher.rental.engine import Engine
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.image_faults import ImageFaults
     from golem_launcher.rental.payment.terminations import Terminations
+    from golem_launcher.rental.session_engine import Engine
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineFiles

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady
 from golem_launcher.tasks.record import Line
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from golem_launcher.tasks.events import JobEvent

@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Literal
 
-from golem_launcher import modules, paths, processes
+from golem_launcher import own_modules, paths, processes
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
@@ -38,7 +38,7 @@ def begin(directory: JobDirectory, command: Literal["run", "sweep"], *, budget: 
     log.unlink(missing_ok=True)
     environment = {**os.environ, paths.HOME_VARIABLE: str(paths.home())}
     more = [] if budget is None else ["--budget", str(budget)]
-    argv = modules.command("golem_launcher.cli", command, "--resume", directory.name, *more)
+    argv = own_modules.command("golem_launcher.cli", command, "--resume", directory.name, *more)
     process = processes.spawn_detached(argv, env=environment, log=log, cwd=directory.path)
     end = time.monotonic() + _BEGIN_SECONDS
     over = False

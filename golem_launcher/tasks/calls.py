@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import PurePath
 
-    from golem_launcher.tasks.function import Shipped
+    from golem_launcher.tasks.function_source import Shipped
 
 
 def call_payload(shipped: Shipped, args: Sequence[Any], kwargs: dict[str, Any], *, seconds: float) -> Payload:

@@ -19,13 +19,13 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
-from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.function_source import ship
 from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.returned import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -266,7 +266,7 @@ class Executor(concurrent.futures.Executor):
             self._runner.wake()
 
     def payload(self, task: int) -> Payload | None:
-        """What is sent for a task: see :class:`golem_launcher.tasks.owner.Owner`, as all that follows."""
+        """What is sent for a task: see :class:`golem_launcher.tasks.task_source.Owner`, as all that follows."""
         call = self._calls.get(task)
         if call is None or not (call.future.running() or call.future.set_running_or_notify_cancel()):
             return None

@@ -15,13 +15,13 @@ from golem_launcher import files
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.suggestions import nearest
-from golem_launcher.tasks import placing
+from golem_launcher.tasks import result_files
 from golem_launcher.tasks.group_commit import GroupCommit
 from golem_launcher.tasks.labels import labels_of
 from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.scheduler import Fault
-from golem_launcher.text import clean_text
+from golem_launcher.untrusted_text import clean_text
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -199,11 +199,11 @@ class CommandTasks:
 
     async def check(self, task: int, answer: Answer) -> str:
         """Whether the user's own program takes it."""
-        why = placing.unfit(answer.outputs, beside=LOG)
+        why = result_files.unfit(answer.outputs, beside=LOG)
         if why or not self._job.check:
             return why
         directory = self._output / f".check-{self._labels[task]}"
-        await asyncio.to_thread(placing.place, directory, answer.outputs, {LOG: _shown(answer.log)}, copy=True)
+        await asyncio.to_thread(result_files.place, directory, answer.outputs, {LOG: _shown(answer.log)}, copy=True)
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._job.check, str(directory), self._job.items[task], stdin=asyncio.subprocess.DEVNULL
@@ -216,7 +216,7 @@ class CommandTasks:
         except TimeoutError:
             return f"the check took longer than {_CHECK_SECONDS:.0f} s"
         finally:
-            await asyncio.to_thread(placing.remove, directory)
+            await asyncio.to_thread(result_files.remove, directory)
         return f"the check did not take it (exit code {code})" if code else ""
 
     async def keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
@@ -238,7 +238,7 @@ class CommandTasks:
 
     def _place(self, task: int, answer: Answer) -> None:
         target = self._output / self._labels[task]
-        placing.place(target, answer.outputs, {LOG: _shown(answer.log)})
+        result_files.place(target, answer.outputs, {LOG: _shown(answer.log)})
         files.sync_tree(target)
         self._log_of_failure(task).unlink(missing_ok=True)
 

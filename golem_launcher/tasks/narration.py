@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.networks import token_of
 from golem_launcher.tasks.events import AttemptFailed, MachineLost, MachineReady, SessionStarted, SetupFailed
-from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import with_coin
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest

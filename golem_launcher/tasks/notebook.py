@@ -1,4 +1,4 @@
-"""What a provider does for one notebook of a sweep: this function travels as its source, see function.py."""
+"""What a provider does for one notebook of a sweep: this function travels as its source, see function_source.py."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.agent.task_values import Room, decode
 from golem_launcher.errors import LauncherError, ProviderError, TaskError
-from golem_launcher.tasks import placing
+from golem_launcher.tasks import result_files
 from golem_launcher.tasks.arrow_tables import read_table
 from golem_launcher.tasks.payload import TaskOutput
-from golem_launcher.text import clean_text
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
+from golem_launcher.untrusted_text import clean_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,10 +76,10 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
         found = decode(_json(answer, VALUE, _LARGEST_VALUE), take_bytes, take_file, reader)
     except (ValueError, TypeError, IndexError, RecursionError):
         raise ProviderError("What came back is no value.") from None
-    if why := placing.unfit([*files.values()]):
+    if why := result_files.unfit([*files.values()]):
         raise ProviderError(f"What came back can't be kept: {why}.")
     if files:
-        placing.place(target, [*files.values()], {}, copy=copy)
+        result_files.place(target, [*files.values()], {}, copy=copy)
     return found
 
 

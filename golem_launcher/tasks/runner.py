@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
-    from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.payload import Answer, Payload
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import TaskClient
+    from golem_launcher.tasks.task_source import Owner
 
 _LOOK_SECONDS = 0.2
 _IDLE_SECONDS = 30.0

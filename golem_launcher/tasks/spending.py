@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import SessionNotFound, UsedUp
 from golem_launcher.networks import token_of
 from golem_launcher.session.cleanup import leftovers
-from golem_launcher.session.cleanup.all_sessions import all_sessions
+from golem_launcher.session.cleanup.session_history import all_sessions
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks.record import JobRecord, Line
 from golem_launcher.units import with_coin

@@ -16,10 +16,10 @@ from golem_launcher.agent.task_values import decode
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client
-from golem_launcher.tasks import placing, record
+from golem_launcher.tasks import record, result_files
 from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.events import MachineReady
-from golem_launcher.tasks.function import ship
+from golem_launcher.tasks.function_source import ship
 from golem_launcher.tasks.job import parsed
 from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
@@ -27,8 +27,8 @@ from golem_launcher.tasks.parameters import MOST_SETS, is_notebook
 from golem_launcher.tasks.record import Line
 from golem_launcher.tasks.returned import error_told, output_named
 from golem_launcher.tasks.scheduler import Fault
-from golem_launcher.text import clean_line
-from golem_launcher.untrusted import json_value
+from golem_launcher.untrusted_json import json_value
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -218,7 +218,7 @@ class SweepTasks:
         if notebook is not None:
             draft = self._output / f".{name}"
             draft.unlink(missing_ok=True)
-            placing.put(notebook, draft)
+            result_files.put(notebook, draft)
             files.sync_file(draft)
             draft.replace(self._output / name)
             files.sync_directory(self._output)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
-from golem_launcher.text import clean_line, spreadsheet_cell
+from golem_launcher.untrusted_text import clean_line, spreadsheet_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

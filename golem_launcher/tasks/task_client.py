@@ -15,9 +15,9 @@ import aiohttp
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
 from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, TaskOutput
-from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
-from golem_launcher.untrusted import json_value, number
+from golem_launcher.untrusted_json import json_value, number
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

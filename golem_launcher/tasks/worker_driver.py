@@ -14,10 +14,10 @@ from golem_launcher.tasks.payload import SILENT_SECONDS, attempt_id
 from golem_launcher.tasks.scheduler import Fault, ResultVerdict
 
 if TYPE_CHECKING:
-    from golem_launcher.tasks.owner import Owner
     from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.scheduler import Attempt, Scheduler, Worker
     from golem_launcher.tasks.task_client import TaskClient
+    from golem_launcher.tasks.task_source import Owner
 
 _AHEAD_SECONDS = 1.5
 """So much work a machine holds, the task that runs included: it does not wait for us between short ones."""

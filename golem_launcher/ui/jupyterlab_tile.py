@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 
 NAME = "golem-launcher-page"
 """The entry point's, and so where the Lab has the page."""
@@ -22,7 +22,7 @@ def tile() -> dict[str, Any]:
     from golem_launcher.ui.server.serve import PAGE  # noqa: PLC0415 - whoever never clicks pays for the asking alone
 
     return {
-        "command": modules.command(__name__, "{unix_socket}", "{base_url}" + NAME),
+        "command": own_modules.command(__name__, "{unix_socket}", "{base_url}" + NAME),
         "unix_socket": True,
         "absolute_url": True,
         "timeout": 60,

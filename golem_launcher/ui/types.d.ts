@@ -215,7 +215,7 @@ export interface Saved {
   bytes: number;
 }
 
-/** `form/share.py`; empty until the request was right for the first time. */
+/** `form/request_export.py`; empty until the request was right for the first time. */
 export interface Shared {
   command?: string;
   yaml?: string;

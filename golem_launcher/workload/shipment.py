@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.workload import starting
+from golem_launcher.workload import shell_launch
 from golem_launcher.workload.archive import agent_archive, compiled_agent_archive, spare_pip
 
 if TYPE_CHECKING:
@@ -58,6 +58,6 @@ def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool)
         files.append((_PIP_PATH, spare_pip()))
     return Shipment(
         files=tuple(files),
-        argv=starting.python(_AGENT_PATH, _CONFIG_PATH),
-        last_words=starting.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
+        argv=shell_launch.python(_AGENT_PATH, _CONFIG_PATH),
+        last_words=shell_launch.python(_AGENT_PATH, "--last-words", _CONFIG_PATH),
     )

@@ -71,7 +71,7 @@ def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
             del os.environ[hub_module.PREFIX_VARIABLE]
     arguments = [
         sys.executable, "-m", "jupyter_server", f"--ServerApp.base_url={prefix}",
-        "--ServerApp.jpserver_extensions={'golem_launcher.ui.server.hub': True, 'jupyter_server_proxy': True}",
+        "--ServerApp.jpserver_extensions={'golem_launcher.ui.server.hub_tunnel': True, 'jupyter_server_proxy': True}",
     ]  # fmt: skip
     try:
         with server(*arguments, environment=environment, directory=directory, path=f"{prefix}api") as origin:

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 
-from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import door_path
-from golem_launcher.access.lab_view import LabView
-from golem_launcher.access.machine_vpn import MachineVpn
+from golem_launcher.access.lab_proxy_settings import LabView
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.open_documents import OpenDocuments
+from golem_launcher.access.vpn_to_machine import MachineVpn
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.workload.lab import LAB
 from tests.patience import slower

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from golem_launcher import peers
 from golem_launcher.access import lab_frontend, labextension, reverse_proxy
-from golem_launcher.access.address import loopback_address
-from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.in_process_stream import DuplexStream
+from golem_launcher.access.lab_proxy_settings import RemoteLab
 from golem_launcher.access.link import listen
-from golem_launcher.access.streams import DuplexStream
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.agent.tcp_carrier import reset
 from tests.access.far_side import IN_TURN, stopwatch
 from tests.patience import slower

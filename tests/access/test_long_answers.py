@@ -6,8 +6,8 @@ import os
 import pytest
 from aiohttp import web
 
+from golem_launcher.access.in_process_stream import DuplexStream
 from golem_launcher.access.large_files import LargeFiles
-from golem_launcher.access.streams import DuplexStream
 from golem_launcher.access.uploads import ActiveUploads
 from golem_launcher.errors import AccessError
 from tests.access.test_link import lab, run

@@ -10,13 +10,13 @@ import aiohttp
 import pytest
 
 from golem_launcher.access import labextension, open_documents
-from golem_launcher.access.address import loopback_address
 from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.lab_frontend import LabFrontend
-from golem_launcher.access.lab_view import LabView, RemoteLab
+from golem_launcher.access.lab_proxy_settings import LabView, RemoteLab
 from golem_launcher.access.link import listen
-from golem_launcher.access.machine_vpn import MachineVpn
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
+from golem_launcher.access.vpn_to_machine import MachineVpn
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.saving.documents import missing
 from golem_launcher.workload.lab import LAB

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from golem_launcher.access.in_process_stream import DuplexStream, Pipe
 from golem_launcher.access.provider_http import ProviderHttp
-from golem_launcher.access.streams import DuplexStream, Pipe
 from golem_launcher.errors import AccessError
 from tests.dialling import to_origin
 from tests.patience import slower

@@ -9,11 +9,11 @@ from aiohttp import web
 
 from golem_launcher.access import link as link_module
 from golem_launcher.access import proxied_servers as module
-from golem_launcher.access.address import loopback_address
-from golem_launcher.access.lab_view import RemoteLab
+from golem_launcher.access.in_process_stream import DuplexStream
+from golem_launcher.access.lab_proxy_settings import RemoteLab
 from golem_launcher.access.link import listen
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.proxied_servers import ProxiedServers, Wanted, at_port
-from golem_launcher.access.streams import DuplexStream
 from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.errors import AccessError
 from tests.patience import slower

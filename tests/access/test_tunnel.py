@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.access import listener as module_of_listeners
 from golem_launcher.access import vpn as module
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent import tcp_carrier
 from golem_launcher.agent.tcp_carrier import reset

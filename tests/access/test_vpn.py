@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
 from golem_launcher.rental.payment.journal import Journal

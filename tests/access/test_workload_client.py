@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher.access import workload_client
-from golem_launcher.access.ports import AGENT_PORT
+from golem_launcher.access.agent_ports import AGENT_PORT
 from golem_launcher.access.workload_client import WorkloadClient, _LogFile
-from golem_launcher.text import LONGEST_LINE
+from golem_launcher.untrusted_text import LONGEST_LINE
 from golem_launcher.workload.base import Endpoint, Workload
 from golem_launcher.workload.lab import LAB
 from tests.dialling import to_origin

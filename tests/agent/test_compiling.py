@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.agent import compiling, disk
+from golem_launcher.agent import compiling, file_placement
 from tests.patience import slower
 
 _SETTLE = """
@@ -26,7 +26,7 @@ def image(tmp_path):
         (tmp_path / "image" / name).mkdir(parents=True)
         (tmp_path / "image" / name / "__init__.py").write_text("answer = 42\n")
     (tmp_path / "image/science/broken.py").write_text("this is (no Python")
-    (tmp_path / "work" / disk.OWN).mkdir(parents=True)
+    (tmp_path / "work" / file_placement.OWN).mkdir(parents=True)
     return tmp_path / "image"
 
 
@@ -41,7 +41,7 @@ def settled(image, root, **variables):
 
 def test_where_jupyterlab_was_never_compiled_it_is_kept_on_the_sessions_disk(image, tmp_path):
     root = tmp_path / "work"
-    assert settled(image, root) == [str(root / disk.OWN / "compiled")] * 2
+    assert settled(image, root) == [str(root / file_placement.OWN / "compiled")] * 2
 
 
 def test_where_it_was_compiled_or_must_not_be_or_there_is_no_disk_all_stays(image, tmp_path):

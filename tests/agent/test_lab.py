@@ -52,7 +52,9 @@ def test_a_server_extension_that_is_installed_meanwhile_is_loaded(lab):
     assert lab.get(path, None)[0] == 404
     folder = lab.config_directory / "jupyter_server_config.d"
     folder.mkdir()
-    enabled = {"ServerApp": {"jpserver_extensions": {"no_such_module": True, "golem_launcher.ui.server.hub": True}}}
+    enabled = {
+        "ServerApp": {"jpserver_extensions": {"no_such_module": True, "golem_launcher.ui.server.hub_tunnel": True}}
+    }
     (folder / "new.json").write_text(json.dumps(enabled))
     eventually(lambda: lab.get(path, None)[0] == 403)  # it asks who is there
     assert b"no_such_module" in lab.log()[0]

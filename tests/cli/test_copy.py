@@ -5,7 +5,7 @@ import os
 import pytest
 
 from golem_launcher.session import client
-from golem_launcher.workspace.repository.self_running import LOOK_FIRST
+from golem_launcher.workspace.repository.autorun_files import LOOK_FIRST
 from tests.session.conftest import command
 
 _LARGE = 20_000_000

@@ -6,7 +6,7 @@ import contextlib
 import pytest
 
 from golem_launcher.events import Stage
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.localnet.runtime import sandbox
+from golem_launcher.localnet.runtime import sandbox_runtime
 from provider import rootfs
 from tests.networks import own_network
 
@@ -71,7 +71,7 @@ def bare(root):
 
 @pytest.fixture(scope="session")
 def network(root, bare, tmp_path_factory):
-    reason = sandbox.why_no_sandbox()
+    reason = sandbox_runtime.why_no_sandbox()
     if reason:
         pytest.skip(reason)
     home = tmp_path_factory.mktemp("image-home")

@@ -14,7 +14,7 @@ from golem_launcher.image.build import SETTINGS
 from golem_launcher.image.file_contents import FileContents
 from golem_launcher.image.squashfs import write_squashfs
 from golem_launcher.image.tree import ImageTree
-from golem_launcher.localnet.runtime import sandbox
+from golem_launcher.localnet.runtime import sandbox_runtime
 from golem_launcher.session import client
 from tests.networks import own_network
 from tests.session.conftest import command, explain
@@ -38,7 +38,7 @@ _FOREIGN = b"\x7fELF\2\1\1" + bytes(9) + b"\2\0\xb7\0" + bytes(100)
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    reason = sandbox.why_no_sandbox() or (shutil.which("unsquashfs") is None and "needs squashfs-tools")
+    reason = sandbox_runtime.why_no_sandbox() or (shutil.which("unsquashfs") is None and "needs squashfs-tools")
     if reason:
         pytest.skip(reason)
     home = tmp_path_factory.mktemp("lacking")

@@ -24,7 +24,7 @@ from golem_launcher.kernel.client_sockets import ClientSockets
 from golem_launcher.kernel.connection import SessionConnection
 from golem_launcher.kernel.connection_record import KernelRecord
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient
-from golem_launcher.kernel.notebook import Notebook
+from golem_launcher.kernel.notebook_session import Notebook
 from golem_launcher.kernel.proxy import Proxy
 from golem_launcher.request import parse_request
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory

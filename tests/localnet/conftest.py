@@ -11,7 +11,7 @@ import pytest
 
 from golem_launcher.localnet import network
 from golem_launcher.localnet.runtime import base_layer as base_module
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.paths import HOME_VARIABLE
 
 if TYPE_CHECKING:

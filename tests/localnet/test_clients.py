@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.node.yagna_start import free_port
 from tests.localnet.test_run import PROGRAMS, run
 

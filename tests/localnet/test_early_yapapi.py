@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import golem_launcher
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from tests.localnet.conftest import THREE, at_home, network_of
 from tests.localnet.test_run import PROGRAMS, RUN
 

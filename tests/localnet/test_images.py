@@ -16,7 +16,7 @@ import pytest
 from golem_launcher.errors import LocalNetError, NodeError
 from golem_launcher.localnet import network
 from golem_launcher.localnet.exeunit.image import described
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.localnet.spec import image_hash, load_spec
 from golem_launcher.node.gftp.session import GftpSession
 from tests.localnet.conftest import at_home, network_of

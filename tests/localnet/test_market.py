@@ -11,9 +11,9 @@ import pytest
 
 from golem_launcher.errors import NodeError
 from golem_launcher.localnet import network
+from golem_launcher.localnet.billing import amount_due
 from golem_launcher.localnet.misbehaviour import hostile_name
 from golem_launcher.localnet.negotiation import NO_CAPACITY, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
-from golem_launcher.localnet.payments import amount_due
 from tests.localnet.conftest import TROUPE_SIZE
 from tests.localnet.requestor import Requestor, play, until
 

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher.errors import LocalNetError
+from golem_launcher.localnet.billing import amount_due
 from golem_launcher.localnet.negotiation import NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
-from golem_launcher.localnet.payments import amount_due
 from golem_launcher.localnet.spec import ClaimedGpu, NetworkSpec, ProviderSpec, default_spec, image_hash, load_spec
 from golem_launcher.market.offered_gpus import offered_gpus
 

@@ -3,11 +3,11 @@
 import pytest
 
 from golem_launcher.market.cuda_needs import cuda_need
+from golem_launcher.market.demand_constraints import constraints
 from golem_launcher.market.gpu_models import gpu_models
-from golem_launcher.market.limits import misses, why_not
+from golem_launcher.market.limit_advice import misses, why_not
 from golem_launcher.market.offered_gpus import GPU_CAPABILITIES, GPU_PROPERTIES
 from golem_launcher.market.offered_machine import machine_of
-from golem_launcher.market.requirements import constraints
 from golem_launcher.request import parse_request
 from tests.market.offer import GPU_PROPERTY, machine, offer
 

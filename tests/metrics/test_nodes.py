@@ -14,7 +14,7 @@ from golem_launcher.metrics import nodes, server
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.exposition import Exposition
 from tests.metrics.made import HOSTILE, make
-from tests.metrics.test_figures import figures, of
+from tests.metrics.test_metric_families import figures, of
 
 KEY = "a-key"
 TOLD = """# metrics snapshot

@@ -23,7 +23,7 @@ from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.market import identity_backup as identities
 from golem_launcher.market import wallet
 from golem_launcher.networks import NETWORKS, POLYGON
-from golem_launcher.node import diagnosis, doctor, manager, probe, yagna_start
+from golem_launcher.node import doctor, manager, probe, start_failure, yagna_start
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.session.preparation import network_hosts
@@ -139,7 +139,7 @@ def test_wallet_and_identity_need_no_golem_network(home: Path, monkeypatch: pyte
     assert '"crypto"' in identities.key_file(node)
     assert manager.ensure_wallet_node() == node
     assert next(one for one in doctor.examine() if one.name == "node").verdict is Verdict.WARN
-    with pytest.raises(diagnosis.Offline):
+    with pytest.raises(start_failure.Offline):
         manager.ensure_node(deadline=60)
     assert manager.own_node() is None
     monkeypatch.setenv("YA_NET_RELAY_HOST", "127.0.0.1:9")  # the network is back

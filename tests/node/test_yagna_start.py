@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from golem_launcher.errors import NodeStartError
-from golem_launcher.node import diagnosis, probe, yagna_process, yagna_start
+from golem_launcher.node import probe, start_failure, yagna_process, yagna_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,7 +197,7 @@ def test_reason_is_found_above_a_backtrace(config: Config, home: Path) -> None:
     wanted = config(
         program=_fake(home, f"echo 'Failed to bind http server'; {frames}; exit 1"), api_port=yagna_start.free_port()
     )
-    with pytest.raises(diagnosis.PortTaken):
+    with pytest.raises(start_failure.PortTaken):
         yagna_start.start(wanted, deadline=10)
 
 
@@ -220,7 +220,7 @@ def test_look_up_that_fails_is_told_soon(config: Config, home: Path) -> None:
     """yagna itself would try six times, for 100 s."""
     script = "echo 'WARN Failed to resolve _net_relay._udp SRV record: no record. Trying again'; exec sleep 60"
     wanted = config(program=_fake(home, script), look_up_seconds=0.3)
-    with pytest.raises(diagnosis.Offline, match="could not be looked up"):
+    with pytest.raises(start_failure.Offline, match="could not be looked up"):
         yagna_start.start(wanted, deadline=60)
     assert _nothing_left(wanted)
     script = "echo 'INFO Resolving _net_relay._udp SRV record...'; echo 'INFO _net_relay._udp resolved to: x'; sleep 60"
@@ -262,7 +262,7 @@ def test_program_is_found_by_the_list_of_its_packages_files(
         return
     with pytest.raises(NodeStartError, match="yagna program"):
         yagna_start.find_program()
-    assert "riscv64" in diagnosis.no_program("Linux", "riscv64").what
+    assert "riscv64" in start_failure.no_program("Linux", "riscv64").what
 
 
 def test_large_log_is_put_aside(config: Config, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

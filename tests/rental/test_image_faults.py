@@ -13,13 +13,15 @@ from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.supervision import preload
-from golem_launcher.workload import starting
+from golem_launcher.workload import shell_launch
 from golem_launcher.workload.shipment import Shipment
 from tests.networks import own_network
 from tests.patience import slower
 from tests.session.conftest import explain
 
-LACKS = f"{starting.SHELL_RUNS}\n{exit_report.Report(exit_report.IMAGE, 'There is no Python (python3) in it.').line}"
+LACKS = (
+    f"{shell_launch.SHELL_RUNS}\n{exit_report.Report(exit_report.IMAGE, 'There is no Python (python3) in it.').line}"
+)
 _WORDS = "The image can't run JupyterLab: There is no Python (python3) in it"
 _LIES = f"misbehaviour = {{ fail_run = {json.dumps(LACKS)} }}"
 
@@ -48,9 +50,9 @@ def test_an_image_is_blamed_only_where_what_is_in_it_is_not_known(said, known):
     preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
     from yapapi.rest.activity import CommandExecutionError  # noqa: PLC0415
 
-    from golem_launcher.rental.service import _failure  # noqa: PLC0415
+    from golem_launcher.rental.activity_run import _failure  # noqa: PLC0415
 
-    argv = starting.python("agent")
+    argv = shell_launch.python("agent")
     package = ActivitySpec("JupyterLab", "JupyterLab as well", Shipment((), argv, ()), 2.0, image_is_known=known)
     error = CommandExecutionError("Run {}", "ExeScript command exited with code 9", said)
     failure = _failure(error, package)

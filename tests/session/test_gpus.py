@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from golem_launcher.market import history
-from golem_launcher.market.requirements import constraints
+from golem_launcher.market.demand_constraints import constraints
 from golem_launcher.node.requestor_api import YagnaRest
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.session import client

@@ -19,10 +19,10 @@ from golem_launcher.events import Usage
 from golem_launcher.gpus import OfferedGpu, differences
 from golem_launcher.market.reputation import _share
 from golem_launcher.rental.deploy_progress import DeployProgress
-from golem_launcher.session.machines import meter
+from golem_launcher.session.machines import usage_meter
 from golem_launcher.session.machines.gpu_readings import gpu_readings
-from golem_launcher.session.machines.meter import Meter
-from golem_launcher.untrusted import number
+from golem_launcher.session.machines.usage_meter import Meter
+from golem_launcher.untrusted_json import number
 from golem_launcher.workspace.repository.environment import installable, read_environment
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of
 
@@ -83,7 +83,7 @@ def test_every_figure_of_usage_is_read_by_its_name(monkeypatch):
         swap_bytes: int | None = None
         open_files: int | None = None
 
-    monkeypatch.setattr(meter, "Usage", Wider)
+    monkeypatch.setattr(usage_meter, "Usage", Wider)
     usage = Meter().read(said({**_USAGE, "swap_bytes": 7, "open_files": 3}))
     assert (usage.swap_bytes, usage.open_files) == (7, 3)
     assert Meter().read(said({**_USAGE, "open_files": _BEYOND})).open_files is None

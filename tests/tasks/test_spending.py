@@ -11,7 +11,7 @@ from golem_launcher import paths
 from golem_launcher.events import Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.cleanup import ledger, trash
+from golem_launcher.session.cleanup import deleted_bills, trash
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.tasks import record, spending
 from golem_launcher.tasks.attempts import AttemptLines
@@ -48,7 +48,7 @@ def test_sessions_that_are_off_the_list_count_and_each_of_them_once(job):
 
 def test_a_session_whose_files_are_deleted_counts(job):
     directory = ended("4.5")
-    ledger.note(directory)
+    deleted_bills.note(directory)
     shutil.rmtree(directory.path)
     assert spending.spent(job) == Decimal("4.5")
 

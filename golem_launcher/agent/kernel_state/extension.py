@@ -12,7 +12,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import PLACE, table, tickets
+from . import PLACE, signal_files, table
 from .chunk_files import ChunkFiles, kept_in
 from .definitions import Definitions
 from .forked import ForkedSave
@@ -121,7 +121,7 @@ class _KernelState:
         self._mark = ticket
         self._marked = False
         """Whether whoever waits for a save is told that there is something to keep."""
-        self._hurried = tickets.hurried(ticket)
+        self._hurried = signal_files.hurried(ticket)
         self._definitions = Definitions()
         self._left_out = LeftOutNames(place)
         self._were_kept = set(kept_in(self._files.newest() or {}))
@@ -230,7 +230,7 @@ class _KernelState:
         self._timer = None
         if self._busy or not self._dirty or self._running is not None:
             return  # the cell's end, or the save's, is soon enough
-        hurried, self._hurried = self._hurried, tickets.hurried(self._mark)
+        hurried, self._hurried = self._hurried, signal_files.hurried(self._mark)
         if hurried == self._hurried and time.monotonic() < self._due:
             self._wait()
             return
@@ -335,7 +335,7 @@ class _KernelState:
         if self._mark and unkept != self._marked:
             self._marked = unkept
             with contextlib.suppress(OSError):
-                (tickets.mark if unkept else tickets.unmark)(self._mark)
+                (signal_files.mark if unkept else signal_files.unmark)(self._mark)
 
     def _announce(self, beyond: dict[str, str]) -> None:
         """With the next cell, and once: people count on what they have."""

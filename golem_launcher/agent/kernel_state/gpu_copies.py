@@ -12,9 +12,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import sharing, tensors
-from .memory import room
+from .large_buffers import room
 from .pickler import ON_GPU, TOO_LARGE, TOO_LARGE_TO_COPY, CannotKeep
-from .sizes import in_words
+from .size_text import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator

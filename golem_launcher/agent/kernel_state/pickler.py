@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from . import containers, functions, tensors, widgets
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
-from .sizes import in_words
+from .size_text import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import functions
 from .chunk_files import CHUNK, ChunkFiles, Damaged
-from .memory import room
+from .large_buffers import room
 from .saving import version_of
 
 if TYPE_CHECKING:

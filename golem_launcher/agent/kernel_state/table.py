@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .forked import ENDS
 from .pickler import is_beyond_limits
 from .restoring import LOST, REBUILT, SAVED
-from .sizes import in_words
+from .size_text import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

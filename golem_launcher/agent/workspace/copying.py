@@ -3,7 +3,7 @@
 A **piece** is a file of those in transfer. It holds parts of files, one after the other, as the segments say that
 belong to it; so a file of a hundred gigabytes is many pieces, and a thousand small ones are one. What is not whole yet
 lies beside its place under a name of its own (:func:`unfinished`), and is gone on with from its length. Paths are
-relative to the workspace, below ``~``, or absolute, and escaped (portable_names.py).
+relative to the workspace, below ``~``, or absolute, and escaped (name_escaping.py).
 
 The launcher imports the names and numbers of this module, too.
 """
@@ -19,7 +19,7 @@ import stat
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
-from .portable_names import escape, unescape
+from .name_escaping import escape, unescape
 from .wire import WireError
 
 if TYPE_CHECKING:

@@ -27,7 +27,7 @@ DEFAULTS = (
 )  # fmt: skip
 """What a program makes again by itself. ``.ipynb_checkpoints`` and ``.git`` are kept: they hold the user's past.
 
-The last is the agent's own, see disk.py.
+The last is the agent's own, see file_placement.py.
 """
 
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from . import ignore
 from .chunker import Cuts, chunk_id, cut_file, cut_open
 from .index_entry import ChunkLocation, IndexEntry, line_of, stamp_of
+from .name_escaping import escape
 from .open_beneath import opened, parent
-from .portable_names import escape
 from .stable_copies import Copies
 
 if TYPE_CHECKING:

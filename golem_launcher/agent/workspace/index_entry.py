@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .portable_names import escape
+from .name_escaping import escape
 
 if TYPE_CHECKING:
     import os

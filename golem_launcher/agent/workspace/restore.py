@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .chunker import ID_BYTES, Cuts, chunk_id
 from .index_entry import ChunkLocation
+from .name_escaping import unescape
 from .open_beneath import directory, opened, parent
-from .portable_names import unescape
 from .wire import AGAIN, GONE, WireError
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
-from .. import disk  # noqa: TID252 - the archive has another name
+from .. import file_placement  # noqa: TID252 - the archive has another name
 from . import wire
 from .chunker import chunk_id
 from .copying import Copying
@@ -150,7 +150,7 @@ class Service:
 
     def install(self, requirements: list[str], seconds: float) -> Iterator[Any]:
         """Install packages by pip; what it says, line by line, as the answer to ``/install``."""
-        return install(requirements, seconds, self._root, disk.for_large_files(self._root, self._volume))
+        return install(requirements, seconds, self._root, file_placement.for_large_files(self._root, self._volume))
 
     def _restoring(self) -> Restore:
         if self._restore is None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import ignore
 from .copying import BUSY, stamp_of
+from .name_escaping import escape, unescape
 from .open_beneath import opened
-from .portable_names import escape, unescape
 from .wire import WireError
 
 if TYPE_CHECKING:

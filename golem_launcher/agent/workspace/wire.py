@@ -14,7 +14,7 @@ A **list of entries** is a zlib stream of lines, each a JSON value:
 A value of more than 64 KiB comes in parts, because whoever parses one stops for as long: ``["<", value]`` without its
 long lists, ``["+", [key, …], [item, …]]`` for what they have, ``[">"]``.
 
-Paths are relative, with ``/``, and like targets escaped (portable_names.py); ids are hex. A **frame** is a header (id,
+Paths are relative, with ``/``, and like targets escaped (name_escaping.py); ids are hex. A **frame** is a header (id,
 plain size, size here, kind) and a payload:
 
     PLAIN, ZLIB   the chunk's bytes, bare or compressed

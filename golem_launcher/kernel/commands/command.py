@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
 
 

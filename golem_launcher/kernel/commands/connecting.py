@@ -16,8 +16,8 @@ from golem_launcher.request.fields import about
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output, Shown
     from golem_launcher.session_state import SessionState
 

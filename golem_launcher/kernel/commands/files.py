@@ -17,8 +17,8 @@ from golem_launcher.waiting import cancel_all
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output, Place
     from golem_launcher.kernel.transfer import Brought, Planned
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -108,7 +108,7 @@ async def _conclude(place: Place, verb: str, brought: Brought, output: Output) -
 
 
 async def _tell_what_could_run(brought: Brought, output: Output) -> None:
-    from golem_launcher.workspace.repository.self_running import folded
+    from golem_launcher.workspace.repository.autorun_files import folded
 
     named = folded(brought.could_run)
     if not named:

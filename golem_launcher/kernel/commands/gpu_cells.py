@@ -12,8 +12,8 @@ from golem_launcher.request.another_machine import MOVABLE
 from golem_launcher.request.fields import about
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
 
 _BACK_AFTER = re.compile(r"(?:^|\s)back_after\s*=\s*(\S+)", re.ASCII)

@@ -11,8 +11,8 @@ from golem_launcher.kernel.output import Shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
 
 _MORE = "More about one: %connect?  All other lines, IPython's own commands among them, run at the provider."

@@ -19,8 +19,8 @@ from golem_launcher.units import coins
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
     from golem_launcher.market.wallet import Wallet
     from golem_launcher.networks import Network
@@ -98,7 +98,7 @@ def _wallet_rows(name: str, wallet: Wallet | None, problem: str) -> list[tuple[s
 
 
 async def _fund(notebook: Notebook, call: CommandCall, output: Output) -> None:
-    from golem_launcher.kernel.notebook import chosen_network
+    from golem_launcher.kernel.notebook_session import chosen_network
     from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
     from golem_launcher.session.preparation import network_hosts
@@ -179,7 +179,7 @@ class Budget:
 
 def read_budget(name: str, amount: str | None) -> Budget:
     """A budget as it is typed. Raises ``RequestError``."""
-    from golem_launcher.kernel.notebook import chosen_network
+    from golem_launcher.kernel.notebook_session import chosen_network
     from golem_launcher.request import parse_request
 
     network, said = chosen_network(name)

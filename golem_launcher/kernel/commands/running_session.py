@@ -13,8 +13,8 @@ from golem_launcher.networks import NETWORKS
 from golem_launcher.units import coins, counted
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
     from golem_launcher.session.on_disk.directory import SessionDirectory
 

@@ -10,8 +10,8 @@ from golem_launcher.errors import RequestError
 from golem_launcher.kernel.commands.command import Command
 
 if TYPE_CHECKING:
-    from golem_launcher.kernel.cells import CommandCall
-    from golem_launcher.kernel.notebook import Notebook
+    from golem_launcher.kernel.cell_parser import CommandCall
+    from golem_launcher.kernel.notebook_session import Notebook
     from golem_launcher.kernel.output import Output
 
 

@@ -13,8 +13,8 @@ from golem_launcher.kernel.sync.merge_base import Known, MergeBase
 from golem_launcher.kernel.sync.remote_folder import FolderListing, Workspace, key
 from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
+from golem_launcher.workspace.repository.autorun_files import could_run
 from golem_launcher.workspace.repository.sealing import DamagedObject
-from golem_launcher.workspace.repository.self_running import could_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher import modules, processes
+from golem_launcher import own_modules, processes
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.kernel.far_kernel import LabClient
 from golem_launcher.kernel.sync.rounds import Sync
@@ -33,7 +33,7 @@ def leave_to_itself(directory: SessionDirectory, path: Path, place: str) -> None
 
     ``path`` is the folder here, ``place`` its name over there.
     """
-    command = modules.command(__name__, directory.name, str(path.resolve()), place)
+    command = own_modules.command(__name__, directory.name, str(path.resolve()), place)
     processes.spawn_ours(command, log=directory.supervisor_log, cwd=directory.path)
 
 

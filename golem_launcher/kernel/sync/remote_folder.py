@@ -11,7 +11,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from golem_launcher.agent.workspace.portable_names import unescape
+from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.errors import AccessError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.contents import Look

@@ -10,8 +10,8 @@ from golem_launcher import clock
 from golem_launcher.kernel.sync.local_folder import digest
 from golem_launcher.kernel.sync.merge import SyncStep, second_name
 from golem_launcher.kernel.sync.remote_folder import as_saved, same
-from golem_launcher.text import clean_line
 from golem_launcher.units import data_size
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.workspace.export.file_content import LOST
 from golem_launcher.workspace.repository.sealing import DamagedObject
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
 from golem_launcher.localnet import daemons
-from golem_launcher.localnet.chain import anvil, program, token
+from golem_launcher.localnet.chain import anvil, anvil_program, token
 from golem_launcher.localnet.spec import ANVIL
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class ChainKeeper:
         """The chain, ready to pay on. Raises ``LocalNetError``. Blocking."""
         paths.private_directory(self._directory)
         if self._what == ANVIL:
-            self._anvil = anvil.start(self._directory, program.find_anvil())
+            self._anvil = anvil.start(self._directory, anvil_program.find_anvil())
         url = self._anvil.url if self._anvil is not None else self._what
         self._chain = token.open_chain(url, self._directory)
         return self._chain
@@ -63,7 +63,7 @@ class ChainKeeper:
             await asyncio.to_thread(self._restart, self._anvil.port)
 
     def _restart(self, port: int) -> None:
-        self._anvil = anvil.start(self._directory, program.find_anvil(), port=port)
+        self._anvil = anvil.start(self._directory, anvil_program.find_anvil(), port=port)
 
 
 def stop(directory: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 
 _SECONDS = 10.0
 _POLL_SECONDS = 0.05

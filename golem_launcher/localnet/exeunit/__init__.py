@@ -12,6 +12,6 @@ runtime_host   the runtime of the current deployment, and its ends of VPNs
 exe_unit  the exe-unit: bus service, scripts, life
 failures  failures as requestors read them
 image     an image, and what its maker wrote of it
-permitted_commands the commands that a manifest allows
+manifest_script   the commands that a manifest allows
 assignment   what an exe-unit is made for
 """

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.localnet.exeunit.image import BootableImage
-    from golem_launcher.localnet.exeunit.permitted_commands import PermittedScript
+    from golem_launcher.localnet.exeunit.manifest_script import PermittedScript
     from golem_launcher.localnet.exeunit.transfer import Progress
     from golem_launcher.node.gsb.calls import Handler
 

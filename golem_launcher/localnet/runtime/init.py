@@ -15,7 +15,7 @@ Requests are single messages (``SOCK_SEQPACKET``) of JSON, each with an ``id`` o
                                                 -> {"id"} + a raw socket at its other end, or {"id", "error"}
 
 ``enter`` is the pid of a process whose namespaces the new one joins (a sandbox), or null. ``like_9p`` are places in it
-where things are refused (:mod:`ninep`). ``exit`` is the exit code, or minus the signal.
+where things are refused (:mod:`ninep_limits`). ``exit`` is the exit code, or minus the signal.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class _Init:
 
     def answer(self, listener: int, event: int) -> None:
         if event & select.POLLIN:
-            beside("ninep").answer(listener, self.asking[listener])
+            beside("ninep_limits").answer(listener, self.asking[listener])
         else:  # nobody is left who could ask
             self.poll.unregister(listener)
             del self.asking[listener]
@@ -128,7 +128,7 @@ class _Init:
 
     def do_spawn(self, request: dict[str, Any], descriptors: list[int]) -> None:
         places = set(request["like_9p"] if request["enter"] else ())
-        mounts = set(beside("ninep").mounts_at(request["enter"], places)) if places else set()
+        mounts = set(beside("ninep_limits").mounts_at(request["enter"], places)) if places else set()
         ours, theirs = socket.socketpair()
         pid = os.fork()
         if pid == 0:
@@ -232,7 +232,7 @@ def _child(request: dict[str, Any], descriptors: list[int], report: socket.socke
             join(request["enter"], {name for name, _ in _NAMESPACES})
             _continue_in_pid_namespace()
             os.chdir(request["cwd"])
-            listener = beside("ninep").install() if asked else -1
+            listener = beside("ninep_limits").install() if asked else -1
             if listener >= 0:
                 socket.send_fds(report, [b"."], [listener])
                 os.close(listener)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import psutil
 
 from golem_launcher.localnet.runtime import dns
-from golem_launcher.localnet.vpn.gateway import Gateway
 from golem_launcher.localnet.vpn.kernel_interface import InterfaceEndpoint
+from golem_launcher.localnet.vpn.nat import Gateway
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

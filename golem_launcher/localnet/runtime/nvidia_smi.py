@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher.localnet.runtime import nvidia_smi_program
-from golem_launcher.localnet.runtime.environment import first_lines
+from golem_launcher.localnet.runtime.python_environment import first_lines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from golem_launcher.localnet.runtime.environment import PrivateEnvironment
+    from golem_launcher.localnet.runtime.python_environment import PrivateEnvironment
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime.process import ProcessRuntime
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+from golem_launcher.localnet.runtime.process_runtime import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime, why_no_sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -19,7 +19,7 @@ from golem_launcher.errors import NodeError
 from golem_launcher.market.wallet import transaction_of
 from golem_launcher.rental.payment.bill_refusal import Refusal
 from golem_launcher.rental.payment.journal import Journal
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from golem_launcher import clock, files
-from golem_launcher.frozen import changed
+from golem_launcher.frozen_copy import changed
 from golem_launcher.market.prices import Price
 from golem_launcher.networks import GOLEMS_COIN, token_of
 from golem_launcher.rental.payment.bill_refusal import INVOICE, Refusal

@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, modules, processes
+from golem_launcher import files, own_modules, processes
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directory
-from golem_launcher.session.reporting import notices
+from golem_launcher.session.reporting import notifications
 from golem_launcher.session.suspension import caretaker_process
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _record(directory: SessionDirectory) -> processes.ProcessRecord | None:
 
 
 def _command(directory: SessionDirectory) -> list[str]:
-    return modules.command(__name__, directory.name)
+    return own_modules.command(__name__, directory.name)
 
 
 def _spawn(directory: SessionDirectory, command: list[str], *, stdin: int = subprocess.DEVNULL) -> None:
@@ -129,7 +129,7 @@ def _close(directory: SessionDirectory) -> None:
     after = directory.state()
     if before.stage.final or not after.stage.final:
         return
-    notices.begin(directory, "ended")
+    notifications.begin(directory, "ended")
     at_hub = before.gate_port is not None  # its pages are told by that
     if before.address is not None and not at_hub and not parked_address.has_left_word(directory.path):
         parked_address.park(directory.path, parked_address.of_ended(before.address, parked_address.told_at_end(after)))

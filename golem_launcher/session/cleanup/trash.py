@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionNameTaken, SessionNotFound
-from golem_launcher.session.cleanup import ledger, leftovers
+from golem_launcher.session.cleanup import deleted_bills, leftovers
 from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.session.on_disk.session_paths import ASIDE, STAMP_LENGTH, is_session, paths_aside
 
@@ -38,7 +38,7 @@ def put(directory: SessionDirectory, word: str | None = None) -> str:
     here = place / (word or word_for(directory.name))
     for old in kept()[_KEEP - 1 :]:
         if not leftovers.owes(old):
-            ledger.note(old)
+            deleted_bills.note(old)
             shutil.rmtree(old.path, ignore_errors=True)
     directory.path.rename(here)  # the last that is done: whoever is interrupted before has lost nothing
     return here.name

@@ -65,9 +65,9 @@ def close_dead() -> list[str]:
     """
     with sessions_locked():  # none is half started now
         if (paths.sessions_directory() / BEGUN).exists():
-            from golem_launcher.session.cleanup import replacement  # noqa: PLC0415 - see above
+            from golem_launcher.session.cleanup import name_reuse  # noqa: PLC0415 - see above
 
-            replacement.mend()
+            name_reuse.mend()
         dead = [path for path in session_paths() if not _is_done_with(path)]
         dead += [path for path in paths_aside() if not SessionPaths(path).is_settled]
     return _close(dead) if dead else []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from golem_launcher.node.doctor_check import Check, Verdict
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted
+from golem_launcher.untrusted_text import clean_line
 
 NAME = "sessions"
 _MOST_NAMED = 5

@@ -12,7 +12,7 @@ from golem_launcher import files, paths, processes
 from golem_launcher.access import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
-from golem_launcher.session.cleanup import replacement
+from golem_launcher.session.cleanup import name_reuse
 from golem_launcher.session.on_disk.directory import SessionDirectory, create_session_directory, session_directory
 from golem_launcher.session.on_disk.liveness import (
     SUPERVISOR_FILE,
@@ -91,7 +91,7 @@ def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[Se
     It is whole before it has that place, so that who is killed meanwhile leaves a session that can be gone on with: the
     old one, or the new. Where no supervisor comes to run it, whatever the reason, all is as it was.
     """
-    replacement.mend()  # of somebody who was killed
+    name_reuse.mend()  # of somebody who was killed
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     before = directory.path.exists()
     if before and alive(directory):
@@ -105,7 +105,7 @@ def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[Se
     if at_hub is not None:
         hub_settings.write(new.path, at_hub)
     if before:
-        replacement.make_room(directory)
+        name_reuse.make_room(directory)
     try:
         new.path.rename(directory.path)
         yield directory
@@ -114,7 +114,7 @@ def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[Se
             shutil.rmtree(directory.path, ignore_errors=True)
         raise
     finally:
-        replacement.mend()
+        name_reuse.mend()
 
 
 def _check_workspace(request: LaunchRequest) -> None:

@@ -20,13 +20,13 @@ import aiohttp
 from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.request.model import MOST_WORKERS
-from golem_launcher.session.cluster.changes import Changes
+from golem_launcher.session.cluster.change_signal import Changes
 from golem_launcher.session.cluster.growth_limit import SLOWLY, Growth
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session_state import ClusterState
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted
-from golem_launcher.untrusted import json_object
+from golem_launcher.untrusted_json import json_object
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.workspace.repository.environment import installable
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.restore import install
 
 if TYPE_CHECKING:
-    from golem_launcher.session.cluster.changes import Changes
+    from golem_launcher.session.cluster.change_signal import Changes
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
 

@@ -18,8 +18,8 @@ from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.networks import token_of
 from golem_launcher.session.reporting.burn_rate import BurnRate
-from golem_launcher.text import clean_line
 from golem_launcher.units import coins_at_a_glance, counted, data_size, data_size_of, with_coin
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -17,7 +17,7 @@ from golem_launcher.errors import LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import MOVABLE, on_another_machine
 from golem_launcher.units import duration
-from golem_launcher.untrusted import number
+from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
     from pathlib import Path

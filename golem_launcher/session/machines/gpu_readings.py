@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from golem_launcher.gpus import Gpu, GpuProcess, capability
-from golem_launcher.text import clean_name
-from golem_launcher.untrusted import json_object, number
+from golem_launcher.untrusted_json import json_object, number
+from golem_launcher.untrusted_text import clean_name
 
 _MOST_GPUS, _MOST_PROCESSES = 16, 16
 _MOST_BYTES = 1 << 60

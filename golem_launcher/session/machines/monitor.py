@@ -16,9 +16,9 @@ from golem_launcher.events import Stage
 from golem_launcher.session.lifetime import computer_sleep
 from golem_launcher.session.lifetime.end_warnings import Warnings
 from golem_launcher.session.machines.benchmarking import measure_once
-from golem_launcher.session.machines.meter import follow_usage
 from golem_launcher.session.machines.node_address_change import follow_node
 from golem_launcher.session.machines.provider_loss import termination_reason
+from golem_launcher.session.machines.usage_meter import follow_usage
 from golem_launcher.session.saving.kept_variables import follow_variables
 from golem_launcher.session.saving.save_watchdog import SaveWatchdog
 from golem_launcher.units import duration

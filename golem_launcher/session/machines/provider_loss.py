@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import BudgetError, MarketError
-from golem_launcher.text import clean_line
 from golem_launcher.units import with_coin
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

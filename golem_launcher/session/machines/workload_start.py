@@ -10,7 +10,7 @@ from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
-from golem_launcher.text import clean_line, sentence
+from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import first_of
 from golem_launcher.workload.shipment import shipment
 

@@ -13,7 +13,7 @@ import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.errors import SessionDamaged, SessionError, SupervisorSilent
 from golem_launcher.session import timeouts
 from golem_launcher.session.on_disk import orphaned, parked_address
@@ -134,14 +134,14 @@ def supervisor(directory: SessionPaths) -> processes.ProcessRecord | None:
 def _supervisors() -> dict[str, processes.ProcessRecord]:
     """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
     _, *arguments, _ = supervisor_command("")
-    _, *of_forked = modules.command(FORK_SERVER)
+    _, *of_forked = own_modules.command(FORK_SERVER)
     home = (paths.HOME_VARIABLE, str(paths.home()))
     return processes.ProcessRecord.named(arguments, home, forked_by=of_forked)
 
 
 def supervisor_command(name: str) -> list[str]:
     """What runs the supervisor of the session ``name``."""
-    return modules.command("golem_launcher.session.supervision.supervisor", name)
+    return own_modules.command("golem_launcher.session.supervision.supervisor", name)
 
 
 def place_of(store: str | None) -> str:

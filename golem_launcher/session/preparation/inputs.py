@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request.launch_request import LaunchRequest
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:

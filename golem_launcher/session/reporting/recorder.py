@@ -21,8 +21,8 @@ from golem_launcher.events import (
     StageChanged,
     now,
 )
-from golem_launcher.frozen import changed
-from golem_launcher.session.reporting import notices, start_trace
+from golem_launcher.frozen_copy import changed
+from golem_launcher.session.reporting import notifications, start_trace
 from golem_launcher.session_state import AGREED, MachineState, SessionState
 from golem_launcher.speed import Speed
 
@@ -149,9 +149,9 @@ class Recorder:
         """Write what is left and end the writer. Blocking."""
         self._writer.shutdown(wait=True)
 
-    def _tell_elsewhere(self, kind: notices.Kind) -> None:
+    def _tell_elsewhere(self, kind: notifications.Kind) -> None:
         """After all that was said so far is on disk."""
-        self._submit(functools.partial(notices.begin, self._directory), kind)
+        self._submit(functools.partial(notifications.begin, self._directory), kind)
 
     def _append(self, event: Event) -> None:
         self._submit(self._directory.append_event, event)

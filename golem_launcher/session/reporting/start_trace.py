@@ -13,7 +13,7 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from golem_launcher import __version__, modules, paths, processes
+from golem_launcher import __version__, own_modules, paths, processes
 from golem_launcher.errors import LauncherError, RequestError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def begin(directory: SessionDirectory) -> None:
         _LOG.info("no trace of the start: %s is not installed", _LIBRARY)
         return
     try:
-        command = modules.command("golem_launcher.session.reporting.start_trace", directory.name)
+        command = own_modules.command("golem_launcher.session.reporting.start_trace", directory.name)
         processes.spawn_ours(command, log=directory.supervisor_log, cwd=paths.home())
     except OSError:
         _LOG.exception("no trace of the start")

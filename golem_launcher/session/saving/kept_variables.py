@@ -9,8 +9,8 @@ import aiohttp
 
 from golem_launcher.agent.kernel_state import ELSEWHERE
 from golem_launcher.session_state import KeptVariables
-from golem_launcher.text import clean_line
-from golem_launcher.untrusted import json_value, number
+from golem_launcher.untrusted_json import json_value, number
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from golem_launcher.access.workload_client import WorkloadClient

@@ -16,8 +16,8 @@ from golem_launcher.session.preparation.image_and_packages import image_and_pack
 from golem_launcher.session.preparation.provisioning import provision
 from golem_launcher.session.saving.documents import missing
 from golem_launcher.session_state import Saving
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted, data_size
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from golem_launcher.session import timeouts
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session.machines import benchmarking
 from golem_launcher.session.saving.saves import as_told
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
 
@@ -92,7 +92,7 @@ def end() -> None:
 
 def command() -> list[str]:
     """What runs it, and stays the command of what it forks."""
-    return modules.command(liveness.FORK_SERVER)
+    return own_modules.command(liveness.FORK_SERVER)
 
 
 def _record(sessions: Path) -> processes.ProcessRecord | None:

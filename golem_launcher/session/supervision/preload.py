@@ -28,7 +28,7 @@ def end() -> None:
 
 
 def engine() -> Any:
-    """The module :mod:`golem_launcher.rental.engine`, imported once, without yapapi's warnings. Blocking: a second."""
+    """The module of :mod:`golem_launcher.rental.session_engine`, imported once, without yapapi's warnings. Blocks."""
     # yapapi asks setuptools for its own version, in a way that setuptools warns of.
     warnings.filterwarnings("ignore", "pkg_resources is deprecated", UserWarning)
-    return importlib.import_module("golem_launcher.rental.engine")
+    return importlib.import_module("golem_launcher.rental.session_engine")

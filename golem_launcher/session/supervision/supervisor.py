@@ -12,15 +12,15 @@ import tempfile
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, paths, text
-from golem_launcher.access.address import reserved
+from golem_launcher import files, paths, untrusted_text
+from golem_launcher.access.loopback_address import reserved
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup import reaper
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
-from golem_launcher.session.on_disk.directory_guard import DirectoryGuard
+from golem_launcher.session.on_disk.directory_repair import DirectoryGuard
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.supervision import preload
 from golem_launcher.session.supervision.control import ControlServer
@@ -279,7 +279,7 @@ def _outcome(work: asyncio.Task[str]) -> tuple[Stage, str]:
         return Stage.FAILED, str(error)
     except Exception as error:  # noqa: BLE001 - the user must hear of it
         _LOG.exception("the session failed")
-        reason = text.clean_line(f"{type(error).__name__}: {error}", longest=300)
+        reason = untrusted_text.clean_line(f"{type(error).__name__}: {error}", longest=300)
         return Stage.FAILED, f"Something unexpected happened ({reason}). See supervisor.log."
 
 
@@ -287,7 +287,7 @@ class _CleanFormatter(logging.Formatter):
     """Log records may hold a provider's words: short and plain ones only."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return text.clean_text(super().format(record)[:_LONGEST_RECORD])
+        return untrusted_text.clean_text(super().format(record)[:_LONGEST_RECORD])
 
 
 def main() -> int:

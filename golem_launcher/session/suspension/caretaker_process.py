@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher import files, modules, paths, processes
+from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.session.on_disk import parked_address
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def begin(environment: Mapping[str, str]) -> None:
     """
     sessions = paths.sessions_directory()
     if any(parked_address.everywhere(sessions)) and not _is_at_work(sessions):
-        processes.spawn_ours(modules.command(PROGRAM), log=sessions / LOG, cwd=sessions, env=environment)
+        processes.spawn_ours(own_modules.command(PROGRAM), log=sessions / LOG, cwd=sessions, env=environment)
 
 
 def end() -> None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from math import floor
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher import files, modules, processes
+from golem_launcher import files, own_modules, processes
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.units import duration, number
 
@@ -95,7 +95,7 @@ class WakeDesk:
 
 def _wake(name: str, more: list[str]) -> str:
     """Have the session begin; why it could not, or nothing."""
-    command = modules.command("golem_launcher.session.client.waking", name, *more)
+    command = own_modules.command("golem_launcher.session.client.waking", name, *more)
     try:
         beginning = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     except OSError:

@@ -6,7 +6,7 @@ import html
 import json
 import secrets
 
-from golem_launcher.modules import text_beside
+from golem_launcher.own_modules import text_beside
 
 _PAGE = """\
 <!doctype html><html lang="en"><head><meta charset="utf-8"><title>{name} is suspended</title>

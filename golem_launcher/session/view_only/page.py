@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from golem_launcher.modules import text_beside
+from golem_launcher.own_modules import text_beside
 from golem_launcher.units import counted, data_size
 
 if TYPE_CHECKING:

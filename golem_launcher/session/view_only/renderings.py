@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher import modules
+from golem_launcher import own_modules
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.session.view_only.render import CPU_SECONDS
 from golem_launcher.waiting import cancel_all, wait_for
@@ -116,7 +116,7 @@ class Renderings:
     async def _run(self, kind: str, source: Path, fragment: Path) -> bool:
         """Run the program; whether it came to its end within its limits. It gets nothing of our environment."""
         process = await asyncio.create_subprocess_exec(
-            *modules.command(_PROGRAM, kind, str(source), str(fragment)),
+            *own_modules.command(_PROGRAM, kind, str(source), str(fragment)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,

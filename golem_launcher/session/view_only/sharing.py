@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.address import loopback_address
+from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.errors import AccessError
 from golem_launcher.events import Stage
 from golem_launcher.session.on_disk import view_only_link

@@ -15,9 +15,9 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.suspension import suspension
 from golem_launcher.tasks import background, record, spending
-from golem_launcher.text import clean_text
 from golem_launcher.ui.cards.continuation import continuation
 from golem_launcher.units import coins_at_a_glance
+from golem_launcher.untrusted_text import clean_text
 from golem_launcher.workload.lab import LAB
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import { LabAsksView } from "./lab_asks.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import { MetersView } from "./meters.js";
-import { MoreForm } from "./more.js";
 import { MoveView } from "./move.js";
 import {
   continueWords,
@@ -25,6 +24,7 @@ import {
   workspaceWords,
 } from "./session_text.js";
 import { StagesView } from "./stages.js";
+import { MoreForm } from "./top_up.js";
 import { WaysInView } from "./ways_in.js";
 
 /** @import { Answer, Job, EventDigest, Session } from "../types" */

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.on_disk.directory import session_directory
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +179,7 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     """The files of a session as they were saved last. Blocking."""
     from golem_launcher.session import client  # noqa: PLC0415 - not needed to show the page
     from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.workspace.repository.self_running import folded  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.repository.autorun_files import folded  # noqa: PLC0415 - not needed to show the page
     from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415
 
     directory = session_directory(name)

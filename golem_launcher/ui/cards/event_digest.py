@@ -29,9 +29,9 @@ from golem_launcher.events import (
     Used,
 )
 from golem_launcher.session.reporting.burn_rate import BurnRate
-from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.file_tail import Tail
 from golem_launcher.units import counted
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory

@@ -2,7 +2,7 @@ import { h, setText, show } from "../common/dom.js";
 import { counted, formatDuration } from "../common/format.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
-import { MoreForm } from "./more.js";
+import { MoreForm } from "./top_up.js";
 
 /** @import { Job, Session } from "../types" */
 /** @import { Tools } from "./card.js" */

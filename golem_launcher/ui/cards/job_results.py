@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionDamaged, SessionError
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +29,7 @@ def write_made(name: str, path: Path, progress: Callable[[float, float], None]) 
     from golem_launcher.tasks import record  # noqa: PLC0415
     from golem_launcher.tasks.sweep import sweep_in  # noqa: PLC0415
     from golem_launcher.tasks.sweep_summary import write_summary  # noqa: PLC0415
-    from golem_launcher.workspace.repository.self_running import could_run, folded  # noqa: PLC0415 - not needed to show the page
+    from golem_launcher.workspace.repository.autorun_files import could_run, folded  # noqa: PLC0415 - not needed to show the page
 
     directory = record.find(name)
     overview = directory.overview()

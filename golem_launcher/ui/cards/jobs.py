@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.text import clean_line, clean_name
+from golem_launcher.untrusted_text import clean_line, clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from golem_launcher.events import EVENT, Event, Message, ProviderLost, Stage, StageChanged
-from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.file_tail import Tail
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -14,19 +14,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 import traitlets
 
 from golem_launcher.events import now
-from golem_launcher.text import clean_line
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
 from golem_launcher.ui.cards.event_digest import EventDigest
-from golem_launcher.ui.cards.heartbeat import Heartbeat
 from golem_launcher.ui.cards.job_results import write_made
 from golem_launcher.ui.cards.jobs import JobViews
 from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
+from golem_launcher.ui.cards.supervisor_polling import Heartbeat
 from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.ui.common.hosting import on_hub
 from golem_launcher.ui.common.presence import Present
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

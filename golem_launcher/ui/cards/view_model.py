@@ -16,8 +16,8 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.session.on_disk.session_paths import Lookout
 from golem_launcher.session_state import MachineState, SessionState
-from golem_launcher.text import clean_line, clean_name
 from golem_launcher.units import coins, counted
+from golem_launcher.untrusted_text import clean_line, clean_name
 from golem_launcher.workload import registry
 from golem_launcher.workload.tasks import TASKS
 

@@ -9,7 +9,7 @@ import traceback
 from typing import Any
 
 from golem_launcher.errors import LauncherError
-from golem_launcher.text import clean_text
+from golem_launcher.untrusted_text import clean_text
 
 _NUMBERS = itertools.count(1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.limits import loosen, rounded_up, why_not
+from golem_launcher.market.limit_advice import loosen, rounded_up, why_not
 from golem_launcher.market.quote import first_taken, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.machine_rows import machine_rows

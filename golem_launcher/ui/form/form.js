@@ -1,11 +1,11 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { Insist, Presence } from "../common/presence.js";
 import { makeControl } from "./controls.js";
-import { makeKept } from "./kept.js";
 import { makeMachineChoice } from "./machine_choice.js";
 import { makeOffers } from "./offers.js";
 import { makePresets } from "./presets.js";
-import { makeShare } from "./share.js";
+import { makeKept } from "./remembered_values.js";
+import { makeShare } from "./request_export.js";
 import { Uploads } from "./uploads.js";
 
 /** @import { FormModel, FormTold, Group, Refused, Saved, Value, Values, View } from "../types" */

@@ -14,22 +14,22 @@ from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
-from golem_launcher.text import clean_line
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.orders import Orders
 from golem_launcher.ui.common.presence import Present
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
 from golem_launcher.ui.form.presets import Presets
-from golem_launcher.ui.form.share import opened, shared
+from golem_launcher.ui.form.request_export import opened, shared
 from golem_launcher.ui.form.uploads import Uploads
 from golem_launcher.ui.form.validation import refusal
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 
-_STYLES = ("form.css", "kept.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
+_STYLES = ("form.css", "remembered_values.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
 
 
 class RequestForm(Present):

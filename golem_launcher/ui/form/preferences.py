@@ -14,7 +14,7 @@ from golem_launcher import files, paths
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.request.redaction import without_secrets
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from pathlib import Path

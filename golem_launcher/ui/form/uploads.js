@@ -1,10 +1,10 @@
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { counted, formatBytes } from "../common/format.js";
 import { filePicker } from "./controls.js";
-import { chosenFolder, dropped } from "./folder.js";
+import { chosenFolder, dropped } from "./folder_upload.js";
 
 /** @import { FormModel, UploadAnswer, UploadRefused, UploadsFound } from "../types" */
-/** @import { Upload } from "./folder.js" */
+/** @import { Upload } from "./folder_upload.js" */
 
 /**
  * One file on its way, or already there: then it has a `path`. `file` is null when it came before the page was loaded

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import paths
 from golem_launcher.errors import SessionDamaged
 from golem_launcher.session.on_disk.directory import session_directories
-from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
+from golem_launcher.ui.form.folder_upload import LONGEST_LIST, unpack
 from golem_launcher.ui.form.preferences import uploads_directory
 from golem_launcher.ui.form.upload_names import clean_file_name, split_name, unused
 from golem_launcher.units import data_size

@@ -18,9 +18,9 @@ from golem_launcher.market import funding
 from golem_launcher.market.funding import needed_words
 from golem_launcher.market.local_settlement import as_it_is
 from golem_launcher.networks import LOCAL, NETWORKS
-from golem_launcher.text import clean_line
 from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.units import coins, coins_at_a_glance
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -29,7 +29,7 @@ def install(prefix: Path) -> list[Path]:
     settings = prefix / "etc/jupyter"
     server = settings / "jupyter_server_config.d" / "golem-launcher.json"
     server.parent.mkdir(parents=True, exist_ok=True)
-    extension = {"ServerApp": {"jpserver_extensions": {"golem_launcher.ui.server.hub": True}}}
+    extension = {"ServerApp": {"jpserver_extensions": {"golem_launcher.ui.server.hub_tunnel": True}}}
     server.write_text(json.dumps({**kernel_settings(), **extension}, indent=1) + "\n")
     voila = settings / "voila.py"
     voila.write_text(_VOILA)

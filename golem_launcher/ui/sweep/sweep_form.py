@@ -17,11 +17,11 @@ from golem_launcher import paths
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.fields import DECIDED_BY_JOBS
-from golem_launcher.text import clean_line, clean_text
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.orders import Orders
 from golem_launcher.ui.common.presence import Present
 from golem_launcher.units import counted, with_coin
+from golem_launcher.untrusted_text import clean_line, clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import files
+from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
 from golem_launcher.agent.workspace.open_beneath import parent
-from golem_launcher.agent.workspace.portable_names import unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.export.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST, pieces

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from golem_launcher.agent.workspace.portable_names import escape, unescape
+from golem_launcher.agent.workspace.name_escaping import escape, unescape
 
 LONGEST_PATH = 4096
 LONGEST_PART = 255
@@ -41,7 +41,7 @@ class Entry:
     """A file, directory or symbolic link of a workspace."""
 
     path: str
-    """Relative to the workspace, with ``/``; escaped, as in :mod:`golem_launcher.agent.workspace.portable_names`."""
+    """Relative to the workspace, with ``/``; escaped, as in :mod:`golem_launcher.agent.workspace.name_escaping`."""
     kind: Kind
     mode: int = 0o644
     """Permission bits only."""

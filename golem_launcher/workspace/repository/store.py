@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 from golem_launcher import clock
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.suggestions import did_you_mean
-from golem_launcher.text import clean_line
 from golem_launcher.units import counted
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.workspace.backends import locations
 from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.repository import entry_record, index_cache, manifest_lists, retention

@@ -26,8 +26,8 @@ from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.loop_yielding import LoopTurns
 from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.text import clean_line
-from golem_launcher.untrusted import LARGEST
+from golem_launcher.untrusted_json import LARGEST
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.transfer.frames import expected

@@ -16,11 +16,11 @@ from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
 
 from golem_launcher.agent.workspace import copying as far
+from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.agent.workspace.open_beneath import parent
-from golem_launcher.agent.workspace.portable_names import escape, unescape
 from golem_launcher.errors import RequestError, WorkspaceError
+from golem_launcher.workspace.repository.autorun_files import could_run, link_could_run
 from golem_launcher.workspace.repository.entry import shown
-from golem_launcher.workspace.repository.self_running import could_run, link_could_run
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
     CopyQueue,

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from golem_launcher.agent.workspace.chunker import chunk_id, cut_open
-from golem_launcher.agent.workspace.portable_names import escape
+from golem_launcher.agent.workspace.name_escaping import escape
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.text import clean_line
+from golem_launcher.untrusted_text import clean_line
 from golem_launcher.workspace.repository.entry import Entry, shown
 from golem_launcher.workspace.repository.sealing import DamagedObject
 

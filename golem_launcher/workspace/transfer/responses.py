@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, TypeGuard
 
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.text import clean_line
-from golem_launcher.untrusted import LARGEST, json_value
+from golem_launcher.untrusted_json import LARGEST, json_value
+from golem_launcher.untrusted_text import clean_line
 
 
 def count_of(answer: dict[str, Any]) -> int:

@@ -11,8 +11,8 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.text import clean_line, sentence
 from golem_launcher.units import counted
+from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import shown

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import LauncherError, NothingToSave, ProviderError, WorkspaceError
-from golem_launcher.frozen import changed
+from golem_launcher.frozen_copy import changed
 from golem_launcher.session_state import Saving
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown

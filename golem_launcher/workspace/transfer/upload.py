@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from golem_launcher.agent.workspace import copying as far
-from golem_launcher.agent.workspace.portable_names import escape, unescape
+from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.errors import RequestError
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.transfer.copy_queue import (

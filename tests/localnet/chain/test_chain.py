@@ -21,7 +21,7 @@ from golem_launcher.events import Stage
 from golem_launcher.kernel import kernelspec
 from golem_launcher.localnet import network
 from golem_launcher.localnet.accounts import ensure_accounts
-from golem_launcher.localnet.chain import anvil, driver, program, rpc, token
+from golem_launcher.localnet.chain import anvil, anvil_program, driver, rpc, token
 from golem_launcher.localnet.chain.keeper import ChainKeeper
 from golem_launcher.localnet.chain.token import Chain
 from golem_launcher.localnet.negotiation import NOTE_INTERVAL, PAYMENT_TIMEOUT
@@ -98,12 +98,12 @@ def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
 def program_on_path(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The program, on the PATH: the machine's own, else one that npm installs once and for all."""
     try:
-        found = program.find_anvil()
+        found = anvil_program.find_anvil()
     except LocalNetError:
         cache = getattr(request.config, "cache", None)
         with at_home(cache.mkdir("anvil") if cache else tmp_path_factory.mktemp("anvil")):
             try:
-                found = program.install(seconds=90)
+                found = anvil_program.install(seconds=90)
             except LocalNetError as error:
                 pytest.skip(f"no anvil: {error}")
     with pytest.MonkeyPatch.context() as patch:
@@ -358,9 +358,9 @@ def test_without_the_program_it_is_said_how_to_get_it(home: Path, monkeypatch: p
     tools.mkdir()
     monkeypatch.setenv("PATH", str(tools))
     with pytest.raises(LocalNetError, match="golem-launcher localnet install-chain"):
-        program.find_anvil()
+        anvil_program.find_anvil()
     with pytest.raises(LocalNetError, match=r"Install Node\.js with npm"):
-        program.install()
+        anvil_program.install()
     npm = tools / "npm"
     npm.write_text("#!/bin/sh\necho 'npm error network is down' >&2\nexit 1\n")
     npm.chmod(0o755)

@@ -14,7 +14,7 @@ from golem_launcher.localnet.exeunit.exe_unit import ExeUnit
 from golem_launcher.localnet.exeunit.transfer import Transfers
 from golem_launcher.localnet.exeunit.transfer_schemes import Http
 from golem_launcher.localnet.misbehaviour import Misbehaviour
-from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.process_runtime import ProcessRuntime
 from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace
 from golem_launcher.node.gsb import GsbClient, ok
 from tests import yagna_daemon as daemons

@@ -10,8 +10,8 @@ import pytest
 
 from golem_launcher.errors import BusCallError
 from golem_launcher.localnet.misbehaviour import Misbehaviour
-from golem_launcher.localnet.runtime.process import ProcessRuntime
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+from golem_launcher.localnet.runtime.process_runtime import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime, why_no_sandbox
 from tests.patience import slower
 
 AT_END = {"stdout": {"atEnd": {}}, "stderr": {"atEnd": {}}}

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from golem_launcher.localnet.runtime import dns
 from golem_launcher.localnet.runtime.internet import Internet, is_public
 from golem_launcher.localnet.runtime.runtime_interface import ActivityPlace, Deployment
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime, why_no_sandbox
 from tests.localnet.runtime.test_runtimes import good, run, wheel
 from tests.patience import slower
 

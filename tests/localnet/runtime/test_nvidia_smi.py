@@ -7,8 +7,8 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from golem_launcher.localnet.runtime.environment import PrivateEnvironment
 from golem_launcher.localnet.runtime.nvidia_smi import PretendedGpu, put
+from golem_launcher.localnet.runtime.python_environment import PrivateEnvironment
 
 L4 = PretendedGpu("NVIDIA <L4>", 22.49, "8.9")
 

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from golem_launcher.errors import LocalNetError
-from golem_launcher.localnet.runtime.process import ProcessRuntime
+from golem_launcher.localnet.runtime.process_runtime import ProcessRuntime
 from golem_launcher.localnet.runtime.runtime_interface import MARK, ActivityPlace, Deployment
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime, overlay_works, why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime, overlay_works, why_no_sandbox
 from golem_launcher.localnet.runtime.supported_runtime import choose_runtime
 from golem_launcher.localnet.runtime.volumes import COMMON, ROOT, Volume
 from tests.patience import slower
@@ -428,8 +428,8 @@ import asyncio, sys
 from pathlib import Path, PurePosixPath
 from golem_launcher.localnet.runtime import base_layer
 from golem_launcher.localnet.runtime.runtime_interface import Deployment, ActivityPlace
-from golem_launcher.localnet.runtime.process import ProcessRuntime
-from golem_launcher.localnet.runtime.sandbox import SandboxRuntime
+from golem_launcher.localnet.runtime.process_runtime import ProcessRuntime
+from golem_launcher.localnet.runtime.sandbox_runtime import SandboxRuntime
 
 async def main():
     directory, kind = Path(sys.argv[1]), {"p": ProcessRuntime, "s": SandboxRuntime}[sys.argv[2]]
@@ -587,12 +587,12 @@ def test_the_choice_is_explained():
 def test_the_environment_is_made_in_a_blink(base, short_path):
     import time  # noqa: PLC0415
 
-    from golem_launcher.localnet.runtime import environment  # noqa: PLC0415
+    from golem_launcher.localnet.runtime import python_environment  # noqa: PLC0415
 
     best = 10.0
     for number in range(3):
         begin = time.perf_counter()
-        made = environment.create(base, short_path / f"env{number}")
+        made = python_environment.create(base, short_path / f"env{number}")
         best = min(best, time.perf_counter() - begin)
     assert best < 0.3 * slower()
     listed = subprocess.run(

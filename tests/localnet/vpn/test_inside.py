@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from golem_launcher.localnet.runtime.sandbox import why_no_sandbox
+from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
 from tests.localnet.conftest import at_home, network_of
 from tests.localnet.requestor import Requestor, play

@@ -22,7 +22,7 @@ from golem_launcher.rental.payment.money import Money
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.lifetime.deadline import Deadline
 from golem_launcher.session.lifetime.end_warnings import Warnings
-from golem_launcher.session.machines.meter import Meter
+from golem_launcher.session.machines.usage_meter import Meter
 from golem_launcher.session.on_disk.bill import bill_of
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder

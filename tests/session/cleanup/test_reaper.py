@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher import files, modules, paths
+from golem_launcher import files, own_modules, paths
 from golem_launcher.events import Stage
 from golem_launcher.market.prices import CPU, DURATION, Price
 from golem_launcher.processes import ProcessRecord
@@ -130,7 +130,7 @@ def test_a_session_is_finished_wherever_it_lies_by_then(directory: SessionDirect
     other = create_session_directory(LaunchRequest(name="mine"))
     environment = {**os.environ, **paths.variables()}
     subprocess.run(
-        modules.command("golem_launcher.session.cleanup.reaper", "mine"), cwd=aside, env=environment, check=True
+        own_modules.command("golem_launcher.session.cleanup.reaper", "mine"), cwd=aside, env=environment, check=True
     )
     assert trash.SessionDirectory(aside).state().stage is Stage.FAILED
     assert other.state().stage is Stage.CHECKING

@@ -13,8 +13,8 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.access.agent_ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.door import door_path
-from golem_launcher.access.ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError

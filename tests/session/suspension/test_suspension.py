@@ -264,11 +264,11 @@ _WAKES_AND_IS_KILLED = """
 import os
 from golem_launcher import processes
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import replacement
+from golem_launcher.session.cleanup import name_reuse
 from golem_launcher.session.client import waking
 from golem_launcher.session.suspension.suspension import Heritage
 dies = lambda *_, **__: os.kill(os.getpid(), 9)
-puts = replacement.trash.put
+puts = name_reuse.trash.put
 LAST
 waking.wake("mine", {})
 """
@@ -278,8 +278,8 @@ waking.wake("mine", {})
     "last",
     [
         "Heritage.give = dies",
-        "replacement.trash.put = dies",
-        "replacement.trash.put = lambda *who: dies(puts(*who))",  # it has made room, and nobody has its place
+        "name_reuse.trash.put = dies",
+        "name_reuse.trash.put = lambda *who: dies(puts(*who))",  # it has made room, and nobody has its place
         "processes.spawn_detached = dies",
     ],
 )
@@ -308,7 +308,7 @@ def test_who_is_killed_once_a_session_wakes_up_leaves_no_second_one_that_is_susp
         "LAST",
         "lives = processes.ProcessRecord.of(os.getppid())\n"
         "processes.spawn_detached = lambda *_, **__: lives\n"
-        "replacement.suspension.give_up = dies\n",
+        "name_reuse.suspension.give_up = dies\n",
     )
     died = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr

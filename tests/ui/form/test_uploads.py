@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from golem_launcher.request import parse_request
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.ui.form import uploads
-from golem_launcher.ui.form.folder import LONGEST_LIST, unpack
+from golem_launcher.ui.form.folder_upload import LONGEST_LIST, unpack
 from golem_launcher.ui.form.preferences import uploads_directory
 from golem_launcher.ui.form.upload_names import clean_file_name
 from golem_launcher.ui.form.uploads import Uploads, sweep_uploads

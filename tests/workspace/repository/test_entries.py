@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.agent.workspace.portable_names import escape
+from golem_launcher.agent.workspace.name_escaping import escape
 from golem_launcher.workspace.repository import entry_record, entry_records, spool
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries

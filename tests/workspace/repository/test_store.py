@@ -13,11 +13,11 @@ from golem_launcher.workspace.backends.redaction import redacted
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import write_zip
 from golem_launcher.workspace.repository import pack_writer, packs, retention
+from golem_launcher.workspace.repository.autorun_files import could_run, folded
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.generation import Generation
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.sealing import Sealing, key_file
-from golem_launcher.workspace.repository.self_running import could_run, folded
 from golem_launcher.workspace.repository.store import Store, open_store
 
 NOW = datetime(2026, 5, 6, 12, tzinfo=UTC)

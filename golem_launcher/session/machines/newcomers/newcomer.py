@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.access.machine_vpn import MachineVpn
+from golem_launcher.access.vpn_to_machine import MachineVpn
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD, MachineSlot
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.saving.saves import Saves
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.replica import Replica
+    from golem_launcher.workspace.transfer.standby_copy import Replica
 
 _ANSWER_SECONDS = 5.0
 _LEAD_SECONDS = 10.0
@@ -214,7 +214,7 @@ class NewcomerFiles:
         Raises ``ProviderError`` when the newcomer fails, and ``WorkspaceError`` when the store can't be read.
         """
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - as in saves.py
-        from golem_launcher.workspace.transfer.replica import Replica  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.standby_copy import Replica  # noqa: PLC0415 - likewise
 
         await self.detach()
         agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.events import Progress, Stage
-from golem_launcher.frozen import changed
+from golem_launcher.frozen_copy import changed
 from golem_launcher.session.endpoints.machine_slot import HEAD, MachineRecorder
 from golem_launcher.session_state import AGREED, MachineState
 

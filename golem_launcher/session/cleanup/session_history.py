@@ -1,0 +1,33 @@
+"""All sessions that there ever were: on the list, in the trash, or deleted, with a line left in the ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from golem_launcher.session.cleanup import deleted_bills, trash
+from golem_launcher.session.on_disk.directory import session_directories
+from golem_launcher.session.on_disk.session_paths import sessions_locked
+
+if TYPE_CHECKING:
+    from golem_launcher.session.on_disk.bill import Bill
+    from golem_launcher.session.on_disk.directory import SessionDirectory
+
+
+@dataclass(frozen=True)
+class AllSessions:
+    """Each of them once."""
+
+    directories: tuple[SessionDirectory, ...]
+    """Of those whose files are there, removed ones after the others; more may have been deleted since."""
+    bills: tuple[Bill, ...]
+    """Of those whose files were deleted."""
+
+
+def all_sessions() -> AllSessions:
+    """Read by whoever adds up what sessions cost: none is removed or brought back meanwhile, and so missed.
+
+    Blocking. Raises ``TimeoutError`` when somebody is at that for 20 seconds.
+    """
+    with sessions_locked():
+        return AllSessions((*session_directories(), *trash.kept()), tuple(deleted_bills.noted()))

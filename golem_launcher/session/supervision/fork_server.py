@@ -1,10 +1,10 @@
 """``python -m golem_launcher.session.supervision.fork_server``: has loaded what supervisors need, and forks them.
 
 Where several sessions run they share the memory of what was loaded, more than half of what each takes alone, and a
-start does not wait for imports. Begun with the second session, gone when none runs any more. It has one thread and no
-loop, and does nothing but fork: what is forked goes on as a supervisor that was started by its command, in a session
-of processes, an environment and a directory of its own. When it is killed or hangs, supervisors are started by their
-command; those that run know nothing of it.
+start does not wait for imports. Begun with the second session, gone half a minute after the last: where one follows
+upon the other, each starts at once. It has one thread and no loop, and does nothing but fork: what is forked goes on as
+a supervisor that was started by its command, in a session of processes, an environment and a directory of its own.
+When it is killed or hangs, supervisors are started by their command; those that run know nothing of it.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ _SOCKET, _DRAFT = "fork-server.sock", "fork-server.new"
 _ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 2.0
 """How often it looks whether sessions run."""
+STAYS_SECONDS = 30.0
+"""After the last session, or its own begin."""
 _END_SECONDS = 1.0
 _LONGEST = 1 << 20
 _LOADED = (
@@ -170,7 +172,7 @@ def _serve(sessions: Path, made_of: str) -> _Asked | None:
     """Fork whenever somebody asks. ``None`` at the end; in a process that was forked, what that is to be."""
     signal.signal(signal.SIGCHLD, _reap)
     with _listening(sessions) as listener:
-        looked = time.monotonic()
+        looked = lived = time.monotonic()
         while True:
             with contextlib.suppress(TimeoutError), listener.accept()[0] as connection:
                 connection.settimeout(_ANSWER_SECONDS)
@@ -181,7 +183,11 @@ def _serve(sessions: Path, made_of: str) -> _Asked | None:
                     return asked
             if time.monotonic() - looked > _LOOK_SECONDS:
                 looked = time.monotonic()
-                if not sessions.exists() or not _anybody_lives():
+                if not sessions.exists():
+                    return None
+                if _anybody_lives():
+                    lived = looked
+                if looked - lived > STAYS_SECONDS:
                     return None
 
 

@@ -61,8 +61,8 @@ def server(home: Path) -> Iterator[ProcessRecord]:
         until(lambda: not record.alive())
 
 
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + _SECONDS * slower()
+def until(true: Callable[[], object], seconds: float = _SECONDS) -> None:
+    end = time.monotonic() + seconds * slower()
     while not true():
         assert time.monotonic() < end
         time.sleep(0.02)
@@ -142,16 +142,26 @@ def test_what_is_nonsense_is_passed_over(home):
         assert forked(directory) is not None
 
 
-def test_it_leaves_when_no_session_runs(server, home):
+def test_it_leaves_when_no_session_has_run_for_a_while(server, home):
     (home / "sessions" / "runs" / "supervisor.json").unlink()
-    until(lambda: not server.alive())
+    with held("next") as directory:
+        assert forked(directory) is not None
+    until(lambda: not server.alive(), fork_server.STAYS_SECONDS + _SECONDS)
+
+
+def test_it_leaves_at_once_where_there_are_no_sessions_any_more(server, home):
+    record = server
+    shutil.rmtree(home)
+    until(lambda: not record.alive(), fork_server.STAYS_SECONDS / 2)
 
 
 @pytest.mark.slow
 def test_three_sessions_of_which_the_last_is_forked(begin):
     """The third one runs, saves, and ends as any other."""
-    first, second = (begin(memory_gib=HONEST) for _ in range(2))
     place = paths.socket_path(paths.sessions_directory(), "fork-server.sock")
+    fork_server.end()  # the tests' own
+    place.unlink(missing_ok=True)
+    first, second = (begin(memory_gib=HONEST) for _ in range(2))
     until(place.exists)
     third = begin(memory_gib=HONEST)
     for directory in (first, second, third):

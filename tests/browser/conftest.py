@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def home(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     del chromium  # nothing is started when the tests are skipped
     directory = tmp_path_factory.mktemp("home")
     with own_network(directory, _NETWORK):
+        fork_supervisors()
         yield directory
 
 

@@ -8,7 +8,7 @@ from jupyter_client.manager import start_new_kernel
 from golem_launcher.kernel import kernelspec
 from golem_launcher.market import history
 from tests.kernel.cells import Notebook
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.patience import slower
 from tests.session import providers
 
@@ -60,6 +60,7 @@ def jupyter(tmp_path_factory):
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     with own_network(tmp_path_factory.mktemp("launcher"), _NETWORK) as network:
+        fork_supervisors()
         yield network
 
 

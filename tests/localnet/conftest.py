@@ -13,6 +13,7 @@ from golem_launcher.localnet import network
 from golem_launcher.localnet.runtime import base_layer as base_module
 from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.paths import HOME_VARIABLE
+from tests.networks import at_home, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,13 +132,21 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Iterator[network.LocalNet
     """A network in the process runtime, in a directory that a shell takes for several words."""
     directory = tmp_path_factory.mktemp("plain") / "it's a network"
     directory.mkdir()
-    with network_of(directory, PLAIN) as up:
+    with first_start_of(directory, PLAIN) as up:
         yield up
 
 
 @contextlib.contextmanager
 def network_of(home: Path, text: str) -> Iterator[network.LocalNetwork]:
     """A network of that description in that home; nothing of it runs afterwards."""
+    prepare(home)
+    with first_start_of(home, text) as up:
+        yield up
+
+
+@contextlib.contextmanager
+def first_start_of(home: Path, text: str) -> Iterator[network.LocalNetwork]:
+    """Likewise, where nothing is prepared."""
     description = home / "network.toml"
     description.write_text(text)
     with at_home(home):
@@ -148,14 +157,6 @@ def network_of(home: Path, text: str) -> Iterator[network.LocalNetwork]:
         with at_home(home):
             network.down()
     assert not processes_below(home)
-
-
-@contextlib.contextmanager
-def at_home(home: Path) -> Iterator[None]:
-    """The launcher's home is there meanwhile."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(HOME_VARIABLE, str(home))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
-from tests.localnet.conftest import THREE, at_home, network_of
+from tests.localnet.conftest import THREE, network_of
 from tests.localnet.test_run import PROGRAMS, RUN
+from tests.networks import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

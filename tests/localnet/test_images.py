@@ -19,9 +19,10 @@ from golem_launcher.localnet.exeunit.image import described
 from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.localnet.spec import image_hash, load_spec
 from golem_launcher.node.gftp.session import GftpSession
-from tests.localnet.conftest import at_home, network_of
+from tests.localnet.conftest import network_of
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.test_misbehaviour import START, shell
+from tests.networks import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from golem_launcher.localnet import network as localnet
 from golem_launcher.market import history
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.patience import slower
 from tests.session import providers
 from tests.session.ending import BUSY
@@ -151,6 +151,7 @@ price_hour = 0.02
 def network(tmp_path_factory):
     home = tmp_path_factory.mktemp("sessions")
     with own_network(home, _NETWORK.replace("$HOME", str(home))) as network:
+        fork_supervisors()
         yield network
 
 

@@ -11,7 +11,7 @@ import pytest
 from golem_launcher.errors import SessionNotFound
 from golem_launcher.market import history
 from golem_launcher.session import client
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.patience import slower
 from tests.session import providers
 
@@ -61,6 +61,7 @@ terminate_seconds = 0
 @pytest.fixture(scope="session")
 def network(tmp_path_factory):
     with own_network(tmp_path_factory.mktemp("tasks"), _NETWORK) as network:
+        fork_supervisors()
         yield network
 
 

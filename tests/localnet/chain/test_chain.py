@@ -40,10 +40,11 @@ from golem_launcher.ui.form.fields import _options
 from golem_launcher.ui.header.network import network_view
 from golem_launcher.ui.header.wallet import WalletPanel
 from tests.kernel.cells import Notebook
-from tests.localnet.conftest import at_home, network_of, processes_below
+from tests.localnet.conftest import network_of, processes_below
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.requestor import until as eventually
 from tests.localnet.test_market import ended, reason
+from tests.networks import at_home
 from tests.patience import slower
 from tests.session.conftest import explain
 

@@ -11,9 +11,10 @@ import pytest
 
 from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from golem_launcher.localnet.spec import BASE_IMAGE, image_hash
-from tests.localnet.conftest import at_home, network_of
+from tests.localnet.conftest import network_of
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.test_misbehaviour import START, shell
+from tests.networks import at_home
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -60,7 +60,8 @@ def start(
     from golem_launcher.session.preparation.image_and_packages import upload_of
     from golem_launcher.session.reporting import start_trace
 
-    request = waking.requested({**(yaml.read(file) if file else {}), **given})
+    requested = waking.requested({**(yaml.read(file) if file else {}), **given})
+    request = requested.request
     client.check_name(request)
     environment = None if trace_to is None else start_trace.environment(trace_to)
     upload = upload_of(request)
@@ -74,7 +75,11 @@ def start(
     network = NETWORKS[request.network]
     real = ", which is real money" if network.money == "real" else ""
     progress(f"It costs {with_coin(request.budget, network.token)} at most{real}.")
-    directory = _begun(request.name, lambda: client.start(request, environment=environment), wait=wait)
+    directory = _begun(
+        request.name,
+        lambda: client.start(request, environment=environment, instead_of=requested.instead_of),
+        wait=wait,
+    )
     if as_json:
         print_json({**summary(directory), "upload": upload.to_json() if upload is not None else None})
         return

@@ -31,6 +31,7 @@ from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
     from golem_launcher.access.hub_settings import HubSettings
     from golem_launcher.request import LaunchRequest
@@ -45,15 +46,17 @@ def start(
     *,
     at_hub: HubSettings | None = None,
     environment: Mapping[str, str] | None = None,
+    instead_of: datetime | None = None,
 ) -> SessionDirectory:
     """Start a session and return at once; its state tells how it goes on.
 
     ``at_hub``: of the hub whose server it is. ``environment``: its supervisor's, this process's if none is given.
+    ``instead_of``: when the suspended session was created of whose budget it has the rest.
 
     The directory of an ended session of the same name is moved aside; a suspended one's address becomes the new one's,
-    where that goes on in its workspace. Raises ``SessionNameTaken`` when the session
-    of that name is alive, ``SessionError`` when the disk does not take the new one, and whatever
-    :func:`golem_launcher.session.preparation.preflight.check` refuses; nothing was started then.
+    where that goes on in its workspace. Raises ``SessionNameTaken`` when the session of that name is alive, or is no
+    longer the one that this is to be ``instead_of``, ``SessionError`` when the disk does not take the new one, and
+    whatever :func:`golem_launcher.session.preparation.preflight.check` refuses; nothing was started then.
     """
     request = settled(request)
     _check_workspace(request)  # and again below: of two that are started at once, one comes too late
@@ -61,7 +64,7 @@ def start(
     try:
         with sessions_locked():
             _check_workspace(request)
-            with _in_place(request, at_hub) as directory:
+            with _in_place(request, at_hub, instead_of) as directory:
                 of_own = os.environ if environment is None else environment
                 _begin_supervisor(directory, {**FRUGAL, **of_own, **paths.variables()})
             return directory
@@ -85,13 +88,17 @@ def _begin_supervisor(directory: SessionDirectory, environment: Mapping[str, str
 
 
 @contextlib.contextmanager
-def _in_place(request: LaunchRequest, at_hub: HubSettings | None) -> Iterator[SessionDirectory]:
+def _in_place(
+    request: LaunchRequest, at_hub: HubSettings | None, instead_of: datetime | None
+) -> Iterator[SessionDirectory]:
     """The directory of a new session; what one of its name has left is moved aside, and what it inherits is there.
 
     It is whole before it has that place, so that who is killed meanwhile leaves a session that can be gone on with: the
     old one, or the new. Where no supervisor comes to run it, whatever the reason, all is as it was.
     """
     name_reuse.mend()  # of somebody who was killed
+    if instead_of is not None:
+        _check_suspended(request.name, instead_of)
     directory = SessionDirectory(paths.sessions_directory() / request.name)
     before = directory.path.exists()
     if before and alive(directory):
@@ -121,6 +128,18 @@ def _check_workspace(request: LaunchRequest) -> None:
     """Two sessions that save into one workspace would take turns in undoing each other's work."""
     if request.resume and request.save:
         check_unused(request.workspace, request.store)
+
+
+def _check_suspended(name: str, created_at: datetime) -> None:
+    """Of two that wake up one session, the second would have what was left of its budget before the first."""
+    with contextlib.suppress(SessionNotFound):
+        directory = session_directory(name)
+        if suspension.is_suspended(directory) and directory.state().created_at == created_at:
+            return
+    raise SessionNameTaken(
+        f"The session '{name}' was woken up or ended meanwhile, so it is not known what is left of its budget.",
+        f"See: golem-launcher show {name}",
+    )
 
 
 def check_unused(workspace: str, store: str | None) -> None:

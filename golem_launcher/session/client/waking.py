@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from golem_launcher.session.suspension.suspension import gone_on_with, is_suspen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -50,17 +52,30 @@ def wake(name: str, asked: Mapping[str, Any]) -> SessionDirectory:
     if not is_suspended(directory):
         stage = directory.state().stage.value
         raise SessionError(f"The session '{name}' is not suspended: it is {stage}.", f"See: golem-launcher show {name}")
-    return client.start(woken(directory, asked))
+    created_at = directory.state().created_at  # before its rest is reckoned: if another takes its place, it is missed
+    return client.start(woken(directory, asked), instead_of=created_at)
 
 
-def requested(asked: dict[str, Any]) -> LaunchRequest:
-    """The request of a session that is ``asked`` for by untyped values; ``start`` begins it.
+@dataclass(frozen=True)
+class Requested:
+    """What ``start`` is asked for."""
+
+    request: LaunchRequest
+    instead_of: datetime | None = None
+    """When the suspended session was created that it goes on with; ``None`` where it goes on with none."""
+
+
+def requested(asked: dict[str, Any]) -> Requested:
+    """A session that is ``asked`` for by untyped values; ``start`` begins it.
 
     Where it goes on with a suspended one it costs no more than what is left of that, and is as that was, but for what
     is asked for. Raises ``LauncherError``.
     """
     directory = gone_on_with(asked)
-    return woken(directory, asked) if directory is not None else resuming(parse_request(asked))
+    if directory is None:
+        return Requested(resuming(parse_request(asked)))
+    created_at = directory.state().created_at  # likewise
+    return Requested(woken(directory, asked), created_at)
 
 
 def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchRequest:

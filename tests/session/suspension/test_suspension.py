@@ -27,7 +27,7 @@ import psutil
 import pytest
 
 from golem_launcher import files, paths, processes
-from golem_launcher.errors import RequestError, SessionDamaged, SessionError, UsedUp
+from golem_launcher.errors import RequestError, SessionDamaged, SessionError, SessionNameTaken, UsedUp
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
@@ -163,12 +163,12 @@ def test_who_takes_its_place_has_its_address_and_nobody_else(home: Path) -> None
 def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path) -> None:
     del home
     suspended(resume="work", price_per_hour="0.3", cpus=2)
-    request = waking.requested({"resume": "mine"})
+    request = waking.requested({"resume": "mine"}).request
     assert request.budget == Decimal("1.5")
     assert Decimal("0.99") < request.hours <= 1
     assert (request.name, request.resume, request.price_per_hour, request.cpus) == ("mine", "work", Decimal("0.3"), 2)
     assert (request.when_idle, request.inputs) == ("suspend", ())
-    other = waking.requested({"resume": "mine@3", "cpus": "8", "budget": "3", "inputs": ("y",)})
+    other = waking.requested({"resume": "mine@3", "cpus": "8", "budget": "3", "inputs": ("y",)}).request
     assert (other.resume, other.cpus, other.budget, other.inputs) == ("work@3", 8, 3, ("y",))
     assert other.price_per_hour == Decimal("0.3")
     with pytest.raises(RequestError, match="say a budget"):  # test coins are no money
@@ -178,7 +178,7 @@ def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path)
         waking.requested({"resume": "over"})
     with pytest.raises(SessionError, match="time of 'over' is over"):
         waking.requested({"resume": "over", "budget": "1"})
-    assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).hours == 2
+    assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).request.hours == 2
 
 
 def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(home: Path) -> None:
@@ -381,6 +381,22 @@ def test_stopped_as_somebody_wakes_it_up_it_does_not_run(home: Path) -> None:
         stopping.result()
     assert not liveness.alive(directory)
     assert parked_address.of(directory.path) is None
+
+
+@pytest.mark.parametrize("cost", ["1.75", None])
+def test_woken_up_twice_the_second_spends_nothing_that_the_first_did(home: Path, cost: str | None) -> None:
+    directory = suspended(inputs=())
+    with ThreadPoolExecutor() as threads:
+        with files.locked(home / ".lock", deadline=1):  # as who wakes it up does
+            second = threads.submit(waking.wake, "mine", {})
+            while not waits_for_a_lock():
+                time.sleep(0.01)
+            trash.put(directory, trash.word_for("mine"))
+            if cost is not None:  # else it was taken off the list
+                suspended(inputs=(), cost=cost)
+        with pytest.raises(SessionNameTaken, match="woken up or ended meanwhile"):
+            second.result()
+    assert not list(liveness.living())
 
 
 def waits_for_a_lock() -> bool:

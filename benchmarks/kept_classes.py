@@ -98,7 +98,8 @@ class _Trial:
     def _told(self, what: str, number: int, here: Path) -> dict[str, Any]:
         quiet = {"MPLBACKEND": "agg", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         data = kept_classes_data.settings(self.place / _DATA)
-        environment = {**os.environ, **quiet, **data, "PYTHONPATH": str(self.place / "agent.pyz")}
+        own = {"PYSPARK_PYTHON": self.python, "PYTHONPATH": str(self.place / "agent.pyz")}
+        environment = {**os.environ, **quiet, **data, **own}
         argv = [self.python, "-c", _CHILD, what, str(self.classes), str(number), str(here)]
         try:
             done = subprocess.run(
@@ -130,6 +131,8 @@ def main() -> int:
             sys.stdout.write(f"{one.what:<8}  {one.name}  {' '.join(one.why.split())}\n")
     count = Counter(one.what for one in outcomes)
     sys.stdout.write(f"{len(names)} objects: {', '.join(f'{number} {what}' for what, number in count.items())}\n")
+    whole = set(names) - {one.name for one in outcomes if one.what != _KEPT}
+    sys.stdout.write(f"{len(set(names))} classes by their names, {len(whole)} of them kept in all of their objects\n")
     return 1 if count[_WRONG] else 0
 
 

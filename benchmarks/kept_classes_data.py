@@ -1,12 +1,13 @@
 """``PYTHON benchmarks/kept_classes_data.py PLACE``: what Kishu's list downloads, made here, and small.
 
-Run by the Python that has the libraries, which find it where ``settings`` say. Tables have random contents:
-what is tried is whether their classes come back.
+Run by the Python that has the libraries, which find it where ``settings`` say. Tables have random contents, models
+random weights: what is tried is whether their classes come back.
 """
 
 from __future__ import annotations
 
 import csv
+import pickle
 import random
 import sys
 from pathlib import Path
@@ -15,6 +16,9 @@ _PENGUINS = 344
 _TIPS = 244
 _HOUSES = 1000
 _COMMIT = "0" * 40
+_DISTILLED = ("distilbert-base-uncased", "distilbert/distilbert-base-uncased-finetuned-sst-2-english")
+_REVISIONS = ("main", "af0f99b")
+"""The second one is which a pipeline without a name takes."""
 _WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "i", "love", "using", "hugging", "face", "!", ".")
 
 
@@ -23,6 +27,7 @@ def settings(place: Path) -> dict[str, str]:
     return {
         "SEABORN_DATA": str(place / "seaborn"),
         "SCIKIT_LEARN_DATA": str(place / "scikit-learn"),
+        "XDG_CACHE_HOME": str(place / "cache"),
         "HF_HOME": str(place / "hugging-face"),
         "HF_HUB_OFFLINE": "1",
     }
@@ -61,19 +66,48 @@ def _scikit_learn(place: Path) -> None:
     joblib.dump(np.random.default_rng(1).uniform(1, 5, (_HOUSES, 9)), place / "cal_housing_py3.pkz")
 
 
-def _hugging_face(place: Path) -> None:
-    """A tokenizer of a few words, where the library keeps what it has fetched."""
-    from transformers import BertConfig, BertTokenizer  # noqa: PLC0415 - likewise
+def _scipy(place: Path) -> None:
+    """The picture itself: SciPy 1.10 has it, and asks for another form of the same."""
+    import numpy as np  # noqa: PLC0415 - likewise
+    from scipy import misc  # noqa: PLC0415 - likewise
 
-    kept = place / "hub" / "models--bert-base-uncased"
+    place.mkdir(parents=True)
+    told = pickle.loads((Path(misc.__file__).parent / "ascent.dat").read_bytes())
+    (place / "ascent.dat").write_bytes(pickle.dumps(np.array(told, "u1"), 4))
+
+
+def _hugging_face(place: Path) -> None:
+    """A tokenizer of a few words and models of a few weights, where the library keeps what it has fetched."""
+    from transformers import (  # noqa: PLC0415 - likewise
+        BertConfig,
+        BertTokenizer,
+        DistilBertConfig,
+        DistilBertForSequenceClassification,
+        DistilBertTokenizer,
+    )
+
+    words = place / "vocab.txt"
+    place.mkdir(parents=True)
+    words.write_text("\n".join(_WORDS))
+    bert = _fetched(place, "bert-base-uncased")
+    BertTokenizer(str(words)).save_pretrained(bert)
+    BertConfig(vocab_size=len(_WORDS)).save_pretrained(bert)
+    small = DistilBertConfig(vocab_size=len(_WORDS), dim=16, hidden_dim=32, n_layers=1, n_heads=2)
+    for name in _DISTILLED:
+        snapshot = _fetched(place, name)
+        DistilBertForSequenceClassification(small).save_pretrained(snapshot)
+        DistilBertTokenizer(str(words)).save_pretrained(snapshot)
+
+
+def _fetched(place: Path, name: str) -> Path:
+    """Where the library looks for the files of a model that it has fetched."""
+    kept = place / "hub" / f"models--{name.replace('/', '--')}"
+    (kept / "refs").mkdir(parents=True)
+    for revision in _REVISIONS:
+        (kept / "refs" / revision).write_text(_COMMIT)
     snapshot = kept / "snapshots" / _COMMIT
     snapshot.mkdir(parents=True)
-    (kept / "refs").mkdir()
-    (kept / "refs" / "main").write_text(_COMMIT)
-    words = place / "vocab.txt"
-    words.write_text("\n".join(_WORDS))
-    BertTokenizer(str(words)).save_pretrained(snapshot)
-    BertConfig(vocab_size=len(_WORDS)).save_pretrained(snapshot)
+    return snapshot
 
 
 def main() -> None:
@@ -83,6 +117,7 @@ def main() -> None:
     for name, make, where in (
         ("seaborn", _seaborn, Path(there["SEABORN_DATA"])),
         ("scikit-learn", _scikit_learn, Path(there["SCIKIT_LEARN_DATA"])),
+        ("scipy", _scipy, Path(there["XDG_CACHE_HOME"]) / "scipy-data"),
         ("transformers", _hugging_face, Path(there["HF_HOME"])),
     ):
         try:

@@ -224,11 +224,15 @@ class AgentWorkspace:
         self.sent += len(frames)
         return count_of(await self.ask_with("/put", frames, sending(len(frames))))
 
-    async def put_file(self, path: Path, bulk: BulkTransfer) -> int:
-        """Send a file of frames by a transfer; how many chunks have arrived in all."""
+    async def send_file(self, path: Path, bulk: BulkTransfer) -> str:
+        """Send a file of frames by a transfer; its name there, for :meth:`take_file`."""
         name = f"in-{secrets.token_hex(6)}"
         await bulk.transfer_in(path, f"{PACKS_THERE}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
+        return name
+
+    async def take_file(self, name: str) -> int:
+        """Put the chunks of a file that was sent where they belong; how many have arrived in all."""
         return count_of(await self.ask("/take", {"name": name}, WORK))
 
     async def finish(self) -> list[tuple[str, str]]:

@@ -18,10 +18,12 @@ from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.repository.sealing import DamagedObject
 from golem_launcher.workspace.repository.spool import Spool
+from golem_launcher.workspace.transfer.pipeline import pipeline
 from golem_launcher.workspace.transfer.progress import untold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
     from golem_launcher.workspace.repository.entry import Entry
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
@@ -31,7 +33,7 @@ _PART_BYTES = 4 * 1024 * 1024
 _LEAST_PART_BYTES = 256 * 1024
 _PART_SECONDS = 4.0
 _PIECE = 32 * 1024
-_FILE_BYTES = 64 * 1024 * 1024
+_FIRST_FILE_BYTES, _FILE_BYTES = 16 * 1024 * 1024, 64 * 1024 * 1024
 _ATTEMPTS = 3
 _RETRY_SECONDS = 1.0
 _MOST_NOTICES = 20
@@ -56,67 +58,140 @@ async def send(
 
     Goes on where a connection broke, to the provider or to the store. A chunk that is lost costs its files alone.
     """
-    order = await asyncio.to_thread(_Order, entries)
-    total = order.bytes
+    sending = _Sending(agent, chunks, await asyncio.to_thread(_Order, entries), progress)
     await agent.begin(_lines(entries, gone))
-    lost: list[str] = []
-    done = failures = sent = 0
-    while done < len(order):
-        part = _Part(chunks, order, done, lost)
+    failures = 0
+    while sending.left:
+        arrived = sending.done
         try:
             bulk = agent.bulk
-            if bulk is not None and agent.throughput.prefers_bulk(total - sent):
-                done = await _by_file(agent, bulk, part)
+            if bulk is not None and sending.prefers_bulk(sending.bytes_left):
+                files = _Files(sending, bulk)
+                await pipeline(files.make, files.carry, files.take)
             else:
-                patience = agent.throughput.patience(total - sent) if bulk is not None else None
-                done = await _by_tunnel(agent, part, patience)
+                patience = agent.throughput.patience(sending.bytes_left) if bulk is not None else None
+                await sending.by_tunnel(patience)
+            failures = 0
         except (ProviderError, WorkspaceError):
-            failures += 1
+            failures = 1 if sending.done > arrived else failures + 1
             if failures == _ATTEMPTS:
                 raise
             await asyncio.sleep(_RETRY_SECONDS)
-            done = await agent.put(b"")
-            continue
-        failures = 0
-        sent = min(sent + part.plain_until(done), total)
-        progress(_BRINGING, sent, total, "bytes")
+            sending.done = await agent.put(b"")
     problems = await agent.finish()
     said = [f"{shown(path)} could not be written: {reason}." for path, reason in problems]
-    return [*dict.fromkeys(lost), *said][:_MOST_NOTICES]
+    return [*dict.fromkeys(sending.lost), *said][:_MOST_NOTICES]
 
 
-async def _by_tunnel(agent: AgentWorkspace, part: _Part, patience: float | None) -> int:
-    """How many chunks have arrived; those that did within ``patience``, where there is another way."""
-    most = int(max(_LEAST_PART_BYTES, min(_PART_BYTES, agent.throughput.bytes_by_tunnel(_PART_SECONDS))))
-    frames = await asyncio.to_thread(part.together, most)
-    clock = asyncio.get_running_loop().time
-    began = clock()
-    try:
-        done = await (agent.put(frames) if patience is None else wait_for(agent.put(frames), patience))
-    except TimeoutError:
-        seconds = clock() - began
-        done = await agent.put(b"")
-        agent.throughput.tunnel_took(part.plain_until(done), seconds)
-    else:
-        agent.throughput.tunnel_took(len(frames), clock() - began)
-    return done
+class _Sending:
+    """How far one :func:`send` is."""
+
+    def __init__(self, agent: AgentWorkspace, chunks: ChunkSource, order: _Order, progress: ReportProgress) -> None:
+        self.agent = agent
+        self.lost: list[str] = []
+        """A sentence for each chunk that can't be had."""
+        self.done = 0
+        """The chunks that have arrived."""
+        self._chunks = chunks
+        self._order = order
+        self._progress = progress
+        self._sent = 0
+
+    @property
+    def left(self) -> int:
+        """The chunks that have not arrived."""
+        return len(self._order) - self.done
+
+    @property
+    def bytes_left(self) -> int:
+        """About how many bytes have not."""
+        return self._order.bytes - self._sent
+
+    def prefers_bulk(self, size: int) -> bool:
+        """Whether so many bytes go by a transfer, as the faster way."""
+        return self.agent.throughput.prefers_bulk(size)
+
+    def part(self, start: int) -> _Part | None:
+        """What begins with a chunk; ``None`` where there is none of that number."""
+        return _Part(self._chunks, self._order, start, self.lost) if start < len(self._order) else None
+
+    def arrived(self, part: _Part, done: int) -> None:
+        """So many chunks are there, of which ``part`` was the last."""
+        self.done = done
+        self._sent = min(self._sent + part.plain_until(done), self._order.bytes)
+        self._progress(_BRINGING, self._sent, self._order.bytes, "bytes")
+
+    async def by_tunnel(self, patience: float | None) -> None:
+        """Send the next part, or what of it arrives within ``patience``, where there is another way."""
+        throughput = self.agent.throughput
+        part = _Part(self._chunks, self._order, self.done, self.lost)
+        most = int(max(_LEAST_PART_BYTES, min(_PART_BYTES, throughput.bytes_by_tunnel(_PART_SECONDS))))
+        frames = await asyncio.to_thread(part.together, most)
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        putting = self.agent.put(frames)
+        try:
+            done = await (putting if patience is None else wait_for(putting, patience))
+        except TimeoutError:
+            seconds = clock() - began
+            done = await self.agent.put(b"")
+            throughput.tunnel_took(part.plain_until(done), seconds)
+        else:
+            throughput.tunnel_took(len(frames), clock() - began)
+        self.arrived(part, done)
 
 
-async def _by_file(agent: AgentWorkspace, bulk: BulkTransfer, part: _Part) -> int:
-    path = await agent.scratch_file()
+class _Files:
+    """Files of frames, as long as transfers are the faster way: one is made, and one taken, while one is carried.
 
-    def write() -> None:
-        with path.open("wb") as file:
-            file.writelines(part.frames(_FILE_BYTES))
+    The first one is small: nothing is carried while it is made.
+    """
 
-    try:
-        await asyncio.to_thread(write)
-        began = asyncio.get_running_loop().time()
-        done = await agent.put_file(path, bulk)
-        agent.throughput.bulk_took(part.plain, asyncio.get_running_loop().time() - began)
-        return done
-    finally:
-        await asyncio.to_thread(path.unlink, missing_ok=True)
+    def __init__(self, sending: _Sending, bulk: BulkTransfer) -> None:
+        self._sending = sending
+        self._agent = sending.agent
+        self._bulk = bulk
+        self._next = sending.done
+        self._bytes_left = sending.bytes_left
+        self._size = _FIRST_FILE_BYTES
+
+    async def make(self) -> tuple[_Part, Path] | None:
+        """The next file."""
+        part = self._sending.part(self._next)
+        if part is None or not self._sending.prefers_bulk(self._bytes_left):
+            return None
+        path = await self._agent.scratch_file()
+
+        def write() -> None:
+            with path.open("wb") as file:
+                file.writelines(part.frames(self._size))
+
+        try:
+            await asyncio.to_thread(write)
+        except BaseException:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+            raise
+        self._next = part.end
+        self._bytes_left -= part.plain
+        self._size = min(2 * self._size, _FILE_BYTES)
+        return part, path
+
+    async def carry(self, made: tuple[_Part, Path]) -> tuple[_Part, str]:
+        """Have it there; its name."""
+        part, path = made
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        try:
+            name = await self._agent.send_file(path, self._bulk)
+        finally:
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+        self._agent.throughput.bulk_took(part.plain, clock() - began)
+        return part, name
+
+    async def take(self, carried: tuple[_Part, str]) -> None:
+        """Have its chunks put where they belong."""
+        part, name = carried
+        self._sending.arrived(part, await self._agent.take_file(name))
 
 
 def _lines(entries: Sequence[Entry], gone: Sequence[str] = ()) -> Iterator[bytes]:
@@ -175,9 +250,14 @@ class _Part:
         """Bytes of the chunks so far."""
         self._sizes = array("I")
 
+    @property
+    def end(self) -> int:
+        """The number of the chunk behind those so far."""
+        return self._start + len(self._sizes)
+
     def plain_until(self, done: int) -> int:
         """Bytes of the chunks from the start to the ``done``-th of all."""
-        return sum(self._sizes[: done - self._start])
+        return sum(self._sizes[: max(done - self._start, 0)])
 
     def together(self, most: int) -> bytes:
         """The same in one: of tiny files, a hundred thousand pieces take several times what is in them. Blocking."""

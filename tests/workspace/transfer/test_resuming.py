@@ -11,9 +11,12 @@ import zlib
 import pytest
 
 from golem_launcher.errors import ProviderError
+from golem_launcher.workspace.transfer import push
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+from golem_launcher.workspace.transfer.local_files import LocalFiles
 from golem_launcher.workspace.transfer.saver import Saver
 from golem_launcher.workspace.transfer.tree import Tree
+from tests.agent.conftest import eventually
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar, file, sound
@@ -109,6 +112,69 @@ def test_a_file_transfer_that_broke_is_the_only_one_sent_again(provider, store, 
         assert transfer.sent < SIZE + 10_000
 
     asyncio.run(scenario())
+
+
+class Asked:
+    """Chunks of this computer, counted as they are asked for."""
+
+    def __init__(self, local):
+        self._local = local
+        self.bytes = 0
+
+    def get_chunk(self, identifier):
+        data = self._local.get_chunk(identifier)
+        self.bytes += len(data)
+        return data
+
+
+@pytest.mark.timeout(120)
+def test_a_file_of_chunks_is_made_and_another_taken_while_one_is_carried(provider, tmp_path, monkeypatch):
+    """The second one arrives when the third one is made, and what was in the first one is where it belongs."""
+    monkeypatch.setattr(push, "_FIRST_FILE_BYTES", 2_000_000)
+    monkeypatch.setattr(push, "_FILE_BYTES", 2_000_000)
+    (tmp_path / "big.bin").write_bytes(os.urandom(SIZE))
+    local = LocalFiles([(tmp_path / "big.bin", "big.bin")])
+    chunks = Asked(local)
+
+    class Waiting(BulkTransfer):
+        async def transfer_in(self, local_path, container_path):
+            await super().transfer_in(local_path, container_path)
+            if self.into == 2:
+                await asyncio.to_thread(eventually, lambda: chunks.bytes > 6_000_000)
+                await asyncio.to_thread(eventually, lambda: (provider.work / "big.bin").stat().st_size >= 2_000_000)
+
+    async def scenario():
+        async with provider.agent(Waiting(provider)) as agent:
+            assert await push.send(agent, local.entries, chunks) == []
+
+    asyncio.run(scenario())
+    assert (provider.work / "big.bin").read_bytes() == (tmp_path / "big.bin").read_bytes()
+    assert chunks.bytes == SIZE
+
+
+def test_files_of_chunks_go_on_behind_what_has_arrived(provider, tmp_path, monkeypatch):
+    monkeypatch.setattr(push, "_FIRST_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(push, "_FILE_BYTES", 1_000_000)
+    (tmp_path / "big.bin").write_bytes(os.urandom(SIZE))
+    local = LocalFiles([(tmp_path / "big.bin", "big.bin")])
+    chunks = Asked(local)
+
+    class Broken(BulkTransfer):
+        async def transfer_in(self, local_path, container_path):
+            if self.into == 4:
+                self.into += 1
+                raise ProviderError("The provider failed: a cable was pulled.")
+            await super().transfer_in(local_path, container_path)
+
+    async def scenario():
+        transfer = Broken(provider)
+        async with provider.agent(transfer) as agent:
+            assert await push.send(agent, local.entries, chunks) == []
+            assert transfer.into > 5
+
+    asyncio.run(scenario())
+    assert (provider.work / "big.bin").read_bytes() == (tmp_path / "big.bin").read_bytes()
+    assert chunks.bytes < SIZE + 4_000_000  # three files that were under way
 
 
 @pytest.mark.timeout(120)

@@ -22,7 +22,7 @@ MEASURED_QUICK = HERE / "quick_seconds.json"
 
 _BUSY_ROOMS = {"browser", "image"}
 _QUICK = ("-m", "not slow and not browser", "--hypothesis-profile=quick")
-_QUICK_JOBS = 6
+_QUICK_JOBS = 4
 _SHORT, _SHORT_QUICK = 1.0, 0.5
 _SHARES = 20
 """A job is about such a part of the whole, at the most: each starts its room's network anew, and while the last one

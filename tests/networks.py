@@ -90,7 +90,7 @@ def _prepared():
 def _digest():
     """Of what makes it."""
     digest = hashlib.sha256(importlib.metadata.version("golem-node").encode())
-    for source in sorted(Path(daemons.__file__).parent.glob("*.py")):
+    for source in sorted(Path(daemons.__file__).parent.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher import files
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +51,9 @@ def test_write_replaces_and_is_private(tmp_path: Path) -> None:
 def test_full_disk_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "state"
     files.write_atomic(path, b"old")
-    done = subprocess.run([sys.executable, "-c", _WRITER, path], capture_output=True, text=True, check=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-c", _WRITER, path], capture_output=True, text=True, check=True, timeout=30 * slower()
+    )
     assert done.stdout.strip().isdigit()
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["state"]

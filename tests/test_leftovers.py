@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from tests.patience import slower
+
 _ROOT = Path(__file__).resolve().parent.parent
 _RUN = """
 import os, subprocess, sys
@@ -33,4 +35,4 @@ def test_a_daemon_ends_with_the_run_that_is_killed(tmp_path):
         daemon = psutil.Process(int(run.stderr.readline()))
         assert daemon.is_running()
         run.send_signal(signal.SIGKILL)
-    assert psutil.wait_procs([daemon], timeout=30) == ([daemon], [])
+    assert psutil.wait_procs([daemon], timeout=30 * slower()) == ([daemon], [])

@@ -126,7 +126,7 @@ def test_children_of_others_are_left_to_them() -> None:
         record = ProcessRecord.of(child.pid)
         _until(lambda: not record.alive())
         assert record.stop(grace=0)
-        assert child.wait(timeout=10) == 5
+        assert child.wait(timeout=10 * slower()) == 5
 
 
 def test_process_that_leads_no_session_ends_alone() -> None:
@@ -145,7 +145,11 @@ def test_survives_its_starter(tmp_path: Path) -> None:
         "print(json.dumps(spawn_detached(['sleep', '60'], env=os.environ, log=p / 'log', cwd=p).to_json()))"
     )
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", script], cwd=tmp_path, capture_output=True, check=True, timeout=30
+        [sys.executable, "-W", "error", "-c", script],
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        timeout=30 * slower(),
     )
     assert done.stderr == b""
     record = ProcessRecord.from_json(json.loads(done.stdout))

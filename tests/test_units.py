@@ -11,6 +11,7 @@ import pytest
 
 import golem_launcher
 from golem_launcher.units import coins, coins_at_a_glance, counted, data_size, data_size_of, duration
+from tests.patience import slower
 
 PACKAGE = Path(golem_launcher.__file__).parent
 ROOT = Path(__file__).parent.parent
@@ -60,7 +61,7 @@ def test_the_page_writes_the_same(subject, call):
     script = (PACKAGE / "ui/common/format.js").read_text()
     asked = f"{script}\nconsole.log(JSON.stringify({json.dumps(TABLE[subject])}.map(([given]) => {call})))"
     run = ["node", "--input-type=module", "-e", asked]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=30 * slower(), check=True)
     assert json.loads(done.stdout) == [said for _, said in TABLE[subject]]
 
 

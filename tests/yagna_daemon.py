@@ -75,7 +75,7 @@ class Daemon:
 
     def get(self, path: str):
         request = urllib.request.Request(self.api_url + path, headers={"Authorization": f"Bearer {self.app_key}"})
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5 * slower()) as response:
             return response.read()
 
 

@@ -98,7 +98,7 @@ def server(*arguments, environment, directory, path):
         for _ in range(1800):
             assert process.poll() is None, (directory / "log").read_text()
             try:
-                with urllib.request.urlopen(f"{origin}{path}", timeout=SECONDS):
+                with urllib.request.urlopen(f"{origin}{path}", timeout=SECONDS * slower()):
                     break
             except OSError:
                 signal.sigtimedwait([], 0.05)
@@ -108,8 +108,8 @@ def server(*arguments, environment, directory, path):
     finally:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(SECONDS)
+            process.wait(SECONDS * slower())
         except subprocess.TimeoutExpired:  # Jupyter's end is not what is tested here
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(SECONDS)
+            process.wait(SECONDS * slower())
         log.close()

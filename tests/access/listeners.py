@@ -10,6 +10,7 @@ import psutil
 
 from golem_launcher import paths
 from golem_launcher.session.on_disk import liveness
+from tests.patience import slower
 
 _NOBODY = 65534
 _SECONDS = 60
@@ -64,7 +65,7 @@ def told_to_strangers(found):
     asked = [(host, port, _KEPT.get(name, "/api/kernels")) for name, host, port in found]
     done = subprocess.run(
         [sys.executable, "-I", "-c", _STRANGER],
-        input=json.dumps([asked, _NOBODY]), capture_output=True, text=True, check=False, timeout=_SECONDS,
+        input=json.dumps([asked, _NOBODY]), capture_output=True, text=True, check=False, timeout=_SECONDS * slower(),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return dict(zip(found, json.loads(done.stdout), strict=True))

@@ -11,6 +11,7 @@ import psutil
 
 from golem_launcher import paths
 from golem_launcher.session.on_disk.directory import session_directories
+from tests.patience import slower
 
 _NOBODY = 65534
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
@@ -46,7 +47,7 @@ def seen(network, **others):
 def _in_processes(secrets):
     spy = subprocess.run(
         [sys.executable, "-I", "-c", _SPY],
-        input=json.dumps([secrets, _NOBODY]), capture_output=True, text=True, check=False, timeout=60,
+        input=json.dumps([secrets, _NOBODY]), capture_output=True, text=True, check=False, timeout=60 * slower(),
     )  # fmt: skip
     assert spy.returncode == 0, spy.stderr
     return spy.stdout.splitlines()

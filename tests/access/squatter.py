@@ -8,6 +8,8 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+from tests.patience import slower
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -59,4 +61,4 @@ def squatter(place: tuple[str, int]) -> Iterator[Callable[[], bool]]:
             yield took
         finally:
             process.kill()
-            process.wait(_SECONDS)
+            process.wait(_SECONDS * slower())

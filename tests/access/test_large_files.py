@@ -10,6 +10,7 @@ import urllib.request
 
 from golem_launcher.session import client
 from tests.agent.conftest import eventually
+from tests.patience import slower
 from tests.session.conftest import command
 
 _SIZE = 40_000_000
@@ -47,7 +48,7 @@ def test_a_file_is_uploaded_as_a_page_sends_it(far_session, tmp_path):
     directory, _ = far_session
     data, size = os.urandom(_SIZE), 1024 * 1024
     parts = [data[at : at + size] for at in range(0, len(data), size)]
-    connection = http.client.HTTPConnection(directory.state().address.removeprefix("http://"), timeout=60)
+    connection = http.client.HTTPConnection(directory.state().address.removeprefix("http://"), timeout=60 * slower())
     headers = {"Authorization": f"token {directory.token()}", "Content-Type": "application/json"}
     gathered = False
     for number, part in enumerate(parts, 1):

@@ -13,6 +13,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.access.listener import Listener, bind
 from tests.access.listeners import listening, told_to_strangers
+from tests.patience import slower
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
 
@@ -36,12 +37,12 @@ def test_whoever_connects_to_a_listener_of_ours_is_asked_who_it_is(far_session):
 
     try:
         address = next(line for line in page.stdout if "http://" in line)
-        with urllib.request.urlopen(address[address.index("http://") :].strip(), timeout=SECONDS) as answer:
+        with urllib.request.urlopen(address[address.index("http://") :].strip(), timeout=SECONDS * slower()) as answer:
             answer.read(1)  # its kernel has started
             found, told = asyncio.run(scene())
     finally:
         page.terminate()
-        page.wait(SECONDS)
+        page.wait(SECONDS * slower())
         page.stdout.close()
     names = [name for name, _, _ in found]
     link = directory.state().address.removeprefix("http://")

@@ -86,8 +86,8 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
     url = told["url"]
     ran = subprocess.run(
         [sys.executable, "-c", _CLIENTS],
-        env={**os.environ, "JUPYTER_GATEWAY_URL": url}, cwd=tmp_path, capture_output=True, text=True, timeout=150,
-        check=False,
+        env={**os.environ, "JUPYTER_GATEWAY_URL": url}, cwd=tmp_path, capture_output=True, text=True,
+        timeout=150 * slower(), check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split()[0].endswith("/golem/work")
@@ -95,7 +95,7 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
     root = urlsplit(url)._replace(path="/api/kernels").geturl()  # all that a stranger's page can guess
     for asked in (urllib.request.Request(f"{url}/api/kernels", headers={"Sec-Fetch-Site": "none"}), root):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(asked, timeout=SECONDS)
+            urllib.request.urlopen(asked, timeout=SECONDS * slower())
         with refused.value as answer:
             assert answer.code == 403
 
@@ -113,7 +113,12 @@ def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(far_se
     _, told, _ = command("gateway", directory.name, "--json")
     for address in (directory.url(), f"{told['url']}/"):
         ran = subprocess.run(
-            ["node", "client.mjs", address], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+            ["node", "client.mjs", address],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120 * slower(),
+            check=False,
         )
         assert ran.returncode == 0, ran.stdout + ran.stderr
         saw = json.loads(ran.stdout.splitlines()[-1])
@@ -126,23 +131,23 @@ def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_sess
     directory, _ = far_session
     with tunnel("tunnel", "--port", "0") as (_, told):
         assert told["address"].endswith(f"/lab?token={directory.token()}")
-        with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
+        with urllib.request.urlopen(told["address"], timeout=SECONDS * slower()) as answer:
             assert _is_the_lab(answer)
     with tunnel("tunnel", "--port", "0", "--listen", "localhost") as (_, told):
         assert told["address"].startswith("https://localhost:")
         host, port = told["address"].removeprefix("https://").partition("/")[0].split(":")
         pem = ssl.get_server_certificate((host, int(port)))
         trusting = ssl.create_default_context(cadata=pem)
-        with urllib.request.urlopen(told["address"], timeout=SECONDS, context=trusting) as answer:
+        with urllib.request.urlopen(told["address"], timeout=SECONDS * slower(), context=trusting) as answer:
             assert b"jupyter-config-data" in answer.read()
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(
-                told["address"].partition("lab?")[0] + "api/status", timeout=SECONDS, context=trusting
+                told["address"].partition("lab?")[0] + "api/status", timeout=SECONDS * slower(), context=trusting
             )
         assert refused.value.code == 403
         refused.value.close()
         with pytest.raises(OSError, match=r"reset|closed|end|Remote"):
-            urllib.request.urlopen(f"http://{host}:{port}/api", timeout=SECONDS)
+            urllib.request.urlopen(f"http://{host}:{port}/api", timeout=SECONDS * slower())
     code, _, error = command("tunnel", "tunnel", "--listen", "0.0.0.0", check=False)
     assert code == 1
     assert "every address" in error
@@ -168,7 +173,7 @@ def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
                 return await jupyter.execute("print(6 * 7)")
 
         assert asyncio.run(compute()) == "42\n"
-        with urllib.request.urlopen(told["address"], timeout=SECONDS) as answer:
+        with urllib.request.urlopen(told["address"], timeout=SECONDS * slower()) as answer:
             assert _is_the_lab(answer)
         assert seen(far_session[1], **{"the hub's token": TOKEN}) == []
     monkeypatch.setenv("JUPYTER_TOKEN", "a-wrong-one")

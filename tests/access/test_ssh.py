@@ -21,6 +21,7 @@ from golem_launcher.access.door import door_path
 from golem_launcher.errors import AccessError
 from tests.access.secret_leaks import private_part, seen
 from tests.access.tunnel_command import tunnel
+from tests.patience import slower
 from tests.session.conftest import command
 
 SECONDS = 90
@@ -39,7 +40,7 @@ def config(far_session, ssh_key, tmp_path_factory):
 
 def run(*arguments, **more):
     more = {"capture_output": True, **more}
-    return subprocess.run(arguments, timeout=SECONDS, check=False, **more)
+    return subprocess.run(arguments, timeout=SECONDS * slower(), check=False, **more)
 
 
 def ssh(config, *arguments, **more):
@@ -107,7 +108,7 @@ def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
         arguments = [arg for arg in arguments[1:] if arg != "-N"]
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
         assert run("ssh", "-f", *mine, *arguments, "sleep 2", env=path, capture_output=False, **streams).returncode == 0
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=SECONDS) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/api", timeout=SECONDS * slower()) as answer:
             assert "version" in json.load(answer)
 
 
@@ -118,7 +119,7 @@ def test_no_secret_is_to_be_seen_while_the_ways_are_in_use(far_session, config, 
     with (
         tunnel(directory.name, "--port", "0"),
         tunnel(directory.name, "--port", "0", "--remote-port", "8888"),
-        urllib.request.urlopen(f"{directory.url()}", timeout=SECONDS) as page,
+        urllib.request.urlopen(f"{directory.url()}", timeout=SECONDS * slower()) as page,
         subprocess.Popen(["ssh", "-F", config, "golem-tunnel", "echo here; cat"], stdin=-1, stdout=-1) as shell,
     ):
         assert shell.stdout.readline() == b"here\n"
@@ -227,7 +228,7 @@ def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(place))
         door.listen()
-        door.settimeout(SECONDS)
+        door.settimeout(SECONDS * slower())
         argv = [sys.executable, "-m", "golem_launcher.access.ssh_proxy_command", str(place), "2", "22"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             far, _ = door.accept()
@@ -239,4 +240,4 @@ def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
                 assert far.recv(16) == b"on"
                 process.stdin.close()
                 assert far.recv(16) == b""
-            process.wait(SECONDS)
+            process.wait(SECONDS * slower())

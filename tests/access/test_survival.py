@@ -49,7 +49,7 @@ def status(directory):
     request = urllib.request.Request(
         f"{directory.state().address}/api/status", headers={"Authorization": f"token {directory.token()}"}
     )
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+    with urllib.request.urlopen(request, timeout=SECONDS * slower()) as answer:
         return json.load(answer)
 
 
@@ -102,7 +102,7 @@ def test_a_network_that_is_away_for_a_moment(far_session):
     """A connection that is open lives on, with what was said meanwhile."""
     directory, network = far_session
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(SECONDS)
+        connection.settimeout(SECONDS * slower())
         connection.connect(str(door.door_path(directory.path)))
         connection.sendall(b"1 8888\n" + b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         with stopped(network.state["server"]["pid"]):  # hub and providers

@@ -78,7 +78,7 @@ def vpn(far_session):
     node = network.node
     base = f"{node.api_url}/net-api/v1/net/{entries.network_id}"
     request = urllib.request.Request(f"{base}/nodes", headers={"Authorization": f"Bearer {node.app_key}"})
-    with urllib.request.urlopen(request, timeout=SECONDS) as answer:
+    with urllib.request.urlopen(request, timeout=SECONDS * slower()) as answer:
         nodes = json.load(answer)
     ip = next(member["ip"] for member in nodes if member["id"] == entries.agreements[-1].provider_id)
 

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 
+from tests.patience import slower
+
 SECONDS = 60
 CLI = (sys.executable, "-m", "golem_launcher.cli")
 REQUEST = b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
@@ -27,12 +29,12 @@ def tunnel(*arguments):
         yield process, json.loads(text)
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=SECONDS)
+        process.communicate(timeout=SECONDS * slower())
 
 
 def ask(address, question):
     host, port = address.split(":")
-    with socket.create_connection((host, int(port)), SECONDS) as connection:
+    with socket.create_connection((host, int(port)), SECONDS * slower()) as connection:
         connection.sendall(question)
         # Not ended from here: a Jupyter server drops its answer to somebody who has.
         found = b""

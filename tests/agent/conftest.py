@@ -62,7 +62,13 @@ class Agent:
         self.config.write_text(json.dumps({key: value for key, value in config.items() if value is not None}))
         command = [sys.executable, *options, str(self.archive), str(self.config)]
         return subprocess.run(
-            command, env=self.environment, cwd=self.work, capture_output=True, text=True, timeout=120, check=False
+            command,
+            env=self.environment,
+            cwd=self.work,
+            capture_output=True,
+            text=True,
+            timeout=120 * slower(),
+            check=False,
         )
 
     def up(self, **fields):
@@ -76,7 +82,7 @@ class Agent:
 
     def request(self, method, path, token=TOKEN, body=None, port=None):
         """Status, body and headers; status 0 when nobody answers."""
-        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=30)
+        connection = http.client.HTTPConnection(self.address, port or self.port, timeout=30 * slower())
         try:
             connection.request(method, path, body, {"Authorization": f"token {token}"} if token else {})
             response = connection.getresponse()
@@ -106,7 +112,7 @@ class Agent:
         """What the command of that name tells."""
         done = subprocess.run(
             [sys.executable, str(self.archive), "--last-words", str(self.config)],
-            env=self.environment, capture_output=True, text=True, timeout=30, check=True,
+            env=self.environment, capture_output=True, text=True, timeout=30 * slower(), check=True,
         )  # fmt: skip
         return exit_report.read(done.stdout)
 

@@ -35,7 +35,7 @@ def settled(image, root, **variables):
     path = os.pathsep.join((str(image), str(Path.cwd())))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, **variables}
     argv = [sys.executable, "-c", _SETTLE, str(root)]
-    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60 * slower(), check=True)
     return done.stdout.split()
 
 
@@ -48,7 +48,7 @@ def test_where_it_was_compiled_or_must_not_be_or_there_is_no_disk_all_stays(imag
     root, none = tmp_path / "work", ["None", "None"]
     assert settled(image, root, PYTHONDONTWRITEBYTECODE="1") == none
     assert settled(image, tmp_path) == none
-    subprocess.run([sys.executable, "-m", "compileall", "-q", image / "jupyterlab"], timeout=60, check=True)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", image / "jupyterlab"], timeout=60 * slower(), check=True)
     assert settled(image, root) == none
 
 

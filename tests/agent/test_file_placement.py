@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import golem_launcher
+from tests.patience import slower
 
 _MEMORY = Path("/dev/shm")
 """Another file system than the root's, which is all that is asked of it."""
@@ -36,7 +37,8 @@ def test_what_is_installed_after_a_kernel_began_can_be_imported_in_it() -> None:
     with tempfile.TemporaryDirectory(dir=_MEMORY) as root:
         done = subprocess.run(
             [python, "-c", _SETTLED, root, root],
-            cwd=Path(golem_launcher.__file__).parents[1], capture_output=True, text=True, timeout=60, check=False,
+            cwd=Path(golem_launcher.__file__).parents[1], capture_output=True, text=True,
+            timeout=60 * slower(), check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(root)

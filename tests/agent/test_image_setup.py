@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from golem_launcher.agent import image_setup
 from golem_launcher.workload.archive import spare_pip
+from tests.patience import slower
 
 _PROGRAM = """
 import importlib.util, sys
@@ -37,7 +38,7 @@ def bring(tmp_path):
             [tmp_path / "python" / "bin" / "python", "-c", _PROGRAM, Path(image_setup.__file__).parent, spare],
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=100 * slower(),
             check=True,
             env={
                 "PATH": os.defpath,
@@ -103,10 +104,15 @@ print(open("/sys/class/net/eth1/mtu").read().strip(), os.environ["SHELL"])
 def test_the_internet_card_gets_a_size_that_hosts_answer():
     card = "ip tuntap add eth1 mode tap && ip link set eth1 mtu 65521 && mount -t sysfs sysfs /sys"
     argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", f'{card} && exec "$@"', "sh"]
-    if subprocess.run([*argv, "true"], capture_output=True, timeout=30, check=False).returncode:
+    if subprocess.run([*argv, "true"], capture_output=True, timeout=30 * slower(), check=False).returncode:
         pytest.skip("no network cards of one's own here")
     program = [sys.executable, "-c", _SETTLED, Path(image_setup.__file__).parent]
     done = subprocess.run(
-        [*argv, *program], capture_output=True, text=True, timeout=30, check=True, env={"PATH": os.environ["PATH"]}
+        [*argv, *program],
+        capture_output=True,
+        text=True,
+        timeout=30 * slower(),
+        check=True,
+        env={"PATH": os.environ["PATH"]},
     )
     assert done.stdout == "1450 /bin/bash\n"

@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from tests.patience import slower
+
 # In a process of its own: it is about what is imported.
 CODE = """
 import sys
@@ -19,7 +21,9 @@ print(rfc3987_syntax.is_valid_syntax("iri", "http://exämple.org/"), "lark" in s
 
 @pytest.mark.slow
 def test_jupyter_starts_without_the_grammar_which_can_still_be_imported():
-    done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, timeout=120 * slower(), check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-2:] == ["True False", "True True"]
 

@@ -15,6 +15,7 @@ from golem_launcher.agent.config import Config
 from golem_launcher.agent.killed_kernels import killed_for_memory
 from golem_launcher.agent.lab import settings
 from tests.agent.conftest import TOKEN, eventually
+from tests.patience import slower
 from tests.session.jupyter import Jupyter
 
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
@@ -32,7 +33,7 @@ def test_nothing_else_does(lab, token):
 @pytest.mark.parametrize(("host", "status"), [("127.9.8.7:12345", 200), ("evil.example:8888", 403)])
 def test_only_a_loopback_host_is_answered(lab, host, status):
     """A page that points a name of its own at the session's address (DNS rebinding) gets nothing, token or not."""
-    connection = http.client.HTTPConnection(lab.address, lab.port, timeout=30)
+    connection = http.client.HTTPConnection(lab.address, lab.port, timeout=30 * slower())
     connection.request("GET", "/api/status", headers={"Host": host, "Authorization": f"token {TOKEN}"})
     assert connection.getresponse().status == status
     connection.close()

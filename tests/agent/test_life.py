@@ -13,6 +13,7 @@ import pytest
 from golem_launcher.agent import exit_report, main
 from golem_launcher.session.machines.workload_start import reason_in
 from tests.agent.conftest import TOKEN, eventually
+from tests.patience import slower
 from tests.session.jupyter import Jupyter
 
 _DAEMON = """
@@ -112,7 +113,7 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
         keeper.keep(config.Config(*told), socket.create_server(("127.0.0.1", 0)))
     """
     done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30, check=False
+        [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30 * slower(), check=False
     )
     assert done.returncode == 1
     log = _log(agent)

@@ -12,6 +12,7 @@ import pytest
 
 from golem_launcher.access.ssh import new_host_key
 from tests.agent.conftest import eventually
+from tests.patience import slower
 
 SECONDS = 60
 SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -20,7 +21,9 @@ SSHD = shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin")
 @pytest.mark.slow
 @pytest.mark.skipif(not SSHD or not shutil.which("ssh"), reason="OpenSSH is not installed")
 def test_the_images_sshd_with_keys_alone(agent, tmp_path):
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=SECONDS)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=SECONDS * slower()
+    )
     account = pwd.getpwuid(os.geteuid())
     agent.environment["HOME"] = account.pw_dir  # as in an image, where the account is the session's
     key = " ".join((tmp_path / "id.pub").read_text().split()[:2])
@@ -33,7 +36,9 @@ def test_the_images_sshd_with_keys_alone(agent, tmp_path):
 
     def ssh(*command):
         address = f"{account.pw_name}@{agent.address}"
-        return subprocess.run(["ssh", *options, address, *command], capture_output=True, timeout=SECONDS, check=False)
+        return subprocess.run(
+            ["ssh", *options, address, *command], capture_output=True, timeout=SECONDS * slower(), check=False
+        )
 
     eventually(lambda: ssh("true").returncode == 0)
     assert agent.environment["PATH"].rpartition(":")[2] in ssh("echo $PATH").stdout.decode()
@@ -46,7 +51,9 @@ def test_the_images_sshd_with_keys_alone(agent, tmp_path):
     for form in ([], ["-O"]):  # by sftp, and by scp on both sides
         for name in ("", "as"):
             target = f"{account.pw_name}@{agent.address}:{name}"
-            subprocess.run([*scp[:1], *form, *scp[1:], target], check=True, timeout=SECONDS, capture_output=True)
+            subprocess.run(
+                [*scp[:1], *form, *scp[1:], target], check=True, timeout=SECONDS * slower(), capture_output=True
+            )
             arrived = agent.work / (name or "sent")
             assert arrived.read_text() == "by scp"
             arrived.unlink()

@@ -74,7 +74,7 @@ def test_in_a_cell_of_a_notebook(network, tmp_path):  # noqa: ARG001 - it must b
         [sys.executable, "-c", "from nbclient.cli import main; main()", "--inplace", "--timeout=90", str(path)],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=150 * slower(),
         check=False,
         env={**os.environ, "JUPYTER_RUNTIME_DIR": str(tmp_path / "run"), "IPYTHONDIR": str(tmp_path / "ipython")},
     )
@@ -123,7 +123,7 @@ def test_ctrl_c_in_a_script_ends_what_was_begun(network):  # noqa: ARG001
     try:
         _begun("script")
         script.send_signal(signal.SIGINT)
-        said = script.communicate(timeout=90)[1]
+        said = script.communicate(timeout=90 * slower())[1]
     finally:
         script.kill()
     assert "Interrupted: the session 'script' is ended …\nThe session 'script' was ended.\n" in said
@@ -138,15 +138,15 @@ def test_the_stop_button_of_a_notebook_ends_what_was_begun(network):  # noqa: AR
         ran = client.execute(_INTERRUPTED.format(name="button", memory=SLOW))
         _begun("button")
         manager.interrupt_kernel()
-        while (reply := client.get_shell_msg(timeout=90))["parent_header"]["msg_id"] != ran:
+        while (reply := client.get_shell_msg(timeout=90 * slower()))["parent_header"]["msg_id"] != ran:
             pass
         assert reply["content"]["ename"] == "KeyboardInterrupt"
-        while (message := client.get_iopub_msg(timeout=10))["content"].get("execution_state") != "idle":
+        while (message := client.get_iopub_msg(timeout=10 * slower()))["content"].get("execution_state") != "idle":
             if message["msg_type"] == "stream" and message["parent_header"]["msg_id"] == ran:
                 said.append(message["content"]["text"])
         assert "The session 'button' was ended." in "".join(said)
         assert golem_launcher.attach("button").state.stage.final
-        client.execute_interactive("print(1)", timeout=20)
+        client.execute_interactive("print(1)", timeout=20 * slower())
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)

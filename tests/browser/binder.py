@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.patience import slower
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -82,7 +84,7 @@ def build(directory: Path) -> Image:
     place = next((name for name in ("binder", ".binder") if (image.home / name).is_dir()), ".")
     python = _python((image.home / place / "runtime.txt").read_text().strip())
     shutil.copytree(_layer(image, python, place), image.environment, symlinks=True, copy_function=_link)
-    subprocess.run(image.command(f"./{place}/postBuild"), check=True, timeout=_INSTALL_SECONDS)
+    subprocess.run(image.command(f"./{place}/postBuild"), check=True, timeout=_INSTALL_SECONDS * slower())
     return image
 
 
@@ -112,14 +114,18 @@ def _layer(image: Image, python: str, place: str) -> Path:
         return layer
     wheels = CACHE / "wheels"
     fetch = [python, "-m", "pip", "wheel", "--quiet", "--wheel-dir", wheels, "--find-links", wheels]
-    if subprocess.run([*fetch, "-r", ROOT / "requirements.txt"], timeout=_INSTALL_SECONDS, check=False).returncode:
+    if subprocess.run(
+        [*fetch, "-r", ROOT / "requirements.txt"], timeout=_INSTALL_SECONDS * slower(), check=False
+    ).returncode:
         pytest.skip("needs packages for Binder's Python, and a network to get them from")
     layers.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=layers) as made:
         install = [f"{ENVIRONMENT}/bin/python", "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-index"]
         install += ["--find-links", str(wheels), "-r", f"{place}/requirements.txt"]
         for argv in ([python, "-m", "venv", ENVIRONMENT], install):
-            subprocess.run(_contained(image.home, Path(made), argv, {}), check=True, timeout=_INSTALL_SECONDS)
+            subprocess.run(
+                _contained(image.home, Path(made), argv, {}), check=True, timeout=_INSTALL_SECONDS * slower()
+            )
         for old in layers.iterdir():
             if str(old) != made:
                 shutil.rmtree(old, ignore_errors=True)

@@ -13,7 +13,7 @@ import pytest
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import binder
 from tests.browser.conftest import command, free_port, new_context, program, serving
-from tests.patience import milliseconds
+from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,7 +82,9 @@ def _carry_on(at_home: str) -> None:
     """The page's one line starts the same session on this computer."""
     name, *words = shlex.split(at_home)
     assert name == "golem-launcher"
-    started = subprocess.run(command(*words, "--wait"), capture_output=True, text=True, timeout=120, check=False)
+    started = subprocess.run(
+        command(*words, "--wait"), capture_output=True, text=True, timeout=120 * slower(), check=False
+    )
     try:
         assert started.returncode == 0, started.stderr
         request = session_directory("on-binder").request()

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import new_context, open_page
-from tests.patience import milliseconds
+from tests.patience import milliseconds, slower
 from tests.session.jupyter import Jupyter
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def _first_command() -> list[str]:
 def test_the_first_command_leads_to_a_cell_executed_in_the_provider(chromium, tmp_path):
     clone, home = tmp_path / "clone", tmp_path / "home"
     home.mkdir()
-    subprocess.run(["git", "clone", "--quiet", str(_ROOT), str(clone)], check=True, timeout=60)
+    subprocess.run(["git", "clone", "--quiet", str(_ROOT), str(clone)], check=True, timeout=60 * slower())
     environment = {
         # Wheels once fetched may be used again; all else is as on a fresh machine.
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
@@ -66,7 +66,7 @@ def test_the_first_command_leads_to_a_cell_executed_in_the_provider(chromium, tm
         assert str(clone / ".venv") not in prefix
     finally:
         _interrupt(run)
-        subprocess.run(["make", "down"], cwd=clone, env=environment, check=True, timeout=120)
+        subprocess.run(["make", "down"], cwd=clone, env=environment, check=True, timeout=120 * slower())
     assert _left_behind(tmp_path) == []
 
 
@@ -96,7 +96,7 @@ def _interrupt(run: subprocess.Popen[str]) -> None:
     """Ctrl-C, as a person ends it: the whole foreground group gets it."""
     os.killpg(run.pid, signal.SIGINT)
     try:
-        run.communicate(timeout=30)
+        run.communicate(timeout=30 * slower())
     except subprocess.TimeoutExpired:
         os.killpg(run.pid, signal.SIGKILL)
         run.communicate()

@@ -19,6 +19,7 @@ from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.agent.tcp_carrier import reset
 from tests.access.conftest import TOKEN, server
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -78,11 +79,11 @@ class Neighbours:
         thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(ready),))
         thread.start()
         try:
-            assert ready.wait(SECONDS)
+            assert ready.wait(SECONDS * slower())
             yield self
         finally:
             self._loop.call_soon_threadsafe(self._ending.set)
-            thread.join(SECONDS)
+            thread.join(SECONDS * slower())
             self._loop.close()
 
     async def _run(self, ready: threading.Event) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from golem_launcher.localnet import network
 from golem_launcher.session.on_disk.directory import session_directories
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -34,7 +35,7 @@ def test_they_run_and_leave_nothing_running(page: Page, tmp_path: Path) -> None:
         cwd=_ROOT,
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=150 * slower(),
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-3000:]

@@ -14,7 +14,7 @@ from golem_launcher.events import Stage, Usage, now
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session_state import MachineState, Saving
 from tests.browser.conftest import KERNEL, leave, new_context, open_page
-from tests.patience import slower
+from tests.patience import milliseconds, slower
 from tests.ui.made import GOOD_START, change, make_session, say, write_lab_log
 
 if TYPE_CHECKING:
@@ -112,14 +112,14 @@ def test_a_reload_and_a_second_tab_show_the_same(page: Page, address: str) -> No
     change(directory, stage=Stage.STOPPING)
     say(directory, "one more line")
     for tab in (page, other):
-        tab.locator(".gl-badge", has_text="Stopping").wait_for(timeout=3000)
-        tab.get_by_text("one more line", exact=True).wait_for(timeout=3000)
+        tab.locator(".gl-badge", has_text="Stopping").wait_for(timeout=milliseconds(3))
+        tab.get_by_text("one more line", exact=True).wait_for(timeout=milliseconds(3))
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()  # it is being closed
 
     change(directory, stage=Stage.ENDED, reason="The time was up.", ended_at=now())
     for tab in (page, other):
         ended = tab.locator(".gl-live").get_by_role("article", name="mine")  # where it ran: nobody has to look for it
-        ended.get_by_text("The time was up.").wait_for(timeout=3000)
+        ended.get_by_text("The time was up.").wait_for(timeout=milliseconds(3))
         assert not tab.get_by_role("link", name="Open JupyterLab").is_visible()
     page.reload()
     page.locator(".gl-past").get_by_role("article", name="mine").wait_for()

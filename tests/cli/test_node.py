@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.node.conftest import home  # noqa: F401 - a fixture
+from tests.patience import slower
 
 _PROGRAM = Path(sys.executable).parent / "golem-launcher"
 
@@ -22,7 +23,7 @@ def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         [_PROGRAM, *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=60 * slower(),
         check=False,
         env={**os.environ, **environment},
     )
@@ -83,7 +84,12 @@ def test_a_key_comes_from_a_pipe_too() -> None:
         ("", "http://127.0.0.1:1", 2, "No app-key was given"),
     ):
         done = subprocess.run(
-            [_PROGRAM, "node", "use", url], input=f"{key}\n", capture_output=True, text=True, timeout=60, check=False
+            [_PROGRAM, "node", "use", url],
+            input=f"{key}\n",
+            capture_output=True,
+            text=True,
+            timeout=60 * slower(),
+            check=False,
         )
         assert (done.returncode, words in done.stderr, "Warning" in done.stderr) == (code, True, False), done.stderr
 

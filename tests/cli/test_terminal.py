@@ -21,6 +21,7 @@ from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +58,7 @@ def in_terminal(*words: str, columns: int = 80, **environment: str) -> str:
             if not part:
                 break
             said += part
-        process.wait(timeout=60)
+        process.wait(timeout=60 * slower())
     os.close(ours)
     return said.decode().replace("\r\n", "\n")
 
@@ -165,5 +166,5 @@ def _interrupted(seconds: float) -> tuple[int, bytes]:
     ) as process:
         time.sleep(seconds)  # the moment is what is varied
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1]
+        said = process.communicate(timeout=60 * slower())[1]
     return process.returncode, said

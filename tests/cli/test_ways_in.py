@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.access.tunnel_command import CLI, REQUEST, SECONDS, ask, tunnel
+from tests.patience import slower
 from tests.session.conftest import command
 
 
@@ -31,7 +32,7 @@ def test_connect_joins_standard_input_and_output():
         assert b'{"version"' in process.stdout.read()
     assert process.returncode == 0
     done = subprocess.run(
-        [*CLI, "connect", "tunnel", "9"], input=b"", capture_output=True, timeout=SECONDS, check=False
+        [*CLI, "connect", "tunnel", "9"], input=b"", capture_output=True, timeout=SECONDS * slower(), check=False
     )
     assert done.returncode == 1
     assert b"port 9" in done.stderr
@@ -51,7 +52,7 @@ def test_another_users_program_is_turned_away():
         host, port = told["address"].split(":")
         script = f"exec 3<>/dev/tcp/{host}/{port}; printf 'GET /api HTTP/1.0\\r\\n\\r\\n' >&3; cat <&3"
         done = subprocess.run(
-            ["bash", "-c", script], user=65534, capture_output=True, text=True, timeout=SECONDS, check=False
+            ["bash", "-c", script], user=65534, capture_output=True, text=True, timeout=SECONDS * slower(), check=False
         )
         assert "version" not in done.stdout
         assert "onnection" in done.stderr or not done.stdout, done

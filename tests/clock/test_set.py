@@ -121,7 +121,7 @@ def test_the_page_is_served_whatever_the_time_of_day(time_of_day):
             address = json.loads("{" + next(line for line in server.stdout if '"url"' in line) + "}")["url"]
             for forth in (0, YEAR, -HOUR):
                 time_of_day.set_forth(forth)
-                with urllib.request.urlopen(address, timeout=60) as page:
+                with urllib.request.urlopen(address, timeout=60 * slower()) as page:
                     assert b"kernelId" in page.read()
         finally:
             time_of_day.set_forth(0)

@@ -101,7 +101,7 @@ def notebook(session):
         "import dask\n"
         "cluster = GolemCluster()\n"
         "client = cluster.client()\n"
-        "client.wait_for_workers(1, timeout=60)"
+        f"client.wait_for_workers(1, timeout={60 * slower():.0f})"
     )
     yield notebook
     notebook.close()

@@ -12,6 +12,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from tests.cluster.conftest import Notebook, ready_workers, wait_for
+from tests.patience import slower
 from tests.session.conftest import command
 from tests.session.jupyter import Jupyter
 
@@ -25,7 +26,7 @@ def of_standby(state):
 
 def test_a_notebook_has_a_client_and_scales_within_what_was_allowed(session, notebook):
     told = notebook.run(
-        "cluster.scale(3); client.wait_for_workers(3, timeout=90)\n"
+        f"cluster.scale(3); client.wait_for_workers(3, timeout={90 * slower():.0f})\n"
         "print(sorted(cluster.observed), client.submit(sum, [1, 2, 3]).result(), cluster.scheduler_address[:6])"
     )
     assert told.split("\n")[0] == "['machine-2', 'machine-3', 'machine-4'] 6 tls://"
@@ -81,7 +82,9 @@ def test_what_the_notebook_installs_is_on_all_workers_and_on_those_that_come_lat
     imported = (
         "import importlib\ndef version(): importlib.invalidate_caches(); import cowsay; return cowsay.__version__\n"
     )
-    notebook.run("%pip install --quiet cowsay==6.1\ncluster.scale(1); client.wait_for_workers(1, timeout=60)")
+    notebook.run(
+        f"%pip install --quiet cowsay==6.1\ncluster.scale(1); client.wait_for_workers(1, timeout={60 * slower():.0f})"
+    )
     wait_for(session, lambda state: ready_workers(state) == [2])
     everywhere = (
         f"{imported}import time\nend = time.monotonic() + 60\n"
@@ -93,7 +96,8 @@ def test_what_the_notebook_installs_is_on_all_workers_and_on_those_that_come_lat
         "print(sorted(set(found.values())), len(found))"
     )
     assert notebook.run(everywhere).strip() == "['6.1'] 1"
-    notebook.run("cluster.scale(3); client.wait_for_workers(3, timeout=90)")  # as the tests after this one find it
+    # as the tests after this one find it
+    notebook.run(f"cluster.scale(3); client.wait_for_workers(3, timeout={90 * slower():.0f})")
     assert notebook.run(everywhere).strip() == "['6.1'] 3"
 
 
@@ -128,7 +132,7 @@ def test_a_worker_that_is_killed_in_the_middle_is_replaced_and_the_computation_g
     state = wait_for(session, lambda state: state.machines[2].lost == 1 and ready_workers(state) == [2, 3, 4])
     assert state.machines[2].provider_id != before.machines[2].provider_id
     assert state.head.activity_id == before.head.activity_id
-    notebook.run("client.wait_for_workers(3, timeout=60)")
+    notebook.run(f"client.wait_for_workers(3, timeout={60 * slower():.0f})")
 
 
 def test_the_dashboard_is_behind_the_link_and_at_a_tunnel(session, notebook):
@@ -246,7 +250,7 @@ def test_the_user_alone_allows_more(session, notebook):
     assert (told["workers"], told["most"]) == (4, 4)
     state = wait_for(session, lambda state: len(ready_workers(state)) == 4)
     assert state.stage is Stage.READY
-    notebook.run("client.wait_for_workers(4, timeout=60)")
+    notebook.run(f"client.wait_for_workers(4, timeout={60 * slower():.0f})")
     notebook.run("cluster.scale(1)")
     state = wait_for(session, lambda state: sum(one.stage.final for one in state.machines[1:]) == 3)
     assert ready_workers(state) == [2]
@@ -276,7 +280,8 @@ def test_a_lost_head_takes_the_scheduler_along_and_its_worker_joins_the_next(ses
     notebook = Notebook(session.url())
     told = notebook.run(
         "from golem_launcher.cluster import GolemCluster\n"
-        "cluster = GolemCluster(); client = cluster.client(); client.wait_for_workers(1, timeout=90)\n"
+        "cluster = GolemCluster(); client = cluster.client()\n"
+        f"client.wait_for_workers(1, timeout={90 * slower():.0f})\n"
         "print(client.submit(sum, [1, 1]).result(), cluster.scheduler_address)"
     )
     notebook.close()

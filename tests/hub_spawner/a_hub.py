@@ -73,7 +73,7 @@ def proxy_program() -> str:
     if not program.exists():
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         argv = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix", str(place), _PROXY]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300 * slower(), check=False)
         if done.returncode:
             pytest.skip(f"npm did not fetch configurable-http-proxy: {done.stderr[-300:]}")
     return str(program)
@@ -97,7 +97,7 @@ def hub_packages() -> str:
             "-r",
             str(_PINS),
         ]
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300 * slower(), check=False)
         if done.returncode:
             pytest.skip(f"pip did not fetch JupyterHub: {done.stderr[-300:]}")
         draft.rename(place)

@@ -11,6 +11,7 @@ import pytest
 from golem_launcher.localnet.runtime import sandbox_runtime
 from provider import rootfs
 from tests.networks import own_network
+from tests.patience import slower
 
 _CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
 CACHE = Path(os.environ.get("GOLEM_LAUNCHER_IMAGES") or _CACHES / "golem-launcher/images")
@@ -56,7 +57,7 @@ def bare(root):
     foreign = ("usr/local", "usr/lib/python3.11/ensurepip", "usr/share/python-wheels")
     with tempfile.TemporaryDirectory(dir=root.parent, prefix=".bare-", ignore_cleanup_errors=True) as name:
         copy = Path(name) / "root"
-        subprocess.run(["cp", "-al", root, copy], check=True, timeout=120)
+        subprocess.run(["cp", "-al", root, copy], check=True, timeout=120 * slower())
         for directory in foreign:
             shutil.rmtree(copy / directory)
         for file in copy.glob("golem/*"):

@@ -120,13 +120,15 @@ def test_a_session_in_the_image(network):  # noqa: ARG001
 
 
 def test_ssh_saves_and_resuming_in_the_image(network, tmp_path):  # noqa: ARG001
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=30)
+    subprocess.run(
+        ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "id"], check=True, timeout=30 * slower()
+    )
     directory = start("image-ssh", image=TAG, ssh_key=(tmp_path / "id.pub").read_text())
     try:
         done = subprocess.run(
             [sys.executable, "-m", "golem_launcher.cli", "ssh", "image-ssh", "-i", str(tmp_path / "id"), "--",
              "echo from ssh > note.txt; pwd; ps -e -o args | grep -c [s]shd"],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=60 * slower(), check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         place, servers = done.stdout.split()

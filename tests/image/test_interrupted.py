@@ -14,6 +14,7 @@ from golem_launcher import paths
 from golem_launcher.errors import ImageError
 from golem_launcher.image import debian_mirrors
 from golem_launcher.image.lock import Lock, Package
+from tests.patience import slower
 
 _QUICK = b"a package that comes at once"
 _SLOW = bytes(100_000)
@@ -85,7 +86,7 @@ def test_ctrl_c_ends_it_at_once(mirror, tmp_path, monkeypatch, program):
         try:
             assert mirror.dripping.wait(60)
             making.send_signal(signal.SIGINT)
-            _, said = making.communicate(timeout=10)  # a drip, and the interpreter's own end: half a second
+            _, said = making.communicate(timeout=10 * slower())  # a drip, and the interpreter's own end: half a second
         finally:
             making.kill()
     assert making.returncode not in {0, -signal.SIGKILL}

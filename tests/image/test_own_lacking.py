@@ -17,6 +17,7 @@ from golem_launcher.image.tree import ImageTree
 from golem_launcher.localnet.runtime import sandbox_runtime
 from golem_launcher.session import client
 from tests.networks import own_network
+from tests.patience import slower
 from tests.session.conftest import command, explain
 
 pytestmark = pytest.mark.slow
@@ -60,7 +61,9 @@ def image(path, files):
 
 def shell():
     """This computer's, with what it is linked to."""
-    linked = subprocess.run(["ldd", "/bin/sh"], capture_output=True, text=True, check=True, timeout=30).stdout
+    linked = subprocess.run(
+        ["ldd", "/bin/sh"], capture_output=True, text=True, check=True, timeout=30 * slower()
+    ).stdout
     return {name.strip("/"): Path(name).read_bytes() for name in ("/bin/sh", *re.findall(r"(/\S+) \(", linked))}
 
 

@@ -15,6 +15,7 @@ from golem_launcher.kernel import kernelspec
 from golem_launcher.request import parse_request
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.liveness import alive
+from tests.patience import slower
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("network")]
 
@@ -38,7 +39,7 @@ def _papermill(source, *options):
     """Run a notebook as users do; the exit code, and what became of it."""
     target = source.with_name("out.ipynb")
     arguments = [sys.executable, "-m", "papermill", str(source), str(target), "--no-progress-bar", *options]
-    done = subprocess.run(arguments, cwd=source.parent, timeout=150, check=False)
+    done = subprocess.run(arguments, cwd=source.parent, timeout=150 * slower(), check=False)
     return done.returncode, nbformat.read(target, 4)
 
 
@@ -76,13 +77,15 @@ def test_papermill_stops_at_a_cell_that_fails_and_goes_on_where_files_were_saved
 def test_nbclient_runs_cells_and_an_error_stops_it(jupyter, tmp_path):  # noqa: ARG001
     cells = ["%connect local 1", "y = 6", "y * 7", "%disconnect"]
     notebook = new_notebook(cells=[new_code_cell(code) for code in cells])
-    NotebookClient(notebook, kernel_name="golem", timeout=90, resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(
+        notebook, kernel_name="golem", timeout=round(90 * slower()), resources={"metadata": {"path": tmp_path}}
+    ).execute()
     assert notebook.cells[2].outputs[0]["data"]["text/plain"] == "42"
     displays = [one for one in notebook.cells[0].outputs if one["output_type"] == "display_data"]
     assert len(displays) == 2  # the stages, updated in place, and the card
     failing = new_notebook(cells=[new_code_cell("1 + 1")])
     with pytest.raises(CellExecutionError, match="NotConnected"):
-        NotebookClient(failing, kernel_name="golem", timeout=60).execute()
+        NotebookClient(failing, kernel_name="golem", timeout=round(60 * slower())).execute()
 
 
 def test_jupyter_console(jupyter):  # noqa: ARG001
@@ -90,7 +93,7 @@ def test_jupyter_console(jupyter):  # noqa: ARG001
     console = pexpect.spawn(
         sys.executable,
         ["-m", "jupyter_console", "--kernel", "golem", "--simple-prompt", "--ZMQTerminalInteractiveShell.banner="],
-        env=environment, encoding="utf-8", timeout=90, dimensions=(60, 160),
+        env=environment, encoding="utf-8", timeout=90 * slower(), dimensions=(60, 160),
     )  # fmt: skip
     try:
         console.expect(r"In \[")

@@ -8,6 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.patience import slower
+
 pytestmark = pytest.mark.slow
 
 _EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/kernel/*.ipynb"))
@@ -23,7 +25,7 @@ def test_an_example_runs(example, tmp_path):
     notebook = tmp_path / example.name
     shutil.copy(example, notebook)
     arguments = [sys.executable, "-m", "papermill", notebook, notebook, "--no-progress-bar", "--cwd", tmp_path]
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=170, check=False)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=170 * slower(), check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     texts = [str(output) for cell in nbformat.read(notebook, 4).cells for output in cell.get("outputs", [])]
     assert "it cost" in texts[-1]

@@ -496,7 +496,7 @@ def test_who_listens_and_does_not_read_takes_the_output_from_nobody(tmp_path, mo
         context.destroy(linger=0)
         await sockets.aclose()
 
-    asyncio.run(asyncio.wait_for(talk(), 60))
+    asyncio.run(asyncio.wait_for(talk(), 60 * slower()))
 
 
 def test_a_kernel_that_is_given_up_is_not_started_again(there, tmp_path):

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("jupyter")
 
 def _run(*arguments, module="golem_launcher.cli"):
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", module, *arguments], capture_output=True, text=True, timeout=60 * slower(), check=False
     )
     return done.returncode, done.stdout, done.stderr
 

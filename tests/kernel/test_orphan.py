@@ -42,12 +42,14 @@ def test_a_kernel_ends_whose_starter_was_killed_before_it_began(tmp_path, monkey
         [sys.executable, "-c", _LEAVE_A_KERNEL, file], stdin=subprocess.PIPE, stdout=writing, stderr=writing
     )
     os.close(writing)
-    process.wait(_SECONDS)
+    process.wait(_SECONDS * slower())
     process.stdin.write(b"go\n")
     process.stdin.close()
     with os.fdopen(reading, "rb") as output:
         reader = subprocess.Popen(["cat"], stdin=output, stdout=subprocess.PIPE)
-        assert b"Error" not in reader.communicate(timeout=_SECONDS)[0]  # its end: all that held the pipe are gone
+        assert (
+            b"Error" not in reader.communicate(timeout=_SECONDS * slower())[0]
+        )  # its end: all that held the pipe are gone
 
 
 _SHORT_GRACE = """
@@ -60,7 +62,8 @@ _CONNECT_AND_STAY = """
 import sys
 from jupyter_client.manager import start_new_kernel
 from tests.kernel.cells import Notebook
-notebook = Notebook(*start_new_kernel(startup_timeout=180, kernel_name=sys.argv[1]), None)
+from tests.patience import slower
+notebook = Notebook(*start_new_kernel(startup_timeout=180 * slower(), kernel_name=sys.argv[1]), None)
 directory = notebook.connect()
 notebook.run("x = 41")
 print(directory.name, flush=True)
@@ -132,7 +135,7 @@ def test_a_kept_session_goes_on_without_its_jupyter(killed_jupyter, open_noteboo
     directory = killed_jupyter(0, "--on-shutdown", "leave-running")
     for kernel in KernelRecord(Path("another")).others(directory.name):
         with contextlib.suppress(psutil.NoSuchProcess):
-            psutil.Process(kernel.process.pid).wait(_SECONDS)
+            psutil.Process(kernel.process.pid).wait(_SECONDS * slower())
     notebook = open_notebook()
     notebook.run(f"%attach {directory.name}")
     assert notebook.run("print(x + 1)").text.strip() == "42"

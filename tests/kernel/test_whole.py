@@ -33,7 +33,7 @@ def test_a_cell_asks_for_input(connected):
 
     reply = connected.client.execute_interactive(
         "%autoconnect\nimport getpass\nname = input('who? ')\nassert name == getpass.getpass('again? ') == 'Ada'",
-        allow_stdin=True, stdin_hook=answer, timeout=60, output_hook=lambda _: None,
+        allow_stdin=True, stdin_hook=answer, timeout=60 * slower(), output_hook=lambda _: None,
     )  # fmt: skip
     assert reply["content"]["status"] == "ok"
     assert asked == [("who? ", False), ("again? ", True)]

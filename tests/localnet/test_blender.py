@@ -20,6 +20,7 @@ from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from tests.localnet.conftest import THREE, network_of
 from tests.localnet.test_run import PROGRAMS, RUN
 from tests.networks import at_home
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def blender() -> Path:
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=minbase", "--dpkgopt=force-unsafe-io", "--include=blender,python3",
              "bookworm", str(made)],
-            check=True, timeout=1500,
+            check=True, timeout=1500 * slower(),
         )  # fmt: skip
         entrypoints = made / "golem" / "entrypoints"
         entrypoints.mkdir(parents=True)
@@ -79,7 +80,7 @@ def scene(blender: Path, tmp_path: Path) -> Path:
     subprocess.run(
         ["bwrap", "--bind", str(blender), "/", *shared, "--bind", str(tmp_path), "/tmp", "--setenv", "HOME", "/tmp",
          "/usr/bin/blender", "--background", "--python-exit-code", "1", "--python-expr", _SCENE],
-        check=True, timeout=300, capture_output=True,
+        check=True, timeout=300 * slower(), capture_output=True,
     )  # fmt: skip
     return tmp_path / "cubes.blend"
 
@@ -95,7 +96,9 @@ def farm(blender: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ne
 def test_a_scene_is_rendered_frame_by_frame(farm: network.LocalNetwork, scene: Path) -> None:
     assert farm.providers
     words = [*RUN, sys.executable, "-W", "ignore", str(PROGRAMS / "blender_frames.py")]
-    ended = subprocess.run(words, cwd=scene.parent, capture_output=True, text=True, timeout=1500, check=False)
+    ended = subprocess.run(
+        words, cwd=scene.parent, capture_output=True, text=True, timeout=1500 * slower(), check=False
+    )
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout.splitlines()[-1])
     assert sorted(map(int, seen)) == list(_FRAMES)

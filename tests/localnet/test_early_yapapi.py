@@ -18,6 +18,7 @@ from golem_launcher.localnet.runtime.sandbox_runtime import why_no_sandbox
 from tests.localnet.conftest import THREE, network_of
 from tests.localnet.test_run import PROGRAMS, RUN
 from tests.networks import at_home
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,7 +69,7 @@ def frames_of(program: str, cwd: Path) -> tuple[dict[str, Any], str]:
     """What a program saw, all of whose frames are as they should be, and what was told."""
     (cwd / "scene.txt").write_text(SCENE)
     words = [*RUN, sys.executable, "-W", "ignore", str(PROGRAMS / program)]
-    ended = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    ended = subprocess.run(words, cwd=cwd, capture_output=True, text=True, timeout=300 * slower(), check=False)
     assert ended.returncode == 0, ended.stderr
     seen = json.loads(ended.stdout.splitlines()[-1])
     for frame, name in seen["results"].items():
@@ -125,7 +126,9 @@ assert yapapi.Executor is Executor
 def test_the_names_of_then_are_beside_those_of_now(first: str) -> None:
     path = {"PYTHONPATH": str(SITE), "GOLEM_REGISTRY_URL": "http://127.0.0.1:1"} if first == "sitecustomize" else {}
     words = [sys.executable, "-W", "ignore", "-c", NAMES.format(first=first)]
-    ended = subprocess.run(words, env={**os.environ, **path}, capture_output=True, text=True, timeout=60, check=False)
+    ended = subprocess.run(
+        words, env={**os.environ, **path}, capture_output=True, text=True, timeout=60 * slower(), check=False
+    )
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
@@ -138,7 +141,12 @@ def test_where_yapapi_is_one_of_the_first_nothing_is_done(tmp_path: Path) -> Non
         **os.environ, "PYTHONPATH": os.pathsep.join([str(SITE), str(tmp_path)]), "GOLEM_REGISTRY_URL": "http://127.0.0.1:1"
     }  # fmt: skip
     ended = subprocess.run(
-        [sys.executable, "-c", check], env=environment, capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", check],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60 * slower(),
+        check=True,
     )
     assert ended.stdout == "its own its own module\n"
 

@@ -23,6 +23,7 @@ from tests.localnet.conftest import network_of
 from tests.localnet.requestor import Requestor, play
 from tests.localnet.test_misbehaviour import START, shell
 from tests.networks import at_home
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,7 +74,7 @@ def make_root(root: Path) -> None:
 
 def make_gvmi(root: Path, file: Path, config: dict[str, Any]) -> Path:
     quickly = ["-comp", "gzip", "-Xcompression-level", "1", "-no-progress", "-quiet", "-all-root"]
-    subprocess.run(["mksquashfs", root, file, *quickly], check=True, timeout=60, stdout=subprocess.DEVNULL)
+    subprocess.run(["mksquashfs", root, file, *quickly], check=True, timeout=60 * slower(), stdout=subprocess.DEVNULL)
     text = json.dumps(config).encode()
     with file.open("ab") as opened:
         opened.write(zlib.crc32(text).to_bytes(4, "little") + text + f"{len(text):08d}".encode())

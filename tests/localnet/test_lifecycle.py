@@ -38,7 +38,9 @@ UNSHARE = ["unshare", "--user", "--map-root-user"]
 
 
 def launcher(*words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*prefix, *LAUNCHER, *words], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(
+        [*prefix, *LAUNCHER, *words], capture_output=True, text=True, timeout=300 * slower(), check=False
+    )
 
 
 def needs(*unshare: str) -> None:
@@ -93,7 +95,12 @@ def test_ten_callers_at_once_get_one_network(home: Path) -> None:
     with ThreadPoolExecutor(10) as pool:
         calls = [
             pool.submit(
-                subprocess.run, [sys.executable, "-c", _UP], capture_output=True, text=True, timeout=60, check=True
+                subprocess.run,
+                [sys.executable, "-c", _UP],
+                capture_output=True,
+                text=True,
+                timeout=60 * slower(),
+                check=True,
             )
             for _ in range(10)
         ]

@@ -170,7 +170,7 @@ async def download(someone: Requestor, path: str) -> bytes:
             websocket = await someone.connect(path)
             stack.push_async_callback(websocket.close)
             await websocket.send_bytes(b"GET /blob HTTP/1.0\r\n\r\n")
-            await asyncio.wait_for(read_all(websocket, answer), 180)
+            await asyncio.wait_for(read_all(websocket, answer), 180 * slower())
         head, _, body = bytes(answer).partition(b"\r\n\r\n")
         if head:
             assert b" 200 " in head

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher.node.yagna_start import free_port
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from golem_launcher.localnet import network
@@ -24,7 +25,7 @@ RUN = [sys.executable, "-c", "from golem_launcher.cli.main import main; main()",
 def run(*words: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **(env or {})}
     return subprocess.run(
-        [*RUN, *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=90, check=False
+        [*RUN, *words], cwd=cwd, env=environment, capture_output=True, text=True, timeout=90 * slower(), check=False
     )
 
 

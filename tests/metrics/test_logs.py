@@ -18,6 +18,7 @@ from tests.metrics.collecting import alloys, collected
 from tests.metrics.loki import listening
 from tests.metrics.made import HOSTILE, make
 from tests.metrics.test_monitoring import SHIPPED, panels
+from tests.patience import slower
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMTAIL = yaml.safe_load((SHIPPED / "promtail" / "promtail.yml").read_text())
@@ -36,7 +37,7 @@ def push(loki, streams):
     body = json.dumps({"streams": streams}).encode()
     asked = urllib.request.Request(loki.url, body, {"Content-Type": "application/json"})
     try:
-        with urllib.request.urlopen(asked, timeout=60) as answer:
+        with urllib.request.urlopen(asked, timeout=60 * slower()) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -154,7 +155,7 @@ def test_every_query_of_logs_is_understood_and_finds_something(loki, tmp_path, m
     assert len(queries) > 2
     broken = ["{app=golem-launcher}", 'sum by (session (rate({app="x"}[1m]))', '{app="x"} | json |']
     command = ["node", "-e", PARSES, json.dumps([*queries, *broken])]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60 * slower())
     assert json.loads(done.stdout) == broken
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     make("lab").append_event(Message(text="something", level="warning"))

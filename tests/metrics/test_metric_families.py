@@ -34,6 +34,7 @@ from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session.cleanup import trash
 from golem_launcher.session_state import ClusterState, Saving, StandbyState
 from tests.metrics.made import BEGAN, HOSTILE, add_lines, make, make_job
+from tests.patience import slower
 
 
 @pytest.fixture(autouse=True)
@@ -295,7 +296,7 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
             assert (home / "metrics.token").stat().st_mode & 0o777 == 0o600
             token = (home / "metrics.token").read_text()
             host, port = urllib.parse.urlsplit(told["url"]).netloc.split(":")
-            silent = [socket.create_connection((host, int(port)), timeout=60) for _ in range(80)]
+            silent = [socket.create_connection((host, int(port)), timeout=60 * slower()) for _ in range(80)]
             for number, one in enumerate(silent):
                 with one, contextlib.suppress(ConnectionResetError):
                     if number % 2:
@@ -303,23 +304,23 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
                     assert one.recv(1) == b"", "who asks nothing is not waited for"
             for given in ({}, {"Authorization": "Bearer no"}, {"Authorization": f"Basic {token}"}):
                 with pytest.raises(urllib.error.HTTPError) as refused:
-                    urllib.request.urlopen(urllib.request.Request(told["url"], headers=given), timeout=60)
+                    urllib.request.urlopen(urllib.request.Request(told["url"], headers=given), timeout=60 * slower())
                 assert refused.value.code == 401
                 assert f'curl --oauth2-bearer "$(cat {token_file()})" {told["url"]}' in refused.value.read().decode()
                 refused.value.close()
             asked = urllib.request.Request(told["url"], headers={"Authorization": f"Bearer {token}"})
-            with urllib.request.urlopen(asked, timeout=60) as answer:
+            with urllib.request.urlopen(asked, timeout=60 * slower()) as answer:
                 assert answer.headers["Content-Type"].startswith("text/plain; version=")
                 assert of(figures(answer.read().decode()), "session_cost_coins", session="lab") == 0.25
             if os.geteuid() == 0:  # only then another user can be asked for
                 request = f"GET /metrics HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n"
                 request += "Connection: close\r\n\r\n"
                 asks = [sys.executable, "-c", ANOTHER_USER, host, port, request]
-                said = subprocess.run(asks, capture_output=True, text=True, check=True, timeout=120).stdout
+                said = subprocess.run(asks, capture_output=True, text=True, check=True, timeout=120 * slower()).stdout
                 assert " 200 " not in said
                 assert "golem_launcher_" not in said
             taken = [*command[:-2], told["url"].split(":")[2].split("/")[0]]
-            second = subprocess.run(taken, capture_output=True, text=True, check=False, timeout=120)
+            second = subprocess.run(taken, capture_output=True, text=True, check=False, timeout=120 * slower())
             assert second.returncode == 1
             assert "Choose another one by --port" in second.stderr
         finally:
@@ -332,7 +333,9 @@ def test_it_is_served_here_to_who_has_the_token_and_ends_when_told(home):
 def test_once_prints_and_ends():
     make("lab")
     command = [sys.executable, "-m", "golem_launcher.cli", "metrics", "--once"]
-    plain = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    plain = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120 * slower())
     assert of(figures(plain.stdout), "session_cost_coins", session="lab") == 0.25
-    values = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=120).stdout)
+    values = json.loads(
+        subprocess.run([*command, "--json"], capture_output=True, check=True, timeout=120 * slower()).stdout
+    )
     assert {"name": "golem_launcher_session_cost_coins", "labels": {"session": "lab"}, "value": 0.25} in values

@@ -55,7 +55,9 @@ def panels(kind):
 def promtool(*arguments):
     if shutil.which("promtool") is None:
         pytest.skip("promtool is not installed (Debian's prometheus)")
-    done = subprocess.run(["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        ["promtool", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=300 * slower()
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -178,7 +180,7 @@ def ask(session, tmp_path_factory):  # noqa: ARG001 - there must be one
 
         def ask(path, **parameters):
             url = f"http://{address}/api/v1/{path}?{urllib.parse.urlencode(parameters)}"
-            with urllib.request.urlopen(url, timeout=60) as answer:
+            with urllib.request.urlopen(url, timeout=60 * slower()) as answer:
                 return json.load(answer)["data"]
 
         _until(lambda: _answers(ask, "query", query="golem_launcher_read_seconds"))

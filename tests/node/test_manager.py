@@ -27,6 +27,7 @@ from golem_launcher.node import doctor, manager, probe, start_failure, yagna_sta
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
 from golem_launcher.session.preparation import network_hosts
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +47,7 @@ def test_started_once_for_ten_processes_and_ten_threads(home: Path) -> None:
     try:
         with ThreadPoolExecutor(10) as pool:
             nodes = list(pool.map(lambda _: manager.ensure_node(deadline=60), range(10)))
-        answers = {caller.communicate(timeout=60)[0] for caller in callers}
+        answers = {caller.communicate(timeout=60 * slower())[0] for caller in callers}
     finally:
         for caller in callers:
             caller.kill()

@@ -19,6 +19,7 @@ import pytest
 
 from golem_launcher.errors import NodeStartError
 from golem_launcher.node import probe, start_failure, yagna_process, yagna_start
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,7 +161,7 @@ def test_full_disk(config: Config, limit: int) -> None:
     wanted = config()
     done = subprocess.run(
         [sys.executable, "-c", _LIMITED, wanted.data_dir, str(limit), json.dumps(dict(wanted.environment))],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=60 * slower(), check=True,
     )  # fmt: skip
     assert "full" in done.stdout
     assert "Free some space" in done.stdout

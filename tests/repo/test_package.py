@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import slower
+
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 _NOT_SHIPPED = (".d.ts",)
@@ -82,7 +84,7 @@ def test_installed_alone_it_leads_to_the_page(built: tuple[Path, Path], tmp_path
             assert page.stdout is not None
             lines = itertools.takewhile(lambda line: line != "}\n", page.stdout)  # ends when the page does
             url = json.loads("".join(lines) + "}")["url"]
-            with urllib.request.urlopen(url, timeout=90) as answer:
+            with urllib.request.urlopen(url, timeout=90 * slower()) as answer:
                 assert "Golem Launcher" in answer.read().decode()
         finally:
             page.terminate()

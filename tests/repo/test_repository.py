@@ -23,6 +23,7 @@ from packaging.utils import canonicalize_name
 from golem_launcher import errors
 from golem_launcher.cli.main import app
 from tests import jobs
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,7 +234,7 @@ def test_binders_server_leaves_the_port_of_sessions_to_them_at_other_addresses()
         assert server.stdout is not None
         assert server.stdout.readline() == "up\n"
         socket.create_server(("127.9.8.7", port)).close()  # as a session does
-        server.communicate("\n", timeout=20)
+        server.communicate("\n", timeout=20 * slower())
 
 
 def test_the_container_is_made_as_binders_and_takes_nothing_of_this_computers_along() -> None:

@@ -262,7 +262,7 @@ def command(*arguments, check=True):
         [sys.executable, "-m", "golem_launcher.cli", *arguments],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=300 * slower(),
         check=False,
     )
     if check:

@@ -7,6 +7,7 @@ import urllib.request
 
 from golem_launcher.localnet.accounts import ensure_accounts
 from golem_launcher.node.gsb import GsbClient
+from tests.patience import slower
 
 
 def keys(network, count):
@@ -34,5 +35,5 @@ def terminate(network, keys, machine, code="Shutdown"):
             headers={"Authorization": f"Bearer {keys[machine.provider_id]}", "Content-Type": "application/json"},
             method="POST",
         ),
-        timeout=20,
+        timeout=20 * slower(),
     ).close()

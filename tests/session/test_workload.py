@@ -12,6 +12,7 @@ import pytest
 
 from golem_launcher.events import Stage
 from golem_launcher.session.on_disk.directory import session_directory
+from tests.patience import slower
 from tests.session.conftest import HONEST, command, wait_for
 
 pytestmark = pytest.mark.slow
@@ -32,7 +33,7 @@ def installed(tmp_path, monkeypatch):
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-build-isolation",
          "--target", str(target), str(source)],
         check=True,
-        timeout=120,
+        timeout=120 * slower(),
     )  # fmt: skip
     monkeypatch.setenv("PYTHONPATH", str(target))
     return target
@@ -49,7 +50,7 @@ def start(name, *arguments):
 def get(url, headers):
     """Status and body."""
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as response:
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20 * slower()) as response:
             return response.status, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -67,7 +68,7 @@ def through_tunnel(*options):
         return get(json.loads(told + "}")["url"], {})
     finally:
         tunnel.terminate()
-        tunnel.communicate(timeout=20)
+        tunnel.communicate(timeout=20 * slower())
 
 
 @pytest.mark.usefixtures("network", "installed")

@@ -15,6 +15,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from tests.patience import slower
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -44,7 +46,7 @@ class Receiver:
 
     def trace(self) -> tuple[ResourceSpans, list[Span]]:
         """The next trace, which comes in one request: whose it is, and its spans."""
-        came = self._came.get(timeout=60)
+        came = self._came.get(timeout=60 * slower())
         assert isinstance(came, ExportTraceServiceRequest), came
         (of_resource,) = came.resource_spans
         (of_scope,) = of_resource.scope_spans

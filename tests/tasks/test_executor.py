@@ -79,7 +79,9 @@ def executor(network, tmp_path_factory):  # noqa: ARG001 - it must be up
 def test_results_come_in_the_order_of_items_and_as_they_are_done(executor):
     assert list(executor.map(square, range(6))) == [x * x + OFFSET for x in range(6)]
     futures = {executor.submit(square, x): x for x in (3, 5)}
-    done = {futures[future]: future.result() for future in concurrent.futures.as_completed(futures, timeout=60)}
+    done = {
+        futures[future]: future.result() for future in concurrent.futures.as_completed(futures, timeout=60 * slower())
+    }
     assert done == {3: 109, 5: 125}
 
 
@@ -196,7 +198,7 @@ def test_a_program_that_just_ends_leaves_no_session(tmp_path):
     history.forget()
     (tmp_path / "script.py").write_text(_LEFT)
     ran = subprocess.run(
-        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=170 * slower()
     )
     assert (ran.returncode, ran.stdout) == (0, "9\n"), ran.stderr
     assert client.find("left").state().stage.final

@@ -23,6 +23,7 @@ from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.executor import Executor
 from golem_launcher.tasks.function_source import ship
 from tests import networks
+from tests.patience import slower
 
 FACTOR = 3
 TABLE = {"a": [1, 2], "raw": b"\0\1"}
@@ -124,7 +125,7 @@ def run(directory, function, *args, brought=frozenset(), **kwargs):
     code = f"from golem_launcher_task.task_execute import execute; execute({str(place)!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": str(directory)}, cwd=place / "work", capture_output=True,
-        text=True, check=False, timeout=60,
+        text=True, check=False, timeout=60 * slower(),
     )  # fmt: skip
     if done.returncode:
         return done.returncode, json.loads((place / "out" / "error.json").read_text()), done.stderr

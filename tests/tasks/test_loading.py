@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+from tests.patience import slower
+
 
 def test_a_job_asks_for_machines_before_it_loads_what_talks_to_them():
     program = (
@@ -11,6 +13,8 @@ def test_a_job_asks_for_machines_before_it_loads_what_talks_to_them():
         "print([name for name in ('aiohttp', 'yapapi', 'numpy', 'flatbuffers') if name in sys.modules])"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120 * slower(), check=True
+    )
 
     assert done.stdout.strip() == "[]"

@@ -134,7 +134,7 @@ def test_idle_machines_are_let_go_of_and_a_stopped_session_keeps_what_is_done(jo
     assert told["reason"].startswith("Stopped as asked.")
     assert (squares / "stopped" / "0.2" / "made").read_text() == "0.2\n"
     process = job("--budget", "0.000001", resume="stopped")
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=60 * slower())[1]
     assert process.returncode == 1
     assert "which is all of its budget" in error
 
@@ -152,7 +152,7 @@ def test_two_ctrl_c_end_it_at_once(job, squares):  # noqa: ARG001 - its director
 
 def test_a_setup_that_fails_everywhere_ends_the_job_with_what_it_said(job, squares):  # noqa: ARG001 - its directory
     process = job("--workers", "2", "--map", "0:2", "--setup", "echo no such luck; exit 3", "--", "true", name="setup")
-    error = process.communicate(timeout=150)[1]
+    error = process.communicate(timeout=150 * slower())[1]
     assert process.returncode == 1
     assert "The setup failed at every provider: exit code 3: no such luck" in error
     assert client.find("setup").state().stage.final
@@ -162,6 +162,6 @@ def test_what_makes_no_sense_is_refused_before_anything_is_begun(job, squares): 
     for arguments in ((), ("--map", "1:1", "--", "true"), ("--verify", "4", "--map", "0:9", "--", "true"),
                       ("--file", "nothing-there", "--", "true"), ("--hours", "x", "--", "true")):  # fmt: skip
         process = job(*arguments)
-        out, error = process.communicate(timeout=60)
+        out, error = process.communicate(timeout=60 * slower())
         assert (process.returncode, out) == (2, ""), error
         assert error.startswith("Error: ")

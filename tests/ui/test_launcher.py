@@ -15,6 +15,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.ui import Launcher
 from golem_launcher.ui.common.background import Background
 from golem_launcher.ui.common.problems import problem
+from tests.patience import slower
 from tests.ui.made import make_session
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ async def _until(true: Callable[[], bool]) -> None:
         while not true():  # noqa: ASYNC110 - nobody sets an event for a widget's trait
             await asyncio.sleep(0.01)
 
-    await asyncio.wait_for(poll(), 10)
+    await asyncio.wait_for(poll(), 10 * slower())
 
 
 def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gone() -> None:

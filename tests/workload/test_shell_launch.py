@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from golem_launcher.workload import shell_launch
+from tests.patience import slower
 
 _TELL = "import os, sys; print(sys.executable); print(sorted(os.environ)); print(os.environ['PATH'].split(':')[0])"
 SHELLS = [["/bin/sh"], ["/bin/bash"], ["/bin/busybox", "sh"]]
@@ -14,7 +15,9 @@ SHELLS = [["/bin/sh"], ["/bin/bash"], ["/bin/busybox", "sh"]]
 
 def run(shell, *arguments, **environment):
     _, *rest = shell_launch.python(*arguments)
-    return subprocess.run([*shell, *rest], env=environment, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        [*shell, *rest], env=environment, capture_output=True, text=True, timeout=30 * slower(), check=False
+    )
 
 
 @pytest.fixture(params=SHELLS, ids=["sh", "bash", "busybox"])

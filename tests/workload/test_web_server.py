@@ -19,6 +19,7 @@ from golem_launcher.agent.tcp_carrier_protocol import OPEN, OPENING, STATUS_PORT
 from golem_launcher.workload.base import PYTHON, Endpoint, Workload
 from golem_launcher.workload.shipment import shipment
 from tests.agent.conftest import TOKEN, Agent, eventually, parent
+from tests.patience import slower
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "web-server" / "web_server.py"
@@ -51,7 +52,7 @@ def answers(machine):
 
 
 def page(machine):
-    connection = http.client.HTTPConnection(machine.address, machine.port, timeout=10)
+    connection = http.client.HTTPConnection(machine.address, machine.port, timeout=10 * slower())
     try:
         connection.request("GET", "/index.html")
         return connection.getresponse().read()
@@ -112,7 +113,9 @@ def test_a_carrier_that_comes_while_nobody_answers_waits_for_who_does(machine):
     (machine.work / "public").mkdir()
     send(machine)
     for _ in range(2):  # at the start, and after a crash
-        with socket.create_connection((machine.address, machine.port + CARRIER_OFFSET), timeout=20) as carrier:
+        with socket.create_connection(
+            (machine.address, machine.port + CARRIER_OFFSET), timeout=20 * slower()
+        ) as carrier:
             carrier.sendall(encode(0, Record(OPEN, OPENING.pack(STATUS_PORT, key(TOKEN)))))
             first, *_ = Decoder().receive(carrier.recv(1000))
         assert first.kind == TAKEN

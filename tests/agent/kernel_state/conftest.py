@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from golem_launcher.workload.archive import agent_archive
+from tests.patience import slower
 
 _DRIVER = """
 import json, sys
@@ -39,7 +40,9 @@ class Processes:
     def run(self, script, python=sys.executable):
         """What ``script`` printed, as JSON."""
         whole = _DRIVER.format(archive=str(self.archive), state=str(self.state)) + script
-        done = subprocess.run([python, "-c", whole], capture_output=True, text=True, timeout=120, check=False)
+        done = subprocess.run(
+            [python, "-c", whole], capture_output=True, text=True, timeout=120 * slower(), check=False
+        )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1]) if done.stdout else None
 
@@ -93,7 +96,12 @@ def kernel(tmp_path):
             archive=str(archive), environment=environment, directory=str(directory), cells=list(cells)
         )
         done = subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, timeout=180, check=False, cwd=tmp_path
+            [sys.executable, "-c", script],
+            capture_output=True,
+            text=True,
+            timeout=180 * slower(),
+            check=False,
+            cwd=tmp_path,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return [part.strip() for part in done.stdout.split("---\n")[1:]]

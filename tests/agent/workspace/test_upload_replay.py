@@ -93,7 +93,7 @@ def test_the_next_part_is_made_ready_before_the_answer_to_one():
 
         def do_PUT(self):
             self.rfile.read(int(self.headers["Content-Length"]))
-            ready.append(looked.acquire(timeout=30))
+            ready.append(looked.acquire(timeout=30 * slower()))
             self.send_response(200)
             self.send_header("Content-Length", "0")
             self.end_headers()

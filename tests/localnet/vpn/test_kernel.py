@@ -28,7 +28,7 @@ def tap():
         try:
             fcntl.ioctl(device, TUNSETIFF, struct.pack("16sH22x", name.encode(), TAP | NO_PI))
             for command in (f"addr add {NET}.1/24 dev {name}", f"link set {name} mtu 1386 up"):
-                subprocess.run(["ip", *command.split()], check=True, timeout=10, capture_output=True)
+                subprocess.run(["ip", *command.split()], check=True, timeout=10 * slower(), capture_output=True)
         except (OSError, subprocess.SubprocessError) as error:
             pytest.skip(f"no TAP device: {error}")
         yield device

@@ -23,6 +23,7 @@ from golem_launcher.node.gftp.files import LARGEST_HOLE, Published, Receiving
 from golem_launcher.node.gftp.session import GftpSession
 from golem_launcher.node.gftp.wire import GftpError, GftpUrl
 from golem_launcher.node.gsb import GsbClient, flex
+from tests.patience import slower
 
 CONTENT = bytes(range(256)) * 13_000 + b"end"  # several chunks, the last one short
 GFTP = [sys.executable, "-m", "golem_launcher.node.gftp.main"]
@@ -288,7 +289,7 @@ def test_the_server_speaks_json_rpc(network, tmp_path):
         capture_output=True,
         text=True,
         env=environment,
-        timeout=30,
+        timeout=30 * slower(),
     )
     assert run.returncode == 0, run.stderr
     assert not run.stderr
@@ -332,16 +333,21 @@ def test_the_commands(network, tmp_path):
     with subprocess.Popen([*GFTP, "publish", str(tmp_path / "file")], stdout=subprocess.PIPE, env=theirs) as publisher:
         try:
             url = publisher.stdout.readline().split()[0].decode()
-            subprocess.run([*GFTP, "download", url, str(tmp_path / "got")], env=ours, check=True, timeout=30)
+            subprocess.run([*GFTP, "download", url, str(tmp_path / "got")], env=ours, check=True, timeout=30 * slower())
         finally:
             publisher.terminate()
     assert (tmp_path / "got").read_bytes() == CONTENT
     failed = subprocess.run(
-        [*GFTP, "download", "nonsense", "x"], check=False, env=ours, capture_output=True, text=True, timeout=30
+        [*GFTP, "download", "nonsense", "x"],
+        check=False,
+        env=ours,
+        capture_output=True,
+        text=True,
+        timeout=30 * slower(),
     )
     assert failed.returncode == 1
     assert "no address of a file" in failed.stderr
-    assert subprocess.run([*GFTP, "dance"], check=False, capture_output=True, timeout=30).returncode == 2
+    assert subprocess.run([*GFTP, "dance"], check=False, capture_output=True, timeout=30 * slower()).returncode == 2
 
 
 _PEAK = """

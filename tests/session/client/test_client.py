@@ -27,6 +27,7 @@ from golem_launcher.session.saving.saves import Saves
 from golem_launcher.session_state import Saving
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 
 
 @pytest.fixture(autouse=True)
@@ -132,7 +133,7 @@ def test_a_supervisor_that_says_nonsense_is_an_error():
         connection, _ = listener.accept()
         connection.sendall(b"\x00not json\n")
         connection.close()
-        assert child.communicate(timeout=20)[0].strip() == b"SessionError"
+        assert child.communicate(timeout=20 * slower())[0].strip() == b"SessionError"
 
 
 @pytest.fixture

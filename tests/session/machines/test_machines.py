@@ -145,7 +145,7 @@ def all_ready(state):
 def agent_says(directory, machine, token):
     """The status of an answer of a machine's agent to whoever shows ``token``, by the door."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(SECONDS)
+        connection.settimeout(SECONDS * slower())
         connection.connect(str(door_path(directory.path)))
         connection.sendall(
             b"%d %d\nGET /state HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: token %b\r\n\r\n"
@@ -281,13 +281,13 @@ def test_commands_take_which_machine(ready, web_server):
             while not told.endswith("}\n"):
                 told += process.stdout.readline()
             host, _, port = json.loads(told)["address"].partition(":")
-            connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS)
+            connection = http.client.HTTPConnection(host, int(port), timeout=SECONDS * slower())
             connection.request("GET", "/")
             assert connection.getresponse().status == 200
             connection.close()
         finally:
             process.terminate()
-            process.communicate(timeout=SECONDS)
+            process.communicate(timeout=SECONDS * slower())
     client.extend(name, hours="0.5")
     for number in (1, 2):  # each agent knows the new deadline
         log = directory.machine_log(number)

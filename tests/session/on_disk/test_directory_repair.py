@@ -16,6 +16,7 @@ from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.directory_repair import DirectoryGuard
 from golem_launcher.workspace.repository.store import open_store
+from tests.patience import slower
 from tests.session.conftest import HONEST, command, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
@@ -75,7 +76,7 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
         ["unshare", "--mount", *argv, "--disk", "0.5", "--save-seconds", "3600"],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 * slower(),
         check=False,
     )
     directory = session_directory("shut")
@@ -85,7 +86,7 @@ def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
         entries = Journal.read(directory.path).entries
         mount = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"'
         inside = ["nsenter", f"--target={liveness.supervisor(directory).pid}", "--mount"]
-        subprocess.run([*inside, "/bin/sh", "-c", mount, "sh", str(directory.path)], check=True, timeout=20)
+        subprocess.run([*inside, "/bin/sh", "-c", mount, "sh", str(directory.path)], check=True, timeout=20 * slower())
         assert wait_for_end(directory, 90)
         assert {entry.path for entry in open_store().manifest("shut").entries} >= {"last.txt"}
         assert "can't be written to any more, so it was ended" in directory.supervisor_log.read_text()

@@ -21,6 +21,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting import notifications
 from golem_launcher.session.reporting.recorder import Recorder
+from tests.patience import slower
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +55,7 @@ def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[queue.Queu
             input=address, capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert "secret-word" not in added.stdout + added.stderr
-        assert found.get(timeout=30)["title"] == "Golem Launcher"
+        assert found.get(timeout=30 * slower())["title"] == "Golem Launcher"
         yield found
         server.shutdown()
 
@@ -69,20 +70,20 @@ def test_ready_lost_and_the_end_are_told_and_no_secret_is_in_the_sessions_files(
     recorder.write_token("token-of-the-session")
     recorder.agreed(_agreement("somebody"), 1)
     recorder.enter(Stage.READY)
-    ready = told.get(timeout=60)
+    ready = told.get(timeout=60 * slower())
     assert ready["title"] == "'mine' is ready"
     assert "somebody" in ready["message"]
     recorder.event(ProviderLost(machine=2, provider_name="another", reason="no matter for a mail"))
     recorder.event(ProviderLost(provider_name="somebody", reason="gone"))
-    assert told.get(timeout=60)["title"] == "'mine' lost its provider"
+    assert told.get(timeout=60 * slower())["title"] == "'mine' lost its provider"
     recorder.enter(Stage.READY)
     recorder.update(idle="Nothing has happened here for 58 min.")
     recorder.event(Idle(seconds=3480, seconds_left=120))
-    idle = told.get(timeout=60)
+    idle = told.get(timeout=60 * slower())
     assert idle["title"] == "'mine' is idle"
     assert "Nothing has happened here for 58 min. Keep it running: golem-launcher keep-running mine" in idle["message"]
     recorder.enter(Stage.ENDED, "Its time is over.")
-    ended = told.get(timeout=60)
+    ended = told.get(timeout=60 * slower())
     assert ended["title"] == "'mine' ended"
     assert "Its time is over. It cost 0 of 1 tGLM." in ended["message"]
     recorder.close()

@@ -18,6 +18,7 @@ from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting import start_trace
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session_state import ProvidersSeen
+from tests.patience import slower
 from tests.session.trace_receiver import receiving
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def test_a_receiver_that_is_not_there_costs_the_session_nothing(
     directory = _goes(Stage.CHECKING, Stage.READY)
     assert directory.state().stage is Stage.READY
     command = [sys.executable, "-m", "golem_launcher.session.reporting.start_trace", "mine"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * slower())
     assert done.returncode == 0
     assert "Failed to export" in done.stderr, "it is in the log that there is no trace"
     assert receiver.is_empty
@@ -140,7 +141,7 @@ def test_what_the_command_is_given_leads_there_whatever_the_environment_says(
         with pytest.raises(RequestError, match="address of a receiver"):
             start_trace.environment(wrong)
     command = [sys.executable, "-m", "golem_launcher.cli", "start", "--name", "other", "--trace-to", "nowhere"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60 * slower())
     assert (done.returncode, "address of a receiver" in done.stderr) == (2, True)
     assert not (paths.sessions_directory() / "other").exists()
     del receiver

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from golem_launcher.session.supervision.fork_server import _LOADED
+from tests.patience import slower
 
 
 @pytest.mark.slow
@@ -18,6 +19,8 @@ def test_a_supervisor_does_without_what_few_sessions_need():
         "print([name for name in ('numpy', 'flatbuffers', 'cryptography', 'asyncssh', 'yaml') if name in sys.modules])"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=120 * slower(), check=True
+    )
 
     assert done.stdout.strip() == "[]"

@@ -57,7 +57,7 @@ def park(sessions: Path, name: str, *, address: str = "") -> str:
 def ask(url: str, host: str = "") -> tuple[int, str]:
     request = urllib.request.Request(url, headers={"Host": host} if host else {})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=5 * slower()) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
@@ -119,7 +119,7 @@ def test_one_process_answers_for_all_and_goes_with_the_last(sessions: Path) -> N
     assert caretakers(sessions) == [process]
     parked_address.leave_ended()
     wait(first, answers=False)
-    psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=_SECONDS)
+    psutil.wait_procs([psutil.Process(process)] if psutil.pid_exists(process) else [], timeout=_SECONDS * slower())
     assert caretakers(sessions) == []
 
 
@@ -149,7 +149,7 @@ def test_another_persons_programs_are_refused_before_any_has_a_thread(
         contextlib.ExitStack() as silent,
     ):
         before = threading.active_count()
-        others = [silent.enter_context(socket.create_connection((host, port), timeout=5)) for _ in range(5)]
+        others = [silent.enter_context(socket.create_connection((host, port), timeout=5 * slower())) for _ in range(5)]
         for other in others:
             address.handle_request()
             assert other.recv(1000).startswith(b"HTTP/1.1 403 ")

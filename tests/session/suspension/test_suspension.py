@@ -329,7 +329,7 @@ def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch
     assert told == {"problem": "It takes long to begin, and goes on."}
     beginning = [one for one in psutil.Process().children() if one not in before]
     assert len(beginning) == 1
-    psutil.wait_procs(beginning, timeout=60)
+    psutil.wait_procs(beginning, timeout=60 * slower())
 
 
 def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> None:
@@ -505,7 +505,7 @@ def post(url: str, body: str = "") -> tuple[int, str]:
 
 def answer_to(request: urllib.request.Request) -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(request, timeout=100) as answer:
+        with urllib.request.urlopen(request, timeout=100 * slower()) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:

@@ -61,7 +61,7 @@ def ask(
 ) -> tuple[int, str, dict[str, str]]:
     """What is answered at the origin of a ``link``: behind its token for a ``path`` that begins with no slash."""
     parts = urlsplit(link)
-    connection = http.client.HTTPConnection(parts.netloc, timeout=100)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=100 * slower())
     try:
         target = path if path.startswith("/") else parts.path + path
         connection.request(method, target, body, {name.replace("_", "-"): value for name, value in headers.items()})

@@ -21,6 +21,7 @@ from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.ui.form.fields import read_typed, typed
 from golem_launcher.ui.form.offers import Offers
 from golem_launcher.units import coins_at_a_glance
+from tests.patience import slower
 
 _CARD = "golem.!exp.gap-35.v1.inf.gpu.d0"
 
@@ -255,4 +256,4 @@ def test_without_a_node_it_says_so_and_starts_nothing() -> None:
         look.cancel()
         await asyncio.wait({look})
 
-    asyncio.run(asyncio.wait_for(main(), 20))
+    asyncio.run(asyncio.wait_for(main(), 20 * slower()))

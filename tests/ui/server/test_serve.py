@@ -18,6 +18,7 @@ import pytest
 from golem_launcher.errors import LauncherError
 from golem_launcher.ui.server.install import install
 from golem_launcher.ui.server.serve import NOTEBOOK, listen, served_directory
+from tests.patience import slower
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -116,14 +117,16 @@ def test_ctrl_c_closes_the_page_and_says_that_sessions_go_on(home: Path) -> None
         assert line.startswith("Golem Launcher is at http://127.0.0.1:")
         token = line.rpartition("token=")[2].strip()
         page = line[line.index("http://") :].strip()
-        with urllib.request.urlopen(urllib.parse.urljoin(page, f"/api/status?token={token}"), timeout=30) as answer:
+        with urllib.request.urlopen(
+            urllib.parse.urljoin(page, f"/api/status?token={token}"), timeout=30 * slower()
+        ) as answer:
             login = [cookie for cookie in answer.headers.get_all("Set-Cookie") if cookie.startswith("username-")]
         server.send_signal(signal.SIGINT)
-        output, errors = server.communicate(timeout=120)
+        output, errors = server.communicate(timeout=120 * slower())
     finally:
         server.kill()
         server.communicate()
-        subprocess.run([*command, "localnet", "down"], check=True, capture_output=True, timeout=60)
+        subprocess.run([*command, "localnet", "down"], check=True, capture_output=True, timeout=60 * slower())
     assert "sessions that run go on" in output
     assert (server.returncode, errors) == (0, "")
     assert all({"HttpOnly", "SameSite=Lax"} <= set(cookie.split("; ")) for cookie in login), login

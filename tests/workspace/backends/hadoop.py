@@ -41,7 +41,12 @@ def available():
             fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
             with contextlib.suppress(subprocess.SubprocessError, OSError):  # no way there, or somebody was first
                 subprocess.run(
-                    fetch, cwd=draft, stdin=subprocess.DEVNULL, capture_output=True, timeout=_FETCH_SECONDS, check=True
+                    fetch,
+                    cwd=draft,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    timeout=_FETCH_SECONDS * slower(),
+                    check=True,
                 )
                 draft.rename(_PLACE)
         finally:

@@ -21,6 +21,7 @@ from golem_launcher.session.client import FRUGAL
 from golem_launcher.untrusted_json import LARGEST, json_value
 from golem_launcher.workspace.transfer.plan import PlanReader
 from golem_launcher.workspace.transfer.responses import as_object
+from tests.patience import slower
 from tests.workspace.transfer import saving_process
 from tests.workspace.transfer.test_hostile import ID, Liar, file, liar, sound
 
@@ -145,7 +146,7 @@ async def victim(liar, store, rounds):
         sys.executable, "-m", saving_process.__name__, f"http://127.0.0.1:{liar.server_port}", str(store), str(rounds),
         stdout=asyncio.subprocess.PIPE, env={**os.environ, **FRUGAL},
     )  # fmt: skip
-    output, _ = await asyncio.wait_for(process.communicate(), 1500)
+    output, _ = await asyncio.wait_for(process.communicate(), 1500 * slower())
     assert process.returncode == 0
     return json.loads(output)
 

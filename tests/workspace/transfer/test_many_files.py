@@ -16,6 +16,7 @@ from golem_launcher.session.client import FRUGAL
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.transfer.push import send
+from tests.patience import slower
 from tests.workspace.transfer import saving_process
 
 FILES, PUT_BACK = 50_000, 20_000
@@ -31,7 +32,7 @@ def test_fifty_thousand_tiny_files_are_saved_in_a_minute_of_processor_time_and_4
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, "-m", saving_process.__name__, provider.url, str(tmp_path / "store"), "2"],
-        stdout=subprocess.PIPE, env={**os.environ, **FRUGAL}, check=True, timeout=600,
+        stdout=subprocess.PIPE, env={**os.environ, **FRUGAL}, check=True, timeout=600 * slower(),
     )  # fmt: skip
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     took = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

@@ -14,6 +14,7 @@ from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
 from tests.agent.conftest import eventually
 from tests.dialling import to_origin
+from tests.patience import slower
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar
 
@@ -41,7 +42,7 @@ def _sent(provider, origin):
                 assert sending._fault is None or sending.over
                 await sending.aclose()
 
-    return asyncio.run(asyncio.wait_for(scene(), 30))
+    return asyncio.run(asyncio.wait_for(scene(), 30 * slower()))
 
 
 def test_a_lab_that_is_gone_is_told(provider):

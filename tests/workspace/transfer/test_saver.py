@@ -14,6 +14,7 @@ from golem_launcher.workspace.transfer.push import send
 from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.agent.conftest import eventually
+from tests.patience import slower
 from tests.workspace.transfer.conftest import BulkTransfer, tree
 
 
@@ -253,7 +254,7 @@ def test_what_is_written_again_as_it_was_makes_no_generation_until_somebody_save
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    asyncio.run(asyncio.wait_for(scenario(), 60))
+    asyncio.run(asyncio.wait_for(scenario(), 60 * slower()))
     dates = [
         next(entry.mtime_ns for entry in store.manifest("work", number).entries if entry.path.endswith("-workspace"))
         for number in (2, 3)

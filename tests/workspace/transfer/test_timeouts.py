@@ -14,6 +14,7 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.saver import Saver
 from golem_launcher.workspace.transfer.timeouts import Timeouts
 from tests.dialling import to_socket
+from tests.patience import slower
 from tests.workspace.transfer.conftest import TOKEN
 
 _HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -71,7 +72,7 @@ def test_no_answer_is_waited_for_without_end(tmp_path, how, question):
         server = await dripping(tmp_path / "s", _WAYS[how]())
         async with AgentWorkspace(to_socket(tmp_path / "s"), TOKEN) as agent:
             with pytest.raises(Exception, match=r"provider") as refused:
-                await asyncio.wait_for(ask(agent), 10)
+                await asyncio.wait_for(ask(agent), 10 * slower())
             assert not isinstance(refused.value, asyncio.TimeoutError)
         server.close()
 
@@ -148,7 +149,7 @@ def test_who_saves_now_is_not_behind_a_round_that_hangs(providers, store, monkey
             saver = Saver(agent, store, "work")
             agent.throughput.prefers_bulk = lambda _: True
             running = asyncio.create_task(saver.run())
-            await asyncio.wait_for(hanging.wait(), 20)
+            await asyncio.wait_for(hanging.wait(), 20 * slower())
             generation = await saver.save_now(20)
             assert not running.done()
             running.cancel()

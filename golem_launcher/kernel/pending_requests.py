@@ -1,4 +1,4 @@
-"""What clients ask and is not answered to its end."""
+"""Keeps the requests of clients that are not answered completely yet."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes by the time of day begins anew when that is set: offers and streams of events name moments."""
+"""Restarts what depends on the time of day when the clock is set: offers and streams of events name moments."""
 
 from __future__ import annotations
 

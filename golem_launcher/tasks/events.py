@@ -1,4 +1,4 @@
-"""What a runner tells of while a job is done: of its session, of a machine, of one attempt at a task."""
+"""The events that a runner reports while a job is done: of its session, of a machine, of one attempt at a task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose tasks a runner has done: what it asks of them, and what it is told."""
+"""The interface by which a runner gets its tasks and reports what became of them."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+// The plugins of our extension that run in JupyterLab: status, banner, saving, outputs that came while nobody watched.
+
 import { Documents } from "./documents.js";
 import { followRuns } from "./outputs.js";
 import { SessionView } from "./session.js";

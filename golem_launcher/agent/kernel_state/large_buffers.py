@@ -1,4 +1,4 @@
-"""Memory for what is large."""
+"""Allocates buffers for large values, in huge pages where the kernel has them."""
 
 from __future__ import annotations
 

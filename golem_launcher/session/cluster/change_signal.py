@@ -1,4 +1,4 @@
-"""That a cluster has changed, for all that wait for it: what each of its machines is to be told depends on that."""
+"""Wakes whoever waits for a change of a cluster: each of its machines is then told of it."""
 
 from __future__ import annotations
 

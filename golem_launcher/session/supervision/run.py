@@ -1,4 +1,4 @@
-"""The way of one session: prepared and closed here; in between it is its head's (``head_machine``) and its pool's."""
+"""Runs one session from start to end: prepares it, gives it to its head and its pool, and closes it down."""
 
 from __future__ import annotations
 

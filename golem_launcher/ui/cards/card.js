@@ -1,3 +1,5 @@
+// The card of one session: its stages, meters, buttons and forms, kept up to date from the kernel's view model.
+
 import { h, newId, setText, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
@@ -24,7 +26,7 @@ import {
   workspaceWords,
 } from "./session_text.js";
 import { StagesView } from "./stages.js";
-import { MoreForm } from "./top_up.js";
+import { TopUpForm } from "./top_up.js";
 import { WaysInView } from "./ways_in.js";
 
 /** @import { Answer, Job, EventDigest, Session } from "../types" */
@@ -130,7 +132,7 @@ export class Card {
       { type: "button", class: "gl-button gl-small gl-primary gl-continue", onclick: () => this.continue() },
       "Continue",
     );
-    this.more = new MoreForm(this.goOn, "Wake up", { hours: "Hours", budget: "Budget" }, (given) =>
+    this.more = new TopUpForm(this.goOn, "Wake up", { hours: "Hours", budget: "Budget" }, (given) =>
       this.continue(null, given),
     );
     this.again = h(

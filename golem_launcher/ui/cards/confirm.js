@@ -1,3 +1,5 @@
+// A button that asks before it acts.
+
 import { h, newId, show } from "../common/dom.js";
 
 /**

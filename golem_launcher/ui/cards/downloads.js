@@ -1,3 +1,5 @@
+// Downloads of a session's results: asked for, carried in pieces, written to the user's disk, with progress and cancel.
+
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { formatBytes } from "../common/format.js";
 

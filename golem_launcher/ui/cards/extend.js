@@ -1,3 +1,5 @@
+// The form that gives a session more time.
+
 import { h, setText, show } from "../common/dom.js";
 import { formatAmount, formatClock } from "../common/format.js";
 

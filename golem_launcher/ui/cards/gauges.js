@@ -1,3 +1,5 @@
+// Gauges and small plots of what a session uses: CPU, memory, disk, GPU.
+
 import { h, setText, show, svg } from "../common/dom.js";
 import { formatBytes } from "../common/format.js";
 

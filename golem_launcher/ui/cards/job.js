@@ -1,8 +1,10 @@
+// The card of a job: its progress, its money, its tasks as a grid.
+
 import { h, setText, show } from "../common/dom.js";
 import { counted, formatDuration } from "../common/format.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
-import { MoreForm } from "./top_up.js";
+import { TopUpForm } from "./top_up.js";
 
 /** @import { Job, Session } from "../types" */
 /** @import { Tools } from "./card.js" */
@@ -70,7 +72,7 @@ export class JobView {
       this.busy(true);
       tools.send({ kind: "go on", name, ...given });
     };
-    this.more = new MoreForm(this.goOn, "Do what is missing", { budget: "Budget in all" }, this.begin);
+    this.more = new TopUpForm(this.goOn, "Do what is missing", { budget: "Budget in all" }, this.begin);
     this.openMade = h(
       "button",
       { type: "button", class: "gl-button gl-small", onclick: () => tools.send({ kind: "open made", name }) },

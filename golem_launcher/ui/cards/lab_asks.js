@@ -1,3 +1,5 @@
+// What a session's Lab asks for, put to the user to allow or refuse.
+
 import { h, setText, show } from "../common/dom.js";
 
 /** @import { Answer, Session } from "../types" */

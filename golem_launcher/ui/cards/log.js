@@ -1,3 +1,5 @@
+// The log of a session, as it comes.
+
 import { h, setText, show } from "../common/dom.js";
 
 /** @import { LogLine, LogNews, LogSource } from "../types" */

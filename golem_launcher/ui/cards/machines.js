@@ -1,3 +1,5 @@
+// A row for each machine of a session that has several.
+
 import { h, setText, show } from "../common/dom.js";
 import { counted, formatBytes } from "../common/format.js";
 import { STAGE_WORDS } from "./session_text.js";

@@ -1,3 +1,5 @@
+// Figures of a running session: time left, money spent, last save.
+
 import { h, setText, show } from "../common/dom.js";
 import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/format.js";
 import { gauge, plot } from "./gauges.js";

@@ -1,3 +1,5 @@
+// How a move to another machine goes on, and the buttons that hurry it or give it up.
+
 import { h, setText, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 

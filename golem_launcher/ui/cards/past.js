@@ -1,3 +1,5 @@
+// The list of past sessions: three at first, with a search and a way to clear it.
+
 import { h, newId, setText, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 

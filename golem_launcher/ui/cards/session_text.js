@@ -1,3 +1,5 @@
+// The words for a session's stages, its end and its saves.
+
 import { counted, formatAgo, formatBytes, formatClock } from "../common/format.js";
 
 /** @import { Saving, Session, StageName } from "../types" */

@@ -1,3 +1,5 @@
+// The widget of all cards: sessions and jobs, sorted, added and removed as the kernel says.
+
 import { h, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { Card } from "./card.js";

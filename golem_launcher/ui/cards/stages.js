@@ -1,3 +1,5 @@
+// The stages of a session's start, with what is going on in the present one.
+
 import { h, setText, show } from "../common/dom.js";
 import { formatDuration } from "../common/format.js";
 import { STAGE_WORDS, stageSentence } from "./session_text.js";

@@ -1,3 +1,5 @@
+// Messages that come up for a while, each with its cause.
+
 import { h, setText, show } from "../common/dom.js";
 
 /** @import { Alert, Session } from "../types" */

@@ -1,7 +1,9 @@
+// The form for the time or money that a session or job lacks to go on.
+
 import { h, show } from "../common/dom.js";
 
 /** What was asked for lacks time or money: how much it gets, asked for in the button's place once the kernel said so. */
-export class MoreForm {
+export class TopUpForm {
   /**
    * @param {HTMLButtonElement} button
    * @param {string} label

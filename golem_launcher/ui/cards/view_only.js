@@ -1,3 +1,5 @@
+// The view-only link of a session: made, shown, copied, revoked.
+
 import { copyButton, h, show } from "../common/dom.js";
 
 /** @import { Answer, Session } from "../types" */

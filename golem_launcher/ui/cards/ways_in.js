@@ -1,3 +1,5 @@
+// The ways into a session: link, tunnel, ssh, gateway.
+
 import { copyButton, h, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 import { ENDING, HUB_WORDS } from "./session_text.js";

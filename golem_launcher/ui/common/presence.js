@@ -1,3 +1,5 @@
+// Tells the kernel that this view is there, and asks again for what did not arrive.
+
 import { newId, tell } from "./dom.js";
 
 /** @import { Comm, Here, Kernel, Message } from "../types" */

@@ -1,4 +1,4 @@
-"""Words exceptions for people."""
+"""Turns exceptions into sentences for people."""
 
 from __future__ import annotations
 

@@ -1,11 +1,13 @@
+// The widget of the form: its controls, what is wrong with them, and Start.
+
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { Insist, Presence } from "../common/presence.js";
 import { makeControl } from "./controls.js";
 import { makeMachineChoice } from "./machine_choice.js";
 import { makeOffers } from "./offers.js";
 import { makePresets } from "./presets.js";
-import { makeKept } from "./remembered_values.js";
-import { makeShare } from "./request_export.js";
+import { makeRememberedValues } from "./remembered_values.js";
+import { makeRequestExport } from "./request_export.js";
 import { Uploads } from "./uploads.js";
 
 /** @import { FormModel, FormTold, Group, Refused, Saved, Value, Values, View } from "../types" */
@@ -37,11 +39,11 @@ function renderForm({ model, el }) {
   const headingId = newId("form");
   const form = h("form", { class: "gl-columns", novalidate: true, onsubmit: submit, "aria-labelledby": headingId });
   const presets = makePresets(model, values);
-  const share = makeShare(model);
+  const share = makeRequestExport(model);
   const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
   const described = model.get("groups");
   const folded = described.filter((group) => group.folded);
-  const kept = makeKept({ put, reset: () => tell(model, { kind: "reset" }), folded });
+  const kept = makeRememberedValues({ put, reset: () => tell(model, { kind: "reset" }), folded });
   const groups = described.map(makeGroup);
   const choice = makeMachineChoice({ allowed, allow: (words) => put("allow", words.join("\n")) });
   groups.splice(described.indexOf(folded[0]), 0, choice.element);

@@ -1,3 +1,5 @@
+// A histogram of the prices on offer.
+
 import { h, svg } from "../common/dom.js";
 
 /** @import { Bars } from "../types" */

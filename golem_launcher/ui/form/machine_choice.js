@@ -1,3 +1,5 @@
+// The table of machines on offer, sorted and chosen from.
+
 import { h, newId, setText, show } from "../common/dom.js";
 import { counted, formatAgo } from "../common/format.js";
 import { priceEnds, priceHistogram } from "./histogram.js";

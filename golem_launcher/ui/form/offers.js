@@ -1,3 +1,5 @@
+// What is on offer for the request, and what to loosen where nothing is.
+
 import { h, setText, show } from "../common/dom.js";
 
 /** @import { Advice, Offers, Value } from "../types" */

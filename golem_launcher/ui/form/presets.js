@@ -1,3 +1,5 @@
+// Named sets of the form's values: kept, applied, deleted.
+
 import { h, show, tell } from "../common/dom.js";
 
 /** @import { FormModel, Values } from "../types" */

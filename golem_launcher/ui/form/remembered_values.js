@@ -1,3 +1,5 @@
+// Values that the form remembers from the last time, shown as such, with a way to reset them.
+
 import { h, show } from "../common/dom.js";
 
 /** @import { Group, Value, Values } from "../types" */
@@ -14,7 +16,7 @@ const LONGEST = 40;
  * @param {{ put: (name: string, value: Value) => void, reset: () => void, folded: Group[] }} tools `put` changes one
  *   field, `reset` all; in `folded` groups nobody looks
  */
-export function makeKept({ put, reset, folded }) {
+export function makeRememberedValues({ put, reset, folded }) {
   const unseen = new Set([...QUIET, ...folded.flatMap(({ fields }) => fields.map(({ name }) => name))]);
   const list = h("ul", { class: "gl-kept-list" });
   const all = h(

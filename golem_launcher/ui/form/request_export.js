@@ -1,3 +1,5 @@
+// The form's request as a command and as a file, and a file read back.
+
 import { copyButton, h, saveText, setText, show, tell } from "../common/dom.js";
 import { filePicker, LARGEST_LIST } from "./controls.js";
 
@@ -8,7 +10,7 @@ import { filePicker, LARGEST_LIST } from "./controls.js";
  *
  * @param {FormModel} model
  */
-export function makeShare(model) {
+export function makeRequestExport(model) {
   const code = h("pre", { class: "gl-code", tabindex: 0, "aria-label": "Command" });
   const left = h("p", { class: "gl-hint", hidden: true });
   const wrong = h("p", { class: "gl-error-text", role: "alert", hidden: true });

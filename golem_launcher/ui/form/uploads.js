@@ -1,3 +1,5 @@
+// Files and folders that the user brings along.
+
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { counted, formatBytes } from "../common/format.js";
 import { filePicker } from "./controls.js";

@@ -1,3 +1,5 @@
+// The widget of the header: the network, the node, what is wrong with them.
+
 import { h, saveText, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { makeWallet } from "./wallet.js";

@@ -1,3 +1,5 @@
+// The wallet: its balance, its address, and how to fund it.
+
 import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
 import { formatClock } from "../common/format.js";
 

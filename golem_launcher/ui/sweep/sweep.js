@@ -1,3 +1,5 @@
+// The widget that runs a notebook for many sets of parameters.
+
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { counted } from "../common/format.js";
 import { Insist, Presence } from "../common/presence.js";

@@ -215,6 +215,11 @@ class Saves:
         return self._saver.saving.at_stake if self._saver is not None else 0
 
     @property
+    def unsteady(self) -> int:
+        """How much of that is saved, but maybe half written."""
+        return self._saver.unsteady if self._saver is not None else 0
+
+    @property
     def left_out(self) -> dict[str, str]:
         """What is there and not saved, or not as it is now, and why."""
         return self._saver.left_out if self._saver is not None else {}

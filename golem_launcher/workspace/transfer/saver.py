@@ -145,7 +145,12 @@ class Saver:
     @property
     def lasting(self) -> set[str]:
         """The files that an end would lose and that no later save will have."""
-        return {path for path, why in self.left_out.items() if why not in HARMLESS | {ON_ITS_WAY, LARGE}}
+        return {path for path, why in self.left_out.items() if why not in HARMLESS | {BUSY, ON_ITS_WAY, LARGE}}
+
+    @property
+    def unsteady(self) -> int:
+        """How many of the files that an end would lose are saved, but maybe half written: somebody was at it."""
+        return sum(why == BUSY for why in self.left_out.values())
 
     async def save_now(self, deadline_seconds: float = 30.0) -> Generation | None:
         """Save at once: the generation that has everything that can be saved, or ``None``; ``saving.problem`` says why.
@@ -277,7 +282,7 @@ class Saver:
 
     def _leave_out(self, reasons: Omissions) -> None:
         """These can't be saved, beside what the provider itself could not read."""
-        found = Omissions((path, why) for path, why in self._notes.items() if why != BUSY) | reasons
+        found = Omissions(self._notes.items()) | reasons
         self.left_out = {_text(path): why for path, why in found.named.items()}
         self._tell(left_out=found.count, at_stake=found.at_stake, problem=self._problem())
 

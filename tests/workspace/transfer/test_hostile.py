@@ -290,6 +290,7 @@ def test_the_words_of_a_provider_are_shown_harmless(liar, store):
     generation, saving = liar.save(store)
     assert "\x1b" not in saving.problem
     assert "it was being written" in saving.problem
+    assert (saving.left_out, saving.at_stake) == (1, 1)
     assert "made up" not in saving.problem
     kept = store.manifest("work", generation.number).environment
     assert kept.requirements == ("good==1", "--index-url http://evil")  # told, never given to pip: see test_packages

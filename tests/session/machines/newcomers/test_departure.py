@@ -9,15 +9,18 @@ from golem_launcher.errors import SessionError
 from golem_launcher.session.machines.newcomers.departure import Departure
 
 
-def checked(*, missing="", at_stake=0, cells=0):
+def checked(*, missing="", at_stake=0, unsteady=0, cells=0, hurried=False):
     async def save_all(_seconds):
         return None, missing
 
     async def busy():
         return cells
 
-    saves = SimpleNamespace(save_all=save_all, at_stake=at_stake, problem="big.bin is too large.")
-    asyncio.run(Departure(saves, None, None, busy=busy, told=pytest.fail).check())
+    saves = SimpleNamespace(save_all=save_all, at_stake=at_stake, unsteady=unsteady, problem="big.bin is too large.")
+    departure = Departure(saves, None, None, busy=busy, told=pytest.fail)
+    if hurried:
+        departure.hurry()
+    asyncio.run(departure.check())
 
 
 def test_what_can_not_be_saved_is_known_before_another_machine_is_rented():
@@ -26,6 +29,14 @@ def test_what_can_not_be_saved_is_known_before_another_machine_is_rented():
         checked(at_stake=1)
     with pytest.raises(SessionError, match=r"a.ipynb is not saved"):
         checked(missing="a.ipynb is not saved.")
+
+
+def test_a_file_that_somebody_is_writing_is_lost_only_where_that_was_asked_for():
+    with pytest.raises(SessionError, match=r"big.bin is too large"):
+        checked(at_stake=1, unsteady=1)
+    checked(at_stake=1, unsteady=1, hurried=True)
+    with pytest.raises(SessionError, match=r"big.bin is too large"):
+        checked(at_stake=2, unsteady=1, hurried=True)
 
 
 def test_what_cells_write_while_they_run_is_looked_at_when_they_are_done():

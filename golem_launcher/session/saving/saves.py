@@ -170,7 +170,8 @@ class Saves:
     async def save_and_stop(self, seconds: float) -> int | None:
         """Save, and save no more until :meth:`begin`: the generation; ``None`` where nothing was ever saved.
 
-        Raises ``SessionError`` when that does not work within ``seconds``.
+        Whoever asks for a save from then on gets that one; or hears, where something was written since, that there is
+        none: the next machine would not have it. Raises ``SessionError`` when it does not work within ``seconds``.
         """
         try:
             await self._settle()
@@ -179,6 +180,8 @@ class Saves:
             if self._saving is not None:
                 await cancel_all(self._saving)
                 self._saving = None
+            if self._saver is not None:
+                await self._saver.stop()
             if self._newest is not None:
                 self._restore = self._newest.generation
         return self._restore

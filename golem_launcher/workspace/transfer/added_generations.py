@@ -199,6 +199,10 @@ class AddedGenerations:
             with contextlib.suppress(WorkspaceError):
                 await asyncio.to_thread(self._store.prune)
 
+    def stop(self) -> None:
+        """Make none any more. Blocking."""
+        self._fence.close()
+
     def _fenced(self, commit: Callable[[], Generation]) -> Generation:
         with self._fence.passing():
             return commit()

@@ -163,6 +163,11 @@ class Saver:
             self._tell(problem=f"The workspace could not be saved within {deadline_seconds:.0f} s.")
             return None
 
+    async def stop(self) -> None:
+        """Save nothing any more, whoever asks: the newest generation stays that. One that is being made counts."""
+        async with self._lock:
+            await asyncio.to_thread(self._generations.stop)
+
     async def _save_now(self) -> Generation | None:
         await self._make_way()
         async with self._lock:

@@ -105,6 +105,27 @@ def test_what_comes_too_late_does_not_pass(provider, store, monkeypatch):
     asyncio.run(scenario())
 
 
+def test_who_asks_for_a_save_when_saving_stops_gets_the_last_one_or_none(provider, store):
+    """The machine that is moved to has the last one: another one would be nobody's."""
+    (provider.work / "a.txt").write_text("a")
+
+    async def scenario():
+        async with provider.agent() as agent:
+            saver = Saver(agent, store, "work")
+            assert (await saver.save_now()).number == 1
+            (provider.work / "a.txt").write_text("b")
+            asked = asyncio.create_task(saver.save_now())
+            await asyncio.sleep(0)  # it is under way
+            await saver.stop()
+            assert saver.saving.generation == 2
+            (provider.work / "a.txt").write_text("c")
+            assert await saver.save_now() is None
+            assert (await asked).number == saver.saving.generation == 2
+            assert [each.number for each in store.generations("work")] == [1, 2]
+
+    asyncio.run(scenario())
+
+
 def test_what_is_lost_in_the_store_costs_its_file_alone(provider, store, tmp_path):
     data = {name: os.urandom(300_000) for name in ("a", "m", "z")}
     packs = {}

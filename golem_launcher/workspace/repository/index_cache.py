@@ -32,6 +32,8 @@ _ROOM_LEFT = 1 << 30
 """Bytes of the disk that stay free."""
 _UNUSED_SECONDS = 60 * 86400.0
 """A cache that nobody opened for so long goes."""
+_UNFINISHED_SECONDS = 3600.0
+"""So old, one that is not whole is that of a process that was killed."""
 
 
 def place_of(store: bytes, key: bytes | None) -> Path:
@@ -50,9 +52,10 @@ def keep(place: Path, locations: ChunkLocations, condemned: set[str]) -> None:
             return
         pieces = itertools.chain([json.dumps(head).encode() + b"\n"], *(part for _, part in parts))
         files.write_pieces(place, _proved(pieces))
-        for other in place.parent.glob("store-*"):
-            if other.stat().st_mtime < time.time() - _UNUSED_SECONDS:
-                other.unlink()
+        for names, seconds in (("store-*", _UNUSED_SECONDS), (".store-*", _UNFINISHED_SECONDS)):
+            for other in place.parent.glob(names):
+                if other.stat().st_mtime < time.time() - seconds:
+                    other.unlink()
     except OSError as error:
         _LOG.debug("the places of a store's chunks were not kept: %s", error)
 

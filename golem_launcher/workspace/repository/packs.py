@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -51,6 +52,7 @@ _LEVEL = 1
 _SAMPLE = 16 * 1024
 _WORTH_IT = 0.95
 _T = TypeVar("_T")
+_LOG = logging.getLogger(__name__)
 _DAMAGED = DamagedObject("A part of the store is damaged.")
 _LOWER = (1 << 32) - 1
 
@@ -91,7 +93,7 @@ class Packs:
 
     def refresh(self) -> None:
         """Read the indexes that other processes wrote meanwhile, and note what they deleted or condemned."""
-        self._take_written()
+        self._await_written()
         condemned = {name.partition("/")[2] for name in self._location.names("condemned/")}
         there = {name.partition("/")[2] for name in self._location.names("indexes/")}
         new = there - self._chunks.packs - self._unreadable
@@ -196,10 +198,17 @@ class Packs:
     def _take_written(self) -> None:
         """Wait for the pack that is being written, if any: it is there, whatever fails from here on.
 
-        Called before anything else is done with the location. Raises ``WorkspaceError`` when it could not be written.
+        Called before anything else is written to the location. Raises ``WorkspaceError`` when it could not be written.
         """
         if (written := self._unwritten.finish()) is not None:
             self._take(*written)
+
+    def _await_written(self) -> None:
+        """The same before something is read: a pack that could not be written is tried again by who puts the next."""
+        try:
+            self._take_written()
+        except WorkspaceError as error:
+            _LOG.info("a pack could not be written, and is tried again: %s", error)
 
     def get(self, chunk: bytes) -> bytes:
         """A chunk's bytes, checked. Raises ``WorkspaceError`` when it is lost or damaged."""
@@ -215,7 +224,7 @@ class Packs:
 
     def _read_together(self, chunks: Sequence[bytes]) -> list[bytes]:
         """The first of these chunks, as far as they lie behind each other in one pack, sealed."""
-        self._take_written()
+        self._await_written()
         pack, begin, end, ends = "", 0, 0, [0]
         for chunk in chunks:
             found = None if chunk in self._unwritten else self._found(chunk)
@@ -239,7 +248,7 @@ class Packs:
     def _sealed(self, chunk: bytes) -> bytes:
         if chunk in self._unwritten:
             return self._unwritten[chunk]
-        self._take_written()
+        self._await_written()
         for looked_again in (False, True):
             found = self._found(chunk)
             if found is not None:
@@ -318,7 +327,7 @@ class Packs:
 
     def distrust(self, chunk: bytes) -> None:
         """Stop counting on the pack of a damaged chunk, so that later saves bring its chunks again. Deletes nothing."""
-        self._take_written()
+        self._await_written()
         found = self._found(chunk)
         if found is not None and found[0] not in self._condemned:
             self._condemn(found[0], now())

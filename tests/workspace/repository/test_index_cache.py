@@ -176,7 +176,13 @@ def test_caches_that_nobody_uses_go_and_a_full_disk_has_none(tmp_path, home, mon
     made(str(tmp_path / "one"), 1)
     (old,) = caches(home)
     os.utime(old, (time.time() - 90 * 86400,) * 2)
+    killed, writing = home / "caches" / ".store-0.1", home / "caches" / ".store-0.2"
+    for draft in (killed, writing):
+        draft.touch()
+    os.utime(killed, (time.time() - 7200,) * 2)
     made(str(tmp_path / "two"), 1)
+    assert not killed.exists()
+    writing.unlink()
     assert old not in caches(home)
     assert len(caches(home)) == 1
     monkeypatch.setattr(index_cache, "_ROOM_LEFT", 1 << 60)

@@ -67,6 +67,24 @@ def test_a_pack_that_could_not_be_written_is_told_and_written_with_the_next_one(
     assert [Packs(location, Sealing(None)).get(chunk) for chunk in _IDS] == _PLAIN
 
 
+def test_a_pack_that_could_not_be_written_is_no_fault_of_who_reads(location):
+    location.may_write.set()
+    packs = Packs(location, Sealing(None))
+    _put(packs, 2)
+    packs.flush()
+    location.refuses = 1
+    for chunk, plain in zip(_IDS[2:5], _PLAIN[2:5], strict=True):  # the last of them has the pack written
+        packs.put(chunk, plain)
+    assert packs.get(_IDS[0]) == _PLAIN[0]
+    assert list(packs.get_all(_IDS[:4])) == _PLAIN[:4]
+    assert not packs.lost(_IDS[:5])
+    location.refuses = 1
+    with pytest.raises(WorkspaceError, match="The disk is full"):
+        packs.flush()
+    packs.flush()
+    assert [Packs(location, Sealing(None)).get(chunk) for chunk in _IDS[:5]] == _PLAIN[:5]
+
+
 def test_nothing_counts_as_kept_whose_pack_failed_last(location):
     packs = Packs(location, Sealing(None))
     location.may_write.set()

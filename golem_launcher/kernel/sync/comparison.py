@@ -11,9 +11,9 @@ from golem_launcher.kernel.sync.local_folder import MOST_FILES, File, Folder, Sc
 from golem_launcher.kernel.sync.merge import SyncStep, Version, merge
 from golem_launcher.kernel.sync.merge_base import Known, MergeBase
 from golem_launcher.kernel.sync.remote_folder import FolderListing, Workspace, key
-from golem_launcher.workspace.export.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST
 from golem_launcher.workspace.repository.autorun_files import could_run
+from golem_launcher.workspace.repository.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 ROOM_LEFT = 32 * 1024 * 1024
 """Bytes of the disk that stay free whatever is written; a save leaves more (``transfer/space_limits.py``)."""
+_DRAFT = re.compile(r"\.[0-9a-f]{24}\.[0-9a-f]{8}")
+"""As ``files.write_pieces`` calls what becomes an object whose name is a pack's."""
+_UNFINISHED_SECONDS = 86400.0
+"""So old, it is nobody's who still writes."""
 
 
 class DirectoryLocation:
@@ -37,7 +43,16 @@ class DirectoryLocation:
             raise WorkspaceError(
                 f"The store {self._path} can't be made: {error.strerror or error}.", "Name another with --store."
             ) from error
+        self._clear()
         self._established = True
+
+    def _clear(self) -> None:
+        """Remove what processes left of packs that were killed while they wrote: nobody reads it, and it takes room."""
+        for kind in ("packs", "indexes"):
+            for path in (self._path / kind).glob(".*"):
+                with contextlib.suppress(OSError):
+                    if _DRAFT.fullmatch(path.name) and path.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
+                        path.unlink()
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
         """The bytes of a file, or a part of them."""

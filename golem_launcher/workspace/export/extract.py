@@ -13,6 +13,7 @@ import secrets
 import shutil
 import stat
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from golem_launcher import files
@@ -20,11 +21,11 @@ from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.workspace.export.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.export.read_ahead import ReadAhead
 from golem_launcher.workspace.repository import symlinks
+from golem_launcher.workspace.repository.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
@@ -74,22 +75,8 @@ def extract(
             raise WorkspaceError(f"{directory} is no directory.", "Name a new one.")
         made = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
-        _clear(directory)
-        if any(directory.iterdir()):
-            raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
-        unfinished = directory / f"{_UNFINISHED}{secrets.token_hex(4)}"
-        unfinished.mkdir(mode=0o700)
-        try:
-            found = _written(store, manifest, unfinished, progress)
-            modes = {unescape(each.path): each.mode for each in found.entries if each.kind == "directory"}
-            os.sync()  # one for all: each for itself takes minutes where there are thousands
-            for each in sorted(unfinished.iterdir()):
-                os.rename(each, directory / each.name)  # noqa: PTH104 - a link stays one
-                if each.name in modes:  # now, for who may not write to a directory may not move it
-                    os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
-            files.sync_directory(directory)
-        finally:
-            _remove(unfinished)
+        with _alone(directory):
+            found = _extracted(store, manifest, directory, progress)
     except OSError as error:
         raise WorkspaceError(f"The workspace could not be written: {error.strerror or error}.") from error
     finally:
@@ -97,6 +84,45 @@ def extract(
             with contextlib.suppress(OSError):  # it stays when there is something in it
                 directory.rmdir()
     return found
+
+
+def _extracted(store: Store, manifest: Manifest, directory: Path, progress: Callable[[int, int], None]) -> Extracted:
+    _clear(directory)
+    _see_empty(directory, 0)
+    unfinished = directory / f"{_UNFINISHED}{secrets.token_hex(4)}"
+    unfinished.mkdir(mode=0o700)
+    try:
+        found = _written(store, manifest, unfinished, progress)
+        modes = {unescape(each.path): each.mode for each in found.entries if each.kind == "directory"}
+        os.sync()  # one for all: each for itself takes minutes where there are thousands
+        _see_empty(directory, 1)  # but for what is unfinished: a user may have written there meanwhile
+        for each in sorted(unfinished.iterdir()):
+            os.rename(each, directory / each.name)  # noqa: PTH104 - a link stays one
+            if each.name in modes:  # now, for who may not write to a directory may not move it
+                os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
+        files.sync_directory(directory)
+    finally:
+        _remove(unfinished)
+    return found
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Of two restores into one directory at once, one would take the other's for an interrupted one's."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with contextlib.suppress(OSError):  # there are file systems on which a directory can't be locked
+            if not files.try_lock(descriptor):
+                raise WorkspaceError(f"Another restore writes to {directory}.", "Name a new directory.")
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _see_empty(directory: Path, most: int) -> None:
+    """Raise ``WorkspaceError`` where there is more in a directory."""
+    if len(list(islice(directory.iterdir(), most + 1))) > most:
+        raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
 
 
 def _written(store: Store, manifest: Manifest, target: Path, progress: Callable[[int, int], None]) -> Extracted:

@@ -17,10 +17,10 @@ from typing import IO, TYPE_CHECKING
 from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.units import counted
-from golem_launcher.workspace.export.case_conflicts import distinct_names
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository.autorun_files import could_run
+from golem_launcher.workspace.repository.case_conflicts import distinct_names
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
 

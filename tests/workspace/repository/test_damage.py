@@ -14,6 +14,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.session.preparation.preflight import resumed
+from golem_launcher.workspace.backends.directory import DirectoryLocation
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import save_zip
 from golem_launcher.workspace.repository import entries as listed
@@ -150,6 +151,56 @@ def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monke
         assert unfinished.startswith(".golem-launcher-unfinished-")
     command("restore", "work", str(out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {"small": b"s", "big.bin": big}
+
+
+def test_what_was_left_of_a_pack_by_a_killed_process_goes_in_the_end(tmp_path):
+    location = DirectoryLocation(tmp_path / "store")
+    packs, drafts = tmp_path / "store/packs", []
+
+    def pieces():
+        drafts.extend(path.name for path in packs.iterdir())
+        yield b"part"
+
+    for name in ("0" * 24, "1" * 24):
+        location.write(f"packs/{name}", pieces())
+        location.delete(f"packs/{name}")
+    killed, young, other = (packs / name for name in (*drafts, ".of the user's"))
+    for path in (killed, young, other):
+        path.touch()
+    for path in (killed, other):
+        os.utime(path, (time.time() - 2 * 86400,) * 2)
+    location.establish()
+    assert set(packs.iterdir()) == {young, other}
+
+
+def test_two_restores_into_one_directory_at_once_spoil_nothing(tmp_path):
+    store = open_store()
+    save(store, DATA)
+    manifest, refused = store.manifest("work"), []
+
+    def meanwhile(_done, _total):
+        with pytest.raises(WorkspaceError, match="Another restore writes to") as told:
+            extract(open_store(), manifest, tmp_path / "out")
+        refused.append(told)
+
+    assert extract(store, manifest, tmp_path / "out", meanwhile).left_out == {}
+    assert refused
+    assert {path: (tmp_path / "out" / path).read_bytes() for path in DATA} == DATA
+
+
+def test_what_the_user_puts_there_meanwhile_is_not_written_over(tmp_path):
+    store = open_store()
+    save(store, DATA)
+    name = min(DATA)
+
+    def meanwhile(_done, _total):
+        (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "out" / name).write_text("mine")
+
+    with pytest.raises(WorkspaceError, match="is not empty"):
+        extract(store, store.manifest("work"), tmp_path / "out", meanwhile)
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name.partition("/")[0]]
+    assert (tmp_path / "out" / name).read_text() == "mine"
 
 
 def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, monkeypatch):

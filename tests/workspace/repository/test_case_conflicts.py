@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from golem_launcher import paths
 from golem_launcher.workspace.export import extract as extracting
-from golem_launcher.workspace.export.case_conflicts import distinct_names, ignores_case
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.export.results import write_zip
+from golem_launcher.workspace.repository.case_conflicts import distinct_names, ignores_case
 from golem_launcher.workspace.repository.entry import LONGEST_PART
 from golem_launcher.workspace.repository.store import open_store
 from tests.cli.test_workspaces import command

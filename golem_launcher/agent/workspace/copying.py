@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import hashlib
 import os
 import re
+import secrets
 import stat
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 BUSY = "it was being written"
 """Why a file could not be copied that another program does not leave alone."""
+GONE = "what was there of it is gone"
+"""Why a file could not be gone on with: another copy of it was faster, or somebody removed its beginning."""
 PREFIX = "cp-"
 """What the names of pieces begin with."""
 _UNFINISHED = ".golem-launcher-{}.part"
@@ -167,22 +171,18 @@ class Copying:
         above = os.path.dirname(place)
         os.makedirs(above, exist_ok=True)
         growing = os.path.join(above, unfinished(part.tag))
-        with os.fdopen(os.open(growing, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+b") as file:
-            if os.fstat(file.fileno()).st_size < part.offset:
-                raise OSError(errno.EIO, "what was there of it is gone")
-            file.truncate(part.offset)
-            file.seek(part.offset)
+        with opened_to_grow(growing, part.offset, 0o600) as file:
             copy(piece, file, part.length)
             file.flush()
             os.utime(file.fileno(), ns=(part.mtime_ns, part.mtime_ns))
-        if part.offset + part.length < part.size:
-            return
-        os.chmod(growing, part.mode & 0o777)
-        try:
-            os.replace(growing, place)
-        except OSError:
-            os.unlink(growing)
-            raise
+            if part.offset + part.length < part.size:
+                return
+            os.chmod(growing, part.mode & 0o777)
+            try:
+                os.replace(growing, place)
+            except OSError:
+                os.unlink(growing)
+                raise
 
     def _place(self, path: Any) -> str:
         if not isinstance(path, str) or "\0" in path:
@@ -266,6 +266,31 @@ def fill(piece: str, segments: Iterable[tuple[str, int, int, str]]) -> tuple[int
     return size, hasher.hexdigest(), faults
 
 
+@contextlib.contextmanager
+def opened_to_grow(name: str, offset: int, mode: int, above: int | None = None) -> Iterator[BinaryIO]:
+    """A file that is not whole yet, to be written from ``offset`` on and renamed within: of two copies, one does so.
+
+    ``above``: the open directory that it lies in. Raises ``OSError``; its text is :data:`GONE` where it is shorter.
+    """
+    while True:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(name, flags, mode, dir_fd=above), "r+b") as file:
+            with contextlib.suppress(OSError):  # there are file systems without locks
+                fcntl.flock(file.fileno(), fcntl.LOCK_EX)
+            status = os.fstat(file.fileno())
+            try:
+                if not os.path.samestat(status, os.stat(name, dir_fd=above, follow_symlinks=False)):
+                    continue
+            except FileNotFoundError:  # the other copy has just made it whole
+                continue
+            if status.st_size < offset:
+                raise OSError(errno.ESTALE, GONE)
+            file.truncate(offset)
+            file.seek(offset)
+            yield file
+            return
+
+
 def hash_of(file: BufferedReader) -> str:
     """The SHA-256 of an open file from where it stands, in hex; it stands there again then."""
     hasher, begins = hashlib.sha256(), file.tell()
@@ -320,9 +345,13 @@ def _problem(path: Any, work: Callable[[], object]) -> list[list[str]]:
 
 def _link(place: str, target: str) -> None:
     os.makedirs(os.path.dirname(place), exist_ok=True)
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(place)
-    os.symlink(target, place)
+    made = os.path.join(os.path.dirname(place), unfinished(secrets.token_hex(8)))
+    os.symlink(target, made)
+    try:
+        os.replace(made, place)  # what was there stays until then
+    except OSError:
+        os.unlink(made)
+        raise
 
 
 def _check(descriptor: int, stamp: str) -> None:

@@ -59,8 +59,9 @@ class CopiedFile:
 
     @property
     def tag(self) -> str:
-        """What stands for it in the name of what is not whole."""
-        return hashlib.sha256(self.target.encode(errors="surrogatepass")).hexdigest()[:24]
+        """What stands for it in the name of what is not whole: for this source as it is, in this place."""
+        named = "\0".join((self.target, self.source, str(self.entry.size), str(self.entry.mtime_ns)))
+        return hashlib.sha256(named.encode(errors="surrogatepass")).hexdigest()[:24]
 
     def go_on(self, size: int, mtime_ns: int) -> None:
         """Begin where an earlier copy was interrupted that brought ``size`` bytes of a file of that time."""

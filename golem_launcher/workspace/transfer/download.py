@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import secrets
 import stat
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
@@ -20,6 +21,7 @@ from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.workspace.repository.autorun_files import could_run, link_could_run
+from golem_launcher.workspace.repository.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.transfer.copy_queue import (
     CopiedFile,
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_DOUBLE = "another name is the same on this computer"
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
@@ -100,7 +103,8 @@ class _Download:
             if fault is None:
                 self._queue.taken(segment)
             else:
-                self._queue.fail(segment.file, fault, await self._as_it_is(segment.file) if fault == far.BUSY else None)
+                again = await self._as_it_is(segment.file) if fault in {far.BUSY, far.GONE} else None
+                self._queue.fail(segment.file, fault, again)
 
     async def _as_it_is(self, file: CopiedFile) -> FarEntry | None:
         found = await self._far_files.entries(file.source, below=False)
@@ -124,7 +128,11 @@ def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -
     """Make the directories; the files that are to be copied, as far as they are not there yet."""
     files = []
     place = _place_of(aim, found.top)
+    doubles = _doubles(place, found)
+    copied.left_out |= {shown(path): _DOUBLE for path in doubles}
     for entry in (found.top, *found.below):
+        if entry.path in doubles:
+            continue
         target = unescape(entry.path) or aim.name
         if entry.kind == "d" and entry.path:
             with (
@@ -144,6 +152,19 @@ def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -
                 file.go_on(status.st_size, status.st_mtime_ns)
             files.append(file)
     return files
+
+
+def _doubles(place: Path, found: Listing) -> set[str]:
+    """Paths that are one with another's on this computer: the later would be written over the earlier."""
+    names: set[str] = set()
+    plain = [each for each in found.below if each.kind != "d"]
+    doubles = set()
+    for each in plain:
+        one = folded(unescape(each.path))
+        if one in names:
+            doubles.add(each.path)
+        names.add(one)
+    return doubles if doubles and ignores_case(place) else set()
 
 
 def _same(above: int, name: str, entry: FarEntry) -> bool:
@@ -181,18 +202,15 @@ def _write(top: int, path: Path, cut: Cut, landed: Callable[[str], None]) -> lis
 def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[str], None]) -> str | None:
     file, entry = segment.file, segment.file.entry
     growing = far.unfinished(file.tag)
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
     try:
-        with parent(top, file.target, make=True) as (above, name):
-            with os.fdopen(os.open(growing, flags, entry.mode | 0o600, dir_fd=above), "r+b") as target:
-                if os.fstat(target.fileno()).st_size < segment.offset:
-                    return "what was there of it is gone"
-                target.truncate(segment.offset)
-                target.seek(segment.offset)
-                far.copy(piece, target, segment.length)
-                target.flush()
-                with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
-                    os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
+        with (
+            parent(top, file.target, make=True) as (above, name),
+            far.opened_to_grow(growing, segment.offset, entry.mode | 0o600, above) as target,
+        ):
+            far.copy(piece, target, segment.length)
+            target.flush()
+            with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
+                os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
             if segment.is_last:
                 os.rename(growing, name, src_dir_fd=above, dst_dir_fd=above)
                 landed(file.target)
@@ -206,16 +224,20 @@ def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[
 def _link(top: int, place: Path, entries: list[FarEntry], copied: Copied) -> None:
     """Make the links, when all else is there: nothing is ever written through one."""
     for each in entries:
-        if each.kind != "l":
+        if each.kind != "l" or shown(each.path) in copied.left_out:
             continue
         path, target = unescape(each.path), unescape(each.target)
         if not _stays_within(path, target):
             copied.left_out[shown(each.path)] = "it may lead out of what is copied"
             continue
         with _telling(each.path, copied), parent(top, path, make=True) as (above, name):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(name, dir_fd=above)
-            os.symlink(target, name, dir_fd=above)
+            made = far.unfinished(secrets.token_hex(8))
+            os.symlink(target, made, dir_fd=above)
+            try:
+                os.rename(made, name, src_dir_fd=above, dst_dir_fd=above)  # what was there stays until then
+            except OSError:
+                os.unlink(made, dir_fd=above)
+                raise
             _note(place, copied, path, judge=link_could_run)
 
 

@@ -84,7 +84,7 @@ class _Upload:
             if fault is None:
                 self._queue.taken(segment)
             elif not segment.file.over:
-                again = await asyncio.to_thread(_look, segment.file.source) if fault == far.BUSY else None
+                again = await asyncio.to_thread(_look, segment.file.source) if fault in {far.BUSY, far.GONE} else None
                 self._queue.fail(segment.file, fault, again)
 
 

@@ -1,16 +1,19 @@
 """Files copied to and from a session: exact bytes, whatever happens meanwhile, and nothing outside of the target."""
 
 import asyncio
+import errno
 import hashlib
 import json
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from golem_launcher.agent.workspace import copying, wire
 from golem_launcher.errors import ProviderError, RequestError, WorkspaceError
+from golem_launcher.workspace.transfer import download as downloading
 from golem_launcher.workspace.transfer import far_files
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.copy_queue import Copied, CopiedFile, CopyQueue
@@ -178,6 +181,62 @@ def test_a_file_that_never_rests_is_left_out_and_named(copy, provider, tmp_path)
     assert copied.left_out == {"restless": copying.BUSY}
     assert (tmp_path / "here/still").read_bytes() == b"1"
     assert not (tmp_path / "here/restless").exists()
+
+
+@pytest.mark.parametrize("same", [True, False])
+@pytest.mark.parametrize("work", [download, upload])
+def test_two_copies_to_one_place_at_once_mix_nothing(copy, provider, tmp_path, work, same):
+    sources = [provider.work / name if work is download else tmp_path / name for name in ("one", "other")]
+    for source in sources:
+        source.write_bytes(os.urandom(1_000_000))
+        os.utime(source, ns=(1_700_000_000_000_000_000,) * 2)
+    target = (tmp_path if work is download else provider.work) / "target"
+    second = sources[0] if same else sources[1]
+    others = []
+
+    def arguments(source):
+        return (str(source), target) if work is download else (source, str(target))
+
+    def meanwhile(done, _total):
+        if done >= 2 * _SMALL and not others:
+            others.append(None)
+            with ThreadPoolExecutor(1) as thread:
+                others[0] = thread.submit(copy, work, *arguments(second)).result()
+            assert target.read_bytes() == second.read_bytes()
+
+    copied = copy(work, *arguments(sources[0]), progress=meanwhile)
+    assert [each.left_out for each in (copied, *others)] == [{}, {}]
+    assert target.read_bytes() == sources[0].read_bytes()
+    assert not [each for each in target.parent.iterdir() if copying.is_unfinished(each.name)]
+
+
+def test_a_file_is_there_until_the_link_is_that_takes_its_place(copy, provider, tmp_path, monkeypatch):
+    (provider.work / "file").write_text("file")
+    (provider.work / "link").symlink_to("file")
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here/link").write_text("mine")
+
+    def refuses(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # as file systems without links do
+
+    monkeypatch.setattr(os, "symlink", refuses)
+    assert list(copy(download, ".", tmp_path / "here").left_out) == ["link"]
+    assert (tmp_path / "here/link").read_text() == "mine"
+    monkeypatch.undo()
+    assert copy(download, ".", tmp_path / "here").left_out == {}
+    assert str((tmp_path / "here/link").readlink()) == "file"
+    assert len(list((tmp_path / "here").iterdir())) == 2
+
+
+def test_names_that_are_one_here_are_not_written_over_each_other(copy, provider, tmp_path, monkeypatch):
+    for name in ("A.txt", "a.txt", "data/x", "Data/X"):
+        (provider.work / name).parent.mkdir(exist_ok=True)
+        (provider.work / name).write_text(name)
+    assert copy(download, ".", tmp_path / "apart").files == 4
+    monkeypatch.setattr(downloading, "ignores_case", lambda _directory: True)
+    copied = copy(download, ".", tmp_path / "here")
+    assert (copied.files, len(copied.left_out)) == (2, 2)
+    assert set(copied.left_out.values()) == {"another name is the same on this computer"}
 
 
 def test_nothing_is_written_through_a_link_that_is_there(copy, provider, tmp_path):

@@ -157,7 +157,8 @@ class Session:
         """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
 
         ``path``: ``<workspace>-<generation>.zip`` when left out. Works after the session's end, too. Raises
-        ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer.
+        ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer, or has lost some
+        of the files: all others are in it.
         """
         directory, so_far = self._there(), SoFar()
         write = partial(results.write, directory, path, generation, progress=so_far.told)

@@ -134,6 +134,7 @@ def results(
     golem-launcher results my-lab -o work.zip --generation 3
     """
     from golem_launcher.session.saving.saved_work import saved_work
+    from golem_launcher.workspace.export.file_content import see_none_damaged
     from golem_launcher.workspace.export.results import save_zip
     from golem_launcher.workspace.repository.autorun_files import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.store import open_store
@@ -182,7 +183,7 @@ def results(
                 say(f"  {path}")
             if len(named) > _MOST_NAMED:
                 say(f"  and {len(named) - _MOST_NAMED} more (all with --json)")
-    _check_damage(work.workspace, written.damaged, target)
+    see_none_damaged(work.workspace, written.damaged, target)
 
 
 def restore(
@@ -205,6 +206,7 @@ def restore(
     """
     from golem_launcher.session.saving.saved_work import saved_work
     from golem_launcher.workspace.export.extract import extract
+    from golem_launcher.workspace.export.file_content import see_none_damaged
     from golem_launcher.workspace.repository.store import open_store
 
     work = saved_work(name, store)
@@ -230,17 +232,7 @@ def restore(
         say(f"{counted(written.files, f'file of {at} is', f'files of {at} are')} in {directory}{_of(name, workspace)}.")
         _say_renamed(written.renamed)
         _say_left_out(left_out)
-    _check_damage(workspace, written.damaged, directory)
-
-
-def _check_damage(workspace: str, damaged: Sequence[str], target: Path) -> None:
-    """Raise ``WorkspaceError`` when something was damaged: all else is there."""
-    if damaged:
-        files = counted(len(damaged), "file is", "files are")
-        raise WorkspaceError(
-            f"{files} damaged in the store and not in {target}.",
-            f"How to mend it: golem-launcher verify {workspace}",
-        )
+    see_none_damaged(workspace, written.damaged, directory)
 
 
 def _pairs(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

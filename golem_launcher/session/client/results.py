@@ -25,8 +25,9 @@ def write(
     """Write them to ``path``, else to ``<workspace>-<generation>.zip``; where they are. Blocking.
 
     ``progress`` is called with bytes done and in all. Raises ``SessionError`` when nothing was saved or ``path`` can't
-    be written, ``WorkspaceError`` when the store does not answer.
+    be written, ``WorkspaceError`` when the store does not answer, or has lost some of the files: all others are in it.
     """
+    from golem_launcher.workspace.export.file_content import see_none_damaged  # noqa: PLC0415 - few need it
     from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - few need it
     from golem_launcher.workspace.repository.store import open_store  # noqa: PLC0415
 
@@ -35,7 +36,8 @@ def write(
     manifest = store.manifest(saving.workspace, generation if generation is not None else saving.generation)
     target = Path(path if path is not None else f"{saving.workspace}-{manifest.generation}.zip").expanduser()
     try:
-        save_zip(store, manifest, target, progress)
+        written = save_zip(store, manifest, target, progress)
     except OSError as error:
         raise SessionError(f"The results could not be written to {target}: {error.strerror or error}.") from error
+    see_none_damaged(saving.workspace, written.damaged, target)
     return target.absolute()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.on_disk.directory import session_directory
+from golem_launcher.units import counted
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
@@ -189,6 +190,8 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
     written = save_zip(store, manifest, path, progress)
     notes = [written.about_kernel_states] if written.kernel_states else []
+    if missing := [f"{path} ({why})" for path, why in (*written.left_out, *manifest.left_out)]:
+        notes.append(f"{counted(len(missing), 'file is', 'files are')} not in it: {_some(missing)}.")
     if risky := written.could_run:
         notes.append(
             f"Some programs run files like these by themselves, so look at them first: {_some(folded(risky))}."

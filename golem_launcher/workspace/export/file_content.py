@@ -4,14 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from golem_launcher.errors import WorkspaceError
+from golem_launcher.units import counted
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from golem_launcher.workspace.repository.entry import Entry
 
 LOST = "a part of it is damaged in the store"
+
+
+def see_none_damaged(workspace: str, damaged: Sequence[str], target: Path) -> None:
+    """Raise ``WorkspaceError`` where some of a workspace's files are lost in the store: all else is in ``target``."""
+    if damaged:
+        files = counted(len(damaged), "file is", "files are")
+        raise WorkspaceError(
+            f"{files} damaged in the store and not in {target}.", f"How to mend it: golem-launcher verify {workspace}"
+        )
 
 
 def pieces(entry: Entry, get_chunk: Callable[[str], bytes]) -> Iterator[bytes | int]:

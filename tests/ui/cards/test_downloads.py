@@ -6,6 +6,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from golem_launcher import paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.events import now
 from golem_launcher.session_state import Saving
@@ -88,6 +89,21 @@ def test_results_are_the_last_save_and_files_that_run_are_named() -> None:
         (note,) = {message["note"] for message, _ in sent if message["kind"] == "fetched"}
         assert "setup.py" in note
         assert "work.py" not in note
+        assert "not in it" not in note
+
+        lost = b"lost"
+        store.put_chunk(chunk_id(lost), lost)
+        entry = Entry(path="lost.csv", kind="file", size=len(lost), chunks=(chunk_id(lost),))
+        left_out = {"big.bin": "it is too large"}
+        generation = store.commit("mine", [*entries, entry], Environment(), (), left_out=left_out, created_at=now())
+        (pack,) = (path for path in (paths.home() / "workspaces/packs").iterdir() if lost in path.read_bytes())
+        pack.write_bytes(pack.read_bytes().replace(lost, b"LOST"))
+        change(directory, saving=Saving(workspace="mine", generation=generation.number, saved_at=now()))
+        await downloads.fetch({"id": "d2", "name": "mine", "what": "results"})
+        note = sent[-1][0]["note"]
+        assert (
+            "2 files are not in it: lost.csv (a part of it is damaged in the store), big.bin (it is too large)" in note
+        )
         downloads.close()
 
     asyncio.run(main())

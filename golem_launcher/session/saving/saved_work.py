@@ -39,7 +39,7 @@ def saved_work(typed: str, store: str | None = None) -> SavedWork:
     workspace that has its name by chance is not what was asked for.
     """
     name, _, number = typed.partition("@")
-    if number and not number.isdigit():
+    if number and not number.isdecimal():
         raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {name}`.")
     which = int(number) if number else None
     try:

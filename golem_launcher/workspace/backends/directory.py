@@ -103,8 +103,13 @@ class DirectoryLocation:
 
     def delete(self, name: str) -> None:
         """Remove a file."""
-        with contextlib.suppress(FileNotFoundError):
-            (self._path / name).unlink()
+        try:
+            (self._path / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise WorkspaceError(
+                f"The store {self._path} lets nothing be deleted: {error.strerror or error}.",
+                "Check that it can be written to.",
+            ) from error
 
     @contextlib.contextmanager
     def _reading(self) -> Iterator[None]:

@@ -79,6 +79,9 @@ def test_a_session_of_which_nothing_is_saved_never_leads_to_anothers_files():
         saved_work("my-lab")
     run("remove", "my-lab")
     assert saved_work("my-lab@2") == SavedWork("my-lab", None, 2)
+    for wrong in ("my-lab@two", "my-lab@\u00b2"):
+        with pytest.raises(RequestError, match="is no number of a save"):
+            saved_work(wrong)
 
 
 def test_a_session_leads_to_its_own_store_and_another_store_to_its_workspaces(tmp_path):

@@ -173,6 +173,12 @@ def test_what_was_left_of_a_pack_by_a_killed_process_goes_in_the_end(tmp_path):
     assert set(packs.iterdir()) == {young, other}
 
 
+def test_a_store_that_lets_nothing_be_deleted_says_so(tmp_path):
+    (tmp_path / "store/packs/stuck").mkdir(parents=True)
+    with pytest.raises(WorkspaceError, match="lets nothing be deleted"):
+        DirectoryLocation(tmp_path / "store").delete("packs/stuck")
+
+
 def test_two_restores_into_one_directory_at_once_spoil_nothing(tmp_path):
     store = open_store()
     save(store, DATA)

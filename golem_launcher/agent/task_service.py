@@ -36,6 +36,11 @@ _LOOK_SECONDS = 0.5
 _GATHER_SECONDS = 0.4
 """So long an end may wait to be told while more is to be done: many short tasks are told of in one answer."""
 _FORGET_SECONDS = 5.0
+_MOST_SMALL, _SMALL_BYTES, _SMALL_ENTRIES = 500, 16 * 1024, 16
+"""So many small tasks that nobody wants any more may lie about while others run: to remove one takes as long as to run
+the next, and the machine goes away with all of them. Small is what has few files, and few bytes in them."""
+_QUIET_SECONDS = 1.0
+"""Once nothing ran for so long, there is time to remove them."""
 
 
 class MadeFile(NamedTuple):
@@ -97,10 +102,14 @@ class Tasks:
         self._tasks: dict[str, Task] = {}
         self._waiting: deque[Task] = deque()
         self._changed = threading.Condition()
+        self._forgotten = base / "forgotten"
+        """Has the directories of small tasks that are to be removed when there is time."""
+        self._put_off = 0
+        """How many it has."""
         self.heard = process_tree.clock()
         """When somebody last asked for anything."""
         shutil.rmtree(base, ignore_errors=True)  # of a server that crashed: nobody knows these tasks any more
-        base.mkdir(parents=True, mode=0o700)
+        self._forgotten.mkdir(parents=True, mode=0o700)
         self._starter = Starter()
         threading.Thread(target=self._work, daemon=True).start()
 
@@ -185,7 +194,26 @@ class Tasks:
             for task in unwanted:
                 self._tasks.pop(task.id, None)
         for task in unwanted:
-            shutil.rmtree(task.place, ignore_errors=True)
+            if not self._puts_off(task.place):
+                shutil.rmtree(task.place, ignore_errors=True)
+
+    def _puts_off(self, place: Path) -> bool:
+        """Get a small task's directory out of the way, until there is time to remove it; whether that was done."""
+        if not _is_small(place):
+            return False
+        with self._changed, contextlib.suppress(OSError):  # one of that name may lie there already
+            if self._put_off < _MOST_SMALL:
+                place.rename(self._forgotten / place.name)
+                self._put_off += 1
+                return True
+        return False
+
+    def _tidy(self) -> None:
+        """Remove what was put off."""
+        with self._changed:
+            self._put_off, names = 0, os.listdir(self._forgotten)  # noqa: PTH208
+        for name in names:
+            shutil.rmtree(self._forgotten / name, ignore_errors=True)
 
     def _find(self, task_id: str) -> Task:
         task = self._tasks.get(task_id)
@@ -196,9 +224,7 @@ class Tasks:
     def _work(self) -> None:
         """The thread's."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: bool(self._waiting))
-                task = self._waiting.popleft()
+            task = self._next()
             try:
                 self._run(task)
             except (OSError, ValueError) as error:
@@ -209,6 +235,16 @@ class Tasks:
                 self.heard = process_tree.clock()
                 task.over, task.ended = True, time.monotonic()
                 self._changed.notify_all()
+
+    def _next(self) -> Task:
+        """Wait for the next one; a machine that has none tidies up."""
+        while True:
+            with self._changed:
+                if self._changed.wait_for(lambda: bool(self._waiting), _QUIET_SECONDS):
+                    return self._waiting.popleft()
+                has_rubbish = self._put_off > 0
+            if has_rubbish:
+                self._tidy()
 
     def _run(self, task: Task) -> None:
         directory = self._workspace if task.about.get("in_workspace") else self._furnished(task.place / "work")
@@ -239,6 +275,18 @@ class Tasks:
 def _expire(task: Task, running: Running) -> None:
     task.timed_out = True
     running.kill()
+
+
+def _is_small(place: Path) -> bool:
+    """Whether it has few files, and few bytes in them."""
+    entries = size = 0
+    for parent, folders, names in os.walk(place):
+        entries += len(folders) + len(names)
+        if entries > _SMALL_ENTRIES:
+            return False
+        with contextlib.suppress(OSError):
+            size += sum(os.lstat(f"{parent}/{name}").st_size for name in names)
+    return size <= _SMALL_BYTES
 
 
 def _outputs(task: Task) -> list[MadeFile]:

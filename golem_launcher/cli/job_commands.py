@@ -83,16 +83,14 @@ class Work:
 def changed(
     job: _Kind, given: dict[str, Any], own: dict[str, Any], directory: JobDirectory, parse: Callable[..., _Kind]
 ) -> _Kind:
-    """The job with what is changed about it now: ``given`` of its request, ``own`` of itself; it is on disk then."""
+    """The job with what is changed about it now: ``given`` of its request, ``own`` of itself."""
     from golem_launcher.request import parse_request
 
     request = job.request.model_dump() | given
     if "workers" in own:
         request["machines"] = own.pop("workers")
     request["name"] = directory.name
-    found = parse({**job.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
-    directory.describe(found.model_dump(mode="json"))
-    return found
+    return parse({**job.model_dump(exclude={"request"}), **own, "request": parse_request(request)})
 
 
 async def carry_out(work: Work) -> dict[str, Any]:
@@ -113,6 +111,7 @@ async def carry_out(work: Work) -> dict[str, Any]:
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
         if missing:
             left = await asyncio.to_thread(spending.left, directory, job.request)
+            directory.describe(job.model_dump(mode="json"))  # as it was changed, once nothing can refuse that
             machines = min(job.request.machines, len(missing) * job.verify)
             request = job.request.model_copy(update={"budget": left, "machines": machines})
             with contextlib.closing(JobRecord(directory)) as record:

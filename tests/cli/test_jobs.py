@@ -66,6 +66,17 @@ def test_each_is_told_with_how_far_it_is(frames: record.JobDirectory) -> None:
     assert shown.index("broken") < shown.index("frames"), "the last one first"
 
 
+def test_a_change_that_is_refused_changes_nothing(frames: record.JobDirectory) -> None:
+    before = frames.description()
+    with frames.held():
+        ended = CliRunner().invoke(app, ["run", "--resume", "frames", "--budget", "9", "--workers", "2"])
+    assert (ended.exit_code, frames.description()) == (1, before), "another command is at it"
+    with contextlib.closing(JobRecord(frames)) as written:
+        written.add(Line(kind="begun"), sure=True)
+    ended = CliRunner().invoke(app, ["run", "--resume", "frames", "--budget", "0.5", "--workers", "2"])
+    assert (ended.exit_code, frames.description()) == (1, before), "it has cost more than that"
+
+
 def test_one_is_forgotten_once_that_is_sure(frames: record.JobDirectory) -> None:
     assert "2 tasks could still be done" in jobs("--remove", "frames", code=2)
     with frames.held():

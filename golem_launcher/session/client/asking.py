@@ -12,9 +12,10 @@ from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import on_another_machine
 from golem_launcher.session import timeouts
 from golem_launcher.session.client.finding import followed
-from golem_launcher.session.on_disk import view_only_link
+from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive, control
+from golem_launcher.session.on_disk.session_paths import sessions_locked
 from golem_launcher.session.suspension.suspension import is_suspended
 
 if TYPE_CHECKING:
@@ -66,7 +67,15 @@ def share(name: str) -> str:
     """
     directory = session_directory(name)
     link = view_only_link.of(directory.path) if is_suspended(directory) else None
-    return link.url if link is not None else str(control(_running(name), "share")["url"])
+    if link is None:
+        return str(control(_running(name), "share")["url"])
+    if not alive(directory) and not parked_address.answers_viewers(directory.path):
+        raise SessionError(
+            f"Nobody of ours is at the address of the view-only link of '{name}', so it is not given: another program "
+            "may be there, and would be told it.",
+            f"Try again in a moment; woken up it has another address where that is so: golem-launcher wake {name}",
+        )
+    return link.url
 
 
 def unshare(name: str) -> bool:
@@ -75,8 +84,9 @@ def unshare(name: str) -> bool:
     Raises ``SessionError`` where its supervisor can't be told: its viewers are refused anyhow.
     """
     directory = session_directory(name)
-    link = view_only_link.of(directory.path)
-    view_only_link.remove(directory.path)
+    with sessions_locked():  # nobody is waking it up, who would take the link along
+        link = view_only_link.of(directory.path)
+        view_only_link.remove(directory.path)
     if link is not None and alive(directory):
         control(directory, "unshare")
     return link is not None

@@ -43,8 +43,13 @@ def link(directory: SessionDirectory, state: SessionState) -> str | None:
 
 
 def view_only_url(directory: SessionDirectory, state: SessionState) -> str | None:
-    """The link by which others see its notebooks, for its user to see; ``None`` where there is none, or it is over."""
+    """The link by which others see its notebooks, for its user to see; ``None`` where there is none, or it is over.
+
+    Of a suspended one only while the caretaker is at its address, likewise.
+    """
     shared = None if state.stage in {Stage.ENDED, Stage.FAILED} else view_only_link.of(directory.path)
+    if state.stage is Stage.SUSPENDED and not parked_address.answers_viewers(directory.path):
+        return None
     return shared.url if shared is not None else None
 
 

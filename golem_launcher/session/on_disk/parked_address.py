@@ -115,6 +115,11 @@ def is_answered(directory: Path) -> bool:
     return directory.name in _of_caretaker(directory.parent, "answers")
 
 
+def answers_viewers(directory: Path) -> bool:
+    """Whether it is at the address of the view-only link of that session."""
+    return directory.name in _of_caretaker(directory.parent, "answers_viewers")
+
+
 def is_squatted(directory: Path) -> bool:
     """Whether it can't be there, as another program has that address."""
     return directory.name in _of_caretaker(directory.parent, "kept_out")

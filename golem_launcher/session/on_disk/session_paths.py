@@ -107,12 +107,12 @@ class SessionPaths:
 
 
 @contextlib.contextmanager
-def sessions_locked() -> Iterator[None]:
+def sessions_locked(seconds: float = _LOCK_SECONDS) -> Iterator[None]:
     """Hold the lock of all sessions: nobody begins, removes or closes one down meanwhile. Blocking.
 
-    Raises ``TimeoutError`` when somebody is at that for 20 seconds.
+    Raises ``TimeoutError`` when somebody is at that for so many ``seconds``.
     """
-    with files.locked(paths.sessions_directory() / _LOCK, deadline=_LOCK_SECONDS):
+    with files.locked(paths.sessions_directory() / _LOCK, deadline=seconds):
         yield
 
 

@@ -1,8 +1,8 @@
 """The view-only link of a session that has one: its token and its address, in a file that only its owner can read.
 
-The session's supervisor writes it, and whoever revokes the link of a suspended session removes it: nobody else does
-anything there. All that shows something at the address reads it anew for each visitor. Everything here blocks for a
-moment.
+The session's supervisor writes it; of a suspended session, the caretaker where another program has had its address, and
+whoever revokes it removes it. Nobody else does anything there. All that shows something at the address reads it anew
+for each visitor. Everything here blocks for a moment.
 """
 
 from __future__ import annotations

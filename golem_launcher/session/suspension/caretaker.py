@@ -9,6 +9,7 @@ begun when an address is parked, gone when none is any more.
 from __future__ import annotations
 
 import contextlib
+import errno
 import html
 import json
 import os
@@ -26,6 +27,8 @@ from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.peers import is_another_person, refusal
 from golem_launcher.session.on_disk import parked_address, view_only_link
+from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.session.on_disk.session_paths import SessionPaths, sessions_locked
 from golem_launcher.session.suspension.caretaker_process import LOCK
 from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
@@ -212,9 +215,25 @@ _Post = tuple["Path", type[_Address]]
 """A session's directory, and what answers at one of its addresses."""
 
 
-def _names(posts: Iterable[_Post]) -> list[str]:
-    """The sessions at whose own addresses it is, or should be."""
-    return sorted(directory.name for directory, kind in posts if kind is _Address)
+def _names(posts: Iterable[_Post], of: type[_Address] = _Address) -> list[str]:
+    """The sessions at whose addresses it is, or should be: their own, or those ``of`` that kind."""
+    return sorted(directory.name for directory, kind in posts if kind is of)
+
+
+def _renew_link(directory: Path, place: tuple[str, int]) -> bool:
+    """Have the view-only link of a session open nothing any more, as viewers told it to whoever has its address.
+
+    Whether that is done: not while somebody wakes it up, or when that is its supervisor's business by now.
+    """
+    try:
+        with sessions_locked(seconds=0):
+            link = view_only_link.of(directory)
+            if link is not None and link.place == place and not alive(SessionPaths(directory)):
+                view_only_link.write(directory, view_only_link.made(link.address))
+                return True
+    except OSError:  # a full disk as well
+        pass
+    return False
 
 
 class _Round:
@@ -225,6 +244,8 @@ class _Round:
         self._desk = WakeDesk()
         self._coming = selectors.DefaultSelector()
         self._servers: dict[_Post, _Address] = {}
+        self._renewed: set[_Post] = set()
+        """Where another program has the address of a link that it can't know."""
         self._written: dict[str, Any] = {}
         """What others know of it."""
 
@@ -255,9 +276,15 @@ class _Round:
             if post not in self._servers:
                 try:
                     self._take(post, place)
-                except OSError:  # another program has it
-                    kept_out.append(post)
-        self._write({"answers": _names(self._servers), "kept_out": _names(kept_out)})
+                except OSError as error:
+                    if error.errno == errno.EADDRINUSE:  # another program has it
+                        kept_out.append(post)
+        self._renewed.intersection_update(kept_out)
+        for post in kept_out:
+            if post[1] is _ViewersAddress and post not in self._renewed and _renew_link(post[0], places[post]):
+                self._renewed.add(post)
+        viewers = _names(self._servers, _ViewersAddress)
+        self._write({"answers": _names(self._servers), "answers_viewers": viewers, "kept_out": _names(kept_out)})
         return bool(places or self._servers)
 
     def _posts(self) -> Iterator[tuple[_Post, tuple[str, int]]]:

@@ -10,17 +10,20 @@ import http.client
 import json
 import os
 import re
+import socket
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import nbformat
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import files, paths
 from golem_launcher.errors import SessionError
 from golem_launcher.session import client
+from golem_launcher.session.cleanup import trash
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.suspension import caretaker_process
@@ -29,10 +32,10 @@ from tests.patience import slower
 from tests.session.conftest import command, wait_for
 from tests.session.jupyter import Jupyter
 from tests.session.suspension.test_caretaker import free_address, wait
-from tests.session.suspension.test_suspension import suspended
+from tests.session.suspension.test_suspension import suspended, waits_for_a_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -249,9 +252,12 @@ def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None
     directory = suspended()
     view = view_only_link.made(free_address())
     view_only_link.write(directory.path, view)
-    assert client.share("mine") == view.url
+    with pytest.raises(SessionError, match="Nobody of ours is at the address"):
+        client.share("mine")
     caretaker_process.begin(os.environ)
     wait(view.url, answers=True)
+    wait_until(lambda: parked_address.answers_viewers(directory.path))
+    assert client.share("mine") == view.url == client.describe(directory)["view_only_url"]
     status, page, headers = ask(view.url, "files/a.ipynb", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="document")
     assert (status, "This session is suspended" in page, "desk" in page) == (503, True, False)
     assert headers["content-security-policy"].startswith("sandbox ")
@@ -274,6 +280,48 @@ def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None
     wait(view.url, answers=False)
     with pytest.raises(SessionError, match="suspended"):
         client.share("mine")
+
+
+def test_told_to_another_program_that_had_its_address_the_link_opens_nothing(home: Path) -> None:
+    del home
+    directory = suspended()
+    view = view_only_link.made(free_address())
+    view_only_link.write(directory.path, view)
+    with socket.create_server(view.place):  # as after a restart of the computer
+        caretaker_process.begin(os.environ)
+        wait_until(lambda: view_only_link.of(directory.path) != view)
+        new = view_only_link.of(directory.path)
+        with pytest.raises(SessionError, match="another program may be there"):
+            client.share("mine")
+        assert client.describe(directory)["view_only_url"] is None
+    assert new is not None
+    wait(new.url, answers=True)
+    assert (ask(view.url)[0], ask(new.url)[0]) == (403, 503)
+    wait_until(lambda: parked_address.answers_viewers(directory.path))
+    assert client.share("mine") == new.url != view.url
+
+
+def test_revoked_as_its_session_is_woken_up_it_stays_so(home: Path) -> None:
+    directory = suspended()
+    view_only_link.write(directory.path, view_only_link.made(free_address()))
+    with ThreadPoolExecutor() as threads:
+        with files.locked(home / ".lock", deadline=1):  # as who wakes it up does
+            inherited = heritage(directory, directory.request())
+            assert inherited is not None
+            revoking = threads.submit(client.unshare, "mine")
+            wait_until(lambda: revoking.done() or waits_for_a_lock())
+            request = directory.request()
+            trash.put(directory)
+            inherited.give(create_session_directory(request))
+        assert revoking.result()
+    assert view_only_link.of(directory.path) is None
+
+
+def wait_until(comes: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30 * slower()
+    while not comes():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("written", ["", "[]", '{"address": 7}', '{"address": "http://127.0.0.1:80", "token": ""}'])

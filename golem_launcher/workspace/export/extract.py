@@ -13,7 +13,6 @@ import secrets
 import shutil
 import stat
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from golem_launcher import files
@@ -26,6 +25,7 @@ from golem_launcher.workspace.export.kernel_states import kernel_states, without
 from golem_launcher.workspace.export.read_ahead import ReadAhead
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.case_conflicts import distinct_names, folded, ignores_case
+from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
@@ -88,15 +88,21 @@ def extract(
 
 def _extracted(store: Store, manifest: Manifest, directory: Path, progress: Callable[[int, int], None]) -> Extracted:
     _clear(directory)
-    _see_empty(directory, 0)
+    if any(directory.iterdir()):
+        raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
     unfinished = directory / f"{_UNFINISHED}{secrets.token_hex(4)}"
     unfinished.mkdir(mode=0o700)
     try:
         found = _written(store, manifest, unfinished, progress)
         modes = {unescape(each.path): each.mode for each in found.entries if each.kind == "directory"}
         os.sync()  # one for all: each for itself takes minutes where there are thousands
-        _see_empty(directory, 1)  # but for what is unfinished: a user may have written there meanwhile
-        for each in sorted(unfinished.iterdir()):
+        restored = sorted(unfinished.iterdir())
+        if there := [each.name for each in restored if os.path.lexists(directory / each.name)]:
+            raise WorkspaceError(
+                f"{shown(there[0])} has come to {directory} meanwhile.",
+                "Name a new directory: nothing is written over.",
+            )
+        for each in restored:
             os.rename(each, directory / each.name)  # noqa: PTH104 - a link stays one
             if each.name in modes:  # now, for who may not write to a directory may not move it
                 os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
@@ -117,12 +123,6 @@ def _alone(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _see_empty(directory: Path, most: int) -> None:
-    """Raise ``WorkspaceError`` where there is more in a directory."""
-    if len(list(islice(directory.iterdir(), most + 1))) > most:
-        raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
 
 
 def _written(store: Store, manifest: Manifest, target: Path, progress: Callable[[int, int], None]) -> Extracted:

@@ -195,6 +195,7 @@ def test_two_restores_into_one_directory_at_once_spoil_nothing(tmp_path):
 
 
 def test_what_the_user_puts_there_meanwhile_is_not_written_over(tmp_path):
+    """What is in nobody's way, as a file manager's own, does no harm."""
     store = open_store()
     save(store, DATA)
     name = min(DATA)
@@ -203,10 +204,12 @@ def test_what_the_user_puts_there_meanwhile_is_not_written_over(tmp_path):
         (tmp_path / "out" / name).parent.mkdir(exist_ok=True)
         (tmp_path / "out" / name).write_text("mine")
 
-    with pytest.raises(WorkspaceError, match="is not empty"):
+    with pytest.raises(WorkspaceError, match=r"d has come to .*out meanwhile"):
         extract(store, store.manifest("work"), tmp_path / "out", meanwhile)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [name.partition("/")[0]]
     assert (tmp_path / "out" / name).read_text() == "mine"
+    extract(store, store.manifest("work"), tmp_path / "other", lambda *_: (tmp_path / "other/.view").touch())
+    assert {path.name for path in (tmp_path / "other").iterdir()} == {".view", "d"}
 
 
 def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, monkeypatch):

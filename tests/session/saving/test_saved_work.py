@@ -46,7 +46,7 @@ def two():
 
 
 def run(*arguments, code=0):
-    done = CliRunner().invoke(app, list(arguments))
+    done = CliRunner().invoke(app, list(arguments), catch_exceptions=False)
     assert done.exit_code == code, done.output
     return done.output
 

@@ -46,14 +46,18 @@ class Workload:
         self.asked = []
 
     async def serve(self, reader, writer):
-        with contextlib.suppress(OSError):
-            self.asked.append(await reader.readline())
-            for part in self.parts:
-                if self.go_on is not None:
-                    await self.go_on.acquire()
-                writer.write(part)
-                await writer.drain()
-        writer.close()
+        try:
+            with contextlib.suppress(OSError):
+                self.asked.append(await reader.readline())
+                for part in self.parts:
+                    if self.go_on is not None:
+                        await self.go_on.acquire()
+                    writer.write(part)
+                    await writer.drain()
+            writer.close()
+        except asyncio.CancelledError:  # the test is over, and it still waits for a word
+            writer.transport.abort()
+            raise
 
 
 @contextlib.asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 from dataclasses import dataclass
 from decimal import Decimal
@@ -110,15 +111,16 @@ async def carry_out(work: Work) -> dict[str, Any]:
         view = JobView(list(job.labels), token_of(job.request.network), done=len(done))
         scheduler = Scheduler(missing, attempts=job.attempts, verify=job.verify)
         if missing:
-            left = await asyncio.to_thread(spending.left, directory, job.request)
+            left = functools.partial(spending.left, directory, job.request)
+            budget = await asyncio.to_thread(left)
             directory.describe(job.model_dump(mode="json"))  # as it was changed, once nothing can refuse that
             machines = min(job.request.machines, len(missing) * job.verify)
-            request = job.request.model_copy(update={"budget": left, "machines": machines})
+            request = job.request.model_copy(update={"budget": budget, "machines": machines})
             with contextlib.closing(JobRecord(directory)) as record:
                 view.cap = request.budget
                 tell_all = _both(AttemptLines(record).told, view.told)
                 owner = work.owner(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
-                runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup)
+                runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup, left=left)
                 with view:
                     reason = await _until_stopped(runner, view, directory)
         return await asyncio.to_thread(_outcome, directory, job, scheduler, view, reason)

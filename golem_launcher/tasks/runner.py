@@ -27,6 +27,8 @@ from golem_launcher.waiting import begun_in_thread, cancel_all
 from golem_launcher.workload.base import FIRST_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from decimal import Decimal
     from pathlib import Path
 
     from golem_launcher.request import LaunchRequest
@@ -59,9 +61,15 @@ class Runner:
         setup: Payload | None = None,
         most_bytes: int = 10 * 1024**3,
         closing: bool = True,
+        left: Callable[[], Decimal] | None = None,
     ) -> None:
-        """``incoming``: a directory for what comes back; ``closing``: no more tasks will come, it ends with these."""
+        """``incoming``: a directory for what comes back; ``closing``: no more tasks will come, it ends with these.
+
+        ``left`` says in a thread, or raises, what a new session may cost, where that is not the whole budget asked for:
+        what one before cost that has just ended is known only then.
+        """
         self._request = request
+        self._left = left
         self._scheduler = scheduler
         self._owner = owner
         self._incoming = incoming
@@ -136,7 +144,8 @@ class Runner:
             directory = client.find(self._request.name)
             if liveness.alive(directory) and not directory.state().stage.final:
                 return directory
-        return client.start(self._request)
+        request = self._request
+        return client.start(request if self._left is None else request.model_copy(update={"budget": self._left()}))
 
     async def _work(self, directory: SessionDirectory) -> str:
         while not self._over():

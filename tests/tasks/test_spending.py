@@ -1,6 +1,8 @@
 """A job's budget is one for all of its sessions, wherever their records are by now."""
 
+import asyncio
 import contextlib
+import functools
 import shutil
 from datetime import timedelta
 from decimal import Decimal
@@ -8,6 +10,7 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher import paths
+from golem_launcher.errors import UsedUp
 from golem_launcher.events import Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
@@ -16,6 +19,8 @@ from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.tasks import record, spending
 from golem_launcher.tasks.attempts import AttemptLines
 from golem_launcher.tasks.record import JobRecord
+from golem_launcher.tasks.runner import Runner
+from golem_launcher.tasks.scheduler import Scheduler
 
 
 @pytest.fixture
@@ -71,6 +76,17 @@ def test_a_session_counts_that_was_begun_after_the_clock_was_set_back(job):
     ended("1", created_at=now() - timedelta(days=365))
     assert spending.spent(job) == 1
     assert spending.left(job, LaunchRequest(budget=5)) == 4
+
+
+def test_one_that_was_just_ending_counts_for_the_next(job):
+    """Ctrl-C twice and --resume: the session before still ends as it is reckoned what is left."""
+    request = LaunchRequest(name="mine", budget=5, workload="tasks", save=False)
+    left = functools.partial(spending.left, job, request)
+    runner = Runner(request, Scheduler([0]), None, incoming=job.incoming, left=left)
+    assert left() == 5
+    ended("5")  # then
+    with pytest.raises(UsedUp):
+        asyncio.run(runner.run())
 
 
 def test_one_that_could_not_be_closed_down_may_cost_all_of_its_budget_until_it_is(job):

@@ -27,6 +27,9 @@ from tests.session.rest import Node
 HONEST, OVERBILLS, DIES, REFUSES, SLOW, LARGE, BROKEN = 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.3
 """Memory (GiB) to ask for."""
 
+HONEST_PROVIDERS = tuple(f"honest-{number}" for number in range(1, 5))
+"""To be allowed alone where a provider is lost: another kind would take the place of one that was left just now."""
+
 ONLY = {"memory_gib": 0.4, "disk_gib": 11}
 """What one provider alone has."""
 

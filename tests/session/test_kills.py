@@ -25,7 +25,7 @@ from golem_launcher.session import client
 from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.repository.store import open_store
 from tests.patience import slower
-from tests.session.conftest import explain, wait_for
+from tests.session.conftest import HONEST_PROVIDERS, explain, wait_for
 from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
@@ -138,7 +138,7 @@ def lose_supervisor(directory, ready, target):
     killed_at = time.time()
     kill_supervisor(directory)
     hashes, at = saved(workspace(directory), target)
-    resumed = ready(save_seconds=SAVE_SECONDS, resume=workspace(directory))
+    resumed = ready(save_seconds=SAVE_SECONDS, allow=HONEST_PROVIDERS, resume=workspace(directory))
     assert json.loads(run(resumed, _HASHES)) == hashes
     return killed_at - at, resumed
 
@@ -162,7 +162,7 @@ def kill(victim, directory, target, *, ready, lose, network):
 
 def test_what_is_saved_is_whole_and_hardly_old(ready, lose, network, tmp_path, capsys):
     chance = random.Random(SEED)
-    directory = ready(save_seconds=SAVE_SECONDS)
+    directory = ready(save_seconds=SAVE_SECONDS, allow=HONEST_PROVIDERS)
     victim = None
     for number, following in enumerate(victims(chance)):
         moment = chance.uniform(0.0, 3.0)
@@ -182,5 +182,5 @@ def test_what_is_saved_is_whole_and_hardly_old(ready, lose, network, tmp_path, c
         directory = after
         if directory.state().providers_lost == MOST_LOSSES and number + 1 < KILLS:
             client.stop(directory.name)
-            directory, victim = ready(save_seconds=SAVE_SECONDS), None
+            directory, victim = ready(save_seconds=SAVE_SECONDS, allow=HONEST_PROVIDERS), None
     assert client.stop(directory.name).stage is Stage.ENDED

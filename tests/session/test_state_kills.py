@@ -19,7 +19,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
-from tests.session.conftest import explain, wait_for
+from tests.session.conftest import HONEST_PROVIDERS, explain, wait_for
 from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
@@ -122,7 +122,8 @@ def after_loss(directory, losses):
 def resumed(directory, ready, generation=None):
     """The session that goes on with what another one saved."""
     workspace = directory.state().saving.workspace
-    return ready(save_seconds=1, resume=workspace if generation is None else f"{workspace}@{generation}")
+    resume = workspace if generation is None else f"{workspace}@{generation}"
+    return ready(save_seconds=1, allow=HONEST_PROVIDERS, resume=resume)
 
 
 def kill(victim, directory, generation, *, ready, lose, node):
@@ -165,7 +166,7 @@ def judge(victim, directory, safe, last):
 
 def test_variables_and_files_are_of_one_moment_and_hardly_old(ready, lose, node, capsys):
     chance = random.Random(SEED)
-    directory, began = ready(save_seconds=1), False
+    directory, began = ready(save_seconds=1, allow=HONEST_PROVIDERS), False
     for count, victim in enumerate(victims(chance), 1):
         moment, since = chance.uniform(0.0, 4.0), time.monotonic()
         safe, last, generation = work(directory, moment, begin=not began)
@@ -182,5 +183,5 @@ def test_variables_and_files_are_of_one_moment_and_hardly_old(ready, lose, node,
         began = True
         if directory.state().providers_lost == MOST_LOSSES and count < KILLS:
             client.stop(directory.name)
-            directory, began = ready(save_seconds=1), False
+            directory, began = ready(save_seconds=1, allow=HONEST_PROVIDERS), False
     assert client.stop(directory.name).stage is Stage.ENDED

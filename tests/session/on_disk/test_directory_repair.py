@@ -15,6 +15,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.directory_repair import DirectoryGuard
+from golem_launcher.session.supervision import fork_server
 from golem_launcher.workspace.repository.store import open_store
 from tests.patience import slower
 from tests.session.conftest import HONEST, command, explain, wait_for
@@ -71,6 +72,7 @@ def test_stop_finds_a_session_by_its_process(ready):
 @pytest.mark.skipif(not _MOUNTS, reason="needs mounts of its own (root, unshare and nsenter)")
 def test_one_that_became_read_only_is_saved_and_ends_in_order(node):
     """For its supervisor alone, which lives among mounts of its own: root may write wherever a mode forbids it."""
+    fork_server.end()  # it would live among those of all others
     argv = [sys.executable, "-m", "golem_launcher.cli", "start", "--name", "shut", "--wait", "--mem", str(HONEST)]
     started = subprocess.run(
         ["unshare", "--mount", *argv, "--disk", "0.5", "--save-seconds", "3600"],

@@ -13,7 +13,7 @@ from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.session.client import results
 from golem_launcher.workspace.repository.store import open_store
-from tests.session.conftest import command, explain, wait_for
+from tests.session.conftest import HONEST_PROVIDERS, command, explain, wait_for
 from tests.session.ending import kill_supervisor
 from tests.session.jupyter import Jupyter
 
@@ -86,7 +86,7 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
 
 
 def test_work_goes_on_elsewhere_with_the_last_save(ready, lose):
-    directory = ready(save_seconds=1)
+    directory = ready(save_seconds=1, allow=HONEST_PROVIDERS)
     before = directory.state()
     run(directory, "open('mine.txt', 'w').write('kept')")
     attach(directory.name).save()

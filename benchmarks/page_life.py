@@ -57,11 +57,11 @@ NOTEBOOK = f"""
 import ctypes, gc, json, os, signal
 import psutil
 from golem_launcher import paths
-from golem_launcher.ui import launcher, page
+from golem_launcher.ui import launcher
 from golem_launcher.ui.cards import sessions
 from golem_launcher.ui.form import offers
 
-for module, name in [(page, "REFRESH_SECONDS"), (page, "NETWORK_SECONDS"), (page, "SLOW_SECONDS"),
+for module, name in [(launcher, "REFRESH_SECONDS"), (launcher, "NETWORK_SECONDS"), (launcher, "SLOW_SECONDS"),
                      (offers, "LOOK_SECONDS"), (offers, "_SCAN_SECONDS"),
                      (sessions, "LOG_SECONDS"), (sessions, "DIGEST_SECONDS")]:
     setattr(module, name, getattr(module, name) / {_FASTER})

@@ -99,8 +99,8 @@ class _Sending:
 
     @property
     def left(self) -> int:
-        """The chunks that have not arrived."""
-        return len(self._order) - self.done
+        """The chunks that have not arrived, by what the provider says, who may count more than there are."""
+        return max(len(self._order) - self.done, 0)
 
     @property
     def bytes_left(self) -> int:

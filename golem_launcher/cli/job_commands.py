@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.record import JobDirectory, JobRecord
     from golem_launcher.tasks.runner import Runner
     from golem_launcher.tasks.scheduler import Scheduler
-    from golem_launcher.tasks.task_source import Owner
+    from golem_launcher.tasks.task_source import TaskSource
 
     Told = Callable[[JobEvent], None]
 
@@ -76,8 +76,8 @@ class Work:
 
     directory: JobDirectory
     job: AnyJob
-    owner: Callable[[JobRecord, Told, Callable[[], None]], Owner]
-    """Makes the owner of its tasks, with whom to tell what happens, and how it stops the job in order."""
+    source: Callable[[JobRecord, Told, Callable[[], None]], TaskSource]
+    """Makes the source of its tasks, with whom to tell what happens, and how it stops the job in order."""
     setup: Payload | None = None
 
 
@@ -119,8 +119,8 @@ async def carry_out(work: Work) -> dict[str, Any]:
             with contextlib.closing(JobRecord(directory)) as record:
                 view.cap = request.budget
                 tell_all = _both(AttemptLines(record).told, view.told)
-                owner = work.owner(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
-                runner = Runner(request, scheduler, owner, incoming=directory.incoming, setup=work.setup, left=left)
+                source = work.source(record, tell_all, lambda: runner.stop())  # noqa: PLW0108 - it is made below
+                runner = Runner(request, scheduler, source, incoming=directory.incoming, setup=work.setup, left=left)
                 with view:
                     reason = await _until_stopped(runner, view, directory)
         return await asyncio.to_thread(_outcome, directory, job, scheduler, view, reason)

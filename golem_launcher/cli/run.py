@@ -93,8 +93,8 @@ def run(
             typer.echo(f"Note: {words}", err=True)
         result_files.check_free(Path(job.output), job.labels)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
-    owner = functools.partial(_owner, job)
-    outcome = asyncio.run(carry_out(Work(directory, job, owner, setup_payload(job))))
+    source = functools.partial(_source, job)
+    outcome = asyncio.run(carry_out(Work(directory, job, source, setup_payload(job))))
     if as_json:
         print_json(outcome)
     else:
@@ -173,7 +173,7 @@ def _check_changeable(own: dict[str, Any]) -> None:
         )
 
 
-def _owner(job: Job, record: JobRecord, told: Told, _stop: Callable[[], None]) -> CommandTasks:
+def _source(job: Job, record: JobRecord, told: Told, _stop: Callable[[], None]) -> CommandTasks:
     from golem_launcher.tasks.job import CommandTasks
 
     return CommandTasks(job, record, told)

@@ -87,7 +87,7 @@ def sweep(
         result_files.check_free(Path(asked.output), [*SUMMARIES, *(f"{label}.ipynb" for label in asked.labels)])
         directory = record.create(asked.request.name, asked.model_dump(mode="json"))
         keep_notebook(data, directory)
-    outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_owner, asked, directory))))
+    outcome = asyncio.run(carry_out(Work(directory, asked, functools.partial(_source, asked, directory))))
     outcome["summary"] = [str(path) for path in write_summary(asked, directory.lines())]
     if as_json:
         print_json(outcome)
@@ -102,7 +102,7 @@ def sweep(
         raise typer.Exit(FAILED)
 
 
-def _owner(
+def _source(
     sweep: Sweep, directory: JobDirectory, record: JobRecord, told: Told, stop: Callable[[], None]
 ) -> SweepTasks:
     from golem_launcher.tasks.sweep import SweepTasks

@@ -15,7 +15,7 @@ from golem_launcher.events import Stage
 from golem_launcher.metrics import nodes
 from golem_launcher.metrics.job_reading import JobReader
 from golem_launcher.metrics.metric_definitions import PREFIX, finite, stage_seconds, start_seconds
-from golem_launcher.metrics.metric_families import Figures
+from golem_launcher.metrics.metric_families import MetricFamilies
 from golem_launcher.metrics.session_reading import Reader
 from golem_launcher.networks import NETWORKS, token_of
 
@@ -82,7 +82,7 @@ class _Sessions(Collector):
         self._lengths = lengths
         self._reader = Reader()
         self._jobs = JobReader()
-        self._figures = Figures()
+        self._figures = MetricFamilies()
         self._nodes = nodes.Nodes()
 
     def collect(self) -> Iterator[Metric]:

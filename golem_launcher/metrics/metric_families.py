@@ -61,7 +61,7 @@ class _Made:
     """In the order of ``_FAMILIES``."""
 
 
-class Figures:
+class MetricFamilies:
     """Of the sessions that are read again and again; a session's samples are the same objects until it changes."""
 
     def __init__(self) -> None:

@@ -21,7 +21,7 @@ from golem_launcher.session.lifetime.deadline import Deadline
 from golem_launcher.session.lifetime.extending import Extension
 from golem_launcher.session.lifetime.idle import Idleness
 from golem_launcher.session.preparation import network_hosts
-from golem_launcher.session.saving.pool_files import ScratchFiles
+from golem_launcher.session.saving.pool_files import PoolFiles
 from golem_launcher.session.saving.saves import Saves
 from golem_launcher.workload import registry
 from golem_launcher.workload.dask_worker import DASK_WORKER
@@ -89,7 +89,7 @@ class Context:
         )
         saves = Saves(directory, request, endpoint, recorder)
         places: list[tuple[Workload, MachineEndpoint, MachineFiles]] = [(workload, endpoint.head, saves)]
-        places += [(of_others, one, ScratchFiles(request, one, saves)) for one in endpoint.others]
+        places += [(of_others, one, PoolFiles(request, one, saves)) for one in endpoint.others]
         return cls(
             directory=directory,
             request=request,

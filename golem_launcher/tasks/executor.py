@@ -266,7 +266,7 @@ class Executor(concurrent.futures.Executor):
             self._runner.wake()
 
     def payload(self, task: int) -> Payload | None:
-        """What is sent for a task: see :class:`golem_launcher.tasks.task_source.Owner`, as all that follows."""
+        """What is sent for a task: see :class:`golem_launcher.tasks.task_source.TaskSource`, as all that follows."""
         call = self._calls.get(task)
         if call is None or not (call.future.running() or call.future.set_running_or_notify_cancel()):
             return None

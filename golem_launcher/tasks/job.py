@@ -165,7 +165,7 @@ def job_in(directory: JobDirectory) -> Job:
 
 
 class CommandTasks:
-    """The tasks of a job of commands; a runner's owner."""
+    """The tasks of a job of commands; a runner's source."""
 
     def __init__(self, job: Job, record: JobRecord, told: Callable[[JobEvent], None]) -> None:
         self._job = job

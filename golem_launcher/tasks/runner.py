@@ -1,6 +1,6 @@
 """Has the tasks of a scheduler done by the machines of one session: rented here, let go of when nothing is left.
 
-What a task is and what becomes of its result is its owner's. A machine is used from when it is ready, whichever of the
+What a task is and what becomes of its result is its source's. A machine is used from when it is ready, whichever of the
 session's it is; one that fails is given back for another, and the session lives as long as there is something to do.
 """
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.payload import Answer, Payload
     from golem_launcher.tasks.scheduler import Scheduler
     from golem_launcher.tasks.task_client import TaskClient
-    from golem_launcher.tasks.task_source import Owner
+    from golem_launcher.tasks.task_source import TaskSource
 
 _LOOK_SECONDS = 0.2
 _IDLE_SECONDS = 30.0
@@ -55,7 +55,7 @@ class Runner:
         self,
         request: LaunchRequest,
         scheduler: Scheduler,
-        owner: Owner,
+        source: TaskSource,
         *,
         incoming: Path,
         setup: Payload | None = None,
@@ -71,7 +71,7 @@ class Runner:
         self._request = request
         self._left = left
         self._scheduler = scheduler
-        self._owner = owner
+        self._source = source
         self._incoming = incoming
         self._setup = setup
         self._most_bytes = most_bytes
@@ -113,7 +113,7 @@ class Runner:
         """
         directory = await begun_in_thread(self._session, lambda begun: _end(begun.name, force=True))
         self.directory = directory
-        self._owner.told(SessionStarted(directory.name))
+        self._source.told(SessionStarted(directory.name))
         try:
             await asyncio.to_thread(_load)  # while machines are looked for
             reason = await self._work(directory)
@@ -183,16 +183,16 @@ class Runner:
             if driver is not None and driver.worker != worker:
                 del self._machines[machine.number]
                 await self._cease(driver, "the machine that it ran at was lost")
-                self._owner.told(MachineLost(driver.worker, machine.trouble))
+                self._source.told(MachineLost(driver.worker, machine.trouble))
                 driver = None
             if worker is None:
                 continue
             if driver is None and machine.number not in self._let_go:
                 self._scheduler.join(worker)
-                driver = WorkerDriver(worker, directory.name, self._scheduler, self._owner)
+                driver = WorkerDriver(worker, directory.name, self._scheduler, self._source)
                 self._machines[machine.number] = driver
                 self._working[machine.number] = asyncio.create_task(self._serve(directory, driver))
-                self._owner.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
+                self._source.told(MachineReady(worker, str(machine.provider_name), machine.price_per_hour))
             if driver is not None and driver.reached(well=not machine.trouble):
                 self.wake()
             if driver is not None and worker.provider in self._scheduler.left:
@@ -245,7 +245,7 @@ class Runner:
         await cancel_all(self._working.pop(driver.worker.machine))
         driver.put_back()
         self._scheduler.lose(driver.worker, reason)
-        await tell_failed(self._scheduler, self._owner)
+        await tell_failed(self._scheduler, self._source)
 
     async def _leave(self, directory: SessionDirectory, driver: WorkerDriver, name: str) -> None:
         """Have a provider that is left do nothing more, not even what it runs, and another in its place."""
@@ -327,7 +327,7 @@ class Runner:
             why = "it took too long" if answer.timed_out else f"exit code {answer.exit}: {answer.last_line}"
         self._setup_failures[worker.provider] = why
         self._scheduler.left[worker.provider] = f"its setup failed ({why})"
-        self._owner.told(SetupFailed(worker, why))
+        self._source.told(SetupFailed(worker, why))
         if not self._set_up and len(self._setup_failures) >= min(_MOST_SETUPS, self._request.machines + 1):
             self._broken = SessionError(f"The setup failed at every provider: {why}")
         self.wake()

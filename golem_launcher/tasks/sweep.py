@@ -137,7 +137,7 @@ def sweep_in(directory: JobDirectory) -> Sweep:
 
 
 class SweepTasks:
-    """The notebooks of a sweep; a runner's owner."""
+    """The notebooks of a sweep; a runner's source."""
 
     def __init__(
         self,

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.scheduler import Attempt, Fault
 
 
-class Owner(Protocol):
-    """Whose tasks they are."""
+class TaskSource(Protocol):
+    """A job's tasks: of commands, of notebooks, or of functions."""
 
     def payload(self, task: int) -> Payload | None:
         """What is sent for a task; ``None`` when nobody wants it any more. Asked again for each attempt."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.scheduler import Attempt, Scheduler, Worker
     from golem_launcher.tasks.task_client import TaskClient
-    from golem_launcher.tasks.task_source import Owner
+    from golem_launcher.tasks.task_source import TaskSource
 
 _AHEAD_SECONDS = 1.5
 """So much work a machine holds, the task that runs included: it does not wait for us between short ones."""
@@ -38,7 +38,7 @@ class _Held(NamedTuple):
 class WorkerDriver:
     """Drives one worker, from when it is ready until it is lost. Made where a loop runs."""
 
-    def __init__(self, worker: Worker, job: str, scheduler: Scheduler, owner: Owner) -> None:
+    def __init__(self, worker: Worker, job: str, scheduler: Scheduler, source: TaskSource) -> None:
         self.worker = worker
         self.given_up = False
         """Whether the session was asked to do without it, or to have another provider in its place."""
@@ -46,7 +46,7 @@ class WorkerDriver:
         """Whether it gets nothing any more, wherever it is."""
         self._job = job
         self._scheduler = scheduler
-        self._owner = owner
+        self._source = source
         self._held: dict[str, _Held] = {}
         """By their ids, in the order in which the machine does them."""
         self._mean = math.inf
@@ -87,7 +87,7 @@ class WorkerDriver:
             attempt = self._scheduler.take(self.worker)
             if attempt is None:
                 return
-            payload = self._owner.payload(attempt.task)
+            payload = self._source.payload(attempt.task)
             if payload is None:
                 await self._failed(attempt, "it is not wanted any more", Fault.FINAL)
                 continue
@@ -138,44 +138,44 @@ class WorkerDriver:
                     output.content.unlink(missing_ok=True)
 
     async def _keep(self, accepted: list[tuple[Attempt, Answer]]) -> None:
-        keeping = asyncio.ensure_future(self._owner.keep(accepted))
+        keeping = asyncio.ensure_future(self._source.keep(accepted))
         try:
             await asyncio.shield(keeping)
         finally:  # the machine may be let go of meanwhile: nobody will be asked for these again
             await keeping
             for attempt, answer in accepted:
-                self._owner.told(TaskDone(attempt, answer.seconds))
+                self._source.told(TaskDone(attempt, answer.seconds))
 
     async def _counts(self, attempt: Attempt, answer: Answer) -> bool:
         """Whether this is the task's result."""
-        fault = self._owner.fault(attempt, answer)
+        fault = self._source.fault(attempt, answer)
         if fault is None:
-            unwanted = await self._owner.check(attempt.task, answer)
+            unwanted = await self._source.check(attempt.task, answer)
             fault = (unwanted, Fault.REJECTED) if unwanted else None
         if fault is not None:
             await self._failed(attempt, *fault)
             return False
         verdict = self._scheduler.done(attempt, answer.digest)
-        await tell_failed(self._scheduler, self._owner)
+        await tell_failed(self._scheduler, self._source)
         return verdict is ResultVerdict.ACCEPTED
 
     async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
-        self._owner.told(AttemptFailed(attempt, reason))
+        self._source.told(AttemptFailed(attempt, reason))
         self._scheduler.fail(attempt, reason, fault)
-        await tell_failed(self._scheduler, self._owner)
+        await tell_failed(self._scheduler, self._source)
 
     def _tell_begun(self) -> None:
         """Say what it works at, where that is another task than before."""
         first = next(iter(self._held.values()), None)
         if first is not None and first.attempt is not self._begun:
             self._begun = first.attempt
-            self._owner.told(AttemptBegun(first.attempt))
+            self._source.told(AttemptBegun(first.attempt))
 
     def _printed(self, attempt: Attempt, log: bytes) -> None:
-        self._owner.told(AttemptPrinted(attempt, log))
+        self._source.told(AttemptPrinted(attempt, log))
 
 
-async def tell_failed(scheduler: Scheduler, owner: Owner) -> None:
-    """Have the owner know of the tasks that are failed now."""
+async def tell_failed(scheduler: Scheduler, source: TaskSource) -> None:
+    """Have the source know of the tasks that are failed now."""
     for task in scheduler.untold():
-        await owner.give_up(task, scheduler.failed[task])
+        await source.give_up(task, scheduler.failed[task])

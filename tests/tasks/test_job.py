@@ -140,8 +140,8 @@ def _notebooks(output, directory, written):
     return SweepTasks(sweep, directory, written, lambda _: None, lambda: None)
 
 
-@pytest.mark.parametrize("owner", [_commands, _notebooks])
-def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypatch, owner):
+@pytest.mark.parametrize("source", [_commands, _notebooks])
+def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypatch, source):
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
     directory, out, large = record.create("synced", {}), tmp_path / "out", tmp_path / "incoming"
     large.write_bytes(b"{}")
@@ -157,7 +157,7 @@ def test_what_came_back_is_on_the_disk_before_a_line_says_so(tmp_path, monkeypat
     with contextlib.closing(record.JobRecord(directory)) as written:
         answer = Answer(exit=0, timed_out=False, seconds=1.0, log=b"said", outputs=outputs)
         attempt = Attempt(0, 1, Worker(1, "0x1", "agreement"))
-        asyncio.run(owner(str(out), directory, written).keep([(attempt, answer)]))
+        asyncio.run(source(str(out), directory, written).keep([(attempt, answer)]))
     line = (directory.path / "record.jsonl").stat().st_ino
     made = {path.stat().st_ino for path in (out, *out.rglob("*"))}
     assert synced[-1] == line

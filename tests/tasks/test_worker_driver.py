@@ -33,7 +33,7 @@ def machines(tmp_path_factory):
 
 
 class Commands:
-    """The owner of tasks that are commands, which keeps what came of them in memory."""
+    """The source of tasks that are commands, which keeps what came of them in memory."""
 
     def __init__(self, script, seconds=60.0):
         self.script, self.seconds = script, seconds
@@ -59,13 +59,13 @@ class Commands:
             self.at_once.append(happened.attempt.task)
 
 
-async def work(agents, tmp_path, scheduler, owner, until):
+async def work(agents, tmp_path, scheduler, source, until):
     """Have all agents work until that is so."""
 
     async def at(number, agent):
         worker = Worker(number, f"p{number}", f"a{number}")
         scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, owner)
+        driver = WorkerDriver(worker, "job", scheduler, source)
         dial = to_origin(f"http://{agent.address}:{agent.port}")
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
             while not until():
@@ -85,11 +85,11 @@ async def work(agents, tmp_path, scheduler, owner, until):
 
 
 def test_short_tasks_are_held_by_the_dozen_and_each_counts_once(machines, tmp_path):
-    scheduler, owner = Scheduler(range(200)), Commands("echo $1")
-    asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: scheduler.finished))
-    assert sorted((task, log) for task, _, log in owner.kept) == [(n, b"%d\n" % n) for n in range(200)]
-    assert {machine for _, machine, _ in owner.kept} == {1, 2}
-    assert len(owner.at_once) < 100, "each message is of several"
+    scheduler, source = Scheduler(range(200)), Commands("echo $1")
+    asyncio.run(work(machines, tmp_path, scheduler, source, lambda: scheduler.finished))
+    assert sorted((task, log) for task, _, log in source.kept) == [(n, b"%d\n" % n) for n in range(200)]
+    assert {machine for _, machine, _ in source.kept} == {1, 2}
+    assert len(source.at_once) < 100, "each message is of several"
     assert all(agent.get("/tasks")[1].count(b"true") <= 64 for agent in machines), (
         "what is known here is forgotten there"
     )
@@ -97,17 +97,17 @@ def test_short_tasks_are_held_by_the_dozen_and_each_counts_once(machines, tmp_pa
 
 def test_what_waits_behind_a_task_that_runs_long_is_done_elsewhere_meanwhile(machines, tmp_path):
     """The hundredth hangs: by then its machine holds more than one."""
-    scheduler, owner = Scheduler(range(150)), Commands('test "$1" != 100 || sleep 50')
-    asyncio.run(work(machines, tmp_path, scheduler, owner, lambda: len(owner.kept) == 149))
-    assert {task for task, *_ in owner.kept} == {*range(150)} - {100}
+    scheduler, source = Scheduler(range(150)), Commands('test "$1" != 100 || sleep 50')
+    asyncio.run(work(machines, tmp_path, scheduler, source, lambda: len(source.kept) == 149))
+    assert {task for task, *_ in source.kept} == {*range(150)} - {100}
     assert (scheduler.running, scheduler.failed, scheduler.left) == (1, {}, {})
 
 
 def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machines, tmp_path):
     """As the last result of a job: with it all is done, before it is on the disk."""
-    agent, scheduler, owner = machines[0], Scheduler(range(1)), Commands("echo $1")
+    agent, scheduler, source = machines[0], Scheduler(range(1)), Commands("echo $1")
     dial, done = to_origin(f"http://{agent.address}:{agent.port}"), []
-    owner.told = done.append
+    source.told = done.append
 
     async def test():
         keeping, may_end = asyncio.Event(), asyncio.Event()
@@ -116,10 +116,10 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
             keeping.set()
             await may_end.wait()
 
-        owner.keep = keep
+        source.keep = keep
         worker = Worker(1, "p1", "a1")
         scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, owner)
+        driver = WorkerDriver(worker, "job", scheduler, source)
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
 
             async def hear():
@@ -144,7 +144,7 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
 def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, tmp_path, monkeypatch, reached):
     """Only what the session reaches, and the job does not, is the provider's own silence."""
     monkeypatch.setattr(task_client, "SILENT_SECONDS", 0.2)
-    agent, scheduler, owner = machines[0], Scheduler(range(3)), Commands("echo $1")
+    agent, scheduler, source = machines[0], Scheduler(range(3)), Commands("echo $1")
     there = to_origin(f"http://{agent.address}:{agent.port}")
     cut = True
 
@@ -157,7 +157,7 @@ def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, 
         nonlocal cut
         worker = Worker(1, "p1", "a1")
         scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, owner)
+        driver = WorkerDriver(worker, "job", scheduler, source)
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
             await driver.give(machine)
             assert driver.reached(well=reached) is not reached
@@ -175,4 +175,4 @@ def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, 
 
     asyncio.run(asyncio.wait_for(test(), 60 * slower()))
     assert list(scheduler.left) == (["p1"] if reached else [])
-    assert sorted(task for task, *_ in owner.kept) == ([] if reached else [0, 1, 2])
+    assert sorted(task for task, *_ in source.kept) == ([] if reached else [0, 1, 2])

@@ -100,7 +100,7 @@ class Sync:
             self._folder = Folder(self.path)
             common = self.common = MergeBase(self.path, request.store, workspace, self.place)
             with common.held(_OTHERS_SECONDS):
-                pass
+                pass  # nobody brings what its last session saved any more
             store = open_store(request.store, encrypt=request.encrypt)
             self._workspace = Workspace(self._connection.lab, store, workspace, self.place, self._disk)
             self._looking = Comparer(self._folder, self._workspace, common)

@@ -18,7 +18,7 @@ import psutil
 
 from golem_launcher.localnet.runtime import dns
 from golem_launcher.localnet.vpn.kernel_interface import InterfaceEndpoint
-from golem_launcher.localnet.vpn.nat import Gateway
+from golem_launcher.localnet.vpn.nat import Nat
 from golem_launcher.waiting import cancel_all, wait_for
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class WayOut:
         self._internet = internet
         self._destinations = destinations
         self._line = InterfaceEndpoint(eth1, GATEWAY, self._receive)
-        self._gateway = Gateway(GATEWAY, self._line.receive, self._dial, self._datagram)
+        self._gateway = Nat(GATEWAY, self._line.receive, self._dial, self._datagram)
         self._known: dict[str, list[str]] = {}
         self._looking_up = asyncio.create_task(self._look_up())
         self._answering: set[asyncio.Task[None]] = set()

@@ -34,8 +34,8 @@ _LIMITS = NodeLimits(connections=_MOST_CONNECTIONS)
 _QUESTION, _ANSWER = 1, 2
 
 
-class Gateway:
-    """The router at ``ip``. To be made inside a running event loop, and used on it alone."""
+class Nat:
+    """The user-space router at ``ip``. To be made inside a running event loop, and used on it alone."""
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 
-class Changes:
+class ChangeSignal:
     """Wakes up whoever waits for the next change. One for each cluster, which tells of its own."""
 
     def __init__(self) -> None:

@@ -20,7 +20,7 @@ import aiohttp
 from golem_launcher.agent.dask_process import SCHEDULER_PORT
 from golem_launcher.errors import RequestError
 from golem_launcher.request.model import MOST_WORKERS
-from golem_launcher.session.cluster.change_signal import Changes
+from golem_launcher.session.cluster.change_signal import ChangeSignal
 from golem_launcher.session.cluster.growth_limit import SLOWLY, Growth
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session_state import ClusterState
@@ -88,7 +88,7 @@ class Cluster:
         self._most = max(request.workers, request.max_workers)
         self._name = request.name
         self._recorder = recorder
-        self._changes = Changes()
+        self._changes = ChangeSignal()
         self._scheduler = ""
         """Its address; empty before the head is ready."""
         self._numbers: Callable[[], tuple[int, ...]] = tuple

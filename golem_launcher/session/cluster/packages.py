@@ -17,7 +17,7 @@ from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.restore import install
 
 if TYPE_CHECKING:
-    from golem_launcher.session.cluster.change_signal import Changes
+    from golem_launcher.session.cluster.change_signal import ChangeSignal
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
 
@@ -32,7 +32,7 @@ _MOST_TOLD = 20
 class ClusterPackages:
     """What the head of a cluster has, for its workers. The cluster makes one, and its machines' watchers call it."""
 
-    def __init__(self, changes: Changes) -> None:
+    def __init__(self, changes: ChangeSignal) -> None:
         """``changes``: the cluster's."""
         self._changes = changes
         self._wanted: tuple[str, ...] = ()

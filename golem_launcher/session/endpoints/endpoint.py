@@ -10,7 +10,7 @@ from golem_launcher.access.loopback_address import loopback_address, reserved
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
 from golem_launcher.session.endpoints.lab_desk import LabDesk
-from golem_launcher.session.endpoints.lab_large_files import LabFiles
+from golem_launcher.session.endpoints.lab_large_files import LabLargeFiles
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session.on_disk import parked_address, view_only_link
@@ -54,7 +54,7 @@ class SessionEndpoint:
             workload, lambda: self._ways.machines[HEAD], lambda: self.base_url, session_token=token
         )
         """The machine that the link opens."""
-        self.files = LabFiles(directory, self.head)
+        self.files = LabLargeFiles(directory, self.head)
         """Large ones between its JupyterLab and browsers."""
         self.others = tuple(
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")

@@ -31,7 +31,7 @@ _MOST = 8
 """Files at a time: each takes a connection to the agent, and all the others of the session want some."""
 
 
-class LabFiles:
+class LabLargeFiles:
     """Large files of the Lab at one session's head. ``attach`` to each of its providers, ``detach`` when it goes."""
 
     def __init__(self, directory: SessionDirectory, head: MachineEndpoint) -> None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 
-class DirectoryGuard:
+class DirectoryRepair:
     """The directory of a session whose supervisor holds ``lock``, an open descriptor of its lock file. Blocking."""
 
     def __init__(self, directory: SessionDirectory, request: LaunchRequest, lock: int) -> None:

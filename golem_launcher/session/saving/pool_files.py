@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.saving.saves import Saves
 
 
-class ScratchFiles:
+class PoolFiles:
     """The files of one machine beside the head, through all its providers.
 
     Its slot's renting calls ``attach`` and ``detach``.

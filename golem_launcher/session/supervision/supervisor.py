@@ -20,7 +20,7 @@ from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup import reaper
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.directory import session_directory
-from golem_launcher.session.on_disk.directory_repair import DirectoryGuard
+from golem_launcher.session.on_disk.directory_repair import DirectoryRepair
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.supervision import preload
 from golem_launcher.session.supervision.control import ControlServer
@@ -58,7 +58,7 @@ class Supervisor:
 
         self._run = SessionRun(directory, self._recorder)
         self._commands = Commands(self._run)
-        self._guard = DirectoryGuard(directory, directory.request(), lock)
+        self._guard = DirectoryRepair(directory, directory.request(), lock)
         self._why = STOPPED
         """Why it ends before its time."""
         self._stop = asyncio.Event()

@@ -20,7 +20,7 @@ from golem_launcher.ui.cards.job_results import write_made
 from golem_launcher.ui.cards.jobs import JobViews
 from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
-from golem_launcher.ui.cards.supervisor_polling import Heartbeat
+from golem_launcher.ui.cards.supervisor_polling import SupervisorPolling
 from golem_launcher.ui.cards.view_model import SessionViews
 from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.deferred_imports import loaded
@@ -86,7 +86,7 @@ class SessionCards(Present):
     def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
         super().__init__(remote=on_hub(), **kwargs)
         self._session_views = SessionViews()
-        self._heartbeat = Heartbeat()
+        self._heartbeat = SupervisorPolling()
         self._directories: dict[str, SessionDirectory] = {}
         self._feeds: dict[str, LogFeed] = {}
         self._digests: dict[str, EventDigest] = {}

@@ -19,7 +19,7 @@ _SECONDS = 2.0
 _NEVER = float("inf")
 
 
-class Heartbeat:
+class SupervisorPolling:
     """Asks supervisors in threads of its own; one per page."""
 
     def __init__(self) -> None:

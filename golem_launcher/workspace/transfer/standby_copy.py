@@ -38,7 +38,7 @@ _READ_POLL_SECONDS = 0.2
 _OTHER = "It does not have what it was brought: its files are not those of the save."
 
 
-class Replica:
+class StandbyCopy:
     """What one machine has of the saved workspace, asked of its ``agent``.
 
     Raises ``ProviderError`` if it is lost, or lies.

@@ -14,7 +14,7 @@ from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
-from golem_launcher.session.on_disk.directory_repair import DirectoryGuard
+from golem_launcher.session.on_disk.directory_repair import DirectoryRepair
 from golem_launcher.session.supervision import fork_server
 from golem_launcher.workspace.repository.store import open_store
 from tests.patience import slower
@@ -102,7 +102,7 @@ def test_a_directory_that_can_not_be_written_to_is_noticed(tmp_path, monkeypatch
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
     directory = create_session_directory(LaunchRequest(name="guarded"))
     with directory.lock.open("w") as lock:
-        ground = DirectoryGuard(directory, directory.request(), lock.fileno())
+        ground = DirectoryRepair(directory, directory.request(), lock.fileno())
         assert not ground.gone
         assert not ground.shut
         monkeypatch.setattr("os.access", lambda *_: False)

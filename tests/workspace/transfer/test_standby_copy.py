@@ -15,7 +15,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.transfer import standby_copy
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.saver import Saver
-from golem_launcher.workspace.transfer.standby_copy import Replica
+from golem_launcher.workspace.transfer.standby_copy import StandbyCopy
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN, tree
 
@@ -39,7 +39,7 @@ def test_it_has_each_save_and_nothing_else(providers, store):
 
     async def scenario():
         async with one.agent() as agent, other.agent() as second:
-            saver, copy = Saver(agent, store, "work"), Replica(second, store)
+            saver, copy = Saver(agent, store, "work"), StandbyCopy(second, store)
             assert await copy.bring(await saved(saver, store), quiet) == []
             assert tree(other.work) == tree(one.work)
             (one.work / "folder" / "goes.txt").unlink()
@@ -63,7 +63,7 @@ def test_what_is_old_or_other_is_found_out_and_brought_again(providers, store):
 
     async def scenario():
         async with one.agent() as agent, other.agent() as second:
-            saver, copy = Saver(agent, store, "work"), Replica(second, store)
+            saver, copy = Saver(agent, store, "work"), StandbyCopy(second, store)
             await copy.bring(await saved(saver, store), quiet)
             shutil.copytree(other.work, other.directory / "before")
             (one.work / "a.txt").write_text("new")
@@ -121,7 +121,7 @@ def pretender():
 def brought_to(pretender, provider, store):
     async def scenario():
         async with provider.agent() as agent, pretender.agent() as second:
-            await Replica(second, store).bring(await saved(Saver(agent, store, "work"), store), quiet)
+            await StandbyCopy(second, store).bring(await saved(Saver(agent, store, "work"), store), quiet)
 
     with pytest.raises(ProviderError) as caught:
         asyncio.run(scenario())
@@ -155,7 +155,7 @@ def test_who_dropped_what_it_had_is_found_out_when_it_is_relied_on(pretender, pr
 
     async def scenario():
         async with provider.agent() as agent, pretender.agent() as second:
-            copy = Replica(second, store)
+            copy = StandbyCopy(second, store)
             await copy.bring(await saved(Saver(agent, store, "work"), store), quiet)
             await copy.confirm()
             pretender.gives = wire.bare(name, wire.GONE)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.saving.saves import Saves
     from golem_launcher.workspace.repository.manifest import Manifest
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-    from golem_launcher.workspace.transfer.standby_copy import Replica
+    from golem_launcher.workspace.transfer.standby_copy import StandbyCopy
 
 _ANSWER_SECONDS = 5.0
 _LEAD_SECONDS = 10.0
@@ -201,7 +201,7 @@ class NewcomerFiles:
         self._record = record
         self.agent: AgentWorkspace
         """Once it is attached."""
-        self._replica: Replica | None = None
+        self._replica: StandbyCopy | None = None
 
     @property
     def has(self) -> Manifest | None:
@@ -214,12 +214,12 @@ class NewcomerFiles:
         Raises ``ProviderError`` when the newcomer fails, and ``WorkspaceError`` when the store can't be read.
         """
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - as in saves.py
-        from golem_launcher.workspace.transfer.standby_copy import Replica  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.standby_copy import StandbyCopy  # noqa: PLC0415 - likewise
 
         await self.detach()
         agent = AgentWorkspace(self._endpoint.dial_agent, token=self._endpoint.token, bulk=bulk)
         self.agent = await agent.__aenter__()
-        self._replica = Replica(agent, self._saves.store)
+        self._replica = StandbyCopy(agent, self._saves.store)
         return await provision(agent, restored=self._begin, inputs=[], packages=[], progress=self._record.progress)
 
     async def bring(self) -> list[str]:

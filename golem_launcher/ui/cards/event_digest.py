@@ -34,6 +34,8 @@ from golem_launcher.units import counted
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 POINTS_AT_MOST = 120
@@ -46,9 +48,12 @@ Alert = dict[str, str]
 
 
 class EventDigest:
-    """Follows the events of one session, whose ``workload`` people call so."""
+    """Follows the events of one session, whose ``workload`` people call so; what happened until ``since`` is history.
 
-    def __init__(self, directory: SessionDirectory, workload: str) -> None:
+    The first reading may come long after an event that a person waits for: the clock says what is news, not the order.
+    """
+
+    def __init__(self, directory: SessionDirectory, workload: str, since: datetime) -> None:
         self._workload = workload
         self._name = directory.name
         self._tail = Tail(directory.path / "events.jsonl", whole=True)
@@ -57,17 +62,14 @@ class EventDigest:
         self._burn_rate = BurnRate()
         self._doing = ""
         self._progress: dict[str, Progress] = {}
-        self._first = True
+        self._since = since
         self._was_ready = False
         self.over = False
         """Whether the event of its end was seen."""
         self.changed_at = time.monotonic()
 
     def poll(self) -> list[Alert] | None:
-        """Read on; what a person should be told at once, or ``None`` when nothing happened. Blocking.
-
-        What happened before the first call is history: it is not told.
-        """
+        """Read on; what a person should be told at once, or ``None`` when nothing happened. Blocking."""
         lines = self._tail.read()
         alerts = []
         for data in lines:
@@ -76,9 +78,8 @@ class EventDigest:
             except ValidationError:
                 continue
             alert = self._take(event)
-            if alert and not self._first:
+            if alert and event.at > self._since:
                 alerts.append({"name": self._name, "at": event.at.isoformat(), **alert})
-        self._first = False
         if not lines:
             return None
         self.changed_at = time.monotonic()

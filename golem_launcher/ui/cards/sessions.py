@@ -85,6 +85,7 @@ class SessionCards(Present):
 
     def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
         super().__init__(remote=on_hub(), **kwargs)
+        self._opened = now()
         self._session_views = SessionViews()
         self._heartbeat = SupervisorPolling()
         self._directories: dict[str, SessionDirectory] = {}
@@ -201,7 +202,8 @@ class SessionCards(Present):
     async def _tell_digests(self) -> None:
         for view in self.live:
             if view["name"] not in self._digests:
-                self._digests[view["name"]] = EventDigest(self._directories[view["name"]], view["workload"])
+                directory = self._directories[view["name"]]
+                self._digests[view["name"]] = EventDigest(directory, view["workload"], self._opened)
         if not self._digests:
             return
         alerts = await self._read(self._read_digests)

@@ -36,7 +36,7 @@ def test_a_late_save_is_told_once_in_every_place_and_that_it_is_over(recorder, m
     async def scene():
         now = 0.0
         monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
-        watch, pulse = SaveWatchdog(recorder), EventDigest(recorder._directory, "JupyterLab")
+        watch, pulse = SaveWatchdog(recorder), EventDigest(recorder._directory, "JupyterLab", recorder.state.created_at)
         pulse.poll()
         recorder.update(saving=saving(saved_at=NOW, generation=1))
         for now in (1.0, 30.0, 50.0):  # noqa: B007 - the clock reads it

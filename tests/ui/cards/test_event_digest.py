@@ -10,7 +10,7 @@ from tests.ui.made import GOOD_START, make_session, say
 
 def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    digest = EventDigest(directory, "JupyterLab")
+    digest = EventDigest(directory, "JupyterLab", now())
     assert digest.poll() == []
     assert digest.poll() is None
     directory.append_event(StageChanged(stage=Stage.READY))
@@ -32,9 +32,18 @@ def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
     assert digest.over
 
 
+def test_what_happened_since_the_page_was_opened_is_news_however_late_it_is_read() -> None:
+    directory = make_session("mine", GOOD_START[:5])
+    opened = now()
+    directory.append_event(StageChanged(stage=Stage.READY))
+    alerts = EventDigest(directory, "JupyterLab", opened).poll()
+    assert alerts is not None
+    assert [alert["what"] for alert in alerts] == ["ready"]
+
+
 def test_what_happens_now_and_how_far_transfers_are() -> None:
     directory = make_session("mine", GOOD_START[:5])
-    digest = EventDigest(directory, "JupyterLab")
+    digest = EventDigest(directory, "JupyterLab", now())
     say(directory, "sending\u202e packages")
     directory.append_event(Progress(what="numpy", done=1, total=3, unit="MB"))
     digest.poll()
@@ -57,13 +66,13 @@ def test_the_plot_keeps_its_ends_and_stays_small_and_the_rate_is_the_latest() ->
     for number in range(1000):
         at = began + timedelta(seconds=number)
         directory.append_event(CostChanged(at=at, cost=Decimal(number) / 3600))  # one an hour
-    digest = EventDigest(directory, "JupyterLab")
+    digest = EventDigest(directory, "JupyterLab", now())
     digest.poll()
     view = digest.view()
     assert len(view["costs"]) <= POINTS_AT_MOST
     assert [view["costs"][0][1], view["costs"][-1][1]] == [0.0, 999 / 3600]
     assert round(view["rate"], 6) == 1
-    assert EventDigest(make_session("other"), "JupyterLab").view()["rate"] is None
+    assert EventDigest(make_session("other"), "JupyterLab", now()).view()["rate"] is None
 
 
 def test_the_plots_of_what_is_used_keep_their_ends_and_peaks_and_stay_small() -> None:
@@ -72,7 +81,7 @@ def test_the_plots_of_what_is_used_keep_their_ends_and_peaks_and_stay_small() ->
     for number in range(1000):
         usage = Usage(cpu_percent=100.0 if number == 501 else number / 100, memory_bytes=number)
         directory.append_event(Used(at=began + timedelta(seconds=number), usage=usage, save_age=number % 7))
-    digest = EventDigest(directory, "JupyterLab")
+    digest = EventDigest(directory, "JupyterLab", now())
     digest.poll()
     used = digest.view()["used"]
     assert set(used) == {"cpu_percent", "memory_bytes", "save_age"}, "a machine without a GPU tells nothing of one"

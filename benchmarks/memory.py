@@ -46,7 +46,7 @@ class Memory:
 
 
 def _agent() -> list[psutil.Process]:
-    """The processes of the agent in the only session: its keeper and what that forked."""
+    """The processes of the agent in the only session: its process manager and what that forked."""
     everything = psutil.Process(bed.localnet_pid()).children(recursive=True)
     found = [process for process in everything if _is_agent(process)]
     if not found:

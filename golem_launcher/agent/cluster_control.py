@@ -15,7 +15,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from . import atomic_write, dask_process
-from .keeper_orders import DASK
+from .process_orders import DASK
 
 if TYPE_CHECKING:
     from .config import Config
@@ -37,7 +37,7 @@ def notebook_token(token: str) -> str:
 
 
 class ClusterControl:
-    """Made once in the agent's server, and used by several threads at once. ``orders`` leads to the keeper."""
+    """Made once in the agent's server, and used by several threads at once. ``orders`` leads to the process manager."""
 
     def __init__(self, config: Config, orders: int) -> None:
         self.notebook_token = notebook_token(config.token)

@@ -62,4 +62,4 @@ async def compile_packages(places: Sequence[str]) -> None:
         sys.executable, "-c", _PROGRAM, str(workers), *places,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
-    await process.wait()  # it ends with the session at the latest: the keeper kills what is left then
+    await process.wait()  # it ends with the session at the latest: the process manager kills what is left then

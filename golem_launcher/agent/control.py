@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import benchmark, file_placement, health, process_tree
 from .config import TOKEN
-from .keeper_orders import LEAD
 from .kernel_state import signal_files
 from .log import OFFSET, end_of, read_log
+from .process_orders import LEAD
 from .usage import usage
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class Control:
     """Answers the launcher's requests. The server makes one in its process, and calls it from several threads at once.
 
     A byte into the pipe ``gate`` lets the workload start. ``bell`` is a pipe that becomes readable when the log has
-    grown, and closes with the keeper. ``orders`` is a pipe from which the keeper reads, one line each: new deadlines,
-    in seconds by ``proc.clock``, or that this machine leads.
+    grown, and closes with the process manager. ``orders`` is a pipe from which the process manager reads, one line
+    each: new deadlines, in seconds by ``proc.clock``, or that this machine leads.
     """
 
     def __init__(self, config: Config, gate: int, bell: int, orders: int) -> None:
@@ -57,12 +57,12 @@ class Control:
         self._root = config.root
         self._bell = bell
         self._orders = orders
-        self._keeper = os.getppid()
+        self._manager = os.getppid()
         self._grown = threading.Condition()
         self._measuring = threading.Lock()
 
     def follow(self) -> None:
-        """Wake the requests that wait for the log whenever it grows; returns when the keeper is gone."""
+        """Wake the requests that wait for the log whenever it grows; returns when the process manager is gone."""
         poll = select.poll()
         poll.register(self._bell, select.POLLIN)
         while True:
@@ -97,7 +97,7 @@ class Control:
 
     def usage(self) -> dict[str, Any]:
         """What the agent and all its descendants use, see usage.py."""
-        return usage(self._keeper, self._root)
+        return usage(self._manager, self._root)
 
     def benchmark(self) -> dict[str, Any]:
         """How fast the machine is, see benchmark.py: one at a time. Raises ``ValueError`` when it can't be measured."""

@@ -62,7 +62,7 @@ def argv(told: dict[str, Any], directory: str, scratch: str) -> list[str]:
     return [
         sys.executable, "-m", "distributed.cli.dask_worker", f"tls://{told['scheduler']}:{SCHEDULER_PORT}",
         *host, "--worker-port", str(WORKER_PORT), "--dashboard-address", "127.0.0.1:0", *tls,
-        "--no-nanny",  # the keeper starts it again: a second process and a second port would do the same
+        "--no-nanny",  # the process manager starts it again: a second process and a second port would do the same
         "--name", told["name"], "--local-directory", scratch,
     ]  # fmt: skip
 

@@ -42,7 +42,7 @@ _DEFAULTS: dict[str, dict[str, object]] = {
 
 
 def run(config: Config, life: int, lead: int) -> None:
-    """Run the server until it ends, or the keeper does, with which ``life`` ends.
+    """Run the server until it ends, or the process manager does, with which ``life`` ends.
 
     Where this machine stands by, it is used once there is a token to be read from ``lead``.
     """

@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 
-from . import compiling, exit_report, file_placement, image_setup, keeper, lab_build_check, listening, log
+from . import compiling, exit_report, file_placement, image_setup, lab_build_check, listening, log, process_manager
 from .config import Config, ConfigRefused, log_of, parse
 from .tcp_carrier_protocol import BACKLOG
 
@@ -50,7 +50,7 @@ def main() -> None:
     if os.fork():
         os._exit(0)
     _leave_streams(carriers)
-    keeper.keep(config, carriers)
+    process_manager.manage(config, carriers)
 
 
 def _prepare(arguments: list[str]) -> Config:

@@ -18,7 +18,7 @@ TASKS = ("{tasks}",)
 
 
 def run(config: Config) -> None:
-    """Become the program, which ends with the keeper at the latest. Raises ``OSError`` when it can't be started."""
+    """Become the program, which ends with the process manager at the latest. Raises ``OSError`` when it can't start."""
     meant = {PYTHON: sys.executable, ADDRESS: config.address, PORT: str(config.port)}
     argv = [meant.get(part, part) for part in config.workload.argv]
     os.chdir(config.root)

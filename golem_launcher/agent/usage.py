@@ -19,13 +19,13 @@ _measured: dict[str, tuple[float, int]] = {}
 _CGROUP = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-def usage(keeper: int, root: str) -> dict[str, Any]:
+def usage(manager: int, root: str) -> dict[str, Any]:
     """Totals of the agent's process tree, in seconds and bytes. Rates are the reader's: two answers and their times.
 
     What is to be shown has the name of its field in :class:`golem_launcher.events.Usage`.
     """
-    own = process_tree.read(keeper)
-    processes = [*([own] if own else []), *process_tree.descendants(keeper)]
+    own = process_tree.read(manager)
+    processes = [*([own] if own else []), *process_tree.descendants(manager)]
     room = os.statvfs(root)
     return {
         "time": time.time(),

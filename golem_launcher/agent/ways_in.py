@@ -45,7 +45,7 @@ _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor P
 
 
 def run(config: Config, carriers: socket.socket, life: int) -> None:
-    """Serve who comes to ``carriers`` until ``life`` ends, which the keeper holds."""
+    """Serve who comes to ``carriers`` until ``life`` ends, which the process manager holds."""
     os.chdir(config.root)
     with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
         name.write("golem-ways")  # what `ps` shows: it looks like the Lab otherwise

@@ -12,7 +12,7 @@ from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.market import quote as quotes
 from golem_launcher.market import scan
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.preparation import market_look, network_hosts
+from golem_launcher.session.preparation import market_look, network_nodes
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
@@ -118,4 +118,4 @@ def wallet(network: str = "local") -> Wallet:
 def _look(name: str) -> Wallet:
     from golem_launcher.market import wallet as wallets  # noqa: PLC0415 - few need it
 
-    return wallets.look(network_hosts.wallet_node(NETWORKS[name]), NETWORKS[name])
+    return wallets.look(network_nodes.wallet_node(NETWORKS[name]), NETWORKS[name])

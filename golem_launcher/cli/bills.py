@@ -47,11 +47,11 @@ def bill(
     from golem_launcher.rental.payment.bills import AgreementBill
     from golem_launcher.session.on_disk.bill import bill_of
     from golem_launcher.session.on_disk.directory import session_directory
-    from golem_launcher.session.preparation import network_hosts
+    from golem_launcher.session.preparation import network_nodes
 
     directory = session_directory(name)
     network = NETWORKS.get(directory.state().network)
-    found = bill_of(directory, network_hosts.present(network) if network else None)
+    found = bill_of(directory, network_nodes.present(network) if network else None)
     if json:
         print_json(_bill_json(found))
     elif as_csv:
@@ -101,14 +101,14 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
 def _readable_bill(directory: SessionDirectory, nodes: dict[str, Node | None]) -> Bill | None:
     """A session's bill; where it may have been paid meanwhile, its node is asked. ``nodes`` keeps those that run."""
     from golem_launcher.session.on_disk.bill import PENDING, bill_of
-    from golem_launcher.session.preparation import network_hosts
+    from golem_launcher.session.preparation import network_nodes
 
     try:
         found = bill_of(directory)
         if found.state not in PENDING or found.network not in NETWORKS:
             return found
         if found.network not in nodes:
-            nodes[found.network] = network_hosts.present(NETWORKS[found.network])
+            nodes[found.network] = network_nodes.present(NETWORKS[found.network])
         return bill_of(directory, nodes[found.network])
     except LauncherError as error:
         typer.echo(f"{directory.name}: {error}", err=True)

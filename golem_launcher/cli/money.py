@@ -244,7 +244,7 @@ def _network(name: str) -> Network:
 
 
 def _node(network: Network) -> Node:
-    from golem_launcher.session.preparation import network_hosts
+    from golem_launcher.session.preparation import network_nodes
 
     with waiting_for("The node starts"):
-        return network_hosts.wallet_node(network)
+        return network_nodes.wallet_node(network)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.errors import LocalNetError
 from golem_launcher.localnet import daemons, spec, state
-from golem_launcher.localnet.chain import keeper
+from golem_launcher.localnet.chain import running_chain
 from golem_launcher.localnet.runtime.escaped_processes import kill_escaped
 from golem_launcher.localnet.runtime.runtime_interface import family_of
 from golem_launcher.untrusted_text import sentence
@@ -120,7 +120,7 @@ def _start(directory: Path, wanted: spec.NetworkSpec) -> ProcessRecord:
     _check_room(directory, _LEAST_ROOM)
     files.write_json(directory / _SPEC, wanted.model_dump(mode="json"))
     return processes.spawn_detached(
-        own_modules.command("golem_launcher.localnet.server", str(directory)),
+        own_modules.command("golem_launcher.localnet.network_process", str(directory)),
         env=os.environ,
         log=directory / _LOG,
         cwd=directory,
@@ -155,7 +155,7 @@ def _stop(directory: Path) -> bool:
     if record is not None:
         record.stop(grace=_STOP_SECONDS)
     daemons.stop_all(directory)
-    keeper.stop(directory)
+    running_chain.stop(directory)
     # Each activity's first process ends with the server, and its descendants with it; but who kills the one may have
     # killed the other too.
     escaped = kill_escaped(family_of(directory))

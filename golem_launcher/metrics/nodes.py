@@ -22,7 +22,7 @@ from golem_launcher.errors import LauncherError
 from golem_launcher.metrics.metric_definitions import finite
 from golem_launcher.networks import NETWORKS
 from golem_launcher.node.rest_client import BlockingRest
-from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.preparation import network_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -121,7 +121,7 @@ def missing(found: Iterable[NodeReading], networks: Iterable[str]) -> list[NodeR
 def _present(host: str) -> Node | None:
     network = next(one for one in NETWORKS.values() if one.host == host)
     with contextlib.suppress(LauncherError, OSError):
-        return network_hosts.present(network)
+        return network_nodes.present(network)
     return None
 
 

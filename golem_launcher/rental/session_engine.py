@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import ActivitySpec, Rented
     from golem_launcher.rental.choice import Choice
+    from golem_launcher.rental.network_connection import NetworkConnection
     from golem_launcher.rental.payment.money import Funds
-    from golem_launcher.rental.reached_network import ReachedNetwork
     from golem_launcher.rental.requested_machine import RequestedMachine
     from golem_launcher.request import LaunchRequest
 
@@ -54,26 +54,26 @@ class Engine:
     It begins when it is made, where a loop runs; ``publishable`` comes before the first demand, ``stop`` once.
     """
 
-    def __init__(self, at: ReachedNetwork, machine: RequestedMachine, funds: Funds, choice: Choice) -> None:
+    def __init__(self, connection: NetworkConnection, machine: RequestedMachine, funds: Funds, choice: Choice) -> None:
         """``machine``: what each of the session's is to be. Raises ``OSError`` when the journal can't be written."""
-        self._at = at
-        self._node = at.node
+        self._network = connection.network
+        self._node = connection.node
         self._machine = machine
         self._choice = choice
         self._journal = funds.journal
         funds.journal.update(network_address=f"10.{secrets.randbelow(256)}.{secrets.randbelow(256)}.0/24")
         self._consumer = EventConsumer(choice, funds.journal, funds.money)
         self._engine = YapapiEngine(
-            at.node,
+            connection.node,
             funds.reserved,
             refused=self._consumer.refused_terms,
             budget=machine.request.budget,
             strategy=LaunchStrategy(choice, funds.journal, self._consumer.refused_bill, funds.money),
             event_consumer=self._consumer,
-            subnet_tag=at.subnet,
+            subnet_tag=connection.subnet,
             payment_driver="erc20",
-            payment_network=at.network.payment_network,
-            payment_token=at.network.token,
+            payment_network=connection.network.payment_network,
+            payment_token=connection.network.token,
         )
         self._publishable = asyncio.create_task(self._until_publishable())
         # Made beside the first negotiations.
@@ -125,7 +125,7 @@ class Engine:
         if self._private_network.is_spliced and not self.works:
             await self._private_network.replace()
         if request.choose == "reputation":
-            self._choice.reputation = await reputation.scores(self._at.network)
+            self._choice.reputation = await reputation.scores(self._network)
         machine = await machine_for_demand(replace(self._machine, request=request), expiration)
         self._journal.update(demanded=True)
         demand = Demand(
@@ -148,7 +148,7 @@ class Engine:
         ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
         """
         image = self._machine.image
-        limits = DeployLimits.of(self._at.patience, image)
+        limits = DeployLimits.of(self._network.patience, image)
         hiring = Hiring(self._engine, demand, self._private_network, spec=spec, image=image, limits=limits, told=told)
         self._hirings.append(hiring)
         return hiring

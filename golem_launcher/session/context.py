@@ -20,7 +20,7 @@ from golem_launcher.session.endpoints.machine_slot import HEAD, MachineRecorder,
 from golem_launcher.session.lifetime.deadline import Deadline
 from golem_launcher.session.lifetime.extending import Extension
 from golem_launcher.session.lifetime.idle import Idleness
-from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.preparation import network_nodes
 from golem_launcher.session.saving.pool_files import PoolFiles
 from golem_launcher.session.saving.saves import Saves
 from golem_launcher.workload import registry
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.image import SessionImage
     from golem_launcher.rental.image_faults import ImageFaults
+    from golem_launcher.rental.network_connection import NetworkConnection
     from golem_launcher.rental.payment.terminations import Terminations
     from golem_launcher.rental.session_engine import Engine
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineFiles
     from golem_launcher.session.on_disk.directory import SessionDirectory
-    from golem_launcher.session.preparation.network_hosts import NetworkHost
     from golem_launcher.session.reporting.recorder import Recorder
     from golem_launcher.workload.base import Workload
 
@@ -117,14 +117,14 @@ class Context:
 class Entered(Context):
     """A session that has reached its network: what it leaves at the node must be closed down."""
 
-    host: NetworkHost
+    connection: NetworkConnection
     rest: YagnaRest
     identity: str
     """The node's."""
 
     def find_node(self) -> Node | None:
         """The session's node where it answers now, if that is another address; else ``None``. Blocking."""
-        return network_hosts.elsewhere(self.network, self.host.node, self.identity)
+        return network_nodes.elsewhere(self.network, self.connection.node, self.identity)
 
 
 @dataclass(frozen=True)

@@ -130,8 +130,8 @@ class Agent:
                     found[int(entry.name)] = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
         return found
 
-    def keeper_and_lab(self):
-        """Their process ids: the Lab is forked from the keeper, so that both look alike."""
+    def manager_and_lab(self):
+        """Their process ids: the Lab is forked from the process manager, so that both look alike."""
 
         def found():
             pids = [pid for pid, line in self.processes().items() if "agent.pyz" in line and not is_helper(pid)]

@@ -72,7 +72,7 @@ def test_the_token_is_in_no_command_line_environment_or_file_of_ours(lab):
 
 def test_the_token_is_cut_out_of_the_log(lab):
     _, offset = lab.log()
-    _, server = lab.keeper_and_lab()
+    _, server = lab.manager_and_lab()
     with Path(f"/proc/{server}/fd/2").open("wb", buffering=0) as output:
 
         def said():
@@ -186,5 +186,5 @@ def test_the_page_is_told_of_no_build_and_whoever_asks_for_one_is_refused_in_wor
 
 
 def test_the_streams_of_the_command_are_let_go(lab):
-    keeper, _ = lab.keeper_and_lab()
-    assert {str(Path(f"/proc/{keeper}/fd/{number}").readlink()) for number in (0, 1, 2)} == {"/dev/null"}
+    manager, _ = lab.manager_and_lab()
+    assert {str(Path(f"/proc/{manager}/fd/{number}").readlink()) for number in (0, 1, 2)} == {"/dev/null"}

@@ -62,16 +62,16 @@ def test_a_clock_that_is_wrong_does_not_matter(agent):
 def test_sigterm_ends_everything(agent):
     agent.up()
     _daemonize(agent)
-    os.kill(agent.keeper_and_lab()[0], signal.SIGTERM)
+    os.kill(agent.manager_and_lab()[0], signal.SIGTERM)
     eventually(lambda: not agent.processes(), 15)
     assert b"told to end" in _log(agent)
     assert b"everything has ended" in _log(agent)
 
 
 @pytest.mark.slow
-def test_a_lab_without_its_keeper_ends(agent):
+def test_a_lab_without_its_process_manager_ends(agent):
     agent.up()
-    os.kill(agent.keeper_and_lab()[0], signal.SIGKILL)
+    os.kill(agent.manager_and_lab()[0], signal.SIGKILL)
     eventually(lambda: not agent.processes(), 15)
 
 
@@ -80,11 +80,11 @@ def test_a_crashed_lab_comes_back(agent):
     agent.up()
     daemon = _daemonize(agent)
     before, offset = agent.log()
-    _, lab = agent.keeper_and_lab()
+    _, lab = agent.manager_and_lab()
     os.kill(lab, signal.SIGKILL)
     eventually(lambda: lab not in agent.processes())
     agent.answers()
-    assert agent.keeper_and_lab()[1] != lab
+    assert agent.manager_and_lab()[1] != lab
     assert agent.log()[0].startswith(before)
     assert b"crashed (exit code -9)" in agent.log(offset)[0]
     running = agent.processes()
@@ -106,11 +106,11 @@ def test_it_gives_up_on_a_lab_that_never_starts(agent):
     (broken / "__init__.py").write_text("raise RuntimeError('no such luck')")
     script = f"""
         import socket, sys
-        from golem_launcher.agent import config, keeper
+        from golem_launcher.agent import config, process_manager
         sys.path[:0] = ["", {str(broken.parent)!r}]
-        keeper._BACKOFF_SECONDS = (0.01, 0.02)
+        process_manager._BACKOFF_SECONDS = (0.01, 0.02)
         told = ("{TOKEN}", "{TOKEN}", 1, "127.0.0.1", ".", 1e11, "/", "", {str(agent.run / "agent.log")!r})
-        keeper.keep(config.Config(*told), socket.create_server(("127.0.0.1", 0)))
+        process_manager.manage(config.Config(*told), socket.create_server(("127.0.0.1", 0)))
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script)], env=agent.environment, timeout=30 * slower(), check=False

@@ -30,7 +30,7 @@ def test_jupyterlab_lets_in_who_has_the_sessions_token_once_it_leads(agent):
     cookies = agent.request("GET", f"/lab?token={SESSION}", token=None)[2].get_all("Set-Cookie")
     assert any(cookie.startswith("username-") for cookie in cookies)
 
-    _, server = agent.keeper_and_lab()
+    _, server = agent.manager_and_lab()
     os.kill(server, signal.SIGKILL)
     eventually(lambda: agent.get("/api/status", SESSION)[0] == 200)
     assert agent.get("/api/status", TOKEN)[0] == 403

@@ -226,7 +226,7 @@ ESCAPE = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("then", [network.down, network.up])
-def test_what_escaped_its_killed_keepers_is_swept(home: Path, then: Callable[[], object]) -> None:
+def test_what_escaped_its_killed_processes_is_swept(home: Path, then: Callable[[], object]) -> None:
     description = home / "one.toml"
     description.write_text(f'runtime = "process"\n{ONE}')  # a sandbox's processes end with its first in any case
     up = network.up(description)

@@ -26,7 +26,7 @@ from golem_launcher.networks import NETWORKS, POLYGON
 from golem_launcher.node import doctor, manager, probe, start_failure, yagna_start
 from golem_launcher.node.doctor_check import Verdict
 from golem_launcher.node.node import Node
-from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.preparation import network_nodes
 from tests.patience import slower
 
 if TYPE_CHECKING:
@@ -102,9 +102,9 @@ def test_named_node(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("YAGNA_API_URL", "http://127.0.0.1:9")
     lost, network = manager.named_node(), NETWORKS["hoodi"]
     assert lost is not None
-    assert network_hosts.elsewhere(network, lost, probe.identity(own)) == own
-    assert network_hosts.elsewhere(network, own, probe.identity(own)) is None
-    assert network_hosts.elsewhere(network, lost, "0x" + 40 * "0") is None
+    assert network_nodes.elsewhere(network, lost, probe.identity(own)) == own
+    assert network_nodes.elsewhere(network, own, probe.identity(own)) is None
+    assert network_nodes.elsewhere(network, lost, "0x" + 40 * "0") is None
 
     monkeypatch.setenv("YAGNA_API_URL", own.api_url)
     monkeypatch.setenv("YAGNA_APPKEY", "wrong")

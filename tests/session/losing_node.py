@@ -27,8 +27,8 @@ def kill(network):
 @contextlib.contextmanager
 def kill_and_take_port(network):
     """It is started again at another address: somebody else was faster, who hangs up on everybody."""
-    keeper, node = network.state["server"]["pid"], running(network)
-    os.kill(keeper, signal.SIGSTOP)
+    network_process, node = network.state["server"]["pid"], running(network)
+    os.kill(network_process, signal.SIGSTOP)
     try:
         os.kill(node.record.pid, signal.SIGKILL)
         address = ("127.0.0.1", int(node.api_url.rpartition(":")[2]))
@@ -37,7 +37,7 @@ def kill_and_take_port(network):
                 server = socket.create_server(address)
                 break
     finally:
-        os.kill(keeper, signal.SIGCONT)
+        os.kill(network_process, signal.SIGCONT)
 
     def hang_up():
         with contextlib.suppress(OSError):

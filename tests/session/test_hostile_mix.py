@@ -33,15 +33,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600 + 2 * SECONDS)]
 
 MEGABYTE = 1 << 20
 LARGEST_SUPERVISOR = 300 * MEGABYTE
-# The agent's server is a child of the keeper's, as the Lab is, whose child a kernel is.
+# The agent's server is a child of the process manager's, as the Lab is, whose child a kernel is.
 _SIGNAL = """
 import os, signal
 def parent(pid):
     return int(open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()[1])
-keeper = parent(os.getppid())
+manager = parent(os.getppid())
 for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
-        if open(f"/proc/{pid}/comm").read().strip() == "golem-server" and parent(pid) == keeper:
+        if open(f"/proc/{pid}/comm").read().strip() == "golem-server" and parent(pid) == manager:
             os.kill(int(pid), signal.SIGNAL)
             print("done")
     except OSError:

@@ -1,9 +1,9 @@
 """All that can die under a notebook dies at random moments while it works: its variables and files are as was said.
 
-Its provider, the supervisor here, the agent there (its keeper, its server, the JupyterLab that it keeps), the kernel
-itself. What was said to be saved is there afterwards, of one moment, and hardly old; where only a part died, nothing is
-lost at all. ``python -m tests.soak`` tries a hundred moments, the suite one; ``GOLEM_LAUNCHER_STATE_KILLS`` and
-``GOLEM_LAUNCHER_SEED`` choose how many and which.
+Its provider, the supervisor here, the agent there (its process manager, its server, the JupyterLab that it keeps), the
+kernel itself. What was said to be saved is there afterwards, of one moment, and hardly old; where only a part died,
+nothing is lost at all. ``python -m tests.soak`` tries a hundred moments, the suite one; ``GOLEM_LAUNCHER_STATE_KILLS``
+and ``GOLEM_LAUNCHER_SEED`` choose how many and which.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _LOOK = (
     "print(open('number.txt').read(), "
     "number, sum(map(bool, data)), len(shared), both['shared'] is shared, shared[-1] == twice(number))"
 )
-# The agent's server is a child of the keeper's, as the Lab is, whose child a kernel is.
+# The agent's server is a child of the process manager's, as the Lab is, whose child a kernel is.
 _KILL = """
 import os, signal
 def seen(pid):
@@ -48,11 +48,11 @@ def seen(pid):
         return "", 0
     return name.partition("(")[2], int(rest.split()[1])
 lab = os.getppid()
-keeper = seen(lab)[1]
-(server,) = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and seen(pid) == ("golem-server", keeper)]
-os.kill({"keeper": keeper, "server": server, "lab": lab, "kernel": os.getpid()}["VICTIM"], signal.SIGKILL)
+manager = seen(lab)[1]
+(server,) = [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and seen(pid) == ("golem-server", manager)]
+os.kill({"manager": manager, "server": server, "lab": lab, "kernel": os.getpid()}["VICTIM"], signal.SIGKILL)
 """
-_VICTIMS = ("provider", "supervisor", "keeper", "server", "lab", "kernel")
+_VICTIMS = ("provider", "supervisor", "manager", "server", "lab", "kernel")
 
 
 async def in_notebook(jupyter):
@@ -137,7 +137,7 @@ def kill(victim, directory, generation, *, ready, lose, node):
         node.holds_nothing_of(Journal.read(directory.path).entries)
         return resumed(directory, ready)
     kill_inside(directory, victim)
-    if victim == "keeper":
+    if victim == "manager":
         return after_loss(directory, losses + 1)
     if victim == "kernel":  # Jupyter starts an empty one, and the save that was said is what it was
         assert client.stop(directory.name).stage is Stage.ENDED

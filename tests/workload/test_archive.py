@@ -60,8 +60,8 @@ def test_bytecode_is_what_this_python_runs(tmp_path):
     archive = tmp_path / "agent.pyz"
     archive.write_bytes(compiled_agent_archive())
     script = (
-        f"import sys; sys.path.insert(0, {str(archive)!r}); from golem_launcher_agent import keeper;"
-        "print(keeper.__cached__, keeper.__file__)"
+        f"import sys; sys.path.insert(0, {str(archive)!r}); from golem_launcher_agent import process_manager;"
+        "print(process_manager.__cached__, process_manager.__file__)"
     )
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [f"{archive}/golem_launcher_agent/keeper.pyc"] * 2
+    assert done.stdout.split() == [f"{archive}/golem_launcher_agent/process_manager.pyc"] * 2

@@ -128,8 +128,8 @@ def test_its_log_and_its_end_are_told(machine):
     send(machine)
     eventually(lambda: answers(machine))
     eventually(lambda: '"GET / HTTP' in machine.last_words().log)
-    (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
-    os.kill(keeper, signal.SIGTERM)
+    (manager,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
+    os.kill(manager, signal.SIGTERM)
     eventually(lambda: not machine.processes())
     assert machine.last_words().kind == exit_report.TOLD
 
@@ -145,8 +145,8 @@ def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(m
     eventually(lambda: state().get("ended"))
     assert machine.last_words()[::2] == (exit_report.OVER, "done")
     assert b"result" in zlib.decompress(machine.ask("POST", "/plan", body=b'{"base": null, "state": ""}')[1])
-    (keeper,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
-    os.kill(keeper, signal.SIGTERM)
+    (manager,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
+    os.kill(manager, signal.SIGTERM)
     eventually(lambda: not machine.processes())
 
 

@@ -12,12 +12,12 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import PLACE, signal_files, table
+from . import PLACE, signal_files, state_report
 from .chunk_files import ChunkFiles, kept_in
 from .definitions import Definitions
 from .forked import ForkedSave
 from .gpu_copies import GpuCopies
-from .left_out import LeftOutNames
+from .left_out_variables import LeftOutVariables
 from .pickler import Limits
 from .restoring import LOST, SAVED, Restored, restore
 from .saving import MOST_BYTES, SECONDS, inside, save
@@ -123,7 +123,7 @@ class _KernelState:
         """Whether whoever waits for a save is told that there is something to keep."""
         self._hurried = signal_files.hurried(ticket)
         self._definitions = Definitions()
-        self._left_out = LeftOutNames(place)
+        self._left_out = LeftOutVariables(place)
         self._were_kept = set(kept_in(self._files.newest() or {}))
         """Names whose values saves may have: of this kernel, and of the last state before it."""
         self._announced: set[str] = set()
@@ -173,7 +173,7 @@ class _KernelState:
             os.replace(self._ticket, self._ticket + _TAKEN)
             self._ticket = ""
             self._files = ChunkFiles(directory)
-            self._left_out = LeftOutNames(directory)
+            self._left_out = LeftOutVariables(directory)
             self._came_back = restore(self._files, self._shell.user_ns, self._root)
             settled = threading.Timer(_SETTLED_SECONDS, _taken, (taking, server))
             settled.daemon = True
@@ -183,7 +183,7 @@ class _KernelState:
                     self._definitions.take(name, source, value)
                 self._left_out.names.update(self._came_back.left_out)
                 self._were_kept.update(name for name, fate in self._came_back.fates.items() if fate.what == SAVED)
-                self._untold = table.line(self._came_back.fates, self._came_back.left_out)
+                self._untold = state_report.line(self._came_back.fates, self._came_back.left_out)
 
     @_harmless
     def _tell(self, _info: Any = None) -> None:
@@ -280,7 +280,7 @@ class _KernelState:
         variables, broken = self._variables(), self._broken_in_use()
 
         def work(begins: Callable[[list[str]], None]) -> dict[str, Any]:
-            return table.summary(
+            return state_report.summary(
                 save(
                     self._files,
                     variables,
@@ -312,8 +312,8 @@ class _KernelState:
         self._trouble = running.why
         if running.answer is not None:
             self._kept, self._kept_at = running.answer, time.monotonic()
-            self._were_kept |= table.saved_in(self._kept)
-            self._announce(table.beyond_limits(self._kept))
+            self._were_kept |= state_report.saved_in(self._kept)
+            self._announce(state_report.beyond_limits(self._kept))
             took = self._kept_at - running.began
             self._not_before = self._kept_at + min(_PAUSE * took, _LONGEST_PAUSE)
         elif running.names:
@@ -342,7 +342,7 @@ class _KernelState:
         new = {name: why for name, why in beyond.items() if name not in self._announced}
         self._announced.update(new)
         if new:
-            self._untold = "\n".join(filter(None, (self._untold, table.not_kept(new))))
+            self._untold = "\n".join(filter(None, (self._untold, state_report.not_kept(new))))
 
     def _apart(self) -> tuple[object, ...]:
         """What makes no variables share."""
@@ -386,7 +386,7 @@ class _KernelState:
         lost = {name: fate for name, fate in lost.items() if fate.what == LOST}
         seconds = time.monotonic() - self._kept_at
         trouble = "it is being kept at the moment" if self._running is not None else self._trouble
-        said.append(table.text(self._kept, seconds, sorted(self._left_out.names), lost, trouble))
+        said.append(state_report.text(self._kept, seconds, sorted(self._left_out.names), lost, trouble))
         print("\n".join(said))  # noqa: T201 - likewise
 
     def _leave(self, names: list[str]) -> list[str]:

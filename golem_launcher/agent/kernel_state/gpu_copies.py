@@ -11,7 +11,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import sharing, tensors
+from . import shared_objects, tensors
 from .large_buffers import room
 from .pickler import ON_GPU, TOO_LARGE, TOO_LARGE_TO_COPY, CannotKeep
 from .size_text import in_words
@@ -28,7 +28,7 @@ _NOT_YET = f"{ON_GPU}, and is copied from there once no cell waits"
 
 
 class GpuCopies:
-    """Of the GPU's storages that ``variables`` reach; ``apart`` is as in ``sharing.py``. For one thread."""
+    """Of the GPU's storages that ``variables`` reach; ``apart`` is as in ``shared_objects.py``. For one thread."""
 
     def __init__(self, variables: Iterable[object], apart: Iterable[object], most_bytes: int) -> None:
         self._torch: Any = sys.modules.get(tensors.LIBRARY)
@@ -106,13 +106,13 @@ def _storages(variables: list[object], apart: list[object]) -> Iterator[Any]:
         some = waiting[-_SOME:]
         del waiting[-_SOME:]
         for one in some:
-            if id(one) in seen or not sharing.is_looked_into(one):
+            if id(one) in seen or not shared_objects.is_looked_into(one):
                 continue
             seen[id(one)] = one
             storage = tensors.storage_of(one) if isinstance(one, tensor) else None
             if storage is not None and tensors.is_on_gpu(storage) and tensors.key(storage) not in known:
                 known.add(tensors.key(storage))
                 yield storage
-            if sharing.size_of(one) <= _MOST_WITHIN:
-                waiting += filter(gc.is_tracked, sharing.held_by(one))
+            if shared_objects.size_of(one) <= _MOST_WITHIN:
+                waiting += filter(gc.is_tracked, shared_objects.held_by(one))
         yield None

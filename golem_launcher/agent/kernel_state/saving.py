@@ -22,7 +22,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import functions, sharing
+from . import functions, shared_objects
 from .definitions import MAIN
 from .pickler import CannotKeep, Group, Limits, not_copied
 
@@ -62,9 +62,9 @@ def save(
 ) -> dict[str, Any]:
     """Write the state, and return its manifest. Each group that can't be kept costs itself alone.
 
-    ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``sharing.py``; ``on_gpu``
-    gives the bytes of one of PyTorch's storages on a GPU, or raises ``CannotKeep``; ``begins`` is told the names that
-    are tried next. Raises ``OSError`` when nothing can be written.
+    ``already_lost`` are names that are not to be tried, with the reason; ``apart`` is as in ``shared_objects.py``;
+    ``on_gpu`` gives the bytes of one of PyTorch's storages on a GPU, or raises ``CannotKeep``; ``begins`` is told the
+    names that are tried next. Raises ``OSError`` when nothing can be written.
     """
     lost = {name: why for name, why in (already_lost or {}).items() if name not in left_out}
     modules = {name: value.__name__ for name, value in variables.items() if isinstance(value, ModuleType)}
@@ -77,7 +77,7 @@ def save(
         lost["…"] = f"there are {len(variables):,} variables"
     means = _Means(files, limits, definitions.keys(), on_gpu)
     kept: list[dict[str, Any]] = []
-    for names in sharing.groups(data, apart):
+    for names in shared_objects.groups(data, apart):
         begins(names)
         kept += _kept(means, {name: data[name] for name in names}, lost)
     used = sorted({library for group in kept for library in group["libraries"]})

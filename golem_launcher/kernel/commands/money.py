@@ -75,10 +75,10 @@ def _living_sessions() -> list[tuple[str, str, datetime | None]]:
 def _look(network: Network) -> tuple[str, Wallet | None, str]:
     """A network's wallet, where its node runs; nothing is started for that."""
     from golem_launcher.market import wallet as wallets
-    from golem_launcher.session.preparation import network_hosts
+    from golem_launcher.session.preparation import network_nodes
 
     with contextlib.suppress(LauncherError):
-        node = network_hosts.present(network)
+        node = network_nodes.present(network)
         if node is None:
             return network.name, None, "its node does not run; %connect and %fund start it"
         return network.name, wallets.look(node, network), ""
@@ -101,7 +101,7 @@ async def _fund(notebook: Notebook, call: CommandCall, output: Output) -> None:
     from golem_launcher.kernel.notebook_session import chosen_network
     from golem_launcher.market import funding
     from golem_launcher.market import wallet as wallets
-    from golem_launcher.session.preparation import network_hosts
+    from golem_launcher.session.preparation import network_nodes
 
     name, said = chosen_network(call.words or notebook.network)
     if said:
@@ -109,7 +109,7 @@ async def _fund(notebook: Notebook, call: CommandCall, output: Output) -> None:
     network = NETWORKS[name]
     place = output.place()
     await place.show(cards.progress("The node starts …"))
-    node = await asyncio.to_thread(network_hosts.wallet_node, network)
+    node = await asyncio.to_thread(network_nodes.wallet_node, network)
     if network.money == "real":
         identity = await asyncio.to_thread(wallets.open_account, node, network)
         await place.show(_address(network, identity, parse_budget(notebook)))

@@ -94,7 +94,7 @@ class SandboxRuntime:
         self._usage_reader = UsageReader(place.directory, place.memory_bytes)
         self._env: dict[str, str] = {}
         self._workdir = "/"
-        self._keeper: asyncio.Task[int] | None = None
+        self._init_task: asyncio.Task[int] | None = None
         self._inner: int | None = None
         self._hold = -1
         self._way_out: WayOut | None = None
@@ -159,12 +159,12 @@ class SandboxRuntime:
             if end and not booted.done():
                 booted.set_result(json.loads(information)["child-pid"])
 
-        self._keeper = asyncio.create_task(self._init.run(command, on_info, words.extend, stdin=read))
+        self._init_task = asyncio.create_task(self._init.run(command, on_info, words.extend, stdin=read))
         try:
-            await asyncio.wait({self._keeper, booted}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({self._init_task, booted}, timeout=_START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         finally:
             os.close(read)
-        if self._keeper.done() or not booted.done():
+        if self._init_task.done() or not booted.done():
             why = bytes(words[-_LAST_WORDS:]).decode(errors="replace").strip() or "no reason given"
             raise LocalNetError(f"The sandbox did not start: {why}.")
         self._inner = booted.result()
@@ -207,7 +207,7 @@ class SandboxRuntime:
         return await self._init.dial(port, "127.0.0.1", self._enter())
 
     def _enter(self) -> int:
-        if self._inner is None or self._keeper is None or self._keeper.done():
+        if self._inner is None or self._init_task is None or self._init_task.done():
             raise LocalNetError("The sandbox has ended.")
         return self._inner
 
@@ -217,8 +217,8 @@ class SandboxRuntime:
 
     async def until_gone(self) -> None:
         """Wait until bubblewrap, which keeps the namespaces, has ended."""
-        if self._keeper is not None:
-            await asyncio.wait({self._keeper})
+        if self._init_task is not None:
+            await asyncio.wait({self._init_task})
 
     async def stop(self) -> None:
         """Kill every process of it."""
@@ -229,8 +229,8 @@ class SandboxRuntime:
             self._hold = -1
         self._inner = None
         await self._init.aclose()
-        if self._keeper is not None:
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        if self._init_task is not None:
+            await asyncio.gather(self._init_task, return_exceptions=True)
         await asyncio.to_thread(functools.partial(kill_escaped, self._place.mark))
 
 

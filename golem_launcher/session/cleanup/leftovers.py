@@ -143,13 +143,13 @@ def _last_word(journal: Journal | None) -> str:
 
 
 def _close_at_node(directory: SessionDirectory, journal: Journal, *, start_node: bool) -> bool:
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415 - much to import for a look at a list
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415 - much to import for a look at a list
 
     network = NETWORKS.get(directory.state().network or journal.entries.network)
     if network is None:
         return False
     try:
-        node = network_hosts.enter(network).node if start_node else network_hosts.present(network)
+        node = network_nodes.enter(network).node if start_node else network_nodes.present(network)
         if node is None:
             return False
         journal.strict = False

@@ -174,7 +174,7 @@ class Head:
         session, machine = newcomer.session, newcomer.machine
         assert machine is not None
         head = session.slots[0]
-        head.endpoint.take_over(newcomer.endpoint, session.host.node, machine.rented)
+        head.endpoint.take_over(newcomer.endpoint, session.connection.node, machine.rented)
         if (agreement := machine.hiring.agreement) is not None:
             head.recorder.agreed(agreement, session.choice.gpus_of(agreement.provider_id))
         head.recorder.trouble("")

@@ -90,7 +90,7 @@ class Monitor:
         self._session = session
         self._slot = slot
         self._recorder = slot.recorder
-        self._node = session.host.node
+        self._node = session.connection.node
         """Where its way leads through."""
         self._rented = machine.rented
         self.client: WorkloadClient = slot.endpoint.client()
@@ -281,7 +281,7 @@ class Monitor:
     async def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
         last = max(self._reported_at, self._answered_at)
-        patience = self._session.host.patience
+        patience = self._session.network.patience
         most = patience.silent
         if self._session.network.sleeps_along:
             most *= _busyness()
@@ -333,8 +333,8 @@ class Monitor:
             if self._slot.is_head:
                 self._recorder.message(f"{error.what} The session waits for it.", "error")
             self._recorder.enter(Stage.RECOVERING, f"{error.what} {_WAITS}")
-        elif self._node is not self._session.host.node or await follow_node(self._session):
-            self._node = self._session.host.node
+        elif self._node is not self._session.connection.node or await follow_node(self._session):
+            self._node = self._session.connection.node
             self._slot.endpoint.point_at(self._node, self._rented)
         elif now - self._node_away_since > _NODE_AWAY_SECONDS:
             raise NodeUnreachable(
@@ -367,7 +367,7 @@ class Monitor:
             again = await session.engine.rejoin(self._rented)
         except (BusError, NodeError) as error:
             raise ProviderError(f"{what} {error.what}") from error
-        self._slot.endpoint.point_at(session.host.node, again)
+        self._slot.endpoint.point_at(session.connection.node, again)
         while not await self.client.answers(seconds=_REJOIN_PROBE_SECONDS):
             if loop_time() > end:
                 raise ProviderError(what)

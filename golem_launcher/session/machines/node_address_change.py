@@ -18,7 +18,7 @@ async def follow_node(session: Prepared) -> bool:
     node = await asyncio.to_thread(session.find_node)
     if node is None:
         return False
-    session.host.node = node
+    session.connection.node = node
     os.environ.update(node.environment())
     session.rest.follow(node)
     session.engine.follow(node)

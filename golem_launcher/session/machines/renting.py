@@ -233,7 +233,7 @@ class Renting:
 
         Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
         """
-        patience, choice = self.session.host.patience, self.session.choice
+        patience, choice = self.session.network.patience, self.session.choice
         patience = replace(patience, refused=max(patience.refused, least_seconds))
         first = max(patience.look, least_seconds)
         on_offer = asyncio.ensure_future(self._offers(after=first - _SCAN_SECONDS))
@@ -264,7 +264,7 @@ class Renting:
             return []
         try:
             return await self.session.rest.offers(
-                condition("golem.node.debug.subnet", "=", self.session.host.subnet), seconds=_SCAN_SECONDS
+                condition("golem.node.debug.subnet", "=", self.session.connection.subnet), seconds=_SCAN_SECONDS
             )
         except NodeError:
             return []

@@ -83,7 +83,7 @@ class WorkloadStart:
     async def _ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
         rented = await self._deployed(hiring)
         deployed()
-        self._slot.endpoint.point_at(self._session.host.node, rented)
+        self._slot.endpoint.point_at(self._session.connection.node, rented)
         self._recorder.token(self._slot.endpoint.lab_token)
         notices = [*self._about(rented), *await self._slot.files.attach(hiring.bulk_transfer())]
         await self._answers(hiring)
@@ -117,7 +117,7 @@ class WorkloadStart:
     async def _answers(self, hiring: Hiring) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
-        start_seconds, name = self._session.host.patience.start, self._slot.workload.title
+        start_seconds, name = self._session.network.patience.start, self._slot.workload.title
         end = loop_time() + start_seconds
         ask_at = loop_time() + _ASK_SECONDS
         crowd = min(self._session.choice.request.machines_wanted, _CROWD)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market import scan
 from golem_launcher.networks import NETWORKS
-from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.preparation import network_nodes
 
 if TYPE_CHECKING:
     from golem_launcher.market.scan import ScannedOffers
@@ -20,6 +20,6 @@ _SCAN_SECONDS = {"none": 2.0, "test": 8.0, "real": 8.0}
 def look(request: LaunchRequest) -> ScannedOffers:
     """What is on offer for ``request``. Not from a thread with a running loop. Raises ``LauncherError``."""
     network = NETWORKS[request.network]
-    place = network_hosts.enter(network)
+    place = network_nodes.enter(network)
     seconds = _SCAN_SECONDS[network.money]
     return asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))

@@ -21,7 +21,6 @@ from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.closing import close_wherever
 from golem_launcher.rental.payment.money import Funds
 from golem_launcher.rental.payment.terminations import Terminations
-from golem_launcher.rental.reached_network import ReachedNetwork
 from golem_launcher.rental.requested_machine import RequestedMachine
 from golem_launcher.session import timeouts
 from golem_launcher.session.context import Context, Entered, Prepared
@@ -30,7 +29,7 @@ from golem_launcher.session.machines.head_machine import Head
 from golem_launcher.session.machines.pool import Pool
 from golem_launcher.session.machines.renting import Renting
 from golem_launcher.session.on_disk.parked_address import told_at_end
-from golem_launcher.session.preparation import network_hosts
+from golem_launcher.session.preparation import network_nodes
 from golem_launcher.session.preparation.image_and_packages import image_and_packages
 from golem_launcher.session.saving import documents
 from golem_launcher.session.supervision import last_save, preload
@@ -38,10 +37,10 @@ from golem_launcher.session.supervision.last_save import Unsaved, not_ended_word
 from golem_launcher.waiting import cancel_all, each_alone, together
 
 if TYPE_CHECKING:
+    from golem_launcher.rental.network_connection import NetworkConnection
     from golem_launcher.rental.payment.money import Reserved
     from golem_launcher.session.endpoints.lab_desk import LabDesk
     from golem_launcher.session.on_disk.directory import SessionDirectory
-    from golem_launcher.session.preparation.network_hosts import NetworkHost
     from golem_launcher.session.reporting.recorder import Recorder
     from golem_launcher.session.saving.saves import Saves
 
@@ -107,9 +106,9 @@ class SessionRun:
             asyncio.to_thread(preload.engine),
             self._open_saves(opened),
         )
-        host, permit = entered.host, await permit_of(session.request, session.outbound, entered.identity)
+        permit = await permit_of(session.request, session.outbound, entered.identity)
         engine = module.Engine(
-            ReachedNetwork(session.network, host.node, host.subnet, host.patience),
+            entered.connection,
             RequestedMachine(session.request, image, session.outbound, permit),
             Funds(reserved, session.money, session.journal),
             session.choice,
@@ -131,25 +130,27 @@ class SessionRun:
         No money before the saves are ``opened``: what is to be resumed may not be there.
         """
         session = self.session
-        host = await asyncio.to_thread(network_hosts.enter, session.network)
-        os.environ.update(host.node.environment())  # yapapi starts `gftp` by the PATH
-        rest = await self._resources.enter_async_context(YagnaRest.open(host.node))
-        entered = Entered(**vars(session), host=host, rest=rest, identity=await rest.identity())
-        session.journal.update(network=session.network.name, api_url=host.node.api_url, settles=host.settles)
+        connection = await asyncio.to_thread(network_nodes.enter, session.network)
+        os.environ.update(connection.node.environment())  # yapapi starts `gftp` by the PATH
+        rest = await self._resources.enter_async_context(YagnaRest.open(connection.node))
+        entered = Entered(**vars(session), connection=connection, rest=rest, identity=await rest.identity())
+        session.journal.update(
+            network=session.network.name, api_url=connection.node.api_url, settles=connection.settles
+        )
         self.entered = entered
-        await asyncio.to_thread(wallet.check_fees, host.node, session.network)
+        await asyncio.to_thread(wallet.check_fees, connection.node, session.network)
         await opened.wait()
-        image = await self._prepare_image(host)
+        image = await self._prepare_image(connection)
         self._recorder.enter(Stage.ALLOCATING)
         expires = session.deadline.allocation_ends()
         return entered, image, await session.money.reserve(rest, session.network, entered.identity, expires)
 
-    async def _prepare_image(self, host: NetworkHost) -> SessionImage:
+    async def _prepare_image(self, connection: NetworkConnection) -> SessionImage:
         """No money before there is something to run. The time of the session begins when there is."""
         session, recorder = self.session, self._recorder
         wanted = image_and_packages(session.request)
         image = SessionImage(
-            wanted.image, variant=wanted.variant, network=session.network.name, registry_url=host.registry_url
+            wanted.image, variant=wanted.variant, network=session.network.name, registry_url=connection.registry_url
         )
         self._resources.push_async_callback(image.aclose)
         began = clock.now()

@@ -13,7 +13,7 @@ _MODULES = (
     "golem_launcher.market.wallet",
     "golem_launcher.session.cleanup.upkeep",
     "golem_launcher.session.client",
-    "golem_launcher.session.preparation.network_hosts",
+    "golem_launcher.session.preparation.network_nodes",
     "golem_launcher.ui.cards.actions",
     "golem_launcher.ui.form.estimate",
     "golem_launcher.workspace.repository.store",

@@ -139,10 +139,10 @@ async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] |
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.offered_machine import machines  # noqa: PLC0415
     from golem_launcher.market.scan import scan  # noqa: PLC0415
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415
 
     try:
-        node = await asyncio.get_running_loop().run_in_executor(threads, network_hosts.present, NETWORKS[network])
+        node = await asyncio.get_running_loop().run_in_executor(threads, network_nodes.present, NETWORKS[network])
         if node is None:
             return None, _not_running(network)
         return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING

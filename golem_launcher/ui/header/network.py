@@ -33,9 +33,9 @@ def network_view(name: str = LOCAL.name) -> dict[str, Any]:
 
 def bring_up(name: str = LOCAL.name) -> None:
     """Start or mend what the network needs on this computer. Raises ``LauncherError``."""
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415 - much to import to show the page
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415 - much to import to show the page
 
-    network_hosts.wake(NETWORKS[name])
+    network_nodes.wake(NETWORKS[name])
 
 
 def _local() -> tuple[str, list[str], str]:

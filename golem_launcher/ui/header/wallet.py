@@ -194,10 +194,10 @@ def _code(address: str) -> dict[str, Any]:
 def _look(network: Network) -> tuple[Wallet | None, str, bool]:
     """The wallet, or none and why, and whether its identity is backed up. Takes seconds. Starts nothing."""
     from golem_launcher.market import wallet  # noqa: PLC0415 - not needed to show the page
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415
 
     try:
-        node = network_hosts.present(network)
+        node = network_nodes.present(network)
         if node is None:
             return None, "", False
         found = wallet.look(node, network)
@@ -208,17 +208,17 @@ def _look(network: Network) -> tuple[Wallet | None, str, bool]:
 
 def _fund(network: Network) -> str:
     from golem_launcher.market import wallet  # noqa: PLC0415
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415
 
-    return wallet.fund(network_hosts.wallet_node(network), network)
+    return wallet.fund(network_nodes.wallet_node(network), network)
 
 
 def _back_up(network: Network) -> tuple[str, str]:
     from golem_launcher.market import identity_backup as identities  # noqa: PLC0415
     from golem_launcher.node import probe  # noqa: PLC0415
-    from golem_launcher.session.preparation import network_hosts  # noqa: PLC0415
+    from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415
 
-    node = network_hosts.present(network)
+    node = network_nodes.present(network)
     if node is None:
         raise LauncherError("Your node does not run.", "Start it first: the button is at the top of the page.")
     identity, text = probe.identity(node), identities.key_file(node)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.agent.kernel_state import sharing
+from golem_launcher.agent.kernel_state import shared_objects
 from golem_launcher.agent.kernel_state.chunk_files import CHUNK, ChunkFiles
 from golem_launcher.agent.kernel_state.definitions import Definitions
 from golem_launcher.agent.kernel_state.pickler import Limits
@@ -502,7 +502,9 @@ def test_who_interrupts_what_comes_back_loses_that_alone(processes):
 
 def test_variables_that_share_are_together():
     shared, many = [1], list(range(300_000))
-    found = sharing.groups({"a": shared, "b": {"x": shared}, "c": 5, "d": [2], "e": shared, "f": many, "g": [many]})
+    found = shared_objects.groups(
+        {"a": shared, "b": {"x": shared}, "c": 5, "d": [2], "e": shared, "f": many, "g": [many]}
+    )
     assert found == [["a", "b", "e"], ["c"], ["d"], ["f", "g"]]
 
 

@@ -22,7 +22,7 @@ from golem_launcher.kernel import kernelspec
 from golem_launcher.localnet import network
 from golem_launcher.localnet.accounts import ensure_accounts
 from golem_launcher.localnet.chain import anvil, anvil_program, driver, rpc, token
-from golem_launcher.localnet.chain.keeper import ChainKeeper
+from golem_launcher.localnet.chain.running_chain import RunningChain
 from golem_launcher.localnet.chain.token import Chain
 from golem_launcher.localnet.negotiation import NOTE_INTERVAL, PAYMENT_TIMEOUT
 from golem_launcher.localnet.spec import load_spec
@@ -308,20 +308,20 @@ def test_the_chain_outlives_its_node_and_the_network(on_chain: network.LocalNetw
 @pytest.mark.slow
 def test_a_chain_that_is_lost_begins_anew(program_on_path: Path, tmp_path: Path) -> None:
     assert program_on_path.exists()
-    keeper = ChainKeeper(tmp_path, "anvil", gift=Decimal(7))
+    chain_node = RunningChain(tmp_path, "anvil", gift=Decimal(7))
     try:
-        first = keeper.start()
-        keeper.welcome(first, first.bank)  # it has coins, so it has been here before
+        first = chain_node.start()
+        chain_node.welcome(first, first.bank)  # it has coins, so it has been here before
         assert token.balances(first, first.bank)[0] == 0
         stranger = "0x" + "ab" * 20
-        keeper.welcome(first, stranger)
+        chain_node.welcome(first, stranger)
         assert token.balances(first, stranger) == (7, 1)
         # Somebody else's token on the same chain, as at a node that is not ours.
-        other = ChainKeeper(tmp_path / "other", first.url, gift=Decimal(0)).start()
+        other = RunningChain(tmp_path / "other", first.url, gift=Decimal(0)).start()
         assert other.token != first.token
-        keeper.stop()
+        chain_node.stop()
         (tmp_path / "chain" / "chain.json").write_text("{torn")
-        second = keeper.start()
+        second = chain_node.start()
         assert second.key != first.key
         assert second.token == first.token  # made in the same way: an address alone would not tell
         assert token.balances(second, stranger) == (0, 0)
@@ -332,7 +332,7 @@ def test_a_chain_that_is_lost_begins_anew(program_on_path: Path, tmp_path: Path)
         with pytest.raises(LocalNetError, match="refused no_such_method"):
             rpc.call(second.url, "no_such_method")
     finally:
-        keeper.stop()
+        chain_node.stop()
     assert not processes_below(tmp_path)
 
 

@@ -72,13 +72,13 @@ def session(tmp_path, monkeypatch):
         request=request,
         workload=LAB,
         cluster=None,
-        network=SimpleNamespace(sleeps_along=True),
+        network=SimpleNamespace(sleeps_along=True, patience=SimpleNamespace(silent=3.5)),
         idle=SimpleNamespace(watch=answers(None), due=False),
         recorder=recorder,
         money=money,
         deadline=deadline,
         extension=Extension(request, LAB, deadline=deadline, money=money, recorder=recorder),
-        host=SimpleNamespace(patience=SimpleNamespace(silent=3.5), node=None),
+        connection=SimpleNamespace(node=None),
         rest=REST,
         engine=SimpleNamespace(revive=lambda: None),
         find_node=lambda: None,
@@ -107,7 +107,7 @@ class SilentLab(Lab):
 
 
 def test_silence_is_a_machines_own_where_another_answers(session):
-    session.host.patience = SimpleNamespace(silent=60.0, silent_alone=0.05)
+    session.network.patience = SimpleNamespace(silent=60.0, silent_alone=0.05)
     session.rest = SimpleNamespace(**vars(REST), networks=answers([{"id": "net"}]))
     asked = []
 

@@ -1,4 +1,4 @@
-"""The server of an agent in a process of its own, as the keeper runs it, and a store to save into."""
+"""The server of an agent in a process of its own, as the process manager runs it, and a store to save into."""
 
 import asyncio
 import contextlib

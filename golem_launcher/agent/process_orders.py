@@ -1,4 +1,4 @@
-"""What the agent's server has its keeper do: a line each in a pipe. A line that is a number sets the deadline."""
+"""What the agent's server tells its process manager to do, by lines in a pipe. A number sets the deadline."""
 
 from __future__ import annotations
 

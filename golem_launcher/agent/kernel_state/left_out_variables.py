@@ -15,7 +15,7 @@ _FILE = "left-out.json"
 _LARGEST = 1024 * 1024
 
 
-class LeftOutNames:
+class LeftOutVariables:
     """Which variables the state in ``directory`` leaves out, as last written. A damaged file counts as none."""
 
     def __init__(self, directory: str) -> None:

@@ -1,7 +1,7 @@
 """The background process of a local network: router, providers, image registry, and two supervised yagnas.
 
-Started by ``network.up`` as ``python -m golem_launcher.localnet.server DIRECTORY``. It reads ``spec.json`` of that
-directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
+Started by ``network.up`` as ``python -m golem_launcher.localnet.network_process DIRECTORY``. It reads ``spec.json`` of
+that directory, tells how it is in ``state.json``, and ends, with everything it started, on SIGTERM.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from golem_launcher.errors import BusError, LauncherError, LocalNetError, NodeEr
 from golem_launcher.localnet import daemons
 from golem_launcher.localnet.accounts import ProviderAccount, ensure_accounts, open_payments
 from golem_launcher.localnet.chain import driver
-from golem_launcher.localnet.chain.keeper import ChainKeeper
+from golem_launcher.localnet.chain.running_chain import RunningChain
 from golem_launcher.localnet.exe_units import Units, Workshop
 from golem_launcher.localnet.images import Images
 from golem_launcher.localnet.provider import Provider
@@ -51,7 +51,7 @@ _MORE_SECONDS = 3.0
 """For each provider: one daemon does all that they ask at once, on a machine that may be busy."""
 
 
-class LocalNetServer:
+class NetworkProcess:
     """A local network at work."""
 
     def __init__(self, directory: Path, spec: NetworkSpec) -> None:
@@ -64,7 +64,7 @@ class LocalNetServer:
         self._record = ProcessRecord.of(os.getpid())
         self._stage = "starting"
         self._router = Router()
-        self._chain = ChainKeeper(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
+        self._chain = RunningChain(directory, spec.chain, gift=spec.chain_gift) if spec.chain else None
         self._runtime = ""
         """Which one its providers have, in words."""
         self._dirty = asyncio.Event()
@@ -168,10 +168,10 @@ class LocalNetServer:
         workshop: Workshop,
         chain: Chain | None,
     ) -> None:
-        keepers = [self._keep_requestor(requestor, chain), self._keep_providers(session, provider, workshop)]
+        kept_running = [self._keep_requestor(requestor, chain), self._keep_providers(session, provider, workshop)]
         if self._chain is not None:
-            keepers.append(self._chain.keep())
-        await together(*keepers)
+            kept_running.append(self._chain.keep())
+        await together(*kept_running)
 
     async def _keep_requestor(self, config: yagna_start.YagnaConfig, chain: Chain | None) -> None:
         while True:
@@ -272,7 +272,7 @@ class LocalNetServer:
 
 async def _main(directory: Path) -> int:
     spec = NetworkSpec.model_validate(files.read_json(directory / "spec.json"))
-    server = LocalNetServer(directory, spec)
+    server = NetworkProcess(directory, spec)
     running = asyncio.create_task(server.run())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, running.cancel)
@@ -289,7 +289,7 @@ async def _main(directory: Path) -> int:
     return 0
 
 
-def _failed(directory: Path, server: LocalNetServer, what: str, remedy: str) -> int:
+def _failed(directory: Path, server: NetworkProcess, what: str, remedy: str) -> int:
     _log.error("%s %s", what, remedy)
     with contextlib.suppress(OSError):  # whoever waits for us finds the line above in the log
         files.write_json(directory / STATE_FILE, {**server.state(), "stage": "failed", "what": what, "remedy": remedy})

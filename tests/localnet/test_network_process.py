@@ -5,8 +5,8 @@ import os
 from types import SimpleNamespace
 
 from golem_launcher.localnet import daemons
+from golem_launcher.localnet.network_process import NetworkProcess
 from golem_launcher.localnet.router import Router
-from golem_launcher.localnet.server import LocalNetServer
 from golem_launcher.localnet.spec import NetworkSpec
 from golem_launcher.node.gsb.calls import ok
 from golem_launcher.node.yagna_process import YagnaProcess
@@ -26,7 +26,7 @@ def test_a_daemon_whose_services_are_not_on_its_bus_yet_is_asked_again(tmp_path)
 
     async def scene():
         async with Router() as bus:
-            server = LocalNetServer(tmp_path, NetworkSpec.model_validate({"provider": [{"name": "one"}]}))
+            server = NetworkProcess(tmp_path, NetworkSpec.model_validate({"provider": [{"name": "one"}]}))
             record, place = ProcessRecord.of(os.getpid()), f"tcp://127.0.0.1:{bus.port}"
             server._daemons[daemons.REQUESTOR] = YagnaProcess(record, tmp_path, "http://127.0.0.1:1", place, "key")
             keeping = asyncio.create_task(server._keep_requestor(SimpleNamespace(data_dir=tmp_path), None))

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 
 from . import jsonschema_import, process_tree, program
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
-from .keeper_orders import DASK, LEAD
 from .log import LogWriter
+from .process_orders import DASK, LEAD
 
 if TYPE_CHECKING:
     import socket
@@ -40,7 +40,7 @@ _LONGEST_SLEEP = 30.0
 _PIECE = 65536
 
 
-def keep(config: Config, carriers: socket.socket) -> None:
+def manage(config: Config, carriers: socket.socket) -> None:
     """Run the children until the deadline, SIGTERM, the workload's end or too many crashes. Does not return.
 
     ``carriers`` is where the launcher's carriers come in: it listens all the time, whichever process answers.
@@ -48,21 +48,21 @@ def keep(config: Config, carriers: socket.socket) -> None:
     from . import http_server  # noqa: F401, PLC0415 - loaded once, for all children that are forked of this process
 
     process_tree.adopt_orphans()
-    keeper = _Keeper(config, carriers)
+    manager = _Manager(config, carriers)
     why = Report(FAILED, "the agent failed")
     try:
-        why = keeper.work()
+        why = manager.work()
     except Exception:  # noqa: BLE001 - the last thing to be read of it
         import traceback  # noqa: PLC0415
 
-        keeper.say(f"{why.what}: {traceback.format_exc()}")
+        manager.say(f"{why.what}: {traceback.format_exc()}")
     finally:
-        keeper.end(why)
+        manager.end(why)
         os._exit(0 if why.kind in {DEADLINE, TOLD, OVER} else 1)
 
 
 class _Child:
-    """A process of the keeper's that others need: whenever it ends, it is started again."""
+    """A process of the manager's that others need: whenever it ends, it is started again."""
 
     def __init__(self, run: Callable[[], None]) -> None:
         self.run = run
@@ -127,7 +127,7 @@ class _Dask(_Child):
             self.at = 0.0
 
 
-class _Keeper:
+class _Manager:
     def __init__(self, config: Config, carriers: socket.socket) -> None:
         self._config = config
         self._carriers = carriers
@@ -143,7 +143,7 @@ class _Keeper:
         """By it a JupyterLab that runs is told the same."""
         self._deadline = config.deadline
         self._life, self._life_write = os.pipe2(os.O_CLOEXEC)
-        """Ends with the keeper, for who has no bell."""
+        """Ends with the manager, for who has no bell."""
         self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         """A byte from the agent's server: the workload may start."""
         self._told = 0

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 _DIRECTORY = "chain"
 
 
-class ChainKeeper:
+class RunningChain:
     """The chain of one network. ``what`` is ``anvil`` or the address of a node that is not ours. Amounts: test GLM."""
 
     def __init__(self, directory: Path, what: str, *, gift: Decimal) -> None:

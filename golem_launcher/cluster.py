@@ -55,7 +55,7 @@ class GolemCluster(Cluster):
 
     def __init__(self, workers: int | None = None, *, asynchronous: bool = False, loop: Any = None) -> None:
         """``workers``: how many are wanted; ``None``: as many as there are now."""
-        self._desk = _Desk()
+        self._agent = _AgentClient()
         self._asked = workers
         self._numbers: set[int] = set()
         self.security: Security | None = None
@@ -108,7 +108,7 @@ class GolemCluster(Cluster):
     @property
     def status_line(self) -> str:
         """How many workers there are and are wanted, and what the user's side says about that."""
-        told = self._desk.look()
+        told = self._agent.look()
         line = f"{len(self.observed)} of {told.get('workers', 0)} workers, {told.get('most', 0)} at most."
         return f"{line} {told.get('said', '')} {told.get('trouble', '')}".strip()
 
@@ -171,7 +171,7 @@ class GolemCluster(Cluster):
         """How the cluster stands, once it has a scheduler."""
         end = time.monotonic() + _SCHEDULER_SECONDS
         while True:
-            told = await asyncio.to_thread(self._desk.look)
+            told = await asyncio.to_thread(self._agent.look)
             if told.get("trouble"):
                 raise RuntimeError(told["trouble"])
             if told.get("scheduler"):
@@ -181,7 +181,7 @@ class GolemCluster(Cluster):
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _scale(self, n: int) -> None:
-        self._take(await asyncio.to_thread(self._desk.look))  # the user may have scaled it meanwhile
+        self._take(await asyncio.to_thread(self._agent.look))  # the user may have scaled it meanwhile
         leaving = sorted(self._numbers)[n:] if n < len(self._numbers) else []
         if leaving:
             await self._let_go(set(leaving))
@@ -194,7 +194,7 @@ class GolemCluster(Cluster):
         await self._ask(len(self._numbers - leaving), leaving)
 
     async def _ask(self, n: int, leaving: Iterable[int]) -> None:
-        self._take(await asyncio.to_thread(self._desk.ask, n, sorted(leaving)))
+        self._take(await asyncio.to_thread(self._agent.ask, n, sorted(leaving)))
 
     def _take(self, told: dict[str, Any]) -> None:
         self._numbers = set(told.get("machines", ()))
@@ -208,8 +208,8 @@ class GolemCluster(Cluster):
         return super().close(timeout)
 
 
-class _Desk:
-    """Where to ask: the agent beside this notebook, which passes it on to the user's side."""
+class _AgentClient:
+    """Client of the agent beside this notebook, which passes it on to the user's side."""
 
     def __init__(self) -> None:
         self._address, self._token = os.environ.get(_ADDRESS, ""), os.environ.get(_TOKEN, "")

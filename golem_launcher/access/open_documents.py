@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 PATH = f"{OUR_PLACE}documents"
 """Below the Lab's base."""
 PORT = 65535
-"""Upstream the door, where a port of the provider is named else: its pages come to the supervisor itself. (0 is the
-agent's, which tells there of its ssh server.)"""
+"""Upstream the port socket, where a port of the provider is named else: its pages come to the supervisor itself.
+(0 is the agent's, which tells there of its ssh server.)"""
 MOST_UNSAVED = 999
 _MOST_PAGES = 32
 _LARGEST_MESSAGE = 1024

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from golem_launcher import files, own_modules
-from golem_launcher.access.door import door_path, open_door
+from golem_launcher.access.port_socket import open_port, port_socket_path
 from golem_launcher.agent.tcp_carrier_protocol import STATUS_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted_json import json_value
@@ -86,16 +86,16 @@ class SshServer:
         return SshServer(user, port)
 
 
-async def ask(door: Path, machine: int = 1) -> SshServer:
-    """The ssh server of a machine behind a session's ``door``, as its agent tells. Raises ``AccessError``."""
+async def ask(socket_path: Path, machine: int = 1) -> SshServer:
+    """The ssh server of a machine behind a session's port socket, as its agent tells. Raises ``AccessError``."""
     try:
-        return SshServer.told(await wait_for(_read_status(door, machine), _STATUS_SECONDS))
+        return SshServer.told(await wait_for(_read_status(socket_path, machine), _STATUS_SECONDS))
     except (TimeoutError, OSError):
         raise AccessError("The provider does not answer.", "Try again in a moment.") from None
 
 
-async def _read_status(door: Path, machine: int) -> bytes:
-    reader, writer = await open_door(door, STATUS_PORT, machine)
+async def _read_status(socket_path: Path, machine: int) -> bytes:
+    reader, writer = await open_port(socket_path, STATUS_PORT, machine)
     try:
         return await reader.read(LARGEST_STATUS)
     finally:
@@ -104,7 +104,7 @@ async def _read_status(door: Path, machine: int) -> bytes:
 
 def settings_for(directory: Path, name: str, server: SshServer, machine: int = 1) -> dict[str, str]:
     """Ssh's options for a machine of the session ``name`` with this ``directory``, by way of the launcher."""
-    proxy = our_proxy(door_path(directory), server.port, machine)
+    proxy = our_proxy(port_socket_path(directory), server.port, machine)
     return options(directory, name, server, proxy=proxy, machine=machine)
 
 
@@ -135,14 +135,20 @@ def config(name: str, settings: dict[str, str], machine: int = 1) -> str:
 
 
 def lines(
-    settings: dict[str, str], name: str, server: SshServer, door: Path, *, endpoint: Endpoint | None, machine: int = 1
+    settings: dict[str, str],
+    name: str,
+    server: SshServer,
+    socket_path: Path,
+    *,
+    endpoint: Endpoint | None,
+    machine: int = 1,
 ) -> dict[str, str]:
     """Working lines for a terminal, by the launcher and by websocat: ``endpoint`` on the same port of this computer.
 
     Where what runs there listens nowhere, they open a shell.
     """
     forward = ["ssh", "-N", "-L", f"{endpoint.port}:localhost:{endpoint.port}"] if endpoint is not None else ["ssh"]
-    by_websocat = {**settings, "ProxyCommand": websocat_proxy(door, server.port, machine)}
+    by_websocat = {**settings, "ProxyCommand": websocat_proxy(socket_path, server.port, machine)}
     host = host_alias(name, machine)
     return {
         "command": shlex.join([*forward, *arguments(settings), host]),
@@ -155,16 +161,18 @@ def arguments(settings: dict[str, str]) -> list[str]:
     return [part for key, value in settings.items() for part in ("-o", f"{key}={value}")]
 
 
-def our_proxy(door: Path, port: int, machine: int = 1) -> str:
+def our_proxy(socket_path: Path, port: int, machine: int = 1) -> str:
     """A ``ProxyCommand`` by the launcher itself. It names no secret."""
     return _percent(
-        shlex.join(own_modules.command("golem_launcher.access.ssh_proxy_command", str(door), str(machine), str(port)))
+        shlex.join(
+            own_modules.command("golem_launcher.access.ssh_proxy_command", str(socket_path), str(machine), str(port))
+        )
     )
 
 
-def websocat_proxy(door: Path, port: int, machine: int = 1) -> str:
-    """A ``ProxyCommand`` by websocat, straight to the session's door."""
-    pipe = f"(echo {machine} {port}; exec cat) | websocat -b - unix:{shlex.quote(str(door))}"
+def websocat_proxy(socket_path: Path, port: int, machine: int = 1) -> str:
+    """A ``ProxyCommand`` by websocat, straight to the session's port socket."""
+    pipe = f"(echo {machine} {port}; exec cat) | websocat -b - unix:{shlex.quote(str(socket_path))}"
     return _percent(shlex.join(["sh", "-c", pipe]))
 
 

@@ -1,7 +1,7 @@
-"""``python -m golem_launcher.access.ssh_proxy_command DOOR MACHINE PORT``: joins stdin and stdout to a machine's port.
+"""``python -m golem_launcher.access.ssh_proxy_command SOCKET MACHINE PORT``: joins stdin and stdout to a port.
 
 What ssh starts as its ``ProxyCommand``: every millisecond until the first byte is one that a person waits, so it is
-made of threads and imports little. ``DOOR`` is the path of the session's door, ``MACHINE`` a number.
+made of threads and imports little. ``SOCKET`` is the path of the session's port socket, ``MACHINE`` a number.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ _PIECE = 65536
 _USAGE = 2
 
 
-def join(door: str, machine: int, port: int, read: int, write: int) -> None:
+def join(socket_path: str, machine: int, port: int, read: int, write: int) -> None:
     """Copy from descriptor ``read`` to ``port`` of a ``machine`` and back to ``write``, until the far side ends.
 
-    Raises ``OSError``, also when the connection broke: the door is closed then, and not just its one direction.
+    Raises ``OSError``, also when the connection broke: the port socket is closed then, and not just its one direction.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.connect(door)
+        connection.connect(socket_path)
         connection.sendall(b"%d %d\n" % (machine, port))
         sending = threading.Thread(target=_send, args=(read, connection), daemon=True)
         sending.start()
@@ -56,14 +56,14 @@ def main() -> int:
     """Run the command. Exit code 0 when the far side ends, 1 if it can't be reached, 2 for wrong arguments."""
     arguments = sys.argv[1:]
     if len(arguments) != 3 or not (arguments[1].isdecimal() and arguments[2].isdecimal()):  # noqa: PLR2004
-        sys.stderr.write("usage: python -m golem_launcher.access.ssh_proxy_command DOOR MACHINE PORT\n")
+        sys.stderr.write("usage: python -m golem_launcher.access.ssh_proxy_command SOCKET MACHINE PORT\n")
         return _USAGE
-    door, machine, port = arguments
+    socket_path, machine, port = arguments
     # `ssh -f` leaves its terminal, but not its ProxyCommand with it: the tunnel would end when the terminal is closed.
     # An ssh that ends with the terminal closes our standard input.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        join(door, int(machine), int(port), 0, 1)
+        join(socket_path, int(machine), int(port), 0, 1)
     except OSError as error:
         sys.stderr.write(f"golem-launcher: no connection to port {port}: {error.strerror or error}\n")
         return 1

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from golem_launcher.access import door, open_documents
+from golem_launcher.access import open_documents, port_socket
 from golem_launcher.access.lab_proxy_settings import RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener, bind
@@ -117,7 +117,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class Way:
-    """How to reach a session: on this computer through its door, on a hub's server by websockets."""
+    """How to reach a session: on this computer through its port socket, on a hub's server by websockets."""
 
     token: str = field(repr=False)
     base_url: str
@@ -134,16 +134,16 @@ class Way:
 
 
 @contextlib.asynccontextmanager
-async def through_door(session: EnterableSession, machine: int = 1) -> AsyncIterator[Way]:
-    """The way to a machine of a session of this computer: each connection opens its door."""
-    path = door.door_path(session.path)
+async def through_port_socket(session: EnterableSession, machine: int = 1) -> AsyncIterator[Way]:
+    """The way to a machine of a session of this computer: each connection opens its port socket."""
+    path = port_socket.port_socket_path(session.path)
     yield Way(
         session.token(machine) or "",
         session.base_url() if machine == 1 else "/",
         session.workload().endpoints,
         session.lab_extensions(),
-        lambda port: door.dial(path, port, machine),
-        lambda port, reader, writer: door.carry(path, port, reader, writer, machine),
+        lambda port: port_socket.dial(path, port, machine),
+        lambda port, reader, writer: port_socket.carry(path, port, reader, writer, machine),
         documents=machine == 1,
     )
 

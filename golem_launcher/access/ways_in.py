@@ -1,4 +1,4 @@
-"""All ways into one session, as its supervisor keeps them open: the link, the door, and ssh."""
+"""All ways into one session, as its supervisor keeps them open: the link, the port socket, and ssh."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.access import hub_address, hub_settings
 from golem_launcher.access.agent_ports import AGENT_PORT
-from golem_launcher.access.door import Door, door_path
 from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.in_process_stream import DuplexStream
 from golem_launcher.access.lab_proxy_settings import RemoteLab
@@ -21,6 +20,7 @@ from golem_launcher.access.last_use import LastUse
 from golem_launcher.access.link import listen, listen_for_server, listen_for_user
 from golem_launcher.access.open_documents import PORT
 from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.port_socket import PortSocket, port_socket_path
 from golem_launcher.access.proxied_servers import ProxiedServers
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.access.uploads import ActiveUploads
@@ -76,7 +76,7 @@ class WaysIn:
         self._hub: HubPort | None = None
         self._gate: HubGate | None = None
         self._gateway: Listener | None = None
-        self._door: Door | None = None
+        self._port_socket: PortSocket | None = None
         self._opening = asyncio.Lock()
         self._resources = contextlib.AsyncExitStack()
 
@@ -137,9 +137,9 @@ class WaysIn:
         endpoint = self._workload.link
         if endpoint is not None and endpoint.protocol == "lab":
             await self._open_at_hub(functools.partial(self._dial, endpoint.port))
-        self._door = Door(door_path(self._directory), self._carry)
-        await self._door.start()
-        self._resources.push_async_callback(self._door.aclose)
+        self._port_socket = PortSocket(port_socket_path(self._directory), self._carry)
+        await self._port_socket.start()
+        self._resources.push_async_callback(self._port_socket.aclose)
 
     async def open_link(self, port: int) -> None:
         """Let browsers in at a ``port``, 0 for a free one; once, when the workload answers. Raises ``AccessError``."""
@@ -197,12 +197,12 @@ class WaysIn:
         return endpoint.port
 
     async def renew(self) -> None:
-        """Make the door again where somebody removed it, if it was there. Raises ``OSError``."""
-        if self._door is not None:
-            await self._door.renew()
+        """Make the port socket again where somebody removed it, if it was there. Raises ``OSError``."""
+        if self._port_socket is not None:
+            await self._port_socket.renew()
 
     async def _carry(self, machine: int, port: int, reader: Source, writer: Sink) -> None:
-        """What comes in by the door, to a port of a machine or, a page of another link's, to us."""
+        """What comes in by the port socket, to a port of a machine or, a page of another link's, to us."""
         if machine not in self.machines:
             raise AccessError(f"There is no machine {machine}.")
         if port == PORT and machine == 1:

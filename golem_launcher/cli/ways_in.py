@@ -81,7 +81,7 @@ def tunnel(
 
     if "://" not in name:
         directory, number = reachable(name, machine)
-        way = tunnels.through_door(directory, number)
+        way = tunnels.through_port_socket(directory, number)
         if number != 1:
             name = f"{name}.{number}"  # an address of its own, as no session's name has a dot
     elif machine is not None:
@@ -187,7 +187,7 @@ def connect(name: Name, port: Port, *, machine: Which = None) -> None:
 
     directory, number = reachable(name, machine)
     try:
-        join(str(_door(directory)), number, port, sys.stdin.fileno(), sys.stdout.fileno())
+        join(str(_port_socket(directory)), number, port, sys.stdin.fileno(), sys.stdout.fileno())
     except OSError as error:
         raise AccessError(
             f"There is no connection to port {port} of '{name}' any more, or never was.",
@@ -283,7 +283,7 @@ def ssh_config(
     if as_json:
         directory, _ = reachable(name, machine)
         first = directory.workload().first
-        lines = access.lines(settings, name, server, _door(directory), endpoint=first, machine=number)
+        lines = access.lines(settings, name, server, _port_socket(directory), endpoint=first, machine=number)
         print_json({"host": access.host_alias(name, number), "options": settings, **lines})
     else:
         typer.echo(access.config(name, settings, number), nl=False)
@@ -295,14 +295,14 @@ def _ssh_settings(name: str, machine: str | None) -> tuple[dict[str, str], SshSe
     from golem_launcher.access import ssh as access
 
     directory, number = reachable(name, machine)
-    server = asyncio.run(access.ask(_door(directory), number))
+    server = asyncio.run(access.ask(_port_socket(directory), number))
     return access.settings_for(directory.path, name, server, number), server, number
 
 
-def _door(directory: SessionDirectory) -> Path:
-    from golem_launcher.access.door import door_path
+def _port_socket(directory: SessionDirectory) -> Path:
+    from golem_launcher.access.port_socket import port_socket_path
 
-    return door_path(directory.path)
+    return port_socket_path(directory.path)
 
 
 def reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, int]:
@@ -311,7 +311,7 @@ def reachable(name: str, machine: str | None = None) -> tuple[SessionDirectory, 
 
     directory = session_directory(name)
     state = directory.state()
-    if state.started_at is None or not _door(directory).exists():
+    if state.started_at is None or not _port_socket(directory).exists():
         raise AccessError(
             f"There is no way into '{name}': the session is {state.stage.value}.",
             f"Go on with it: golem-launcher start --resume {name}" if state.stage.final else "Wait until it is ready.",

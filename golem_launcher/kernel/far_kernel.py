@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 
-from golem_launcher.access import door
+from golem_launcher.access import port_socket
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.kernel_state import COMES_BACK
 from golem_launcher.errors import AccessError, ProviderError
@@ -57,13 +57,13 @@ class KernelGone(ProviderError):  # noqa: N818 - reads as what it says
 
 
 class LabClient:
-    """Requests to the Jupyter of a session, by its door. ``aclose`` once. Raises ``AccessError`` for all that fails."""
+    """Requests to a session's Jupyter, by its port socket. ``aclose`` once. Raises ``AccessError`` for all failures."""
 
     def __init__(self, directory: SessionDirectory) -> None:
-        path = door.door_path(directory.path)
+        path = port_socket.port_socket_path(directory.path)
         self.host = _HOST
         self.base = directory.base_url().rstrip("/")
-        self.http = ProviderHttp(lambda: door.dial(path, FIRST_PORT), directory.token() or "")
+        self.http = ProviderHttp(lambda: port_socket.dial(path, FIRST_PORT), directory.token() or "")
 
     async def ask(
         self, method: str, path: str, body: Any = None, *, seconds: float = _ANSWER_SECONDS, most: int | None = None

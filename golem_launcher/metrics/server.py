@@ -82,7 +82,7 @@ async def _serve(application: web.Application, port: int, ready: Callable[[str],
         answering = runner.server
         assert answering is not None  # it was set up
         try:
-            listener = await asyncio.get_running_loop().create_server(lambda: _Door(answering), _HOST, port)
+            listener = await asyncio.get_running_loop().create_server(lambda: _Connection(answering), _HOST, port)
         except OSError as error:
             raise LauncherError(
                 f"The port {port} can't be listened at: {error.strerror or error}.", "Choose another one by --port."
@@ -96,7 +96,7 @@ async def _serve(application: web.Application, port: int, ready: Callable[[str],
         await runner.cleanup()
 
 
-class _Door(asyncio.Protocol):
+class _Connection(asyncio.Protocol):
     """Lets in the same user's programs, so many at once; others have no business here, whatever token they found."""
 
     def __init__(self, answering: web.Server) -> None:

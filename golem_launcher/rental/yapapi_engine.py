@@ -1,4 +1,4 @@
-"""The one door to yapapi's inside: what it keeps private and a session needs is touched here and nowhere else.
+"""The one way to yapapi's inside: what it keeps private and a session needs is touched here and nowhere else.
 
 yapapi gives no public way below ``run_service`` (:mod:`golem_launcher.rental.session_engine` says why that is not
 enough). All that is taken for granted of its inside is in ``tests/rental/test_yapapi_contract.py``, which fails by name

@@ -12,7 +12,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.door import dial, door_path
+from golem_launcher.access.port_socket import dial, port_socket_path
 from golem_launcher.errors import LauncherError, ProviderError, ProviderSilent, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.market import history
@@ -283,9 +283,9 @@ class Runner:
         from golem_launcher.tasks.task_client import TaskClient  # noqa: PLC0415 - loaded by now, see below
 
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
-        door = door_path(directory.path)
+        socket_path = port_socket_path(directory.path)
         return TaskClient(
-            lambda: dial(door, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
+            lambda: dial(socket_path, FIRST_PORT, worker.machine), token, self._incoming, most_bytes=self._most_bytes
         )
 
     async def _serve(self, directory: SessionDirectory, driver: WorkerDriver) -> None:

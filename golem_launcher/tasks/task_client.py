@@ -1,4 +1,4 @@
-"""Talks to the task server of one machine, by the session's door. Believes nothing: bounds and checks are ours."""
+"""Talks to a machine's task server by the session's port socket. Believes nothing: bounds and checks are ours."""
 
 from __future__ import annotations
 

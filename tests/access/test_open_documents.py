@@ -10,12 +10,12 @@ import aiohttp
 import pytest
 
 from golem_launcher.access import labextension, open_documents
-from golem_launcher.access.door import dial, door_path
 from golem_launcher.access.lab_frontend import LabFrontend
 from golem_launcher.access.lab_proxy_settings import LabView, RemoteLab
 from golem_launcher.access.link import listen
 from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
+from golem_launcher.access.port_socket import dial, port_socket_path
 from golem_launcher.access.vpn_to_machine import MachineVpn
 from golem_launcher.access.ways_in import WaysIn
 from golem_launcher.session.saving.documents import missing
@@ -173,7 +173,7 @@ def test_a_link_of_another_process_leads_its_pages_to_the_supervisor(tmp_path):
         head = MachineVpn(tmp_path, "mine", 1)
         ways = WaysIn(tmp_path, LAB, {1: head}, LabView(found), secret=SECRET, host=loopback_address("mine"))
         await ways.start()
-        lab = RemoteLab(None, SECRET, attend=lambda: dial(door_path(tmp_path), open_documents.PORT))
+        lab = RemoteLab(None, SECRET, attend=lambda: dial(port_socket_path(tmp_path), open_documents.PORT))
         listener = await listen(loopback_address("link"), 0, lab)
         try:
             async with aiohttp.ClientSession(listener.address) as client:

@@ -17,7 +17,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.access import ssh as access
-from golem_launcher.access.door import door_path
+from golem_launcher.access.port_socket import port_socket_path
 from golem_launcher.errors import AccessError
 from tests.access.secret_leaks import private_part, seen
 from tests.access.tunnel_command import tunnel
@@ -157,9 +157,9 @@ def test_no_other_key_and_no_password_gets_in(config, tmp_path):
     assert b"(publickey)" in done.stderr  # it offers nothing else
 
 
-def test_the_door_is_for_its_owner_alone(far_session):
+def test_the_port_socket_is_for_its_owner_alone(far_session):
     directory, _ = far_session
-    assert door_path(directory.path).stat().st_mode & 0o777 == 0o600
+    assert port_socket_path(directory.path).stat().st_mode & 0o777 == 0o600
     assert directory.path.stat().st_mode & 0o777 == 0o700
     assert paths.sessions_directory().stat().st_mode & 0o777 == 0o700
     assert (directory.path / "known_hosts").read_text().startswith("golem-tunnel ssh-ed25519 ")
@@ -188,7 +188,7 @@ def test_paths_with_blanks_and_per_cent_signs_stay_what_they_are(tmp_path):
     directory = tmp_path / "a b%c"
     settings = access.options(directory, "x", access.SshServer("root", 22), proxy="p")
     assert settings["UserKnownHostsFile"] == f'"{tmp_path}/a b%%c/known_hosts"'
-    assert "a b%%c" in access.our_proxy(directory / "door.sock", 22)
+    assert "a b%%c" in access.our_proxy(directory / "ports.sock", 22)
 
 
 def test_each_machine_has_a_name_and_a_host_key_of_its_own(tmp_path):
@@ -199,14 +199,14 @@ def test_each_machine_has_a_name_and_a_host_key_of_its_own(tmp_path):
     assert settings["UserKnownHostsFile"] == str(tmp_path / "known_hosts.2")
     assert (tmp_path / "known_hosts").read_text().startswith("golem-x ssh-ed25519 ")
     assert (tmp_path / "known_hosts.2").read_text().startswith("golem-x.2 ssh-ed25519 ")
-    assert settings["ProxyCommand"].endswith("door.sock 2 2022")
+    assert settings["ProxyCommand"].endswith("ports.sock 2 2022")
     assert access.config("x", settings, 2).startswith("Host golem-x.2\n")
 
 
 def test_what_lies_in_the_users_directory_is_not_taken_for_pythons(tmp_path):
     for name in ("random", "selectors", "golem_launcher", "runpy"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a stranger was here')")
-    command = access.our_proxy(tmp_path / "door.sock", 22)
+    command = access.our_proxy(tmp_path / "ports.sock", 22)
     done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr.startswith("golem-launcher: no connection")
@@ -224,14 +224,14 @@ def test_ssh_is_told_to_trust_nobody_and_to_lend_nothing(tmp_path):
 
 def test_the_way_of_an_ssh_in_the_background_outlives_its_terminal(tmp_path):
     """`ssh -f` goes on when the terminal is closed; its ProxyCommand is still of that terminal, and is hung up."""
-    place = tmp_path / "door"
-    with socket.socket(socket.AF_UNIX) as door:
-        door.bind(str(place))
-        door.listen()
-        door.settimeout(SECONDS * slower())
+    place = tmp_path / "ports"
+    with socket.socket(socket.AF_UNIX) as ports:
+        ports.bind(str(place))
+        ports.listen()
+        ports.settimeout(SECONDS * slower())
         argv = [sys.executable, "-m", "golem_launcher.access.ssh_proxy_command", str(place), "2", "22"]
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-            far, _ = door.accept()
+            far, _ = ports.accept()
             with far:
                 assert far.recv(16) == b"2 22\n"
                 process.send_signal(signal.SIGHUP)

@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 import pytest
 
-from golem_launcher.access import door
+from golem_launcher.access import port_socket
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process
@@ -103,7 +103,7 @@ def test_a_network_that_is_away_for_a_moment(far_session):
     directory, network = far_session
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS * slower())
-        connection.connect(str(door.door_path(directory.path)))
+        connection.connect(str(port_socket.port_socket_path(directory.path)))
         connection.sendall(b"1 8888\n" + b"GET /api HTTP/1.1\r\nHost: 127.0.0.1\r\n")
         with stopped(network.state["server"]["pid"]):  # hub and providers
             connection.sendall(b"X-Said: meanwhile\r\n\r\n")

@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher import files
-from golem_launcher.access.door import door_path
+from golem_launcher.access.port_socket import port_socket_path
 from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Stage, Usage, Used, now
 from golem_launcher.gpus import Gpu, GpuProcess, OfferedGpu
 from golem_launcher.session_state import Saving
@@ -161,14 +161,14 @@ def _saving(name: str, **more: object) -> Saving:
 
 @contextmanager
 def _agent_with_ssh(directory: SessionDirectory) -> Iterator[None]:
-    """What stands behind a session's door: the agent, asked for its ssh server."""
+    """What stands behind a session's port socket: the agent, asked for its ssh server."""
 
     class Agent(socketserver.StreamRequestHandler):
         def handle(self) -> None:
             self.rfile.readline()
             self.wfile.write(b'{"ssh": "sshd", "user": "golem", "port": 2222}')
 
-    with socketserver.ThreadingUnixStreamServer(str(door_path(directory.path)), Agent) as server:
+    with socketserver.ThreadingUnixStreamServer(str(port_socket_path(directory.path)), Agent) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         yield

@@ -31,7 +31,7 @@ _TRIES = """async () => {
   const found = [];
   for (const path of [here, "/lab", "/"]) {
     const text = await (await fetch(path)).text();
-    found.push(text.includes("desk"));
+    found.push(text.includes("servicePath"));
     const frame = document.createElement("iframe");
     frame.src = path;
     document.body.append(frame);
@@ -39,7 +39,7 @@ _TRIES = """async () => {
     await new Promise((resolve) => setTimeout(resolve, 1500));
     for (const other of [frame.contentWindow, opened]) {
       try {
-        found.push(/desk/.test(other.document.documentElement.innerHTML));
+        found.push(/servicePath/.test(other.document.documentElement.innerHTML));
         other.document.querySelector("button")?.click();
       } catch {
         found.push(false);

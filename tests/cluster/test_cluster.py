@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from golem_launcher.access.door import door_path
+from golem_launcher.access.port_socket import port_socket_path
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
@@ -150,7 +150,7 @@ def test_the_dashboard_is_behind_the_link_and_at_a_tunnel(session, notebook):
     assert "Dask" in page
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(20)
-        connection.connect(str(door_path(session.path)))
+        connection.connect(str(port_socket_path(session.path)))
         connection.sendall(b"1 8787\nGET /status HTTP/1.0\r\n\r\n")
         with connection.makefile("rb") as answer:
             assert b" 200 " in answer.readline()

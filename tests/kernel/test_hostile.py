@@ -16,7 +16,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
 from golem_launcher import paths
-from golem_launcher.access.door import Door, door_path
+from golem_launcher.access.port_socket import PortSocket, port_socket_path
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import client_sockets as client_sockets_module
 from golem_launcher.kernel import messages, transfer
@@ -75,15 +75,15 @@ def there(tmp_path, monkeypatch):
                 with contextlib.suppress(OSError):
                     await far_writer.wait_closed()
 
-        door = Door(door_path(directory.path), carry)
-        await door.start()
+        ports = PortSocket(port_socket_path(directory.path), carry)
+        await ports.start()
         lab = LabClient(directory)
         try:
             async with asyncio.timeout(30 * slower()):
                 return await talk(lab)
         finally:
             await lab.aclose()
-            await door.aclose()
+            await ports.aclose()
             await runner.cleanup()
 
     return lambda routes, talk: asyncio.run(run(routes, talk))

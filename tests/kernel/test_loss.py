@@ -9,7 +9,7 @@ import time
 import aiohttp
 import pytest
 
-from golem_launcher.access.door import door_path, open_door
+from golem_launcher.access.port_socket import open_port, port_socket_path
 from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
@@ -152,7 +152,7 @@ def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connect
             more.set()
 
     async def leave(path):
-        _, writer = await open_door(door_path(directory.path), FIRST_PORT)
+        _, writer = await open_port(port_socket_path(directory.path), FIRST_PORT)
         asked = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1:8888\r\nAuthorization: token {directory.token()}\r\n"
         version = "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
         protocol = f"Sec-WebSocket-Protocol: {messages.WEBSOCKET_PROTOCOL}\r\n"

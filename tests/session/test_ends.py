@@ -140,7 +140,7 @@ def test_a_killed_supervisor_is_tidied_up_by_nobodys_command(ready, node):
 
 def left_over(directory):
     """What only a living supervisor needs."""
-    sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "door.sock")]
+    sockets = [paths.socket_path(directory.path, name) for name in ("control.sock", "ports.sock")]
     return [path for path in (directory.scratch, *sockets) if path.exists()]
 
 

@@ -128,7 +128,7 @@ export interface News {
 /** What a page may ask for. */
 export type Wish = { what: "save" | "end" | "keep-running" | "move" | "gpu" } | { what: "extend"; hours: number };
 
-/** `session/endpoints/lab_desk.py`: the session as its pages show it; moments are seconds from now. */
+/** `session/endpoints/lab_page_service.py`: the session as its pages show it; moments are seconds from now. */
 export interface Session {
   name: string;
   /** When it was started: another of its name is another. */

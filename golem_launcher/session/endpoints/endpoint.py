@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from golem_launcher.access.loopback_address import loopback_address, reserved
 from golem_launcher.access.open_documents import OpenDocuments
 from golem_launcher.errors import AccessError
-from golem_launcher.session.endpoints.lab_desk import LabDesk
 from golem_launcher.session.endpoints.lab_large_files import LabLargeFiles
+from golem_launcher.session.endpoints.lab_page_service import LabPageService
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session.on_disk import parked_address, view_only_link
@@ -60,9 +60,9 @@ class SessionEndpoint:
             MachineEndpoint(of_others, self._way_to(number), lambda: "/")
             for number in range(HEAD + 1, request.slots + 1)
         )
-        self.desk = LabDesk(request, recorder)
+        self.lab_pages = LabPageService(request, recorder)
         """Where those pages are told of the session, and ask for things."""
-        self.documents = OpenDocuments(token, look=self.desk.look, hear=self.desk.hear)
+        self.documents = OpenDocuments(token, look=self.lab_pages.look, hear=self.lab_pages.hear)
         """The pages of JupyterLab that are open in browsers; none of another workload."""
         self.sharing = Sharing(directory, recorder, self.head.dial_agent, lambda: self.head.token)
         """What others see who have its view-only link."""

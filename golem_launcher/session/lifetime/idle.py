@@ -121,7 +121,7 @@ class Idleness:
 
     async def _pause(self, seconds: float) -> None:
         """Until the next look; somebody at a page of JupyterLab may want it to go on meanwhile."""
-        wanted = self._endpoint.desk.keep_running_wanted
+        wanted = self._endpoint.lab_pages.keep_running_wanted
         with contextlib.suppress(TimeoutError):
             await wait_for(wanted.wait(), seconds)
             wanted.clear()

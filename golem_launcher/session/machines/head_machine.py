@@ -209,7 +209,7 @@ class Head:
         )
         if last is not None:
             await last.aclose()
-        self._session.endpoint.desk.agreed("move", "gpu")
+        self._session.endpoint.lab_pages.agreed("move", "gpu")
         await self._recorder.flush()
         return number
 

@@ -34,7 +34,7 @@ _LOCK = ".lock"
 BEGUN = ".begun"
 """In the directory of all sessions: one that is being made."""
 _LOCK_SECONDS = 20.0
-_SOCKETS = ("control.sock", "door.sock")
+_SOCKETS = ("control.sock", "ports.sock")
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,16 @@ from golem_launcher.units import counted
 
 if TYPE_CHECKING:
     from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
-    from golem_launcher.session.endpoints.lab_desk import LabDesk
+    from golem_launcher.session.endpoints.lab_page_service import LabPageService
     from golem_launcher.session.reporting.recorder import Recorder
 
 _LOOK_SECONDS = 1.0
 
 
-async def follow(documents: OpenDocuments, desk: LabDesk, recorder: Recorder) -> None:
+async def follow(documents: OpenDocuments, lab_pages: LabPageService, recorder: Recorder) -> None:
     """Keep the state's count true, and tell the pages when their provider is away; until cancelled."""
     while True:
-        desk.follow()
+        lab_pages.follow()
         if documents.unsaved != recorder.state.unsaved:
             recorder.update(unsaved=documents.unsaved)
         documents.away(recorder.state.stage is Stage.RECOVERING or recorder.state.trouble != "")

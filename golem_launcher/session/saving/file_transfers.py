@@ -1,7 +1,7 @@
 """Transfers by commands of an activity, for whoever is not its supervisor: what is asked of it, and who asks.
 
 The supervisor alone has the activity. It moves whole files, pieces that the agent makes or takes; what is in them is
-said between the agent's server and who asks, through the session's door.
+said between the agent's server and who asks, through the session's port socket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access import door
+from golem_launcher.access import port_socket
 from golem_launcher.access.agent_ports import AGENT_PORT
 from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.errors import AccessError, LauncherError, ProviderError, SessionError
@@ -61,7 +61,7 @@ async def far_files(directory: SessionDirectory, machine: int) -> AsyncIterator[
         token = (await asyncio.to_thread(liveness.control, directory, "agent", machine=machine))["token"]
     except SessionError as error:
         raise AccessError(error.what, error.remedy) from None
-    dial = partial(door.dial, door.door_path(directory.path), AGENT_PORT, machine)
+    dial = partial(port_socket.dial, port_socket.port_socket_path(directory.path), AGENT_PORT, machine)
     scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pieces-", dir=directory.scratch))
     try:
         async with AgentWorkspace(dial, token, _BySupervisor(directory, machine)) as agent:

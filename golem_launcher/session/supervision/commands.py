@@ -67,12 +67,12 @@ class Commands:
         agent = monitor.client if monitor is not None else None
         others = [*(pool.clients if pool is not None else []), *self._head.standby_clients]
         told = await self._session.extension.extend(arguments, entered.rest, agent, others)
-        self._session.endpoint.desk.agreed("extend")
+        self._session.endpoint.lab_pages.agreed("extend")
         return told
 
     async def _decline(self, _arguments: dict[str, Any]) -> dict[str, Any]:
         """Say no to what a page of the Lab asks for."""
-        self._session.endpoint.desk.declined()
+        self._session.endpoint.lab_pages.declined()
         return {}
 
     async def _save(self, _arguments: dict[str, Any]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from golem_launcher.waiting import cancel_all, each_alone, together
 if TYPE_CHECKING:
     from golem_launcher.rental.network_connection import NetworkConnection
     from golem_launcher.rental.payment.money import Reserved
-    from golem_launcher.session.endpoints.lab_desk import LabDesk
+    from golem_launcher.session.endpoints.lab_page_service import LabPageService
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session.reporting.recorder import Recorder
     from golem_launcher.session.saving.saves import Saves
@@ -169,8 +169,8 @@ class SessionRun:
         endpoint = self.session.endpoint
         self._resources.push_async_callback(endpoint.aclose)
         await endpoint.open()
-        following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.desk, self._recorder))
-        saving = asyncio.create_task(_save_when_asked(endpoint.desk, self.session.saves))
+        following = asyncio.create_task(documents.follow(endpoint.documents, endpoint.lab_pages, self._recorder))
+        saving = asyncio.create_task(_save_when_asked(endpoint.lab_pages, self.session.saves))
         borrowed_gpu = asyncio.create_task(self.head.borrowed_gpu.watch())
         unused = self.session.idle.gpu
         unused_gpu = asyncio.create_task(unused.carry_out(self.head.move, self.head.take_move_back, self._recorder))
@@ -274,11 +274,11 @@ class SessionRun:
         await session.terminations.cancel()
 
 
-async def _save_when_asked(desk: LabDesk, saves: Saves) -> None:
+async def _save_when_asked(lab_pages: LabPageService, saves: Saves) -> None:
     """Save whenever a page of the Lab asks for it; until cancelled. What comes of it is in the session's state."""
     while True:
-        await desk.save_wanted.wait()
-        desk.save_wanted.clear()
+        await lab_pages.save_wanted.wait()
+        lab_pages.save_wanted.clear()
         try:
             await saves.save_all(timeouts.SAVE)
         except LauncherError as error:

@@ -30,8 +30,8 @@ from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.on_disk.session_paths import SessionPaths, sessions_locked
 from golem_launcher.session.suspension.caretaker_process import LOCK
-from golem_launcher.session.suspension.wake_desk import WakeDesk
 from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
+from golem_launcher.session.suspension.waking_page_service import WakingPageService
 from golem_launcher.session.view_only import page as view_only_page
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _SLOWEST_SECONDS = 10.0
 """A browser that asks nothing for so long is let go."""
 _GONE_SECONDS = 2.0
 """So long the directory of a session may be away that makes room for another one of its name."""
-_DESK = f"/{OUR_PLACE}desk/"
+_WAKING = f"/{OUR_PLACE}waking/"
 """Where a page of a suspended session is told and heard; its number follows."""
 _LONGEST_BODY = 16
 _MOST_VIEWERS = 32
@@ -62,7 +62,7 @@ class _Address(ThreadingTCPServer):
     daemon_threads = True
     timeout = 0
 
-    def __init__(self, directory: Path, place: tuple[str, int], desk: WakeDesk) -> None:
+    def __init__(self, directory: Path, place: tuple[str, int], waking: WakingPageService) -> None:
         """Raises ``OSError`` when somebody else has the address."""
         super().__init__(place, _Handler)
         self.socket.setblocking(False)
@@ -70,7 +70,7 @@ class _Address(ThreadingTCPServer):
         """When it was last seen to be parked."""
         self.directory = directory
         self.place = place
-        self.desk = desk
+        self.waking = waking
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Another person's program is refused before it has a thread: thousands that say nothing hold nobody up."""
@@ -92,9 +92,9 @@ class _ViewersAddress(_Address):
     Whoever has the link comes in, another person of this computer as well; so there are only so many at a time.
     """
 
-    def __init__(self, directory: Path, place: tuple[str, int], desk: WakeDesk) -> None:
+    def __init__(self, directory: Path, place: tuple[str, int], waking: WakingPageService) -> None:
         """Raises ``OSError`` when somebody else has the address."""
-        super().__init__(directory, place, desk)
+        super().__init__(directory, place, waking)
         self.RequestHandlerClass = _ViewersHandler
         self._room = threading.BoundedSemaphore(_MOST_VIEWERS)
 
@@ -119,10 +119,10 @@ class _Handler(BaseHTTPRequestHandler):
         what = parked_address.of(self.server.directory)
         if not self._comes_in():
             self._give(403, _PLAIN, b"")
-        elif what is None and not self.path.startswith(_DESK):
+        elif what is None and not self.path.startswith(_WAKING):
             self._give(502, _HTML, html_page("One moment", "<p>The session comes back.</p>", again_seconds=1))
-        elif what is None or self.path.startswith(_DESK):
-            self._give(200, *told_to_it(self.server.desk.look(self.path[len(_DESK) :])))
+        elif what is None or self.path.startswith(_WAKING):
+            self._give(200, *told_to_it(self.server.waking.look(self.path[len(_WAKING) :])))
         elif self.path.endswith(FAREWELL):
             self._give(200, {**_HEADERS, "Content-Type": "application/json"}, json.dumps(what.news).encode())
         elif what.suspended is not None:
@@ -134,11 +134,16 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A page of a suspended session wakes it up."""
         size = self.headers.get("Content-Length") or "0"
-        if not self._comes_in() or not self.path.startswith(_DESK) or not size.isdecimal() or int(size) > _LONGEST_BODY:
+        if (
+            not self._comes_in()
+            or not self.path.startswith(_WAKING)
+            or not size.isdecimal()
+            or int(size) > _LONGEST_BODY
+        ):
             self._give(403, _PLAIN, b"")
         else:
             hours = self.rfile.read(int(size)).decode(errors="replace")
-            self._give(200, *told_to_it(self.server.desk.wake(self.path[len(_DESK) :], hours)))
+            self._give(200, *told_to_it(self.server.waking.wake(self.path[len(_WAKING) :], hours)))
 
     def _comes_in(self) -> bool:
         """Whether it asks by a name of this computer's, as ssh forwards it too."""
@@ -158,8 +163,8 @@ class _Handler(BaseHTTPRequestHandler):
             body = f"<p>Its own link wakes it up: <code>golem-launcher open {html.escape(name)}</code></p>"
             self._give(503, _HTML, html_page("This session is suspended", body))
         else:
-            number = self.server.desk.begin(self.server.directory, by_themselves=visit is Visit.OWN)
-            self._give(503, *waking_page(name, _DESK + number, f"http://{self._host}"))
+            number = self.server.waking.begin(self.server.directory, by_themselves=visit is Visit.OWN)
+            self._give(503, *waking_page(name, _WAKING + number, f"http://{self._host}"))
 
     def _give(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
         self.send_response(status)
@@ -241,7 +246,7 @@ class _Round:
 
     def __init__(self, sessions: Path) -> None:
         self._sessions = sessions
-        self._desk = WakeDesk()
+        self._waking = WakingPageService()
         self._coming = selectors.DefaultSelector()
         self._servers: dict[_Post, _Address] = {}
         self._renewed: set[_Post] = set()
@@ -306,7 +311,7 @@ class _Round:
 
     def _take(self, post: _Post, place: tuple[str, int]) -> None:
         directory, kind = post
-        server = self._servers[post] = kind(directory, place, self._desk)
+        server = self._servers[post] = kind(directory, place, self._waking)
         self._coming.register(server.fileno(), selectors.EVENT_READ, server)
 
     def _let_go(self, post: _Post) -> None:

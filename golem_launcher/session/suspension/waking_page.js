@@ -1,7 +1,7 @@
 // The page of a suspended session, in a sandbox: it wakes the session up, says how far that is, and leads on.
 
 /**
- * `session/suspension/wake_desk.py`.
+ * `session/suspension/waking_page_service.py`.
  *
  * @typedef {{ stage: "suspended", told: string, asks: boolean, hours: string[], costs: string }} Suspended
  * @typedef {{ stage: "waking", doing: string, far: string, seconds: number, usual: number }} Waking
@@ -25,7 +25,8 @@ const [title, told, buttons, costs, doing, clock, bar, problem] = [
   "bar",
   "problem",
 ].map(find);
-const { name, desk } = /** @type {{ name: string, desk: string }} */ (JSON.parse(find("about").textContent ?? ""));
+const about = find("about").textContent ?? "";
+const { name, servicePath } = /** @type {{ name: string, servicePath: string }} */ (JSON.parse(about));
 let asked = false;
 let silentSince = 0;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -59,7 +60,7 @@ async function wake(hours) {
   asked = true;
   waking({ stage: "waking", doing: "One moment", far: "", seconds: 0, usual: 0 });
   try {
-    const answer = await fetch(desk, { method: "POST", body: hours });
+    const answer = await fetch(servicePath, { method: "POST", body: hours });
     say(problem, (await answer.json()).problem);
   } catch {
     say(problem, "The launcher does not answer on your computer.");
@@ -143,7 +144,7 @@ async function look() {
   /** @type {News} */
   let news;
   try {
-    news = await (await fetch(desk)).json();
+    news = await (await fetch(servicePath)).json();
   } catch {
     return leadOn();
   }

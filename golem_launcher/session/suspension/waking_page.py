@@ -29,10 +29,10 @@ Answer = tuple[dict[str, str], bytes]
 """Headers and body."""
 
 
-def waking_page(name: str, desk: str, origin: str) -> Answer:
-    """The page of the session ``name`` at this ``origin``; ``desk`` is the path at which it is told and heard."""
+def waking_page(name: str, service_path: str, origin: str) -> Answer:
+    """The page of the session ``name`` at this ``origin``; it is told and heard at the ``service_path``."""
     nonce = secrets.token_urlsafe(16)
-    about = json.dumps({"name": name, "desk": desk}).replace("<", "\\u003c")
+    about = json.dumps({"name": name, "servicePath": service_path}).replace("<", "\\u003c")
     style, script = text_beside(__file__, ".css"), text_beside(__file__, ".js")
     page = _PAGE.format(name=html.escape(name), nonce=nonce, about=about, style=style, script=script)
     return {

@@ -241,11 +241,11 @@ def _remove(directory: SessionDirectory, _content: Content) -> Content:
 def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     """Lines for a terminal that lead to the workload by ssh; they name no secret."""
     from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
-    from golem_launcher.access.door import door_path  # noqa: PLC0415
+    from golem_launcher.access.port_socket import port_socket_path  # noqa: PLC0415
 
-    door = door_path(directory.path)
-    server = asyncio.run(ssh.ask(door))
+    socket_path = port_socket_path(directory.path)
+    server = asyncio.run(ssh.ask(socket_path))
     settings = ssh.settings_for(directory.path, directory.name, server)
     endpoint = directory.workload().first
     port = endpoint.port if endpoint is not None else None
-    return {**ssh.lines(settings, directory.name, server, door, endpoint=endpoint), "port": port}
+    return {**ssh.lines(settings, directory.name, server, socket_path, endpoint=endpoint), "port": port}

@@ -21,7 +21,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from jupyter_server.utils import url_path_join
 from tornado import web, websocket
 
-from golem_launcher.access.door import door_path, open_door
+from golem_launcher.access.port_socket import open_port, port_socket_path
 from golem_launcher.agent.tcp_carrier_protocol import CarrierError
 from golem_launcher.agent.tcp_carrier_server import answer
 from golem_launcher.errors import AccessError, SessionNotFound
@@ -117,11 +117,11 @@ class CarrierHandler(WebSocketMixin, websocket.WebSocketHandler, JupyterHandler)
             except websocket.WebSocketClosedError:
                 raise ConnectionResetError("the tunnel has left") from None
 
-        path = door_path(self._directory.path)
+        path = port_socket_path(self._directory.path)
 
         async def dial(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
             try:
-                return await open_door(path, port)
+                return await open_port(path, port)
             except AccessError as error:
                 raise ConnectionRefusedError(error.what) from None
 

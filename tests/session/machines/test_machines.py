@@ -14,7 +14,7 @@ import pytest
 
 from golem_launcher import paths
 from golem_launcher.access.agent_ports import AGENT_PORT, CARRIER_PORT
-from golem_launcher.access.door import door_path
+from golem_launcher.access.port_socket import port_socket_path
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError
@@ -143,10 +143,10 @@ def all_ready(state):
 
 
 def agent_says(directory, machine, token):
-    """The status of an answer of a machine's agent to whoever shows ``token``, by the door."""
+    """The status of an answer of a machine's agent to whoever shows ``token``, by the port socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS * slower())
-        connection.connect(str(door_path(directory.path)))
+        connection.connect(str(port_socket_path(directory.path)))
         connection.sendall(
             b"%d %d\nGET /state HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: token %b\r\n\r\n"
             % (machine, AGENT_PORT, token.encode())
@@ -179,10 +179,10 @@ def connections():
 
 
 def listing(directory, machine, path="/", seconds=SECONDS):
-    """What the web server of a machine shows of its workspace, by the door."""
+    """What the web server of a machine shows of its workspace, by the port socket."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(seconds)
-        connection.connect(str(door_path(directory.path)))
+        connection.connect(str(port_socket_path(directory.path)))
         connection.sendall(b"%d 8888\nGET %s HTTP/1.0\r\n\r\n" % (machine, path.encode()))
         with connection.makefile("rb") as answer:
             return answer.read().decode()

@@ -5,7 +5,7 @@ import stat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access.door import Door
+from golem_launcher.access.port_socket import PortSocket
 from golem_launcher.session.supervision.control import LONGEST_LINE, ControlServer
 from tests.market.test_prices import JUNK
 from tests.patience import slower
@@ -91,7 +91,7 @@ def test_who_makes_files_while_a_socket_is_made_makes_them_as_ever(tmp_path):
         async def others():
             (tmp_path / "folder").mkdir()
 
-        for listener in (ControlServer(tmp_path / "c.sock", {}), Door(tmp_path / "d.sock", None)):
+        for listener in (ControlServer(tmp_path / "c.sock", {}), PortSocket(tmp_path / "d.sock", None)):
             for each in tmp_path.glob("folder"):
                 each.rmdir()
             starting = asyncio.create_task(listener.start())

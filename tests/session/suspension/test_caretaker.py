@@ -19,7 +19,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.suspension import caretaker, caretaker_process
-from golem_launcher.session.suspension.wake_desk import WakeDesk
+from golem_launcher.session.suspension.waking_page_service import WakingPageService
 from tests.patience import slower
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def test_another_persons_programs_are_refused_before_any_has_a_thread(
     monkeypatch.setattr(caretaker, "is_another_person", lambda *_: True)
     host, port = "127.0.0.1", int(free_address().rpartition(":")[2])
     with (
-        caretaker._Address(sessions / "first", (host, port), WakeDesk()) as address,
+        caretaker._Address(sessions / "first", (host, port), WakingPageService()) as address,
         contextlib.ExitStack() as silent,
     ):
         before = threading.active_count()

@@ -38,8 +38,8 @@ from golem_launcher.session.client import waking
 from golem_launcher.session.on_disk import liveness, parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directories, session_directory
 from golem_launcher.session.supervision.supervisor import Supervisor
-from golem_launcher.session.suspension import caretaker_process, suspension, wake_desk
-from golem_launcher.session.suspension.wake_desk import WakeDesk
+from golem_launcher.session.suspension import caretaker_process, suspension, waking_page_service
+from golem_launcher.session.suspension.waking_page_service import WakingPageService
 from golem_launcher.session_state import MachineState, SessionState
 from tests.access.squatter import squatter
 from tests.patience import slower
@@ -322,10 +322,10 @@ def test_who_is_killed_once_a_session_wakes_up_leaves_no_second_one_that_is_susp
 
 def test_who_takes_long_to_wake_up_is_not_killed_over_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     del home
-    monkeypatch.setattr(wake_desk, "_WAKE_SECONDS", 0.0)
+    monkeypatch.setattr(waking_page_service, "_WAKE_SECONDS", 0.0)
     before = psutil.Process().children()
-    desk = WakeDesk()
-    told = desk.wake(desk.begin(suspended(hours_left=-1).path, by_themselves=True), "")
+    pages = WakingPageService()
+    told = pages.wake(pages.begin(suspended(hours_left=-1).path, by_themselves=True), "")
     assert told == {"problem": "It takes long to begin, and goes on."}
     beginning = [one for one in psutil.Process().children() if one not in before]
     assert len(beginning) == 1
@@ -346,10 +346,10 @@ def test_stopped_it_is_over_and_nothing_clears_it_away_before(home: Path) -> Non
 
 _ENDS_WHEN_ASKED = """
 import socket, sys
-with socket.socket(socket.AF_UNIX) as door:
-    door.bind(sys.argv[1])
-    door.listen()
-    connection, _ = door.accept()
+with socket.socket(socket.AF_UNIX) as listener:
+    listener.bind(sys.argv[1])
+    listener.listen()
+    connection, _ = listener.accept()
     connection.recv(1000)
     connection.sendall(b'{"ok": true}\\n')
 """
@@ -512,9 +512,9 @@ def answer_to(request: urllib.request.Request) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def desk_in(page: str) -> str | None:
+def service_path_in(page: str) -> str | None:
     """Where a page is told and heard; ``None`` in one that can wake nothing."""
-    found = re.search(r'"desk": "([^"]+)"', page)
+    found = re.search(r'"servicePath": "([^"]+)"', page)
     return found[1] if found else None
 
 
@@ -529,32 +529,32 @@ def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
 
     for headers in ({}, {**TYPED, "Sec-Fetch-Dest": "iframe"}, {**TYPED, "Sec-Purpose": "prefetch;prerender"}):
         status, told = get(link, **headers)
-        assert (status, desk_in(told)) == (503, None)
-    assert desk_in(get(f"{address}/lab", **TYPED)[1]) is None
-    assert desk_in(get(link, **TYPED, Host="evil.example")[1]) is None
-    assert desk_in(get(link, **TYPED, Host="LOCALHOST:8000")[1]) is not None  # by ssh -L
+        assert (status, service_path_in(told)) == (503, None)
+    assert service_path_in(get(f"{address}/lab", **TYPED)[1]) is None
+    assert service_path_in(get(link, **TYPED, Host="evil.example")[1]) is None
+    assert service_path_in(get(link, **TYPED, Host="LOCALHOST:8000")[1]) is not None  # by ssh -L
     status, told = get(f"{address}/golem-launcher/farewell")
     assert json.loads(told)["suspended"] is True
 
     status, page = get(link, **TYPED)
     assert status == 503
-    desk = desk_in(page)
-    assert desk is not None
+    path = service_path_in(page)
+    assert path is not None
     assert str(token) not in page
-    _, told = get(address + desk)
+    _, told = get(address + path)
     about = json.loads(told)
     assert about["stage"] == "suspended"
     assert not about["asks"]
     assert about["told"].startswith("Nothing happened <here>.")
     assert "1.5 of 2 tGLM" in about["costs"]
 
-    led = desk_in(get(link, **{**TYPED, "Sec-Fetch-Site": "same-origin"})[1])
+    led = service_path_in(get(link, **{**TYPED, "Sec-Fetch-Site": "same-origin"})[1])
     assert json.loads(get(f"{address}{led}")[1])["asks"]
-    guessed = f"{address}/golem-launcher/desk/guessed"
+    guessed = f"{address}/golem-launcher/waking/guessed"
     assert json.loads(get(guessed)[1]) == {"stage": "unknown"}
     assert json.loads(post(guessed)[1]) == {"problem": "This page is too old."}
     assert post(f"{address}/lab")[0] == 403
-    assert post(address + desk, "x" * 1000)[0] == 403
+    assert post(address + path, "x" * 1000)[0] == 403
     assert not liveness.alive(directory)
     assert directory.state().stage is Stage.SUSPENDED
 
@@ -564,19 +564,19 @@ def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
 
 def test_who_comes_after_its_time_says_how_much_more_it_gets(home: Path) -> None:
     directory = suspended(hours_left=-1)
-    desk = WakeDesk()
-    number = desk.begin(directory.path, by_themselves=True)
-    about = desk.look(number)
+    pages = WakingPageService()
+    number = pages.begin(directory.path, by_themselves=True)
+    about = pages.look(number)
     assert (about["asks"], about["hours"]) == (True, ["1", "2", "5"])
-    told = desk.wake(number, "720")  # none of those
+    told = pages.wake(number, "720")  # none of those
     assert "time of 'mine' is over" in told["problem"]
     assert not list(home.glob(".ended/*"))
     parked_address.leave(directory.path)
-    assert desk.look(number) == {"stage": "over"}
-    assert desk.wake(number, "1") == {"problem": ""}
+    assert pages.look(number) == {"stage": "over"}
+    assert pages.wake(number, "1") == {"problem": ""}
     for _ in range(200):
-        desk.begin(directory.path, by_themselves=True)
-    assert desk.look(number) == {"stage": "unknown"}
+        pages.begin(directory.path, by_themselves=True)
+    assert pages.look(number) == {"stage": "unknown"}
 
 
 @pytest.mark.parametrize(
@@ -595,16 +595,16 @@ def test_no_more_hours_are_offered_than_what_is_left_pays_for(
 ) -> None:
     del home
     cost = str(2 - Decimal(left))
-    desk = WakeDesk()
-    number = desk.begin(suspended(cost=cost, price=price, hours_left=-1).path, by_themselves=True)
-    about = desk.look(number)
+    pages = WakingPageService()
+    number = pages.begin(suspended(cost=cost, price=price, hours_left=-1).path, by_themselves=True)
+    about = pages.look(number)
     assert (about["asks"], about["hours"]) == (True, hours)
     assert costs in about["costs"]
     if "5" not in hours:
-        problem = desk.wake(number, "5")["problem"]
+        problem = pages.wake(number, "5")["problem"]
         assert "time of 'mine' is over" in problem if hours else problem == "Its budget is used up."
-    early = desk.begin(suspended("early", cost=cost, price=price).path, by_themselves=True)
-    about = desk.look(early)
+    early = pages.begin(suspended("early", cost=cost, price=price).path, by_themselves=True)
+    about = pages.look(early)
     assert (about["asks"], about["hours"]) == ((False, [""]) if hours else (True, []))
     assert bool(re.search(r"It ends at \d\d:\d\d \S+ at the latest\.", about["costs"])) == bool(hours)
 
@@ -642,10 +642,10 @@ def test_a_visit_brings_everything_back_at_the_same_address(ready, node) -> None
 
     assert get(url)[0] == 503  # a program
     _, page = get(url, **TYPED)
-    status, told = post(f"{state.address}{desk_in(page)}")
+    status, told = post(f"{state.address}{service_path_in(page)}")
     assert (status, json.loads(told)) == (200, {"problem": ""})
     again = session_directory(name)
-    assert json.loads(get(f"{state.address}{desk_in(page)}")[1])["stage"] in {"waking", "over"}
+    assert json.loads(get(f"{state.address}{service_path_in(page)}")[1])["stage"] in {"waking", "over"}
     ready_again = wait_for(again, lambda state: state.stage is Stage.READY, 90)
     assert again.url() == url
     assert ready_again.budget == (state.budget - state.cost).quantize(Decimal("0.000001"), ROUND_DOWN)

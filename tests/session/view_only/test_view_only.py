@@ -259,9 +259,9 @@ def test_of_a_suspended_session_it_says_so_and_wakes_nothing(home: Path) -> None
     wait_until(lambda: parked_address.answers_viewers(directory.path))
     assert client.share("mine") == view.url == client.describe(directory)["view_only_url"]
     status, page, headers = ask(view.url, "files/a.ipynb", Sec_Fetch_Mode="navigate", Sec_Fetch_Dest="document")
-    assert (status, "This session is suspended" in page, "desk" in page) == (503, True, False)
+    assert (status, "This session is suspended" in page, "servicePath" in page) == (503, True, False)
     assert headers["content-security-policy"].startswith("sandbox ")
-    for path in ("/", f"/lab?token={directory.token()}", f"/{view.token}x/", "/golem-launcher/desk/x"):
+    for path in ("/", f"/lab?token={directory.token()}", f"/{view.token}x/", "/golem-launcher/waking/x"):
         assert ask(view.url, path)[0] == 403
     assert ask(view.url, Host="evil.example")[0] == 403
     assert ask(view.url, method="POST")[0] == 405

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from golem_launcher.access.door import door_path
+from golem_launcher.access.port_socket import port_socket_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.request import LaunchRequest
@@ -223,7 +223,7 @@ def test_lines_for_ssh_name_the_session_and_no_secret() -> None:
             writer.write(json.dumps(told.pop(0)).encode())
             writer.close()
 
-        server = await asyncio.start_unix_server(answer, door_path(directory.path))
+        server = await asyncio.start_unix_server(answer, port_socket_path(directory.path))
         try:
             sent: list[dict[str, Any]] = []
             for _ in range(2):
@@ -236,7 +236,7 @@ def test_lines_for_ssh_name_the_session_and_no_secret() -> None:
         assert "starting" in starting["text"]
         assert lines["command"].startswith("ssh -N -L 8888:localhost:8888 ")
         assert lines["command"].endswith(" golem-mine")
-        assert f"unix:{door_path(directory.path)}" in lines["websocat"]
+        assert f"unix:{port_socket_path(directory.path)}" in lines["websocat"]
         assert str(directory.token()) not in str(lines)
 
     asyncio.run(main())

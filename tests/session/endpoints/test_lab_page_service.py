@@ -11,7 +11,7 @@ import pytest
 from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage, Usage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.endpoints.lab_desk import HOURS, LabDesk
+from golem_launcher.session.endpoints.lab_page_service import HOURS, LabPageService
 from golem_launcher.session_state import KeptVariables, MachineState, MoveState, Saving, SessionState
 
 
@@ -57,8 +57,8 @@ def recorder() -> _Recorder:
 
 
 @pytest.fixture
-def desk(recorder: _Recorder) -> LabDesk:
-    return LabDesk(LaunchRequest(name="first", network="local", cpus=2), recorder)  # type: ignore[arg-type]
+def lab_pages(recorder: _Recorder) -> LabPageService:
+    return LabPageService(LaunchRequest(name="first", network="local", cpus=2), recorder)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_page_is_told_time_money_saves_and_the_machine(desk: LabDesk) -> None:
-    told = desk.look()
+def test_a_page_is_told_time_money_saves_and_the_machine(lab_pages: LabPageService) -> None:
+    told = lab_pages.look()
     assert told["left"] == pytest.approx(3600, abs=5)
     assert told["ends"].startswith("its time is over at ")
     assert told["spent"] == "0.125 of 2 tGLM"
@@ -84,19 +84,21 @@ def test_a_page_is_told_time_money_saves_and_the_machine(desk: LabDesk) -> None:
     ]
 
 
-def test_the_end_that_comes_first_is_told(desk: LabDesk, recorder: _Recorder) -> None:
+def test_the_end_that_comes_first_is_told(lab_pages: LabPageService, recorder: _Recorder) -> None:
     recorder.update(money_ends_at=clock.told(clock.now()) + timedelta(minutes=5))
-    assert desk.look()["left"] == pytest.approx(300, abs=5)
-    assert desk.look()["ends"].startswith("its budget is used up at ")
+    assert lab_pages.look()["left"] == pytest.approx(300, abs=5)
+    assert lab_pages.look()["ends"].startswith("its budget is used up at ")
 
 
-def test_the_rate_is_that_of_the_last_minutes(desk: LabDesk, recorder: _Recorder, time: list[float]) -> None:
-    desk.follow()
-    assert desk.look()["rate"] == ""
+def test_the_rate_is_that_of_the_last_minutes(
+    lab_pages: LabPageService, recorder: _Recorder, time: list[float]
+) -> None:
+    lab_pages.follow()
+    assert lab_pages.look()["rate"] == ""
     time[0] += 36
     recorder.update(cost=Decimal("0.135"))
-    desk.follow()
-    assert desk.look()["rate"] == "1 tGLM an hour lately"
+    lab_pages.follow()
+    assert lab_pages.look()["rate"] == "1 tGLM an hour lately"
 
 
 @pytest.mark.parametrize(
@@ -109,76 +111,76 @@ def test_the_rate_is_that_of_the_last_minutes(desk: LabDesk, recorder: _Recorder
     ],
 )
 def test_what_costs_or_ends_something_waits_for_the_user(
-    desk: LabDesk, recorder: _Recorder, asked: dict[str, object], yes: str
+    lab_pages: LabPageService, recorder: _Recorder, asked: dict[str, object], yes: str
 ) -> None:
     before = recorder.state
-    assert desk.hear(asked).endswith(yes)
+    assert lab_pages.hear(asked).endswith(yes)
     assert recorder.state.asked is not None
     assert recorder.state.model_copy(update={"asked": None}) == before  # nothing else happened
-    assert desk.look()["asked"].endswith(yes)
-    desk.declined()
+    assert lab_pages.look()["asked"].endswith(yes)
+    lab_pages.declined()
     assert recorder.state.asked is None
-    assert desk.look()["asked"] == ""
-    assert desk.look()["answer"] == "You said no."
+    assert lab_pages.look()["asked"] == ""
+    assert lab_pages.look()["answer"] == "You said no."
 
 
 def test_a_page_is_told_before_it_is_stopped_for_want_of_use_and_may_keep_it(
-    desk: LabDesk, recorder: _Recorder
+    lab_pages: LabPageService, recorder: _Recorder
 ) -> None:
     recorder.update(idle="Nothing has happened, but it is not stopped.")
-    assert desk.look()["idle"] == ""
+    assert lab_pages.look()["idle"] == ""
     recorder.update(idle="Nothing has happened.", idle_ends_at=clock.told(clock.now()))
-    assert desk.look()["idle"] == "Nothing has happened."
-    assert desk.hear({"what": "keep-running"}) == "It goes on."
-    assert desk.keep_running_wanted.is_set()
+    assert lab_pages.look()["idle"] == "Nothing has happened."
+    assert lab_pages.hear({"what": "keep-running"}) == "It goes on."
+    assert lab_pages.keep_running_wanted.is_set()
 
 
-def test_a_page_can_not_keep_asking(desk: LabDesk, recorder: _Recorder, time: list[float]) -> None:
-    desk.hear({"what": "end"})
+def test_a_page_can_not_keep_asking(lab_pages: LabPageService, recorder: _Recorder, time: list[float]) -> None:
+    lab_pages.hear({"what": "end"})
     for hours in HOURS:
-        desk.hear({"what": "extend", "hours": hours})
+        lab_pages.hear({"what": "extend", "hours": hours})
     assert [event.what for event in recorder.events if isinstance(event, LabAsks)] == ["end"]
-    desk.declined()
+    lab_pages.declined()
     time[0] += 20
-    assert desk.hear({"what": "gpu"}) == "You said no a moment ago; ask again in 40 s."
+    assert lab_pages.hear({"what": "gpu"}) == "You said no a moment ago; ask again in 40 s."
     time[0] += 10
     assert recorder.state.asked is None
     time[0] += 31
-    desk.hear({"what": "extend", "hours": 1})
+    lab_pages.hear({"what": "extend", "hours": 1})
     assert recorder.state.asked is not None
     time[0] += 601
-    desk.follow()
+    lab_pages.follow()
     assert recorder.state.asked is None  # it waited for too long
 
 
 def test_what_its_user_is_about_to_answer_is_not_replaced(
-    desk: LabDesk, recorder: _Recorder, time: list[float]
+    lab_pages: LabPageService, recorder: _Recorder, time: list[float]
 ) -> None:
-    desk.hear({"what": "move"})
+    lab_pages.hear({"what": "move"})
     time[0] += 61
-    assert desk.hear({"what": "gpu"}).endswith("golem-launcher move first")
+    assert lab_pages.hear({"what": "gpu"}).endswith("golem-launcher move first")
     assert recorder.events == [recorder.state.asked]
 
 
 def test_what_becomes_of_what_was_asked_for_is_told_and_forgotten(
-    desk: LabDesk, recorder: _Recorder, time: list[float]
+    lab_pages: LabPageService, recorder: _Recorder, time: list[float]
 ) -> None:
-    desk.hear({"what": "gpu"})
-    desk.agreed("extend")  # by a command: nobody asked for that
+    lab_pages.hear({"what": "gpu"})
+    lab_pages.agreed("extend")  # by a command: nobody asked for that
     assert recorder.state.asked is not None
-    desk.agreed("move", "gpu")
-    assert desk.look()["answer"] == "You said yes."
+    lab_pages.agreed("move", "gpu")
+    assert lab_pages.look()["answer"] == "You said yes."
     time[0] += 61
-    desk.follow()
-    assert desk.look()["answer"] == ""
+    lab_pages.follow()
+    assert lab_pages.look()["answer"] == ""
 
 
-def test_a_move_is_told_from_its_begin_to_a_while_after_its_end(desk: LabDesk, recorder: _Recorder) -> None:
+def test_a_move_is_told_from_its_begin_to_a_while_after_its_end(lab_pages: LabPageService, recorder: _Recorder) -> None:
     def told(stage: str, **more: object) -> str:
         recorder.update(move=MoveState(stage=stage, provider_name="large", agreement_id="two", **more))
-        return str(desk.look()["doing"])
+        return str(lab_pages.look()["doing"])
 
-    assert desk.look()["doing"] == ""
+    assert lab_pages.look()["doing"] == ""
     at_once = "At once: interrupt them, or press Move now on the launcher's page."
     assert told("waiting") == f"large is ready, and takes over as soon as no cell runs. {at_once}"
     recorder.update(stage=Stage.RECOVERING, reason="Whatever.")
@@ -194,21 +196,21 @@ def test_a_move_is_told_from_its_begin_to_a_while_after_its_end(desk: LabDesk, r
     assert told("done", over_at=now) == ""  # that one was lost since
 
 
-def test_a_loss_is_told_in_its_own_words(desk: LabDesk, recorder: _Recorder) -> None:
+def test_a_loss_is_told_in_its_own_words(lab_pages: LabPageService, recorder: _Recorder) -> None:
     recorder.update(stage=Stage.RECOVERING, reason="somebody was lost. Looking for another provider.")
-    assert desk.look()["doing"] == "somebody was lost. Looking for another provider."
+    assert lab_pages.look()["doing"] == "somebody was lost. Looking for another provider."
 
 
-def test_a_save_is_asked_for_now_and_then_only(desk: LabDesk, time: list[float]) -> None:
-    assert desk.hear({"what": "save"}) == "Saving."
-    assert desk.save_wanted.is_set()
-    desk.save_wanted.clear()
+def test_a_save_is_asked_for_now_and_then_only(lab_pages: LabPageService, time: list[float]) -> None:
+    assert lab_pages.hear({"what": "save"}) == "Saving."
+    assert lab_pages.save_wanted.is_set()
+    lab_pages.save_wanted.clear()
     time[0] += 5
-    assert desk.hear({"what": "save"}) == "Saving."
-    assert not desk.save_wanted.is_set()
+    assert lab_pages.hear({"what": "save"}) == "Saving."
+    assert not lab_pages.save_wanted.is_set()
     time[0] += 5
-    desk.hear({"what": "save"})
-    assert desk.save_wanted.is_set()
+    lab_pages.hear({"what": "save"})
+    assert lab_pages.save_wanted.is_set()
 
 
 @pytest.mark.parametrize(
@@ -222,13 +224,13 @@ def test_a_save_is_asked_for_now_and_then_only(desk: LabDesk, time: list[float])
         *({"what": "extend", "hours": hours} for hours in (None, -1, 1e9, 10**40, [1])),
     ],
 )
-def test_nothing_else_can_be_asked_for(desk: LabDesk, recorder: _Recorder, asked: object) -> None:
+def test_nothing_else_can_be_asked_for(lab_pages: LabPageService, recorder: _Recorder, asked: object) -> None:
     before = recorder.state
-    assert desk.hear(asked) == "There is no such thing to ask for."
+    assert lab_pages.hear(asked) == "There is no such thing to ask for."
     assert recorder.state == before
 
 
-def test_a_session_that_ends_is_asked_for_nothing(desk: LabDesk, recorder: _Recorder) -> None:
+def test_a_session_that_ends_is_asked_for_nothing(lab_pages: LabPageService, recorder: _Recorder) -> None:
     recorder.update(stage=Stage.SAVING)
-    assert desk.hear({"what": "end"}) == "The session is not running."
+    assert lab_pages.hear({"what": "end"}) == "The session is not running."
     assert recorder.state.asked is None

@@ -44,7 +44,7 @@ _MOST_MACHINES = 32
 _RUNNING = {Stage.READY, Stage.RECOVERING}
 
 
-class LabDesk:
+class LabPageService:
     """Where the pages of one session's Lab are told and heard."""
 
     def __init__(self, request: LaunchRequest, recorder: Recorder) -> None:

@@ -51,7 +51,7 @@ class _Page:
     """Whether they came there by themselves, so that it need not ask them."""
 
 
-class WakeDesk:
+class WakingPageService:
     """Wakes suspended sessions up for their visitors. One for all sessions; thread-safe."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The door of a session: a socket file that only its owner can open, and behind it every port of its machines.
+"""The port socket of a session: a file that only its owner can open, and behind it every port of its machines.
 
 Who connects says the numbers of a machine and a port, with a space between and a newline after them, and is then joined
 to that port of that machine (at port 65535 of the first, the supervisor itself listens).
@@ -33,12 +33,12 @@ _LARGEST_PORT = 65535
 _SECONDS = 10.0
 
 
-def door_path(directory: Path) -> Path:
+def port_socket_path(directory: Path) -> Path:
     """The path of the socket by which a session, given by its directory, takes connections of commands."""
-    return paths.socket_path(directory, "door.sock")
+    return paths.socket_path(directory, "ports.sock")
 
 
-class Door(SocketFile):
+class PortSocket(SocketFile):
     """Listens at ``path`` in the supervisor, and has ``carry`` join each connection to a port of a machine."""
 
     def __init__(self, path: Path, carry: Callable[[int, int, Source, Sink], Awaitable[None]]) -> None:
@@ -55,7 +55,7 @@ class Door(SocketFile):
         super().__init__(path, serve)
 
 
-async def open_door(path: Path, port: int, machine: int = 1) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def open_port(path: Path, port: int, machine: int = 1) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect a command to ``port`` of a machine. Raises ``AccessError`` if the session is not running."""
     try:
         reader, writer = await wait_for(asyncio.open_unix_connection(str(path), limit=LARGEST), _SECONDS)
@@ -66,8 +66,8 @@ async def open_door(path: Path, port: int, machine: int = 1) -> tuple[asyncio.St
 
 
 async def dial(path: Path, port: int, machine: int = 1) -> Stream:
-    """Connect as :func:`open_door` does; the connection is a :class:`Stream`."""
-    reader, writer = await open_door(path, port, machine)
+    """Connect as :func:`open_port` does; the connection is a :class:`Stream`."""
+    reader, writer = await open_port(path, port, machine)
     return DuplexStream(reader, writer, lambda: reset(writer))
 
 
@@ -76,7 +76,7 @@ async def carry(path: Path, port: int, reader: Source, writer: Sink, machine: in
 
     Raises ``AccessError`` when the session is not there, ``OSError`` when the connection broke.
     """
-    far_reader, far_writer = await open_door(path, port, machine)
+    far_reader, far_writer = await open_port(path, port, machine)
     connection = far_writer.get_extra_info("socket")
     outward = asyncio.ensure_future(_copy(reader, far_writer))
     inward = asyncio.ensure_future(_copy(far_reader, writer, lambda: is_closed(connection) and not outward.done()))

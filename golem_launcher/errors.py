@@ -17,6 +17,7 @@
     ├── BudgetError          the money allowed does not reach
     ├── ProviderError        the provider failed, misbehaved or vanished
     │   ├── ImageBlamed      it says that the image is at fault
+    │   ├── ProviderGone     it ended what was agreed, or vanished
     │   └── ProviderSilent   it does not answer
     ├── SessionError         a session
     │   ├── SessionNotFound  no session has that name
@@ -61,6 +62,7 @@ __all__ = [
     "NodeUnreachable",
     "NothingToSave",
     "ProviderError",
+    "ProviderGone",
     "ProviderSilent",
     "RequestError",
     "ServiceError",
@@ -174,6 +176,10 @@ class ProviderError(LauncherError):
 
 class ImageBlamed(ProviderError):  # noqa: N818
     """The provider says that the image lacks what a session needs."""
+
+
+class ProviderGone(ProviderError):  # noqa: N818
+    """The provider ended what was agreed, or vanished: nothing is to be asked of it any more."""
 
 
 class ProviderSilent(ProviderError):  # noqa: N818

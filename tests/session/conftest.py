@@ -39,6 +39,9 @@ OLD = {"memory_gib": 0.26, "disk_gib": 13}
 SHELL_LESS = {"memory_gib": 0.25, "disk_gib": 21}
 """What only the one has on which no shell can be started."""
 
+STARTS_FOR_EVER = {"memory_gib": 0.23, "disk_gib": 31}
+"""What the one has whose Lab never comes up, and one that is honest and dearer."""
+
 _NETWORK = '''
 runtime = "auto"
 debit_note_interval = 3
@@ -114,6 +117,25 @@ mkdir -p .cache/broken/jupyterlab
 echo "raise RuntimeError('no such luck')" > .cache/broken/jupyterlab/__init__.py
 PYTHONPATH=$PWD/.cache/broken exec /bin/sh "$@"
 """
+
+[[provider]]
+name = "starts-for-ever"
+memory_gib = 0.24
+storage_gib = 32
+price_hour = 9.0
+misbehaviour = { die_once = "$HOME/starts-for-ever-now" }
+[provider.commands]
+"/bin/sh" = """
+mkdir -p .cache/slow/jupyterlab
+echo "import time; time.sleep(3600)" > .cache/slow/jupyterlab/__init__.py
+PYTHONPATH=$PWD/.cache/slow exec /bin/sh "$@"
+"""
+
+[[provider]]
+name = "starts"
+memory_gib = 0.24
+storage_gib = 32
+price_hour = 12.0
 
 [[provider]]
 name = "gone"

@@ -11,7 +11,7 @@ from golem_launcher.events import ProviderChosen, ProviderLost, Stage, now
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
 from tests.patience import slower
-from tests.session.conftest import LARGE, ONLY, SLOW, explain, wait_for
+from tests.session.conftest import LARGE, ONLY, SLOW, STARTS_FOR_EVER, explain, wait_for
 from tests.session.ending import wait_for_end
 from tests.session.jupyter import Jupyter
 
@@ -117,6 +117,27 @@ def test_an_activity_that_ends_before_the_lab_is_there_has_another_under_the_sam
     state = client.stop(directory.name)
     assert (state.cost, state.owed_at_most) == (Decimal(node.invoice(entry.agreement_id)["amount"]), False)
     node.holds_nothing_of(journal(directory))
+
+
+@pytest.mark.parametrize("gone", ["the agreement", "the provider"])
+def test_a_provider_that_is_gone_while_its_lab_starts_is_left_at_once(begin, lose, vanish, node, gone):
+    """Long before a Lab that does not answer is given up."""
+    directory = begin(**STARTS_FOR_EVER, budget=50)
+    first = wait_for(directory, lambda state: state.stage is Stage.STARTING, 60).head
+    assert first.provider_name == "starts-for-ever"
+    began = time.monotonic()
+    if gone == "the agreement":
+        lose(directory)
+    else:
+        vanish("starts-for-ever")
+    state = wait_for(directory, lambda state: state.stage is Stage.READY, 90)
+    assert time.monotonic() - began < 30 * slower()
+    assert (state.head.provider_name, state.providers_lost) == ("starts", 0)
+    said = "starts-for-ever: The provider "
+    (told,) = [event.line for event in directory.events()[0] if said in event.line]
+    assert ("it shuts down" if gone == "the agreement" else "vanished") in told, told
+    assert client.stop(directory.name).stage is Stage.ENDED
+    node.holds_nothing_of(journal(directory), provider_is_dead=gone == "the provider")
 
 
 def test_when_nobody_is_left_it_says_so_and_can_be_resumed_later(ready, vanish, node):

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from typing import TYPE_CHECKING
 
-from golem_launcher.errors import BusError, NodeError, NodeRefused, NodeUnreachable, ProviderError
+from golem_launcher.errors import BusError, NodeError, NodeUnreachable, ProviderError, ProviderGone
 from golem_launcher.events import Stage
 from golem_launcher.session.lifetime import computer_sleep
 from golem_launcher.session.lifetime.end_warnings import Warnings
 from golem_launcher.session.machines.benchmarking import measure_once
 from golem_launcher.session.machines.node_address_change import follow_node
-from golem_launcher.session.machines.provider_loss import termination_reason
+from golem_launcher.session.machines.provider_watch import (
+    SLEPT_SECONDS,
+    VANISHED,
+    ProviderWatch,
+    Refusal,
+    longest_silence,
+)
 from golem_launcher.session.machines.usage_meter import follow_usage
 from golem_launcher.session.saving.kept_variables import follow_variables
 from golem_launcher.session.saving.save_watchdog import SaveWatchdog
@@ -41,7 +46,6 @@ _TROUBLED_ROUND_SECONDS = 0.5
 _FEW = 16
 """So many machines are asked at the pace above; more of them one by one less often, as all their ways lead through one
 node, which must not be kept busy by that alone."""
-_SLEPT_SECONDS = 2.0
 _PROBE_SECONDS = 3.0
 _REJOIN_SECONDS = 25.0
 _REJOIN_PROBE_SECONDS = 2.0
@@ -50,11 +54,8 @@ _PROMPT_SECONDS = 1.0
 """A workload that takes longer to answer may be gone."""
 _SHOWN_SECONDS = 4.5
 """One that was not heard for so long is shown as one that does not answer."""
-_REFUSED_SECONDS = 6.0
-"""Where nobody takes connections for so long, nobody will: an agent starts its parts again sooner."""
 _SILENT_SECONDS = 120.0
 """Of one that takes connections, and may be busy."""
-_MOST_BUSYNESS = 4.0
 _WARN_SECONDS = 15.0
 _NODE_AWAY_SECONDS = 300.0
 """A provider waits about four minutes for its requestor before it gives up."""
@@ -62,7 +63,6 @@ _WAITS = (
     f"The session waits {duration(_NODE_AWAY_SECONDS)} for it. The launcher's own node is found at another "
     "address by itself; of any other say the new one: golem-launcher node use URL"
 )
-_REASON_SECONDS = 2.0
 _EARLY_INVOICE = (
     "The provider sent its invoice while the session ran. More than that is not paid, so it may stop at any moment."
 )
@@ -100,13 +100,11 @@ class Monitor:
         self._bills = session.money.news(machine.rented.agreement_id)
         self._warnings = Warnings(session.recorder, session.deadline)
         self._stalled = SaveWatchdog(session.recorder)
-        self._reported_at = now
-        """When the provider's usage was last seen to change."""
+        self._provider = ProviderWatch(session, machine.rented.agreement_id, machine.rented.activity_id)
         self._answered_at = now
-        self._refused_since: float | None = None
+        self._refusal = Refusal(slot.endpoint)
         self._troubled = False
         self._node_away_since: float | None = None
-        self._last_usage: tuple[float, ...] | None = None
         self._warned = False
         self._given_up = ""
         """Why whoever uses it wants another in its place; empty while nobody does."""
@@ -188,16 +186,17 @@ class Monitor:
         with contextlib.suppress(asyncio.TimeoutError):
             await wait_for(self._bills.wait(), seconds)
         self._bills.clear()
-        if clock() - due > _SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
-            self._reported_at = self._answered_at = clock()
-            self._refused_since = None
+        if clock() - due > SLEPT_SECONDS:  # this computer slept: who was silent was not to be heard
+            self._provider.pardon()
+            self._answered_at = clock()
+            self._refusal.pardon()
 
     async def _round(self) -> str | None:
         session, agreement_id = self._session, self._rented.agreement_id
         asking = asyncio.create_task(self.client.answers(seconds=_PROBE_SECONDS))
         invoiced = session.money.has_invoice(agreement_id)  # before it is asked whether the agreement is over
         try:
-            state = await self._check_terms()
+            state = await self._provider.state()
             if invoiced:
                 session.money.disputed(agreement_id, _EARLY_INVOICE)
             self._judge_bills()
@@ -209,7 +208,7 @@ class Monitor:
         if self._node_away_since is not None:
             self._node_answers()
         session.engine.revive()  # a provider whose debit notes nobody accepts ends the session within minutes
-        usage = await self._look_at_usage() if isinstance(state, str) else None
+        usage = await self._provider.look_at_usage() if state is not None else None
         ended = self._slot.workload.ends_session and await self.client.has_ended()
         if ended and self._slot.is_head:
             return f"{self._name} has ended."
@@ -222,39 +221,11 @@ class Monitor:
         if dispute is not None and self._session.request.recover:
             raise ProviderError(dispute)
 
-    async def _check_terms(self) -> object:
-        """The activity's state, or why it is not known. Raises ``ProviderError`` when the provider has ended it."""
-        rest, rented = self._session.rest, self._rented
-        state, agreement = await asyncio.gather(
-            rest.activity_state(rented.activity_id), rest.agreement(rented.agreement_id), return_exceptions=True
-        )
-        for result in (state, agreement):
-            if isinstance(result, BaseException) and not isinstance(result, NodeRefused):
-                raise result
-        if isinstance(agreement, dict) and agreement.get("state") in {"Terminated", "Expired", "Cancelled"}:
-            raise ProviderError(f"The provider ended the agreement{await self._why()}.")
-        if state == "Terminated":
-            raise ProviderError(f"The provider ended the session{await self._why()}.")
-        return state
-
-    async def _why(self) -> str:
-        """What the provider says to that, as the end of a sentence: it may say it a moment after what it did."""
-        clock = asyncio.get_running_loop().time
-        end = clock() + _REASON_SECONDS
-        while True:
-            try:
-                reason = await self._session.rest.termination_reason(self._rented.agreement_id)
-            except NodeRefused:
-                reason = {}
-            if reason or clock() >= end:
-                return termination_reason(reason)
-            await asyncio.sleep(_TROUBLED_ROUND_SECONDS)
-
     async def _answers(self, asking: asyncio.Task[bool]) -> bool:
         """Whether the workload answers; while it hesitates, the provider's usage is looked at closely."""
         await asyncio.wait({asking}, timeout=_PROMPT_SECONDS)
         while not asking.done():
-            await self._look_at_usage()
+            await self._provider.look_at_usage()
             self._show_trouble()
             if await self._vanished():
                 return False
@@ -270,25 +241,16 @@ class Monitor:
 
     async def _judge_refusal(self) -> None:
         """Raise ``ProviderError`` when nobody over there takes connections any more."""
-        now = asyncio.get_running_loop().time()
-        if not await self._slot.endpoint.refuses():
-            self._refused_since = None
-        elif self._refused_since is None:
-            self._refused_since = now
-        elif now - self._refused_since >= _REFUSED_SECONDS:
+        if await self._refusal.is_final():
             raise ProviderError(f"{self._name} is gone: nothing there takes connections any more.")
 
     async def _vanished(self) -> bool:
         """Whether there was no sign of life for too long: yagna goes on telling the last state."""
-        last = max(self._reported_at, self._answered_at)
-        patience = self._session.network.patience
-        most = patience.silent
-        if self._session.network.sleeps_along:
-            most *= _busyness()
-        silent = asyncio.get_running_loop().time() - last
+        silent = asyncio.get_running_loop().time() - max(self._provider.reported_at, self._answered_at)
+        most = longest_silence(self._session)
         if self._witness is None or silent >= most:
             return silent >= most
-        return silent >= patience.silent_alone and await self._witness()
+        return silent >= self._session.network.patience.silent_alone and await self._witness()
 
     async def _judge_silence(self, *, well: bool) -> None:
         """Raise ``ProviderError`` for a provider that is gone: neither its workload answers nor does its usage grow."""
@@ -300,34 +262,20 @@ class Monitor:
             self._warned = False
             self._recorder.message(f"{self._name} answers again.")
         if well:
-            self._refused_since = None
+            self._refusal.pardon()
             return
         silent = now - self._answered_at
         if await self._vanished():
-            raise ProviderError("The provider vanished: nothing there answers.")
+            raise ProviderGone(VANISHED)
         if silent >= _SILENT_SECONDS:
             raise ProviderError(f"{self._name} stopped answering.")
         if silent >= _WARN_SECONDS and not self._warned:
             self._warned = True
             self._recorder.message(f"{self._name} does not answer; waiting for it.", "warning")
 
-    async def _look_at_usage(self) -> tuple[float, ...] | None:
-        """The provider's usage, when it has reported any; that it changed is a sign of life."""
-        usage = await self._usage()
-        if usage is not None and usage != self._last_usage:
-            self._last_usage = usage
-            self._reported_at = asyncio.get_running_loop().time()
-        return usage
-
-    async def _usage(self) -> tuple[float, ...] | None:
-        try:
-            return await self._session.rest.activity_usage(self._rented.activity_id)
-        except NodeRefused:
-            return None
-
     async def _node_is_away(self, error: NodeUnreachable) -> None:
         now = asyncio.get_running_loop().time()
-        self._refused_since = None
+        self._refusal.pardon()
         if self._node_away_since is None:
             self._node_away_since = now
             if self._slot.is_head:
@@ -375,14 +323,10 @@ class Monitor:
         return again
 
     def _node_answers(self) -> None:
-        self._node_away_since = self._refused_since = None
-        self._reported_at = self._answered_at = asyncio.get_running_loop().time()  # nobody could be heard
+        self._node_away_since = None
+        self._refusal.pardon()
+        self._provider.pardon()
+        self._answered_at = asyncio.get_running_loop().time()  # nobody could be heard
         if self._slot.is_head:
             self._recorder.message("The node answers again.")
         self._recorder.enter(Stage.READY)
-
-
-def _busyness() -> float:
-    """How many times longer a provider on this computer may be silent, as it waits for its turn like everybody here."""
-    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return min(max(1.0, 2 * waiting), _MOST_BUSYNESS)

@@ -15,6 +15,7 @@ from golem_launcher.errors import (
     NodeError,
     NodeUnreachable,
     ProviderError,
+    ProviderGone,
 )
 from golem_launcher.events import Stage
 from golem_launcher.market.constraint import condition
@@ -184,7 +185,10 @@ class Renting:
             self._recorder.enter(stage)
 
     async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
-        """Let go of a provider whose workload did not answer; that it blames the image is not its own fault yet."""
+        """Let go of a provider whose workload did not answer; that it blames the image is not its own fault yet.
+
+        Nothing is asked of one that is gone, and nobody waits for it.
+        """
         session = self.session
         entry = hiring.agreement
         provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
@@ -198,6 +202,11 @@ class Renting:
         elif session.money.dispute(hiring.agreement_id) is not None:
             session.choice.ban(*provider, error.what)
             await hiring.release()
+        elif isinstance(error, ProviderGone):
+            session.choice.lost(*provider, error.what)
+            session.journal.note(hiring.agreement_id, lost_at=clock.now())
+            await hiring.aclose()
+            session.terminations.begin(session.rest, session.journal, hiring.agreement_id)
         else:
             await hiring.give_up(error.what)
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import clock
 from golem_launcher.agent import exit_report
-from golem_launcher.errors import ImageBlamed, ProviderError
+from golem_launcher.errors import ImageBlamed, NodeUnreachable, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
+from golem_launcher.session.machines.provider_watch import Refusal, lost_while_starting
 from golem_launcher.untrusted_text import clean_line, sentence
-from golem_launcher.waiting import first_of
+from golem_launcher.waiting import first_of, together
 from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     from golem_launcher.agent.exit_report import Report
     from golem_launcher.rental.activity_spec import Rented
@@ -73,15 +75,20 @@ class WorkloadStart:
         """Wait until the workload answers at the provider that signed; the machine, and what to tell the user of it.
 
         ``deployed`` is called once the agent runs there. Raises ``ProviderError`` when the workload can't be started,
-        and as soon as a bill is not accepted, however long files and packages take.
+        and as soon as a bill is not accepted or the provider is gone, however long files and packages take.
         """
-        async with first_of(self._ready(hiring, deployed), self._overbilled(hiring)) as (ready, overbilled):
+        runs = asyncio.Event()
+        failing = together(self._overbilled(hiring), lost_while_starting(self._session, hiring, runs))
+        async with first_of(self._ready(hiring, deployed, runs), failing) as (ready, failed):
             if not ready.done():
-                raise ProviderError(overbilled.result())
+                failed.result()
             return ready.result()
 
-    async def _ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
+    async def _ready(
+        self, hiring: Hiring, deployed: Callable[[], None], runs: asyncio.Event
+    ) -> tuple[Rented, list[str]]:
         rented = await self._deployed(hiring)
+        runs.set()
         deployed()
         self._slot.endpoint.point_at(self._session.connection.node, rented)
         self._recorder.token(self._slot.endpoint.lab_token)
@@ -89,14 +96,14 @@ class WorkloadStart:
         await self._answers(hiring)
         return rented, notices
 
-    async def _overbilled(self, hiring: Hiring) -> str:
-        """Wait until a bill of who signed is not accepted; why it is not."""
+    async def _overbilled(self, hiring: Hiring) -> NoReturn:
+        """Raise ``ProviderError`` once a bill of who signed is not accepted."""
         agreement_id, money = hiring.agreement_id, self._session.money
         news = money.news(agreement_id)
         while (why := money.dispute(agreement_id)) is None:
             await news.wait()
             news.clear()
-        return why
+        raise ProviderError(why)
 
     def _about(self, rented: Rented) -> list[str]:
         """What the user should know of the provider's disk, once a session."""
@@ -122,19 +129,29 @@ class WorkloadStart:
         ask_at = loop_time() + _ASK_SECONDS
         crowd = min(self._session.choice.request.machines_wanted, _CROWD)
         seconds = _PROBE_SECONDS * crowd
+        refusal = Refusal(self._slot.endpoint)
         async with self._slot.endpoint.client() as client:
             while not await client.answers(seconds=seconds, patience=seconds / 2):
                 if self._slot.workload.ends_session and await client.has_ended():
                     return
-                if loop_time() > min(ask_at, end):
+                refused = await refusal.is_final() and await self._node_is_there()
+                if refused or loop_time() > min(ask_at, end):
                     told = exit_report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
-                    if told is not None and told.kind in exit_report.ENDS:
+                    if refused or (told is not None and told.kind in exit_report.ENDS):
                         raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
                     if loop_time() > end:
                         late = f"{name} did not answer within {start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(told)}".rstrip())
                 await asyncio.sleep(_POLL_SECONDS * crowd)
+
+    async def _node_is_there(self) -> bool:
+        """Whether the node answers: without it nobody is reached."""
+        try:
+            await self._session.rest.networks()
+        except NodeUnreachable:
+            return False
+        return True
 
 
 def reason_in(report: Report | None) -> str:

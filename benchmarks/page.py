@@ -54,7 +54,10 @@ _RECORD_STAGES = """() => {
 
 
 def rows(base: Path) -> list[Row]:
-    imported = [_imported("ipywidgets, anywidget", "golem_launcher.ui.launcher") for _ in range(_IMPORTS)]
+    imported = [
+        _imported("ipywidgets, anywidget", "golem_launcher.ui.launcher, golem_launcher.ui.page")
+        for _ in range(_IMPORTS)
+    ]
     widgets = [_imported("sys", "ipywidgets, anywidget") for _ in range(_IMPORTS)]
     with (
         bed.home(base / "home"),
@@ -78,7 +81,7 @@ def rows(base: Path) -> list[Row]:
             "until Start can be pressed and the kernel has answered what the form asked",
         ),
         Row(
-            "what the page's notebook imports beyond ipywidgets and anywidget",
+            "what the page imports beyond ipywidgets and anywidget",
             min(wall for wall, _ in imported),
             "s",
             least=0.5,

@@ -57,17 +57,17 @@ NOTEBOOK = f"""
 import ctypes, gc, json, os, signal
 import psutil
 from golem_launcher import paths
-from golem_launcher.ui import launcher
-from golem_launcher.ui.cards import sessions
+from golem_launcher.ui import launcher, page
+from golem_launcher.ui.cards import sessions, view
 from golem_launcher.ui.form import offers
 
-for module, name in [(launcher, "REFRESH_SECONDS"), (launcher, "NETWORK_SECONDS"), (launcher, "SLOW_SECONDS"),
+for module, name in [(page, "REFRESH_SECONDS"), (page, "NETWORK_SECONDS"), (page, "SLOW_SECONDS"),
                      (offers, "LOOK_SECONDS"), (offers, "_SCAN_SECONDS"),
                      (sessions, "LOG_SECONDS"), (sessions, "DIGEST_SECONDS")]:
     setattr(module, name, getattr(module, name) / {_FASTER})
 
 lived = {{"refreshes": 0, "batches": 0}}
-refresh, send = sessions.SessionCards.refresh, sessions.SessionCards.send
+refresh, send = sessions.SessionCards.refresh, view.SessionsView.send
 
 async def counted_refresh(self):
     lived["refreshes"] += 1
@@ -77,7 +77,7 @@ def counted_send(self, content, *rest):
     lived["batches"] += content.get("kind") == "log"
     send(self, content, *rest)
 
-sessions.SessionCards.refresh, sessions.SessionCards.send = counted_refresh, counted_send
+sessions.SessionCards.refresh, view.SessionsView.send = counted_refresh, counted_send
 
 def tell(*_):
     gc.collect()

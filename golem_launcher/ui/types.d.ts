@@ -381,7 +381,6 @@ export type SessionsModel = Model<
     looked_for: string;
     clock: string;
     remote: boolean;
-    kinds: string[];
   },
   SessionsTold
 >;

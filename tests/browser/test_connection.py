@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
@@ -102,6 +103,51 @@ def test_messages_that_are_lost_at_the_start_are_not_missed(chromium: Browser, a
         write_lab_log(directory, "one that arrives")
         _shows(page, "one that is lost")
         _shows(page, "one that arrives")
+
+
+_LATE = """
+import time
+from pathlib import Path
+from golem_launcher.ui.common import deferred_imports
+
+def wait():
+    while not Path({go!r}).exists():
+        time.sleep(0.01)
+
+deferred_imports._thread.submit(wait)
+
+from golem_launcher.ui import Launcher
+Launcher()
+"""
+
+
+def test_a_page_whose_kernel_loads_for_longer_than_the_browser_comes_all_the_same(
+    chromium: Browser, address: str, home: Path, tmp_path: Path
+) -> None:
+    """As on a busy machine: the views ask when nobody can answer yet; and what is then said first does not arrive."""
+    make_session("mine")
+    go = tmp_path / "go"
+    cell = {"cell_type": "code", "id": "page", "metadata": {}, "execution_count": None, "outputs": []}
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata}
+    late = home / "page" / "served" / "late.ipynb"
+    late.write_text(json.dumps({**notebook, "cells": [{**cell, "source": _LATE.format(go=str(go))}]}))
+    try:
+        with new_context(chromium) as context:
+            line = _Line(context)
+            page = context.new_page()
+            page.goto(address.replace("launcher.ipynb", late.name))
+            page.get_by_text("Loading …").wait_for()
+            line.passes = lambda data: len(line.lost) >= 8 or not (_CUSTOM.search(data) or _UPDATE.search(data))
+            go.touch()
+            page.get_by_role("article", name="mine").wait_for()
+            page.get_by_role("button", name="Start JupyterLab on Golem").wait_for()
+            page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
+            page.locator(".gl-status[data-state=up]").wait_for()
+            assert page.get_by_text("Loading …").count() == 0
+            assert len(line.lost) == 8
+    finally:
+        late.unlink()
 
 
 def test_a_connection_that_breaks_is_said_and_what_was_missed_comes_when_it_is_back(

@@ -1,201 +1,63 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import socket
-import threading
-from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets
-import pytest
-
 from golem_launcher.errors import LauncherError
-from golem_launcher.request import LaunchRequest
 from golem_launcher.ui import Launcher
-from golem_launcher.ui.common.background import Background
-from golem_launcher.ui.common.problems import problem
+from golem_launcher.ui.common.presence import Present
 from tests.patience import slower
-from tests.ui.made import make_session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import pytest
 
 
-async def _until(true: Callable[[], bool]) -> None:
-    async def poll() -> None:
-        while not true():  # noqa: ASYNC110 - nobody sets an event for a widget's trait
-            await asyncio.sleep(0.01)
-
-    await asyncio.wait_for(poll(), 10 * slower())
-
-
-def test_nothing_happens_until_a_front_end_shows_itself_and_again_when_it_is_gone() -> None:
+def test_what_a_view_says_before_the_page_is_loaded_is_answered_once_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        make_session("mine")
+        told: asyncio.Queue[Present] = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+
+        def send(view: Present, content: dict[str, Any], _buffers: Any = None) -> None:
+            if content.get("kind") == "here":
+                loop.call_soon_threadsafe(told.put_nowait, view)
+
+        monkeypatch.setattr(Present, "send", send)
         launcher = Launcher()
         try:
-            assert launcher.sessions.live == []
-            assert launcher._work == {}
-            await launcher.header.receive({"kind": "here"})
-            await _until(lambda: len(launcher.sessions.live) == 1)
-            await _until(lambda: bool(launcher.header.network))
-            launcher.header._watched_until = float("-inf")
-            frequent = (launcher._watch_sessions, launcher._watch_network)  # the others end after their pause
-            await _until(lambda: all(launcher._work[work].done() for work in frequent))
+            views = [view for view in launcher.children if isinstance(view, Present)]
+            for view in views:
+                view._handle_custom_msg({"kind": "here", "view": "one", "turn": 1}, [])
+            assert not launcher.page.done()
+            answered = {await asyncio.wait_for(told.get(), 10 * slower()) for _ in views}
+            assert answered == set(views)
         finally:
             launcher.close()
 
     asyncio.run(main())
 
 
-def test_a_node_that_never_answers_keeps_no_session_from_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def main(silent: socket.socket) -> None:
-        monkeypatch.setenv("YAGNA_API_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        monkeypatch.setenv("YAGNA_APPKEY", "0" * 32)
-        launcher = Launcher()
-        launcher._network = "hoodi"
-        try:
-            for _ in range(8):  # as many as wait in a thread by themselves
-                launcher._background.start(launcher._show_network)
-            await launcher.header.receive({"kind": "here"})
-            connection, _ = await asyncio.get_running_loop().sock_accept(silent)
-            with connection:
-                make_session("mine")
-                await _until(lambda: len(launcher.sessions.live) == 1)
-                assert launcher.header.network == {}  # still waiting
-        finally:
-            launcher.header._watched_until = float("-inf")
-            launcher.close()
+def test_a_page_that_does_not_load_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken() -> None:
+        raise LauncherError("It is broken.")
 
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.setblocking(False)
-        asyncio.run(main(silent))
-
-
-def test_what_fails_is_tried_again_and_keeps_nothing_else_from_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        monkeypatch.setattr("golem_launcher.ui.launcher._AFTER_FAILURE_SECONDS", 0.01)
-        monkeypatch.setattr("golem_launcher.ui.launcher.saved_workspaces", _fail)
-        make_session("mine")
+        monkeypatch.setattr("golem_launcher.ui.launcher.page_loaded", broken)
         launcher = Launcher()
-        refresh, failures = launcher.sessions.refresh, [LauncherError("Not now."), LauncherError("Nor now.")]
-
-        async def refresh_in_the_end() -> None:
-            if failures:
-                raise failures.pop()
-            await refresh()
-
-        launcher.sessions.refresh = refresh_in_the_end
+        header = launcher.children[0]
+        said = asyncio.Event()
+        header.observe(lambda _change: said.set(), "problems")
         try:
-            launcher._consider(LaunchRequest(name="mine"))
-            await launcher.header.receive({"kind": "here"})
-            await _until(lambda: len(launcher.sessions.live) == 1)
-            await _until(lambda: launcher.form.offers.get("state") == "down")  # the market was looked at
-            await _until(lambda: len(launcher.header.problems) == 3)
-            assert {problem["title"] for problem in launcher.header.problems} == {"Not now.", "Nor now.", "Never."}
-        finally:
-            launcher.header._watched_until = float("-inf")
-            launcher.close()
-
-    asyncio.run(main())
-
-
-def _fail() -> list[dict[str, Any]]:
-    raise LauncherError("Never.")
-
-
-def test_the_token_is_in_no_widgets_state() -> None:
-    async def main() -> None:
-        make_session("mine")
-        launcher = Launcher()
-        try:
-            await launcher.sessions.refresh()
-            assert launcher.sessions._links == {"mine": "http://127.9.8.7:8888/lab?token=abcdefgh12345678"}
-            state = str(ipywidgets.Widget.get_manager_state())
-            assert "127.9.8.7" not in state
-            assert "abcdefgh12345678" not in state
+            header._handle_custom_msg({"kind": "here", "view": "one", "turn": 1}, [])
+            await asyncio.wait_for(said.wait(), 10 * slower())
+            assert [problem["title"] for problem in header.problems] == ["It is broken."]
         finally:
             launcher.close()
 
     asyncio.run(main())
 
 
-def test_messages_from_any_thread_run_on_the_one_loop_and_failures_are_shown() -> None:
+def test_a_page_that_is_closed_while_it_is_loaded_leaves_nothing_behind() -> None:
     async def main() -> None:
-        seen: list[object] = []
-        background = Background(asyncio.get_running_loop(), lambda error: seen.append((error, threading.get_ident())))
-        widget = ipywidgets.Widget()
-
-        async def receive(content: dict[str, object]) -> None:
-            raise LauncherError(str(content["text"]))
-
-        background.receives(widget, receive)
-        message = {"data": {"method": "custom", "content": {"text": "boo"}}}
-        thread = threading.Thread(target=widget._handle_msg, args=({"content": message, "buffers": []},))
-        thread.start()
-        await asyncio.to_thread(thread.join)
-        await _until(lambda: bool(seen))
-        ((error, where),) = seen
-        assert str(error) == "boo"
-        assert where == threading.get_ident()
+        Launcher().close()
 
     asyncio.run(main())
-
-
-def test_work_does_not_belong_to_the_message_that_asked_for_it() -> None:
-    """A message of a JupyterLab tab marks what is sent because of it, and answers to that go where that tab's went."""
-    asked_by: ContextVar[str] = ContextVar("asked_by", default="nobody")
-
-    async def main() -> None:
-        background = Background(asyncio.get_running_loop(), pytest.fail)
-        seen: list[str] = []
-
-        async def work() -> None:
-            seen.append(asked_by.get())
-
-        asked_by.set("a tab that goes")
-        await asyncio.wrap_future(background.start(work))
-        assert seen == ["nobody"]
-
-    asyncio.run(main())
-
-
-def test_work_that_is_cancelled_before_it_began_leaves_nothing_unawaited() -> None:
-    """A coroutine that nobody awaits is a warning, which is an error here."""
-
-    async def main() -> None:
-        background = Background(asyncio.get_running_loop(), pytest.fail)
-
-        async def work() -> None:
-            pytest.fail("it began")
-
-        background.start(work)  # and the loop ends before its turn
-
-    asyncio.run(main())
-    gc.collect()
-
-
-def test_a_failure_becomes_a_banner_once() -> None:
-    async def main() -> None:
-        launcher = Launcher()
-        try:
-            for _ in range(3):
-                launcher._report(LauncherError("It is\x1b[31m broken.", "Mend it."))
-            (shown,) = launcher.header.problems
-            assert (shown["title"], shown["remedy"]) == ("It is broken.", "Mend it.")
-            await launcher.header.receive({"kind": "dismiss", "id": shown["id"]})
-            assert launcher.header.problems == []
-        finally:
-            launcher.close()
-
-    asyncio.run(main())
-
-
-def test_an_unexpected_failure_shows_where_it_came_from() -> None:
-    try:
-        int("x")
-    except ValueError as error:
-        shown = problem(error)
-    assert "went wrong" in shown["title"]
-    assert "ValueError" in shown["details"]

@@ -40,7 +40,6 @@ import { WaysInView } from "./ways_in.js";
  * @property {() => number} now milliseconds of the kernel's clock
  * @property {() => void} watch asks for the lines of the logs that are shown
  * @property {boolean} remote whether the browser is on another machine than the sessions' addresses
- * @property {string[]} kinds what can be downloaded
  * @property {Downloads} downloads
  */
 
@@ -176,9 +175,7 @@ export class Card {
     this.results = h(
       "div",
       { class: "gl-row gl-results" },
-      ...tools.kinds
-        .filter((kind) => kind === "results")
-        .map((kind) => downloadButton("Download results", tools.downloads, name, kind)),
+      downloadButton("Download results", tools.downloads, name, "results"),
       this.ownSave,
     );
     this.element = h(

@@ -51,7 +51,6 @@ function renderSessions({ model, el }) {
     /** A log was opened: ask for its lines. */
     watch: () => presence.ask(),
     remote: model.get("remote"),
-    kinds: model.get("kinds"),
     downloads,
   };
 

@@ -1,7 +1,4 @@
-"""The widget of all session cards.
-
-A view of the session directories; what is done goes to the supervisors.
-"""
+"""The cards of all sessions: a view of the session directories; what is done goes to the supervisors."""
 
 from __future__ import annotations
 
@@ -9,9 +6,7 @@ import asyncio
 import functools
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
-
-import traitlets
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher.events import now
 from golem_launcher.ui.cards.downloads import Downloads, Make, write_log, write_results
@@ -22,10 +17,7 @@ from golem_launcher.ui.cards.links import session_link
 from golem_launcher.ui.cards.logfeed import LogFeed, search
 from golem_launcher.ui.cards.supervisor_polling import SupervisorPolling
 from golem_launcher.ui.cards.view_model import SessionViews
-from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.deferred_imports import loaded
-from golem_launcher.ui.common.hosting import on_hub
-from golem_launcher.ui.common.presence import Present
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
@@ -34,6 +26,7 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.ui.cards.actions import Actions
+    from golem_launcher.ui.cards.view import SessionsView
 
 _T = TypeVar("_T")
 
@@ -55,36 +48,16 @@ _KINDS: dict[str, tuple[str, Make]] = {
 }
 
 
-class SessionCards(Present):
-    """All sessions on disk. ``refresh`` reads them; between two calls nothing happens.
+class SessionCards:
+    """All sessions on disk, in ``view``. ``refresh`` reads them; between two calls nothing happens.
 
     ``on_relaunch`` gets the request of a session that is to be started again.
     """
 
-    _esm: ClassVar[str] = script(__file__, "sessions.js")
-    _css: ClassVar[str] = style(__file__, "sessions.css", "card.css")
-
-    live = traitlets.List().tag(sync=True)
-    past = traitlets.List().tag(sync=True)
-    """Sessions that are over, the last and those that were looked for; apart, as ``live`` changes every few seconds."""
-
-    past_count = traitlets.Int().tag(sync=True)
-    """How many there are that are over."""
-
-    looked_for = traitlets.Unicode().tag(sync=True)
-    """What was looked for among all that are over; ``past`` has what was found."""
-
-    clock = traitlets.Unicode().tag(sync=True)
-    """The kernel's time when the sessions changed: the browser's may differ."""
-
-    remote = traitlets.Bool().tag(sync=True)
-    """Whether the browser is on another machine than the sessions' addresses."""
-
-    kinds = traitlets.List(list(_KINDS)).tag(sync=True)
-    """What can be downloaded."""
-
-    def __init__(self, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None, **kwargs: Any) -> None:
-        super().__init__(remote=on_hub(), **kwargs)
+    def __init__(
+        self, view: SessionsView, *, on_relaunch: Callable[[LaunchRequest], None] = lambda _request: None
+    ) -> None:
+        self.view = view
         self._opened = now()
         self._session_views = SessionViews()
         self._heartbeat = SupervisorPolling()
@@ -98,10 +71,10 @@ class SessionCards(Present):
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="page")  # for what may take a minute
         self._readers = ThreadPoolExecutor(max_workers=2, thread_name_prefix="sessions")
         """Nothing but reading sessions: what waits for a network elsewhere must not keep them from being shown."""
-        self.downloads = Downloads(self.send, _KINDS, self._threads)
+        self.downloads = Downloads(view.send, _KINDS, self._threads)
         self._on_relaunch = on_relaunch
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
-            "here": self.here,
+            "here": self._here,
             "search": self._search,
             "find": self._find,
             "fetch": self.downloads.fetch,
@@ -110,12 +83,11 @@ class SessionCards(Present):
         }
 
     def close(self) -> None:
-        """End what this widget does in the background."""
+        """End what this does in the background."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._readers.shutdown(wait=False, cancel_futures=True)
         self._heartbeat.close()
         self.downloads.close()
-        super().close()
 
     async def refresh(self) -> None:
         """Read the directories once and tell the front ends what changed."""
@@ -128,11 +100,12 @@ class SessionCards(Present):
         self._heartbeat.look(self._directories[view["name"]] for view in live if view["alive"])
         past = [view for view in sessions if not view["live"]]
         many = self._session_views.past_count, self._session_views.looked_for
-        if (live, past, *many) != (self.live, self.past, self.past_count, self.looked_for):
-            with self.hold_sync():
-                self.clock = now().isoformat()
-                self.live, self.past = live, past
-                self.past_count, self.looked_for = many
+        view = self.view
+        if (live, past, *many) != (view.live, view.past, view.past_count, view.looked_for):
+            with view.hold_sync():
+                view.clock = now().isoformat()
+                view.live, view.past = live, past
+                view.past_count, view.looked_for = many
         self._feeds = {name: feed for name, feed in self._feeds.items() if name in self._directories}
         await self._tell_links()
         await self._tell_digests()
@@ -161,17 +134,17 @@ class SessionCards(Present):
     def _actions(self) -> Actions:
         from golem_launcher.ui.cards.actions import Actions  # noqa: PLC0415 - not needed to show the page
 
-        return Actions(self.send, self._threads, self._on_relaunch)
+        return Actions(self.view.send, self._threads, self._on_relaunch)
 
-    async def here(self, content: dict[str, Any]) -> None:
+    async def _here(self, content: dict[str, Any]) -> None:
         """A view is there; ``logs`` says which logs it shows, and the number of the last line that it has of each."""
-        self.send({"kind": "links", "links": self._links})
-        self.send({"kind": "digests", "digests": {name: digest.view() for name, digest in self._digests.items()}})
-        self.send({"kind": "jobs", "jobs": self._jobs.all()})
+        self.view.send({"kind": "links", "links": self._links})
+        self.view.send({"kind": "digests", "digests": {name: digest.view() for name, digest in self._digests.items()}})
+        self.view.send({"kind": "jobs", "jobs": self._jobs.all()})
         logs = content.get("logs")
         for name, last in logs.items() if isinstance(logs, dict) else ():
             await self._watch(name, last)
-        await super().here(content)
+        await self.view.here(content)
 
     async def _watch(self, name: str, last: Any) -> None:
         if name not in self._directories or not isinstance(last, int):
@@ -180,14 +153,14 @@ class SessionCards(Present):
         await self._read(feed.poll)
         lines = feed.lines(after=last)
         if lines:
-            self.send({"kind": "log", "name": name, "lines": lines, "skipped": False, "after": last})
+            self.view.send({"kind": "log", "name": name, "lines": lines, "skipped": False, "after": last})
 
     async def _search(self, content: dict[str, Any]) -> None:
         name, text, sources = content.get("name"), str(content.get("text", "")), content.get("sources")
         if name in self._directories and isinstance(sources, list):
             directory = self._directories[name]
             lines = await asyncio.to_thread(search, directory, text, [str(source) for source in sources])
-            self.send({"kind": "found", "name": name, "text": text, "lines": lines})
+            self.view.send({"kind": "found", "name": name, "text": text, "lines": lines})
 
     async def _find(self, content: dict[str, Any]) -> None:
         """Look through all sessions that are over; the next refresh shows what is found."""
@@ -197,10 +170,10 @@ class SessionCards(Present):
         for name, feed in tuple(self._feeds.items()):
             lines = await self._read(feed.poll)
             if lines:
-                self.send({"kind": "log", "name": name, **lines})
+                self.view.send({"kind": "log", "name": name, **lines})
 
     async def _tell_digests(self) -> None:
-        for view in self.live:
+        for view in self.view.live:
             if view["name"] not in self._digests:
                 directory = self._directories[view["name"]]
                 self._digests[view["name"]] = EventDigest(directory, view["workload"], self._opened)
@@ -208,16 +181,16 @@ class SessionCards(Present):
             return
         alerts = await self._read(self._read_digests)
         if alerts:
-            self.send({"kind": "alerts", "alerts": alerts})
+            self.view.send({"kind": "alerts", "alerts": alerts})
         if self._untold and time.monotonic() - self._digests_sent >= DIGEST_SECONDS:
             self._digests_sent = time.monotonic()
             news = {name: self._digests[name].view() for name in self._untold if name in self._digests}
             self._untold.clear()
-            self.send({"kind": "digests", "digests": news})
+            self.view.send({"kind": "digests", "digests": news})
 
     def _read_digests(self) -> list[dict[str, str]]:
         alerts = []
-        living = {view["name"] for view in self.live}
+        living = {view["name"] for view in self.view.live}
         for name, digest in tuple(self._digests.items()):
             found = digest.poll()
             if found is not None:
@@ -229,15 +202,15 @@ class SessionCards(Present):
         return alerts
 
     async def _tell_jobs(self) -> None:
-        names = [view["name"] for view in (*self.live, *self.past) if view["job"]]
+        names = [view["name"] for view in (*self.view.live, *self.view.past) if view["job"]]
         news = await self._read(self._jobs.read, names)
         if news:
-            self.send({"kind": "jobs", "jobs": news})
+            self.view.send({"kind": "jobs", "jobs": news})
 
     async def _tell_links(self) -> None:
-        if self.remote:
+        if self.view.remote:
             return
-        ready = [view["name"] for view in self.live if view["alive"] and view["started"]]
+        ready = [view["name"] for view in self.view.live if view["alive"] and view["started"]]
         links = {}
         for name in ready:
             link = await self._read(session_link, self._directories[name])
@@ -245,13 +218,13 @@ class SessionCards(Present):
                 links[name] = link
         if links != self._links:
             self._links = links
-            self.send({"kind": "links", "links": links})
+            self.view.send({"kind": "links", "links": links})
 
     def _close_down_unattended(self) -> None:
         """Let what a dead supervisor left be closed down; its card then says how it ended."""
         from golem_launcher.session.cleanup import upkeep  # noqa: PLC0415 - not needed to show the page
 
-        unattended = any(not view["alive"] for view in self.live)
+        unattended = any(not view["alive"] for view in self.view.live)
         if unattended and time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = time.monotonic()
             self._threads.submit(upkeep.tidy)

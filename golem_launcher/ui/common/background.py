@@ -27,7 +27,7 @@ class Background:
         self._context = contextvars.copy_context()
         """Where it was made. A kernel takes a widget's messages to where its last one was sent from, which may be a
         subshell that goes with a notebook's tab: work that outlives a message must not belong to it."""
-        self._report = report
+        self.report = report
         self._running: set[Future[None]] = set()
 
     def start(self, work: Callable[[], Awaitable[None]]) -> Future[None]:
@@ -58,4 +58,4 @@ class Background:
         try:
             await work()
         except Exception as error:  # noqa: BLE001 - this is the one place where every failure must become visible
-            self._report(error)
+            self.report(error)

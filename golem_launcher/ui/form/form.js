@@ -21,9 +21,33 @@ const PAY_WORDS = {
 };
 const START_WORDS = "Start JupyterLab on Golem";
 
-/** @param {View<FormModel>} view */
+/**
+ * The fields are described by the kernel, which is still loading what it describes them by when the page comes.
+ *
+ * @param {View<FormModel>} view
+ */
 function renderForm({ model, el }) {
   el.classList.add("gl", "gl-form");
+  const loading = h("p", { class: "gl-hint gl-loading", role: "status" }, "Loading …");
+  let form = model.get("groups").length ? makeForm({ model, el }) : null;
+  if (!form) el.append(loading);
+  const presence = new Presence(model, { more: () => form?.wanted() ?? {} });
+  const begin = () => {
+    if (form) return;
+    loading.remove();
+    form = makeForm({ model, el });
+    presence.ask(); // for what a form wants besides
+  };
+  model.on("change:groups", begin);
+  return () => {
+    presence.end();
+    model.off("change:groups", begin);
+    form?.end();
+  };
+}
+
+/** @param {View<FormModel>} view */
+function makeForm({ model, el }) {
   const controls = /** @type {Map<string, Control>} */ (new Map());
   const workspaceListeners = /** @type {((saved: Saved[]) => void)[]} */ ([]);
   let uploads = /** @type {Uploads | null} */ (null);
@@ -312,19 +336,19 @@ function renderForm({ model, el }) {
   model.on("change:offers", showOffers);
   showOffers();
   fillFirst();
-  const presence = new Presence(model, { more: () => uploads?.wanted() ?? {} });
-  return () => {
+  return { wanted: () => uploads?.wanted() ?? {}, end };
+
+  function end() {
     clearTimeout(soon);
     considering.done();
     ordering.done();
-    presence.end();
     uploads?.close();
     model.off("msg:custom", onMessage);
     model.off("change:presets", presets.list);
     model.off("change:shared", share.update);
     model.off("change:offers", showOffers);
     model.off("change:workspaces", showWorkspaces);
-  };
+  }
 }
 
 export default { render: renderForm };

@@ -1,22 +1,15 @@
-"""The form widget: fields, presets, the request as file and command, the estimate, the start button.
-
-What is typed lives in the browser and comes here in messages, which nothing saves; the widget's state holds only what
-may be seen: the last choices, and the request as it may be shown around.
-"""
+"""The form: what is typed becomes a request, or is answered with what is wrong with it."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-import traitlets
 from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
-from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.orders import Orders
-from golem_launcher.ui.common.presence import Present
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
 from golem_launcher.ui.form.presets import Presets
@@ -28,53 +21,37 @@ from golem_launcher.untrusted_text import clean_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.ui.form.view import FormView
 
-_STYLES = ("form.css", "remembered_values.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
 
-
-class RequestForm(Present):
-    """Asks for a ``LaunchRequest`` and gives it to ``on_request``; a ``RequestError`` of that shows in the form.
+class RequestForm:
+    """Asks for a ``LaunchRequest`` in ``view`` and gives it to ``on_request``; a ``RequestError`` of that shows there.
 
     ``on_change`` is told of every valid request while it is typed, and ``None`` while it is not valid; ``on_mend`` when
     the network is to be started.
     """
 
-    _esm: ClassVar[str] = script(__file__, "form.js")
-    _css: ClassVar[str] = style(__file__, *_STYLES)
-
-    groups = traitlets.List().tag(sync=True)
-    values = traitlets.Dict().tag(sync=True)
-    """What the form shows at first: the last choices under a new name."""
-
-    presets = traitlets.List().tag(sync=True)
-    """Their titles."""
-
-    shared = traitlets.Dict().tag(sync=True)
-    """The request as ``command`` and ``yaml``, without secrets; ``left_out`` says what that concerns."""
-
-    offers = traitlets.Dict().tag(sync=True)
-    """What it will cost, as :class:`~.offers.Offers` tells it."""
-
-    workspaces = traitlets.List().tag(sync=True)
-    """What can be resumed, as :func:`~.saved.saved_workspaces` tells it."""
-
     def __init__(
         self,
+        view: FormView,
         *,
         on_request: Callable[[LaunchRequest], Awaitable[None]],
         on_change: Callable[[LaunchRequest | None], None],
         on_mend: Callable[[], None],
-        **kwargs: Any,
     ) -> None:
-        super().__init__(groups=form_groups(), values=_first_values(), presets=list(preferences.presets()), **kwargs)
+        self.view = view
+        with view.hold_sync():  # one message: the view shows itself once there are groups
+            view.values = _first_values()
+            view.presets = list(preferences.presets())
+            view.groups = form_groups()
         self._on_request = on_request
         self._on_change = on_change
         self._on_mend = on_mend
-        self._orders = Orders(self.send)
-        self._uploads = uploads = Uploads(self.send)
-        presets = Presets(self.send, self._show_presets, self.fill)
+        self._orders = Orders(view.send)
+        self._uploads = uploads = Uploads(view.send)
+        presets = Presets(view.send, self._show_presets, self.fill)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
-            "here": self.here,
+            "here": self._here,
             "submit": self._submit,
             "consider": self._consider,
             **presets.by_kind,
@@ -87,10 +64,10 @@ class RequestForm(Present):
             "upload remove": uploads.remove,
         }
 
-    async def here(self, content: dict[str, Any]) -> None:
+    async def _here(self, content: dict[str, Any]) -> None:
         """A view is there; ``uploads`` in a new one is where its files are."""
         await self._uploads.here(content)
-        await super().here(content)
+        await self.view.here(content)
 
     async def receive(self, content: dict[str, Any]) -> None:
         """A message from a front end: its ``kind``, and ``values`` as typed, by field."""
@@ -100,7 +77,7 @@ class RequestForm(Present):
 
     def fill(self, request: LaunchRequest) -> None:
         """Show another request, under a new name."""
-        self.send({"kind": "fill", "values": fresh(typed(request))})
+        self.view.send({"kind": "fill", "values": fresh(typed(request))})
 
     async def _submit(self, content: dict[str, Any]) -> None:
         """Start a session. The form asks again until it is answered: only the first time anything is done."""
@@ -133,18 +110,18 @@ class RequestForm(Present):
             return
         self._considered([], content)
         self._on_change(request)  # what it costs is waited for, and how it is written as a file is not
-        self.shared = shared(request)
+        self.view.shared = shared(request)
 
     def _considered(self, errors: list[RequestError], question: dict[str, Any]) -> None:
-        self.send({**refusal("considered", errors), "asked": question.get("asked")})
+        self.view.send({**refusal("considered", errors), "asked": question.get("asked")})
 
     def _show_presets(self, titles: list[str]) -> None:
-        self.presets = titles
+        self.view.presets = titles
 
     async def _reset(self, _content: dict[str, Any]) -> None:
         """Show the form as it was before anything was ever started, and remember no more what was."""
         await asyncio.to_thread(preferences.forget)
-        self.send({"kind": "fill", "values": fresh()})
+        self.view.send({"kind": "fill", "values": fresh()})
 
     async def _mend(self, _content: dict[str, Any]) -> None:
         self._on_mend()
@@ -157,20 +134,20 @@ class RequestForm(Present):
         try:
             found = await asyncio.to_thread(requirements_file.read, data)
         except ValueError:
-            self.send({"kind": "requirements", "text": "", "wrong": "This file is no list of packages."})
+            self.view.send({"kind": "requirements", "text": "", "wrong": "This file is no list of packages."})
             return
         left_out = [f"# left out, {clean_line(clause)}" for clause in found.left_out]
-        self.send({"kind": "requirements", "text": "\n".join((*found.packages, *left_out)), "wrong": ""})
+        self.view.send({"kind": "requirements", "text": "\n".join((*found.packages, *left_out)), "wrong": ""})
 
     async def _open_file(self, content: dict[str, Any]) -> None:
         try:
             values, errors = opened(str(content.get("text", "")))
         except RequestError as error:
-            self.send({"kind": "not opened", "text": str(error)})
+            self.view.send({"kind": "not opened", "text": str(error)})
             return
-        self.send({"kind": "fill", "values": values})
+        self.view.send({"kind": "fill", "values": values})
         if errors:
-            self.send(refusal("refused", errors))
+            self.view.send(refusal("refused", errors))
 
 
 def _first_values() -> dict[str, str | bool]:

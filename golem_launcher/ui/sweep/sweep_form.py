@@ -9,17 +9,13 @@ import asyncio
 import shutil
 from dataclasses import asdict
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import traitlets
+from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.fields import DECIDED_BY_JOBS
-from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.orders import Orders
-from golem_launcher.ui.common.presence import Present
 from golem_launcher.units import counted, with_coin
 from golem_launcher.untrusted_text import clean_line, clean_text
 
@@ -27,31 +23,23 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.ui.sweep.view import SweepView
 
 _MOST_PARAMETERS = 100
 _MOST_WORKERS_DIGITS = 3
 _UNREADABLE = "This is no notebook that can be read."
 
 
-class SweepForm(Present):
-    """Asks for a sweep and begins it in the background. ``consider`` tells it what the request form asks for."""
+class SweepForm:
+    """Asks for a sweep in ``view`` and begins it in the background. ``consider`` tells what the request form asks."""
 
-    _esm: ClassVar[str] = script(__file__, "sweep.js")
-    _css: ClassVar[str] = style(__file__, "sweep.css")
-
-    notebook = traitlets.Dict().tag(sync=True)
-    """The chosen one: its ``name``, ``parameters`` and a ``note``, or what is ``wrong`` with it; empty at first."""
-
-    base = traitlets.Unicode().tag(sync=True)
-    """What the request form says of money and machines, in a sentence; empty while it is not valid."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._orders = Orders(self.send)
+    def __init__(self, view: SweepView) -> None:
+        self.view = view
+        self._orders = Orders(view.send)
         self._data = b""
         self._request: LaunchRequest | None = None
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
-            "here": self.here,
+            "here": view.here,
             "notebook": self._read,
             "consider": self._consider,
             "submit": self._submit,
@@ -66,13 +54,13 @@ class SweepForm(Present):
     def consider(self, request: LaunchRequest | None) -> None:
         """The request form changed; ``None`` while it is not valid."""
         self._request = request
-        self.base = _words(request) if request is not None else ""
+        self.view.base = _words(request) if request is not None else ""
 
     async def _read(self, content: dict[str, Any]) -> None:
         """A notebook, as bytes."""
         data = b"".join(bytes(buffer) for buffer in content.get("buffers") or ())
         name = clean_line(PurePath(str(content.get("name"))).stem) or "notebook"
-        self._data, self.notebook = await asyncio.to_thread(_understood, name, data)
+        self._data, self.view.notebook = await asyncio.to_thread(_understood, name, data)
 
     async def _consider(self, content: dict[str, Any]) -> None:
         """What was typed changed: how many notebooks that makes, or what is wrong with it."""
@@ -81,7 +69,7 @@ class SweepForm(Present):
             answer = {"sets": len(await asyncio.to_thread(_sets, content))}
         except RequestError as error:
             answer = {"wrong": [error.field or "", clean_line(error.what)]}
-        self.send({"kind": "considered", "asked": content.get("asked"), **answer})
+        self.view.send({"kind": "considered", "asked": content.get("asked"), **answer})
 
     async def _submit(self, content: dict[str, Any]) -> None:
         order = str(content.get("order"))
@@ -111,7 +99,7 @@ class SweepForm(Present):
         fields = {field: asked[field] for field in asked if field not in DECIDED_BY_JOBS | {"name"}}
         name = record.new_name()
         sweep = new_sweep(
-            str(self.notebook["name"]),
+            str(self.view.notebook["name"]),
             _sets(content),
             {**fields, "name": name},
             workers=_workers(content.get("workers")),

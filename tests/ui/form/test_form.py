@@ -11,6 +11,7 @@ from golem_launcher.errors import RequestError
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import fresh
 from golem_launcher.ui.form.form import RequestForm
+from golem_launcher.ui.form.view import FormView
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,12 +31,12 @@ class _Page:
         self.considered: list[LaunchRequest | None] = []
         told = self.told
 
-        class Form(RequestForm):
+        class View(FormView):
             def send(self, content: dict[str, Any], buffers: Any = None) -> None:
                 assert buffers is None
                 told.append(content)
 
-        self.form = Form(on_request=self._start, on_change=self.considered.append, on_mend=lambda: None)
+        self.form = RequestForm(View(), on_request=self._start, on_change=self.considered.append, on_mend=lambda: None)
 
     async def _start(self, request: LaunchRequest) -> None:
         if request.name == "taken":
@@ -53,7 +54,7 @@ class _Page:
 def page() -> Iterator[_Page]:
     page = _Page()
     yield page
-    page.form.close()
+    page.form.view.close()
 
 
 def test_a_good_request_is_started_and_remembered(page: _Page) -> None:
@@ -61,7 +62,7 @@ def test_a_good_request_is_started_and_remembered(page: _Page) -> None:
     assert answer["kind"] == "accepted"
     assert answer["name"] != page.started[0].name
     assert (page.started[0].cpus, page.started[0].packages, page.started[0].save) == (4, ("numpy",), False)
-    assert _Page().form.values["cpus"] == "4"
+    assert _Page().form.view.values["cpus"] == "4"
 
 
 def test_a_requirements_file_becomes_lines_of_the_field_with_what_is_left_out_as_comments(page: _Page) -> None:
@@ -95,7 +96,7 @@ def test_an_order_that_is_heard_twice_starts_one_session_and_is_answered_again(p
 
 def test_a_view_that_says_it_is_there_gets_everything_then_the_word_that_it_has_it(page: _Page) -> None:
     sent: list[Any] = []
-    page.form.send_state = sent.append
+    page.form.view.send_state = sent.append
     assert page.say("here", view="v", turn=3) == {"kind": "here", "view": "v", "turn": 3}
     assert {"values", "presets", "shared", "offers", "workspaces"} <= set(sent[0])
     assert not any(name.startswith("_") for name in sent[0])
@@ -115,8 +116,8 @@ def test_a_private_key_is_refused_wiped_and_nowhere(page: _Page) -> None:
 def test_while_typing_it_says_what_is_wrong_and_what_to_copy(page: _Page) -> None:
     answer = page.say("consider", values={**fresh(), "name": "mine", "store": "redis://:hush@host", "gpus": "1"})
     assert (answer["kind"], answer["errors"]) == ("considered", [])
-    assert page.form.shared["command"] == "golem-launcher start --name mine --gpus 1"
-    assert "Where saves are kept" in page.form.shared["left_out"]
+    assert page.form.view.shared["command"] == "golem-launcher start --name mine --gpus 1"
+    assert "Where saves are kept" in page.form.view.shared["left_out"]
     assert "hush" not in str(ipywidgets.Widget.get_manager_state())
     page.say("consider", values={**fresh(), "hours": "0"})
     assert [request and request.gpus for request in page.considered] == [1, None]
@@ -127,10 +128,10 @@ def test_presets_and_files_fill_the_form(page: _Page) -> None:
         "kind": "preset",
         "title": "Mine",
     }
-    assert page.form.presets == ["Mine"]
+    assert page.form.view.presets == ["Mine"]
     assert page.say("load preset", title="Mine")["values"]["hours"] == "7"
     page.say("remove preset", title="Mine")
-    assert page.form.presets == []
+    assert page.form.view.presets == []
     assert preferences.presets() == {}
     assert page.say("save preset", title="Bad", values={"hours": "x"})["errors"][0][0] == "hours"
 

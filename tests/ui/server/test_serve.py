@@ -93,14 +93,23 @@ def test_the_command_line_does_not_load_the_widgets() -> None:
 
 
 def test_the_page_does_not_load_the_engine() -> None:
-    code = "import sys, golem_launcher.ui.launcher; print({'yapapi', 'aiohttp', 'jupyter_server'} & set(sys.modules))"
+    code = "import sys, golem_launcher.ui.page; print({'yapapi', 'aiohttp', 'jupyter_server'} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
 
 
-def test_the_page_is_shown_before_what_its_first_view_does_without_is_loaded() -> None:
-    later = {"golem_launcher.session.client", "golem_launcher.ui.cards.actions", "golem_launcher.ui.form.estimate"}
-    code = f"import sys, golem_launcher.ui.launcher; print({later} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("shown", "later"),
+    [
+        ("golem_launcher.ui.launcher", {"pydantic", "golem_launcher.request", "golem_launcher.ui.page"}),
+        (
+            "golem_launcher.ui.page",
+            {"golem_launcher.session.client", "golem_launcher.ui.cards.actions", "golem_launcher.ui.form.estimate"},
+        ),
+    ],
+)
+def test_the_page_is_shown_before_what_its_first_view_does_without_is_loaded(shown: str, later: set[str]) -> None:
+    code = f"import sys, {shown}; print({later} & set(sys.modules))"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "set()"
 

@@ -17,7 +17,7 @@ can be put back first, and while that is being started anew.
     POST /cluster  {"told": {…}, "settings": {…}}     what was decided, and what Dask this machine runs
     GET  /state                                       {"held": whether the workload waits for /open,
                                                        "ended": whether it has ended in order}
-    POST /plan     {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
+    POST /changes  {"base": "…" or null, "state": "…"}   a list of entries, see wire.py
     POST /chunks   {"ids": […]}                       frames, in that order
     POST /pack     {"ids": […], "name": "…"}          the same into a file, for a transfer; {"size": n}
     POST /drop     {"name": "…"}                      remove such a file

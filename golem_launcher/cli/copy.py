@@ -118,15 +118,15 @@ async def _copy(
 async def _copy_one(
     far: FarFiles, source: str, target: _Place, progress: Progress, copied: Copied, *, into: bool
 ) -> None:
-    from golem_launcher.workspace.transfer.download import download
-    from golem_launcher.workspace.transfer.upload import upload
+    from golem_launcher.workspace.transfer.copy_from_session import copy_from_session
+    from golem_launcher.workspace.transfer.copy_to_session import copy_to_session
 
     last = os.path.basename(source.rstrip("/"))  # noqa: PTH119 - a path of a session is none of this computer
     place = os.path.join(target.path, last) if into and last not in {"", ".", ".."} else target.path  # noqa: PTH118
     if target.session is None:
-        await download(far, source or ".", Path(place), progress, copied)
+        await copy_from_session(far, source or ".", Path(place), progress, copied)
     else:
-        await upload(far, Path(source), place or ".", progress, copied)
+        await copy_to_session(far, Path(source), place or ".", progress, copied)
 
 
 async def _is_folder(far: FarFiles, target: _Place) -> bool:

@@ -144,7 +144,7 @@ def test_a_program_that_has_done_its_work_is_told_and_its_files_can_be_fetched(m
 
     eventually(lambda: state().get("ended"))
     assert machine.last_words()[::2] == (exit_report.OVER, "done")
-    assert b"result" in zlib.decompress(machine.ask("POST", "/plan", body=b'{"base": null, "state": ""}')[1])
+    assert b"result" in zlib.decompress(machine.ask("POST", "/changes", body=b'{"base": null, "state": ""}')[1])
     (manager,) = [pid for pid in machine.processes() if parent(pid) not in machine.processes()]
     os.kill(manager, signal.SIGTERM)
     eventually(lambda: not machine.processes())

@@ -1,4 +1,4 @@
-"""The index of the workspace: walked at each plan, reading only what changed since the last.
+"""The index of the workspace: walked for each list of changes, reading only what changed since the last.
 
 A file counts as unchanged while its times, inode, size and mode are. Nothing is followed out of the workspace (each
 directory is opened by its name in the one above, never through a link); pipes, sockets and devices are left out.

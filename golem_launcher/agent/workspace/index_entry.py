@@ -54,7 +54,7 @@ def stamp_of(status: os.stat_result) -> Stamp:
 
 
 def line_of(path: str, entry: IndexEntry) -> list[Any]:
-    """The entry as a line of the answer to ``/plan``."""
+    """The entry as a line of the answer to ``/changes``."""
     mode, mtime = entry.stamp[:2]
     path = escape(path)
     if entry.kind == "f" and entry.cuts is not None:

@@ -39,7 +39,7 @@ class WorkspaceRoutes:
             return lambda: answer(request.json_object())
 
         return {
-            "/plan": with_body(lambda body: wire.pack_lines(service.plan(body.get("base"), body.get("state")))),
+            "/changes": with_body(lambda body: wire.pack_lines(service.changes(body.get("base"), body.get("state")))),
             "/chunks": with_body(lambda body: _joined(service.chunks(_ids(body)))),
             "/pack": with_body(lambda body: service.pack(body["name"], _ids(body))),
             "/drop": with_body(lambda body: service.drop(body["name"])),

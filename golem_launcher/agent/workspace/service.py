@@ -15,9 +15,9 @@ from .. import file_placement  # noqa: TID252 - the archive has another name
 from . import wire
 from .chunker import chunk_id
 from .copying import Copying
+from .file_receiver import FileReceiver
 from .index import Index
 from .packages import Packages, freeze, install
-from .restore import Restore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -47,18 +47,18 @@ class Service:
         self._index = Index(config.root, self._packs, config.workload.unsaved)
         self._packages = Packages(stem + BASE)
         self.copying = Copying(config.root, self._pack)
-        self._restore: Restore | None = None
+        self._receiver: FileReceiver | None = None
         self._name = secrets.token_hex(8)
-        """Plans of another process than this one are no base."""
+        """Lists of another process than this one are no base."""
 
-    def plan(self, base: Any, state: Any) -> Iterator[Any]:
-        """The lines of a plan."""
+    def changes(self, base: Any, state: Any) -> Iterator[Any]:
+        """The lines of a list of changes."""
         with self._lock:
             name, _, number = base.partition("-") if isinstance(base, str) else ("", "", "")
             since = int(number) if name == self._name and number.isdigit() else 0
             if not self._index.can_tell(since):
                 since = 0
-            yield {"plan": f"{self._name}-{self._index.version + 1}", "base": base if since else None}
+            yield {"list": f"{self._name}-{self._index.version + 1}", "base": base if since else None}
             yield from self._index.walk(since)
             new = [self._write_list(path) for path in self._index.environments]
             if any(new):  # the lists belong to the same save as the files beside them
@@ -99,10 +99,10 @@ class Service:
     def begin(self, lines: Iterable[Any]) -> dict[str, Any]:
         """Begin a restore; one that was under way ends."""
         with self._lock:
-            if self._restore is not None:
-                self._restore.abandon()
-            self._restore = Restore(self._root, self._index)
-            self._restore.begin(lines)
+            if self._receiver is not None:
+                self._receiver.abandon()
+            self._receiver = FileReceiver(self._root, self._index)
+            self._receiver.begin(lines)
             return {"next": 0}
 
     def put(self, pieces: Iterable[bytes]) -> dict[str, Any]:
@@ -127,22 +127,22 @@ class Service:
 
     def _put(self, frames: Iterable[tuple[bytes, int, bytes]]) -> dict[str, Any]:
         with self._lock:
-            restore = self._restoring()
+            receiver = self._receiving()
             error = ""
             try:
                 for frame in frames:
-                    restore.put(*frame)
+                    receiver.put(*frame)
             except wire.WireError as wrong:
                 error = str(wrong)
-            return {"next": restore.next, "error": error}
+            return {"next": receiver.next, "error": error}
 
     def finish(self) -> dict[str, Any]:
         """End the restore: what could not be made, with reasons. Raises ``WireError`` where none has begun."""
         with self._lock:
-            restore = self._restoring()
-            restore.finish()
-            self._restore = None
-            return {"problems": restore.problems}
+            receiver = self._receiving()
+            receiver.finish()
+            self._receiver = None
+            return {"problems": receiver.problems}
 
     def packages(self) -> dict[str, Any]:
         """What the user installed, as requirements."""
@@ -152,10 +152,10 @@ class Service:
         """Install packages by pip; what it says, line by line, as the answer to ``/install``."""
         return install(requirements, seconds, self._root, file_placement.for_large_files(self._root, self._volume))
 
-    def _restoring(self) -> Restore:
-        if self._restore is None:
+    def _receiving(self) -> FileReceiver:
+        if self._receiver is None:
             raise wire.WireError("no restore has begun")
-        return self._restore
+        return self._receiver
 
     def _pack(self, name: str) -> str:
         if not isinstance(name, str) or not _PACK_NAME.fullmatch(name):

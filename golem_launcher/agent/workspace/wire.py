@@ -2,7 +2,7 @@
 
 A **list of entries** is a zlib stream of lines, each a JSON value:
 
-    {"plan": "…", "base": "…" or null}                first; base names the plan that this one is the difference to
+    {"list": "…", "base": "…" or null}                first; base names the list that this one is the difference to
     ["d", path, mode, mtime_ns]                       a directory
     ["f", path, mode, mtime_ns, size, [id, …]]        a file, its chunks in order, the ids of several together where
                                                       they are very many; a last list has its holes where it has

@@ -1,4 +1,4 @@
-"""Client of the server that a session's agent runs, for its workspace: plans, chunks, restoring, packages.
+"""Client of the server that a session's agent runs, for its workspace: lists of changes, chunks, restoring, packages.
 
 Small requests go over the tunnel; bulk goes by a :class:`BulkTransfer`, in files of frames, where there is one: the
 tunnel's way through yagna's VPN carries 3.3 MiB/s on a good line, the file transfer of an activity thirty times that
@@ -30,8 +30,8 @@ from golem_launcher.untrusted_json import LARGEST
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.environment import read_environment
+from golem_launcher.workspace.transfer.change_list import ChangeList, ChangeListReader
 from golem_launcher.workspace.transfer.frames import expected
-from golem_launcher.workspace.transfer.plan import Plan, PlanReader
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.transfer.throughput import Throughput
 from golem_launcher.workspace.transfer.timeouts import (
@@ -134,25 +134,25 @@ class AgentWorkspace:
         with contextlib.suppress(ProviderError, WorkspaceError):
             await self.ask("/settle", {}, SETTLE)
 
-    async def plan(
+    async def changes_since(
         self,
         base: str | None,
         state: str,
         seen: Callable[[list[bytes]], None] = lambda _: None,
-    ) -> Plan:
-        """What changed since the plan ``base``; everything when that is ``None`` or not known there any more.
+    ) -> ChangeList:
+        """What changed since the list ``base``; everything when that is ``None`` or not known there any more.
 
         ``seen`` gets the records of entries as they come in: the first of them, where they are many.
         """
-        reader = PlanReader()
-        async with self.post("/plan", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
+        reader = ChangeListReader()
+        async with self.post("/changes", json.dumps({"base": base, "state": state}).encode(), LOOK) as pieces:
             async for piece in pieces:
                 await asyncio.to_thread(reader.feed, piece)
                 seen(reader.fresh())
-        plan = await asyncio.to_thread(reader.end)
-        if plan.base not in {None, base}:
+        listed = await asyncio.to_thread(reader.end)
+        if listed.base not in {None, base}:
             raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
-        return plan
+        return listed
 
     async def chunks(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
         """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""

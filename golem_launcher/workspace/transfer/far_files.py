@@ -23,7 +23,7 @@ from golem_launcher.waiting import together
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES
 from golem_launcher.workspace.repository.entry import LARGEST_FILE, fault_of_path, fault_of_target, shown
 from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE
-from golem_launcher.workspace.transfer.plan import LARGEST_LIST
+from golem_launcher.workspace.transfer.change_list import LARGEST_LIST
 from golem_launcher.workspace.transfer.responses import are_pairs, as_shown, nonsense
 from golem_launcher.workspace.transfer.timeouts import LOOK, WORK, bulk, sending
 

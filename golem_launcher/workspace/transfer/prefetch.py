@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workspace.repository import entry_record
+from golem_launcher.workspace.transfer.chunk_fetcher import fetch_chunks
 from golem_launcher.workspace.transfer.chunk_queue import ChunkQueue
-from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.responses import Nonsense
 from golem_launcher.workspace.transfer.space_limits import lacking
 
@@ -78,7 +78,7 @@ class Prefetch:
                 if self._agent.bulk is not None and self._wanted.bytes < _WORTH_IT:
                     continue
                 wanted, self._wanted = self._wanted, ChunkQueue()
-                await pull(self._agent, self._store, wanted, lambda: not self._over)
+                await fetch_chunks(self._agent, self._store, wanted, lambda: not self._over)
         except Nonsense:
             raise
         except LauncherError as error:

@@ -18,11 +18,11 @@ from golem_launcher.session_state import Saving
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
 from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, AddedGenerations, SaveLimits
+from golem_launcher.workspace.transfer.change_list import BUSY, LARGE
+from golem_launcher.workspace.transfer.chunk_fetcher import fetch_chunks
 from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
-from golem_launcher.workspace.transfer.plan import BUSY, LARGE
 from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.progress import Bringing, untold
-from golem_launcher.workspace.transfer.pull import pull
 from golem_launcher.workspace.transfer.space_limits import within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE
 from golem_launcher.workspace.transfer.tree import Tree, differ_by_dates
@@ -46,7 +46,7 @@ _LONGEST_INTERVAL = 120.0
 _HANGS_SECONDS = 5.0
 """A round that brings next to nothing for so long is not waited for by who wants to save now."""
 _ATTEMPTS = 4
-"""Plans of one round: a file that changes meanwhile makes the one before useless."""
+"""Lists of changes in one round: a file that changes meanwhile makes the one before useless."""
 _SHOWN_PATHS = 3
 _ROUND_SECONDS = 15.0
 """After which a round takes what is there."""
@@ -88,7 +88,7 @@ class Saver:
         self._running: asyncio.Future[bool] | None = None
         """The round that :meth:`run` is at."""
         self._tree = Tree()
-        self._plan: str | None = None
+        self._last_list: str | None = None
         self._packages = ""
         self._environment: Environment | None = None
         self._notes: dict[str, str] = {}
@@ -188,14 +188,14 @@ class Saver:
             await self._round(asked=asked)
         except LauncherError as error:
             if isinstance(error, WorkspaceError):
-                self._plan = None  # whatever went wrong, begin anew
+                self._last_list = None  # whatever went wrong, begin anew
                 self._doubt = True
             _LOG.info("not saved: %s", error)
             self._tell(problem=str(error))
             return False
         except Exception as error:  # noqa: BLE001 - saving goes on, whatever it was
             _LOG.exception("saving failed")
-            self._plan = None
+            self._last_list = None
             self._tell(problem=f"Saving failed: {type(error).__name__}.")
             return False
         return True
@@ -224,7 +224,9 @@ class Saver:
             self._leave_out(hopeless)
             bringing = Bringing(self._progress, "Saving", wanted.bytes)
             try:
-                gone = set(await pull(self._agent, self._store, wanted, lambda: _now_is_before(end), bringing.brought))
+                gone = set(
+                    await fetch_chunks(self._agent, self._store, wanted, lambda: _now_is_before(end), bringing.brought)
+                )
             except LauncherError as error:
                 failure, gone = error, set()
             finally:
@@ -270,19 +272,19 @@ class Saver:
     async def _look(self) -> bool:
         """Ask what changed; whether anything did, packages included."""
         most = min(self._limits.total_bytes, self._generations.room)
-        packages = self._packages if self._plan else ""
+        packages = self._packages if self._last_list else ""
         async with Prefetch(self._agent, self._store, most) as prefetch:
-            plan = await self._agent.plan(self._plan, packages, prefetch.saw)
-        # Another tree, because who is cancelled here has not seen what changed: the next plan tells it again.
-        tree, changed = await asyncio.to_thread(self._tree.after, plan)
-        self._notes = plan.notes
-        if len(tree.entries) + len(tree.refused) != plan.entries:
-            self._plan = None
+            listed = await self._agent.changes_since(self._last_list, packages, prefetch.saw)
+        # Another tree, because who is cancelled here has not seen what changed: the next list tells it again.
+        tree, changed = await asyncio.to_thread(self._tree.after, listed)
+        self._notes = listed.notes
+        if len(tree.entries) + len(tree.refused) != listed.entries:
+            self._last_list = None
             raise ProviderError("The provider's list of files does not add up; it is read again.")
-        self._tree, self._plan = tree, plan.name
-        if plan.environment is not None:
-            changed = changed or plan.environment != self._environment
-            self._environment, self._packages = plan.environment, plan.state
+        self._tree, self._last_list = tree, listed.name
+        if listed.environment is not None:
+            changed = changed or listed.environment != self._environment
+            self._environment, self._packages = listed.environment, listed.state
         return changed
 
     def _leave_out(self, reasons: Omissions) -> None:

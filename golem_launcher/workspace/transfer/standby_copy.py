@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.agent.workspace.chunker import chunk_id
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.workspace.repository import entry_record
-from golem_launcher.workspace.transfer.plan import LARGE
+from golem_launcher.workspace.transfer.change_list import LARGE
 from golem_launcher.workspace.transfer.restore import Difference, mirror
 from golem_launcher.workspace.transfer.tree import Tree, digest
 
@@ -53,7 +53,7 @@ class StandbyCopy:
         """The newest one that it was made to have."""
         self._tree = Tree()
         """What there is, as it said last."""
-        self._plan: str | None = None
+        self._last_list: str | None = None
         self._packages = ""
 
     async def bring(self, manifest: Manifest, progress: ReportProgress) -> list[str]:
@@ -88,10 +88,10 @@ class StandbyCopy:
         end = time() + _READ_SECONDS
         while True:
             with _its_fault():
-                plan = await self._agent.plan(self._plan, self._packages if self._plan else "")
-                self._tree, _ = await asyncio.to_thread(self._tree.after, plan)
-            self._plan, self._packages = plan.name, plan.state
-            if LARGE not in plan.notes.values():
+                listed = await self._agent.changes_since(self._last_list, self._packages if self._last_list else "")
+                self._tree, _ = await asyncio.to_thread(self._tree.after, listed)
+            self._last_list, self._packages = listed.name, listed.state
+            if LARGE not in listed.notes.values():
                 return
             if time() > end:
                 raise ProviderError("It does not come to an end with reading its files.")

@@ -1,4 +1,4 @@
-"""The workspace as last reported, assembled from successive plans, and what is suspicious in it."""
+"""The workspace as last reported, assembled from successive lists of changes, and what is suspicious in it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES, Entries
 from golem_launcher.workspace.repository.entry_records import Records, beside
 from golem_launcher.workspace.repository.lab_layout import is_lab_layout
+from golem_launcher.workspace.transfer.change_list import MOST_CHUNKS, TOO_LARGE, TOO_MANY, refused
 from golem_launcher.workspace.transfer.omissions import MOST_NAMES, Omissions, size_of
-from golem_launcher.workspace.transfer.plan import MOST_CHUNKS, TOO_LARGE, TOO_MANY, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from golem_launcher.workspace.transfer.plan import Plan
+    from golem_launcher.workspace.transfer.change_list import ChangeList
 
 _MANY = 10
 _MUCH = 10 * 1024 * 1024
@@ -34,16 +34,16 @@ class Tree:
         self.clashes = Omissions()
         """What can't be saved beside the others, and why, as of the last :meth:`sifted`."""
 
-    def after(self, plan: Plan) -> tuple[Tree, bool]:
-        """The tree that a plan makes of this one, which does not change; and whether anything is different in it.
+    def after(self, listed: ChangeList) -> tuple[Tree, bool]:
+        """The tree that the list makes of this one, which does not change; and whether anything is different in it.
 
         Raises ``WorkspaceError`` when it has more than a workspace may have.
         """
-        records, changed = _merged(self.entries.records, plan.changes, keep=plan.base is not None)
+        records, changed = _merged(self.entries.records, listed.changes, keep=listed.base is not None)
         tree = Tree(Entries(records) if changed else self.entries)
-        if plan.base is not None:
-            tree.refused = {path: why for path, why in self.refused.items() if not plan.tells_of(path)}
-        tree.refused |= plan.refused
+        if listed.base is not None:
+            tree.refused = {path: why for path, why in self.refused.items() if not listed.tells_of(path)}
+        tree.refused |= listed.refused
         if len(tree.entries) + len(tree.refused) > MOST_ENTRIES or sum(map(size_of, tree.refused)) > 2 * MOST_NAMES:
             raise refused(TOO_MANY)
         tree.clashes = self.clashes

@@ -12,7 +12,7 @@ from golem_launcher.workspace.repository.chunk_ids import ID_BYTES, ChunkIds
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, fault, fault_of_path, fault_of_target
 from golem_launcher.workspace.repository.entry_records import Records, Sorter, beside
-from golem_launcher.workspace.transfer.plan import Plan
+from golem_launcher.workspace.transfer.change_list import ChangeList
 from golem_launcher.workspace.transfer.tree import Tree, shrunk
 
 _IDS = st.lists(st.binary(min_size=32, max_size=32).map(bytes.hex), min_size=1, max_size=3).map(tuple)
@@ -75,7 +75,7 @@ def test_a_plan_makes_of_a_tree_what_it_says(before, told, removed, whole):
     gone = {path for path in removed if path not in new}
     tree = Tree(Entries(sorted(map(entry_record.pack, old.values()))))
     changes = Records(sorted([*map(entry_record.pack, new.values()), *map(entry_record.gone, gone)]))
-    after, changed = tree.after(Plan("p", None if whole else "base", changes))
+    after, changed = tree.after(ChangeList("p", None if whole else "base", changes))
     left = {} if whole else {path: entry for path, entry in old.items() if path not in gone}
     expected = left | new
     assert {entry.path: entry for entry in after.entries} == expected

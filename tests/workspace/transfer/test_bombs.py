@@ -19,7 +19,7 @@ from golem_launcher.agent.workspace import wire
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.session.client import FRUGAL
 from golem_launcher.untrusted_json import LARGEST, json_value
-from golem_launcher.workspace.transfer.plan import PlanReader
+from golem_launcher.workspace.transfer.change_list import ChangeListReader
 from golem_launcher.workspace.transfer.responses import as_object
 from tests.patience import slower
 from tests.workspace.transfer import saving_process
@@ -31,7 +31,7 @@ MEGABYTE = 1_000_000
 MEMORY = 100 * MEGABYTE
 """Of a session at most: all of its process."""
 SOAK = "GOLEM_LAUNCHER_SOAK" in os.environ
-_START = b'{"plan":"p","base":null}\n'
+_START = b'{"list":"p","base":null}\n'
 _IDS = [f"{number:064x}" for number in range(30_000)]
 
 
@@ -70,7 +70,7 @@ BOMBS = {
 def listing(*lines, entries=0, notes=(), environment=None):
     """A list that is whole, as our agent would send it; ``lines`` may be an iterator."""
     end = {"end": True, "entries": entries, "notes": notes, "environment": environment, "state": "s"}
-    return wire.pack_lines([{"plan": "p", "base": None}, *lines, end])
+    return wire.pack_lines([{"list": "p", "base": None}, *lines, end])
 
 
 def long_name(number, length=3000):
@@ -116,7 +116,7 @@ def in_turn(*lists):
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_value_that_is_large_is_not_parsed(name):
     """Whatever it says: no line that the reader takes is longer than what is parsed in a moment."""
-    reader = PlanReader()
+    reader = ChangeListReader()
 
     def read():
         for piece in BOMBS[name]():
@@ -157,7 +157,7 @@ def test_no_list_takes_a_session_beyond_a_tenth_of_a_gigabyte(liar, tmp_path):
     """One after the other, each of which takes as much as a list can: so ten sessions take no more than a gigabyte."""
     liar.has(sound())
     first = functools.partial(listing, file("first"), entries=1)
-    liar.plan = in_turn(lambda _: first(), *COSTLY.values(), COSTLY["many files"])
+    liar.changes = in_turn(lambda _: first(), *COSTLY.values(), COSTLY["many files"])
     found = asyncio.run(victim(liar, tmp_path / "store", len(COSTLY) + 2))
     assert found["files"][0] == 1
     assert found["files"][-2:] == [200_000, 200_000], found
@@ -180,7 +180,7 @@ def test_ten_hostile_sessions_stay_below_a_gigabyte_and_no_loop_stops(tmp_path):
         for name, bomb in BOMBS.items():
             liars[name] = liar = Liar()
             again = [lambda _, bomb=bomb: bomb()] * 2
-            liar.plan = in_turn(*again, *([next(costly)] if SOAK else []))
+            liar.changes = in_turn(*again, *([next(costly)] if SOAK else []))
             liar.has(sound())
             stack.callback(liar.server_close)
             stack.callback(liar.shutdown)
@@ -205,12 +205,12 @@ def lines_of(pieces):
     ],
 )  # fmt: skip
 def test_what_is_large_and_honest_comes_in_parts_and_is_whole_again(value):
-    packed = b"".join(wire.pack_lines([{"plan": "p"}, value, ["-", "other"]]))
+    packed = b"".join(wire.pack_lines([{"list": "p"}, value, ["-", "other"]]))
     assert all(len(line) <= LARGEST // 2 for line in lines_of([packed]))
     reader = wire.Lines(64 * MEGABYTE)
     found = [each for at in range(0, len(packed), 1000) for each in reader.feed(packed[at : at + 1000])]
     reader.end()
-    assert found == [{"plan": "p"}, value, ["-", "other"]]
+    assert found == [{"list": "p"}, value, ["-", "other"]]
 
 
 _JSON = st.recursive(

@@ -13,13 +13,13 @@ import pytest
 
 from golem_launcher.agent.workspace import copying, wire
 from golem_launcher.errors import ProviderError, RequestError, WorkspaceError
-from golem_launcher.workspace.transfer import download as downloading
+from golem_launcher.workspace.transfer import copy_from_session as from_session
 from golem_launcher.workspace.transfer import far_files
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
+from golem_launcher.workspace.transfer.copy_from_session import copy_from_session
 from golem_launcher.workspace.transfer.copy_queue import Copied, CopiedFile, CopyQueue
-from golem_launcher.workspace.transfer.download import download
+from golem_launcher.workspace.transfer.copy_to_session import copy_to_session
 from golem_launcher.workspace.transfer.far_files import FarEntry, FarFiles
-from golem_launcher.workspace.transfer.upload import upload
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar
@@ -89,36 +89,36 @@ def test_a_folder_there_and_back_is_the_same(copy, provider, tmp_path, transfers
     bulk = BulkTransfer(provider) if transfers else None
     source = _tree(tmp_path / "source")
     told = []
-    sent = copy(upload, source, "there", bulk=bulk, progress=lambda done, total: told.append((done, total)))
+    sent = copy(copy_to_session, source, "there", bulk=bulk, progress=lambda done, total: told.append((done, total)))
     assert (sent.files, sent.unchanged, sent.left_out) == (34, 0, {})
     files = [each for each in source.rglob("*") if each.is_file() and not each.is_symlink()]
     assert told[-1] == (sent.bytes, sent.bytes)
     assert sent.bytes == sum(each.stat().st_size for each in files)
     assert _contents(provider.work / "there") == _contents(source)
-    came = copy(download, "there", tmp_path / "back", bulk=bulk)
+    came = copy(copy_from_session, "there", tmp_path / "back", bulk=bulk)
     assert (came.files, came.left_out) == (34, {})
     assert _contents(tmp_path / "back") == _contents(source)
     if transfers:
         assert bulk.out
         assert bulk.into
     assert not list(provider.packs.iterdir())
-    again = copy(download, "there", tmp_path / "back", bulk=bulk)
+    again = copy(copy_from_session, "there", tmp_path / "back", bulk=bulk)
     assert (again.files, again.bytes, again.unchanged) == (0, 0, 34)
     (source / "run.sh").write_text("other")
-    assert copy(upload, source, "there").files == 1
+    assert copy(copy_to_session, source, "there").files == 1
 
 
 def test_one_file_gets_the_name_that_is_asked_for(copy, provider, tmp_path):
     (tmp_path / "one").write_bytes(b"1")
-    copy(upload, tmp_path / "one", "deep/other")
+    copy(copy_to_session, tmp_path / "one", "deep/other")
     assert (provider.work / "deep/other").read_bytes() == b"1"
-    copy(download, str(provider.work / "deep/other"), tmp_path / "third")
+    copy(copy_from_session, str(provider.work / "deep/other"), tmp_path / "third")
     assert (tmp_path / "third").read_bytes() == b"1"
 
 
-@pytest.mark.parametrize("work", [download, upload])
+@pytest.mark.parametrize("work", [copy_from_session, copy_to_session])
 def test_what_is_not_there_is_said(copy, tmp_path, work):
-    arguments = ("none", tmp_path / "here") if work is download else (tmp_path / "none", "there")
+    arguments = ("none", tmp_path / "here") if work is copy_from_session else (tmp_path / "none", "there")
     with pytest.raises(RequestError, match="There is nothing at"):
         copy(work, *arguments)
 
@@ -138,14 +138,14 @@ def _cut_after(count):
 
 
 @pytest.mark.parametrize("folder", [True, False])
-@pytest.mark.parametrize("work", [download, upload])
+@pytest.mark.parametrize("work", [copy_from_session, copy_to_session])
 def test_an_interrupted_copy_goes_on_where_it_was(copy, provider, tmp_path, work, folder):
     here, there = tmp_path / "here", provider.work / "there"
-    source, target = (there, here) if work is download else (here, there)
+    source, target = (there, here) if work is copy_from_session else (here, there)
     name = "file" if folder else ""
     (source.mkdir() if folder else source.parent.mkdir(exist_ok=True))
     (source / name).write_bytes(data := os.urandom(1_000_000))
-    arguments = ("there", here) if work is download else (here, "there")
+    arguments = ("there", here) if work is copy_from_session else (here, "there")
     with pytest.raises(_Cut):
         copy(work, *arguments, progress=_cut_after(2 * _SMALL))
     assert not (target / name).is_file()
@@ -157,10 +157,10 @@ def test_an_interrupted_copy_goes_on_where_it_was(copy, provider, tmp_path, work
     assert not [each for each in target.parent.rglob("*") if copying.is_unfinished(each.name)]
 
 
-@pytest.mark.parametrize("work", [download, upload])
+@pytest.mark.parametrize("work", [copy_from_session, copy_to_session])
 def test_a_file_that_changes_meanwhile_is_copied_as_it_is_then(copy, provider, tmp_path, work):
     here, there = tmp_path / "here", provider.work / "there"
-    source, target = (there, here) if work is download else (here, there)
+    source, target = (there, here) if work is copy_from_session else (here, there)
     source.write_bytes(os.urandom(1_000_000))
     contents = [after := os.urandom(900_000)]
 
@@ -168,7 +168,7 @@ def test_a_file_that_changes_meanwhile_is_copied_as_it_is_then(copy, provider, t
         if done and contents:
             source.write_bytes(contents.pop())
 
-    arguments = ("there", here) if work is download else (here, "there")
+    arguments = ("there", here) if work is copy_from_session else (here, "there")
     copied = copy(work, *arguments, progress=change)
     assert (target.read_bytes(), copied.files, copied.left_out) == (after, 1, {})
 
@@ -177,25 +177,25 @@ def test_a_file_that_never_rests_is_left_out_and_named(copy, provider, tmp_path)
     restless = provider.work / "restless"
     restless.write_bytes(bytes(1_000_000))
     (provider.work / "still").write_bytes(b"1")
-    copied = copy(download, "", tmp_path / "here", progress=lambda *_: restless.write_bytes(bytes(1_000_000)))
+    copied = copy(copy_from_session, "", tmp_path / "here", progress=lambda *_: restless.write_bytes(bytes(1_000_000)))
     assert copied.left_out == {"restless": copying.BUSY}
     assert (tmp_path / "here/still").read_bytes() == b"1"
     assert not (tmp_path / "here/restless").exists()
 
 
 @pytest.mark.parametrize("same", [True, False])
-@pytest.mark.parametrize("work", [download, upload])
+@pytest.mark.parametrize("work", [copy_from_session, copy_to_session])
 def test_two_copies_to_one_place_at_once_mix_nothing(copy, provider, tmp_path, work, same):
-    sources = [provider.work / name if work is download else tmp_path / name for name in ("one", "other")]
+    sources = [provider.work / name if work is copy_from_session else tmp_path / name for name in ("one", "other")]
     for source in sources:
         source.write_bytes(os.urandom(1_000_000))
         os.utime(source, ns=(1_700_000_000_000_000_000,) * 2)
-    target = (tmp_path if work is download else provider.work) / "target"
+    target = (tmp_path if work is copy_from_session else provider.work) / "target"
     second = sources[0] if same else sources[1]
     others = []
 
     def arguments(source):
-        return (str(source), target) if work is download else (source, str(target))
+        return (str(source), target) if work is copy_from_session else (source, str(target))
 
     def meanwhile(done, _total):
         if done >= 2 * _SMALL and not others:
@@ -220,10 +220,10 @@ def test_a_file_is_there_until_the_link_is_that_takes_its_place(copy, provider, 
         raise PermissionError(errno.EPERM, "Operation not permitted")  # as file systems without links do
 
     monkeypatch.setattr(os, "symlink", refuses)
-    assert list(copy(download, ".", tmp_path / "here").left_out) == ["link"]
+    assert list(copy(copy_from_session, ".", tmp_path / "here").left_out) == ["link"]
     assert (tmp_path / "here/link").read_text() == "mine"
     monkeypatch.undo()
-    assert copy(download, ".", tmp_path / "here").left_out == {}
+    assert copy(copy_from_session, ".", tmp_path / "here").left_out == {}
     assert str((tmp_path / "here/link").readlink()) == "file"
     assert len(list((tmp_path / "here").iterdir())) == 2
 
@@ -232,9 +232,9 @@ def test_names_that_are_one_here_are_not_written_over_each_other(copy, provider,
     for name in ("A.txt", "a.txt", "data/x", "Data/X"):
         (provider.work / name).parent.mkdir(exist_ok=True)
         (provider.work / name).write_text(name)
-    assert copy(download, ".", tmp_path / "apart").files == 4
-    monkeypatch.setattr(downloading, "ignores_case", lambda _directory: True)
-    copied = copy(download, ".", tmp_path / "here")
+    assert copy(copy_from_session, ".", tmp_path / "apart").files == 4
+    monkeypatch.setattr(from_session, "ignores_case", lambda _directory: True)
+    copied = copy(copy_from_session, ".", tmp_path / "here")
     assert (copied.files, len(copied.left_out)) == (2, 2)
     assert set(copied.left_out.values()) == {"another name is the same on this computer"}
 
@@ -247,7 +247,7 @@ def test_nothing_is_written_through_a_link_that_is_there(copy, provider, tmp_pat
     (provider.work / "a").mkdir()
     (provider.work / "a/file").write_text("file")
     (provider.work / "b").write_text("b")
-    copied = copy(download, ".", tmp_path / "here")
+    copied = copy(copy_from_session, ".", tmp_path / "here")
     assert not list((tmp_path / "outside").iterdir())
     assert list(copied.left_out) == ["a/file"]
     assert (tmp_path / "here/b").read_text() == "b"
@@ -268,7 +268,7 @@ def _from(liar, target):
 
     async def main():
         async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
-            await download(FarFiles(agent, target.parent), "x", target, _untold, copied)
+            await copy_from_session(FarFiles(agent, target.parent), "x", target, _untold, copied)
 
     asyncio.run(main())
     return copied
@@ -348,12 +348,14 @@ def test_what_some_program_may_run_is_named(copy, provider, tmp_path):
     (there / "evil/.vscode").symlink_to("../a")
     (there / "evil/link").symlink_to("../a")
     named = {".git/config", "a/.git/hooks/pre-commit", ".ENVRC", "b/.git", "evil/.vscode"}
-    assert set(copy(download, "there", here).could_run) == {str(here / each) for each in named}
-    again = copy(download, "there", here)  # what an earlier copy brought that was interrupted
+    assert set(copy(copy_from_session, "there", here).could_run) == {str(here / each) for each in named}
+    again = copy(copy_from_session, "there", here)  # what an earlier copy brought that was interrupted
     assert again.unchanged == 6
     assert set(again.could_run) == {str(here / each) for each in named}
-    assert copy(download, "there/evil/config", tmp_path / ".git/config").could_run == [str(tmp_path / ".git/config")]
-    assert copy(upload, here, "other").could_run == []
+    assert copy(copy_from_session, "there/evil/config", tmp_path / ".git/config").could_run == [
+        str(tmp_path / ".git/config")
+    ]
+    assert copy(copy_to_session, here, "other").could_run == []
 
 
 def test_what_some_program_may_run_is_named_when_the_copy_fails(copy, provider, tmp_path):
@@ -361,7 +363,7 @@ def test_what_some_program_may_run_is_named_when_the_copy_fails(copy, provider, 
     (provider.work / "big").write_bytes(bytes(1_000_000))
     copied = Copied()
     with pytest.raises(_Cut):
-        copy(download, "", tmp_path / "here", progress=_cut_after(1), copied=copied)
+        copy(copy_from_session, "", tmp_path / "here", progress=_cut_after(1), copied=copied)
     assert not (tmp_path / "here/big").exists()
     assert copied.could_run == [str(tmp_path / "here/.envrc")]
 

@@ -25,23 +25,23 @@ ID = chunk_id(DATA)
 
 
 class Liar(ThreadingHTTPServer):
-    """Answers /plan and /chunks with whatever ``plan`` and ``chunks`` say."""
+    """Answers /changes and /chunks with whatever ``changes`` and ``chunks`` say."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.plan = self.chunks = lambda: iter(())
+        self.changes = self.chunks = lambda: iter(())
         self.elsewhere = ""
         self.asked = None
         """By the last request: its body."""
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def lists(self, *lines, notes=(), entries=None, base=None, environment=None):
-        head = {"plan": "p", "base": base}
+        head = {"list": "p", "base": base}
         end = {"end": True, "entries": len(lines) if entries is None else entries, "bytes": 0, "notes": list(notes)}
         values = [head, *lines, {**end, "environment": environment, "state": "s"}]
-        self.plan = lambda: wire.pack_lines(values)
+        self.changes = lambda: wire.pack_lines(values)
 
     def has(self, *parts):
         self.chunks = lambda: iter(parts)
@@ -133,10 +133,10 @@ def test_what_can_not_stand_beside_the_rest_is_left_out_and_told(liar, store):
         lambda liar: liar.lists("text"),
         lambda liar: liar.lists(entries=7),
         lambda liar: liar.lists(base="of somebody else"),
-        lambda liar: setattr(liar, "plan", lambda: iter([b"no zlib at all"])),
-        lambda liar: setattr(liar, "plan", lambda: iter([zlib.compress(b"[" * 100_000 + b"\n")])),
-        lambda liar: setattr(liar, "plan", lambda: iter([zlib.compress(json.dumps({"plan": "p"}).encode())])),
-        lambda liar: setattr(liar, "plan", lambda: iter(())),
+        lambda liar: setattr(liar, "changes", lambda: iter([b"no zlib at all"])),
+        lambda liar: setattr(liar, "changes", lambda: iter([zlib.compress(b"[" * 100_000 + b"\n")])),
+        lambda liar: setattr(liar, "changes", lambda: iter([zlib.compress(json.dumps({"list": "p"}).encode())])),
+        lambda liar: setattr(liar, "changes", lambda: iter(())),
     ],
 )
 def test_a_list_that_nobody_of_ours_would_send_is_refused(liar, store, lines):
@@ -151,21 +151,21 @@ def test_a_list_that_nobody_of_ours_would_send_is_refused(liar, store, lines):
 def test_bombs_and_endless_streams_end(liar, store, monkeypatch):
     """No more than some memory, whatever is sent."""
     monkeypatch.setattr(
-        "golem_launcher.workspace.transfer.plan.MOST_ENTRIES", 40_000
+        "golem_launcher.workspace.transfer.change_list.MOST_ENTRIES", 40_000
     )  # so that a million does not take long
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     bomb = zlib.compress(bytes(60_000_000), 1)
-    liar.plan = lambda: iter([bomb])
+    liar.changes = lambda: iter([bomb])
     assert liar.save(store)[0] is None
 
     def million(kind):
         many = zlib.compressobj(1)
-        yield many.compress(b'{"plan":"p","base":null}\n')
+        yield many.compress(b'{"list":"p","base":null}\n')
         for start in range(0, 1_000_000, 10_000):
             yield many.compress(b"".join(kind % number for number in range(start, start + 10_000)))
 
     for kind in (b'["-","%d"]\n', b'["d","%d",1,1]\n'):
-        liar.plan = functools.partial(million, kind)
+        liar.changes = functools.partial(million, kind)
         generation, saving = liar.save(store)
         assert generation is None
         assert "too many files" in saving.problem
@@ -228,8 +228,8 @@ def test_nobody_is_sent_elsewhere(liar, store):
     """An agent may answer with the address of something on the user's own computer."""
     other = Liar()
     asked = []
-    other.plan = lambda: asked.append(True) or iter(())
-    liar.elsewhere = f"http://127.0.0.1:{other.server_port}/plan"
+    other.changes = lambda: asked.append(True) or iter(())
+    liar.elsewhere = f"http://127.0.0.1:{other.server_port}/changes"
     try:
         generation, saving = liar.save(store)
     finally:

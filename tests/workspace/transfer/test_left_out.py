@@ -14,8 +14,8 @@ from golem_launcher.workspace.export.extract import extract
 from golem_launcher.workspace.transfer import saver as saving
 from golem_launcher.workspace.transfer import space_limits as fitting
 from golem_launcher.workspace.transfer.added_generations import SaveLimits
+from golem_launcher.workspace.transfer.file_sender import send
 from golem_launcher.workspace.transfer.local_files import LocalFiles
-from golem_launcher.workspace.transfer.push import send
 from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.workspace.transfer.conftest import BulkTransfer, tree

@@ -15,7 +15,7 @@ import pytest
 from golem_launcher.session.client import FRUGAL
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
-from golem_launcher.workspace.transfer.push import send
+from golem_launcher.workspace.transfer.file_sender import send
 from tests.patience import slower
 from tests.workspace.transfer import saving_process
 

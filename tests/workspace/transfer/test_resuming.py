@@ -11,7 +11,7 @@ import zlib
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.workspace.transfer import push
+from golem_launcher.workspace.transfer import file_sender
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.local_files import LocalFiles
 from golem_launcher.workspace.transfer.saver import Saver
@@ -89,7 +89,7 @@ def test_a_save_over_a_broken_connection_goes_on_where_it_broke(provider, store)
 
 
 def test_a_file_transfer_that_broke_is_the_only_one_sent_again(provider, store, monkeypatch):
-    monkeypatch.setattr("golem_launcher.workspace.transfer.pull._PACK_BYTES", 2_000_000)
+    monkeypatch.setattr("golem_launcher.workspace.transfer.chunk_fetcher._PACK_BYTES", 2_000_000)
     (provider.work / "big.bin").write_bytes(os.urandom(SIZE))
 
     class Broken(BulkTransfer):
@@ -130,8 +130,8 @@ class Asked:
 @pytest.mark.timeout(120)
 def test_a_file_of_chunks_is_made_and_another_taken_while_one_is_carried(provider, tmp_path, monkeypatch):
     """The second one arrives when the third one is made, and what was in the first one is where it belongs."""
-    monkeypatch.setattr(push, "_FIRST_FILE_BYTES", 2_000_000)
-    monkeypatch.setattr(push, "_FILE_BYTES", 2_000_000)
+    monkeypatch.setattr(file_sender, "_FIRST_FILE_BYTES", 2_000_000)
+    monkeypatch.setattr(file_sender, "_FILE_BYTES", 2_000_000)
     (tmp_path / "big.bin").write_bytes(os.urandom(SIZE))
     local = LocalFiles([(tmp_path / "big.bin", "big.bin")])
     chunks = Asked(local)
@@ -145,7 +145,7 @@ def test_a_file_of_chunks_is_made_and_another_taken_while_one_is_carried(provide
 
     async def scenario():
         async with provider.agent(Waiting(provider)) as agent:
-            assert await push.send(agent, local.entries, chunks) == []
+            assert await file_sender.send(agent, local.entries, chunks) == []
 
     asyncio.run(scenario())
     assert (provider.work / "big.bin").read_bytes() == (tmp_path / "big.bin").read_bytes()
@@ -153,8 +153,8 @@ def test_a_file_of_chunks_is_made_and_another_taken_while_one_is_carried(provide
 
 
 def test_files_of_chunks_go_on_behind_what_has_arrived(provider, tmp_path, monkeypatch):
-    monkeypatch.setattr(push, "_FIRST_FILE_BYTES", 1_000_000)
-    monkeypatch.setattr(push, "_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(file_sender, "_FIRST_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(file_sender, "_FILE_BYTES", 1_000_000)
     (tmp_path / "big.bin").write_bytes(os.urandom(SIZE))
     local = LocalFiles([(tmp_path / "big.bin", "big.bin")])
     chunks = Asked(local)
@@ -169,7 +169,7 @@ def test_files_of_chunks_go_on_behind_what_has_arrived(provider, tmp_path, monke
     async def scenario():
         transfer = Broken(provider)
         async with provider.agent(transfer) as agent:
-            assert await push.send(agent, local.entries, chunks) == []
+            assert await file_sender.send(agent, local.entries, chunks) == []
             assert transfer.into > 5
 
     asyncio.run(scenario())
@@ -182,9 +182,9 @@ def test_chunks_are_brought_while_the_list_is_still_coming(store):
     """This provider ends its list when somebody has asked for what is in it."""
     asked = threading.Event()
     liar = Liar()
-    values = [{"plan": "p", "base": None}, file("a"), {"end": True, "entries": 1, "notes": [], "environment": None}]
+    values = [{"list": "p", "base": None}, file("a"), {"end": True, "entries": 1, "notes": [], "environment": None}]
 
-    def plan():
+    def changes():
         pieces = zlib.compressobj(1)
         for value in values[:2]:
             yield pieces.compress(json.dumps(value).encode() + b"\n") + pieces.flush(zlib.Z_SYNC_FLUSH)
@@ -195,7 +195,7 @@ def test_chunks_are_brought_while_the_list_is_still_coming(store):
         asked.set()
         yield sound()
 
-    liar.plan, liar.chunks = plan, chunks
+    liar.changes, liar.chunks = changes, chunks
     try:
         generation, saving = liar.save(store)
         assert generation.files == 1, saving
@@ -210,13 +210,13 @@ def test_on_a_slow_link_the_pause_grows_and_comes_back(store):
     liar, quick = Liar(), threading.Event()
     liar.lists(file("a"))
     liar.has(sound())
-    told, at_once = [], liar.plan
+    told, at_once = [], liar.changes
 
-    def plan():
+    def changes():
         quick.wait(0.15)
         yield from at_once()
 
-    liar.plan = plan
+    liar.changes = changes
 
     async def scenario():
         changed = asyncio.Event()
@@ -259,11 +259,11 @@ def test_a_save_that_was_given_up_while_its_list_was_taken_in_is_made_up_for(pro
             (provider.work / "new.txt").write_text("new")
             after = Tree.after
 
-            def slowly(tree, plan):
+            def slowly(tree, listed):
                 taking.set()
                 go_on.wait(10)
                 try:
-                    return after(tree, plan)
+                    return after(tree, listed)
                 finally:
                     taken.set()
 

@@ -7,10 +7,10 @@ import pytest
 
 from golem_launcher.errors import NothingToSave
 from golem_launcher.workspace.repository.store import open_store
-from golem_launcher.workspace.transfer import pull
+from golem_launcher.workspace.transfer import chunk_fetcher
 from golem_launcher.workspace.transfer.fence import Fence
+from golem_launcher.workspace.transfer.file_sender import send
 from golem_launcher.workspace.transfer.local_files import LocalFiles
-from golem_launcher.workspace.transfer.push import send
 from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
 from tests.agent.conftest import eventually
@@ -208,7 +208,7 @@ def test_the_next_file_is_packed_while_one_travels(provider, store, monkeypatch)
                 await asyncio.to_thread(eventually, lambda: len(list(provider.packs.iterdir())) > 1)
             await super().transfer_out(container_path, local_path)
 
-    monkeypatch.setattr(pull, "_PACK_BYTES", 1_000_000)
+    monkeypatch.setattr(chunk_fetcher, "_PACK_BYTES", 1_000_000)
     (provider.work / "big.bin").write_bytes(os.urandom(4_000_000))
 
     async def scenario():
@@ -293,14 +293,14 @@ def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provide
 
     async def scenario():
         async with provider.agent(BulkTransfer(provider) if bulk else None) as agent:
-            plan = agent.plan
+            changes_since = agent.changes_since
 
             async def rewritten_after_each(base, state, _saw):
-                found = await plan(base, state)
+                found = await changes_since(base, state)
                 rewrite()
                 return found
 
-            agent.plan = rewritten_after_each
+            agent.changes_since = rewritten_after_each
             assert await agent.answers()
             rewrite()
             saver = Saver(agent, store, "work")
@@ -313,7 +313,7 @@ def test_a_file_that_never_stands_still_is_saved_as_it_was_at_one_moment(provide
                 assert len(lines) == 1
                 seen += lines
             assert int(seen[0]) < int(seen[1])
-            agent.plan = plan
+            agent.changes_since = changes_since
             await saver.save_now()
             assert store.manifest("work").entries[0].mtime_ns == path.stat().st_mtime_ns
 

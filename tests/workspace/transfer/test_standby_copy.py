@@ -89,9 +89,9 @@ class Pretender(ThreadingHTTPServer):
         self.has, self.gives, self.notes = [], b"", []
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
-    def plan(self):
+    def changes(self):
         end = {"end": True, "entries": len(self.has), "bytes": 0, "environment": None, "state": "s"}
-        return b"".join(wire.pack_lines([{"plan": "p", "base": None}, *self.has, {**end, "notes": self.notes}]))
+        return b"".join(wire.pack_lines([{"list": "p", "base": None}, *self.has, {**end, "notes": self.notes}]))
 
     def agent(self):
         return AgentWorkspace(to_origin(f"http://127.0.0.1:{self.server_port}"), TOKEN)
@@ -101,7 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         taken = {"/restore": {"next": 0}, "/put": {"next": 1000}, "/finish": {"problems": []}}
-        answers = {"/plan": self.server.plan(), "/chunks": self.server.gives}
+        answers = {"/changes": self.server.changes(), "/chunks": self.server.gives}
         self.send_response(200)
         self.end_headers()
         self.wfile.write(answers.get(self.path) or json.dumps(taken.get(self.path)).encode())

@@ -59,10 +59,10 @@ async def dripping(path, pieces):
 
 
 @pytest.mark.parametrize("how", _WAYS)
-@pytest.mark.parametrize("question", ["plan", "chunks", "start_workload", "begin"])
+@pytest.mark.parametrize("question", ["changes", "chunks", "start_workload", "begin"])
 def test_no_answer_is_waited_for_without_end(tmp_path, how, question):
     ask = {
-        "plan": lambda agent: agent.plan(None, ""),
+        "changes": lambda agent: agent.changes_since(None, ""),
         "chunks": lambda agent: anext(agent.chunks(["0" * 64])),
         "start_workload": lambda agent: agent.start_workload(),
         "begin": lambda agent: agent.begin([b""]),

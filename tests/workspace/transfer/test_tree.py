@@ -1,7 +1,7 @@
 from golem_launcher.agent.workspace import wire
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry
-from golem_launcher.workspace.transfer.plan import PlanReader
+from golem_launcher.workspace.transfer.change_list import ChangeListReader
 from golem_launcher.workspace.transfer.tree import Tree
 
 
@@ -11,8 +11,8 @@ def test_a_workspace_that_is_listed_anew_is_the_same_when_nothing_changed():
     end = {"end": True, "entries": 10, "notes": [], "environment": None, "state": ""}
 
     def told(lines):
-        reader = PlanReader()
-        for piece in wire.pack_lines([{"plan": "p", "base": None}, *lines, end]):
+        reader = ChangeListReader()
+        for piece in wire.pack_lines([{"list": "p", "base": None}, *lines, end]):
             reader.feed(piece)
         return reader.end()
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.transfer.far_files import FarFiles
 
 
-async def upload(far_files: FarFiles, source: Path, target: str, progress: Progress, copied: Copied) -> None:
+async def copy_to_session(far_files: FarFiles, source: Path, target: str, progress: Progress, copied: Copied) -> None:
     """Copy a file or folder of this computer to ``target`` in the session, a path as the user has it.
 
     ``copied`` counts it, as it is done. Raises ``RequestError`` where there is nothing, and what ``far_files`` raise.

@@ -36,7 +36,7 @@ class _File(NamedTuple):
     holes: list[tuple[int, int]]
 
 
-class Restore:
+class FileReceiver:
     """One restore: :meth:`begin` once, :meth:`put` for each frame in order, :meth:`finish` once."""
 
     def __init__(self, root: str, index: Index) -> None:

@@ -58,8 +58,8 @@ NOTES = {
 
 
 @dataclass
-class Plan:
-    """What changed in a workspace since the plan ``base``; all of the workspace when that is ``None``."""
+class ChangeList:
+    """What changed in a workspace since the list ``base``; all of the workspace when that is ``None``."""
 
     name: str
     base: str | None
@@ -76,7 +76,7 @@ class Plan:
     environment: Environment | None = None
     """The packages; ``None``: those of before."""
     state: str = ""
-    """What to tell at the next plan, so that the packages are not sent again."""
+    """What to tell at the next list, so that the packages are not sent again."""
 
     def tells_of(self, path: str) -> bool:
         """Whether it says anything of what is at this path."""
@@ -85,12 +85,12 @@ class Plan:
         return self.changes.find(entry_record.key_of(path)) is not None
 
 
-class PlanReader:
-    """Feed it what arrives; :meth:`end` gives the plan. Raises ``WorkspaceError``; takes ``most`` bytes of lines."""
+class ChangeListReader:
+    """Feed it what arrives; :meth:`end` gives the listed. Raises ``WorkspaceError``; takes ``most`` bytes of lines."""
 
     def __init__(self, most: int = LARGEST_LIST) -> None:
         self._lines = Lines(most, _LARGEST_VALUE, _as_held)
-        self._plan: Plan | None = None
+        self._list: ChangeList | None = None
         self._count = self._chunks = 0
         self._room = MOST_NAMES
         self._ended = False
@@ -112,42 +112,42 @@ class PlanReader:
         found, self._fresh, self._fresh_bytes = self._fresh, [], 0
         return found
 
-    def end(self) -> Plan:
-        """The plan, once all of the list has come."""
+    def end(self) -> ChangeList:
+        """The list, once all of it has come."""
         try:
             self._lines.end()
         except WireError as error:
             raise refused(str(error)) from None
-        if self._plan is None or not self._ended:
+        if self._list is None or not self._ended:
             raise refused("it ended too early")
-        self._plan.changes = Records(_last_of_each(self._found.merged()))
-        if sum(not entry_record.is_gone(each) for each in self._plan.changes) + len(self._plan.refused) > MOST_ENTRIES:
+        self._list.changes = Records(_last_of_each(self._found.merged()))
+        if sum(not entry_record.is_gone(each) for each in self._list.changes) + len(self._list.refused) > MOST_ENTRIES:
             raise refused(TOO_MANY)
-        return self._plan
+        return self._list
 
     def _take(self, line: Any) -> None:
         if self._ended:
             raise refused("it goes on after its end")
-        if self._plan is None:
-            self._plan = _head(line)
+        if self._list is None:
+            self._list = _head(line)
         elif isinstance(line, dict):
-            self._finish(self._plan, line)
+            self._finish(self._list, line)
         elif isinstance(line, list):
-            self._entry(self._plan, line)
+            self._entry(self._list, line)
         else:
             raise refused("a line is neither")
 
-    def _entry(self, plan: Plan, line: list[Any]) -> None:
+    def _entry(self, listed: ChangeList, line: list[Any]) -> None:
         match line:
             case ["-", str(path)]:
-                self._gone(plan, path)
+                self._gone(listed, path)
             case [str(kind), str(path), int(mode), int(mtime), *more]:
-                plan.refused.pop(path, None)
+                listed.refused.pop(path, None)
                 entry, ids = _described(kind, path, mode & _PERMISSIONS, mtime, more)
                 if reason := fault(entry, len(ids) // ID_BYTES) if ids is not None else NO_SENSE:
-                    self._gone(plan, path)  # what was there under this name is no longer what it was
+                    self._gone(listed, path)  # what was there under this name is no longer what it was
                     self._name(path)
-                    plan.refused[path] = reason
+                    listed.refused[path] = reason
                 else:
                     each = entry_record.pack(entry, ids)
                     del ids  # of a large file they are many
@@ -167,10 +167,10 @@ class PlanReader:
             self._fresh.append(each)
             self._fresh_bytes += len(each)
 
-    def _gone(self, plan: Plan, path: str) -> None:
+    def _gone(self, listed: ChangeList, path: str) -> None:
         if fault_of_path(path):
             self._name(path)
-            plan.forgotten.add(path)
+            listed.forgotten.add(path)
         else:
             self._found.add(entry_record.gone(path))
 
@@ -180,18 +180,18 @@ class PlanReader:
         if self._room < 0:
             raise refused(_TOO_MANY_NAMES)
 
-    def _finish(self, plan: Plan, line: dict[str, Any]) -> None:
+    def _finish(self, listed: ChangeList, line: dict[str, Any]) -> None:
         entries, notes, state = line.get("entries"), line.get("notes"), line.get("state")
         if line.get("end") is not True or not isinstance(entries, int) or not isinstance(notes, list):
             raise refused("its end is missing")
-        plan.entries = entries
+        listed.entries = entries
         for note in notes[:MOST_LEFT_OUT]:
             match note:
                 case [str(kind), str(path)] if kind in NOTES and self._room > 0:
-                    plan.notes[path[:LONGEST_PATH]] = NOTES[kind]
+                    listed.notes[path[:LONGEST_PATH]] = NOTES[kind]
                     self._room -= size_of(path[:LONGEST_PATH])
-        plan.environment = read_environment(line.get("environment"))
-        plan.state = state[:_LONGEST_NAME] if isinstance(state, str) else ""
+        listed.environment = read_environment(line.get("environment"))
+        listed.state = state[:_LONGEST_NAME] if isinstance(state, str) else ""
         self._ended = True
 
 
@@ -206,10 +206,10 @@ def _last_of_each(records: Iterable[bytes]) -> Iterator[bytes]:
         yield last
 
 
-def _head(line: Any) -> Plan:
+def _head(line: Any) -> ChangeList:
     match line:
-        case {"plan": str(name), "base": None | str() as base} if 0 < len(name) <= _LONGEST_NAME:
-            return Plan(name, base)
+        case {"list": str(name), "base": None | str() as base} if 0 < len(name) <= _LONGEST_NAME:
+            return ChangeList(name, base)
     raise refused("its beginning is missing")
 
 

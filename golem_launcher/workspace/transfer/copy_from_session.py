@@ -47,7 +47,7 @@ _DOUBLE = "another name is the same on this computer"
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
-async def download(far_files: FarFiles, source: str, target: Path, progress: Progress, copied: Copied) -> None:
+async def copy_from_session(far_files: FarFiles, source: str, target: Path, progress: Progress, copied: Copied) -> None:
     """Copy what is at ``source`` in the session, a path as the user has it, to ``target``, which it becomes.
 
     ``copied`` counts it, as it is done. Raises ``RequestError`` where there is nothing, ``WorkspaceError`` when this

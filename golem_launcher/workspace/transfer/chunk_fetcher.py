@@ -40,7 +40,7 @@ class _Part:
     pack: Pack
 
 
-async def pull(
+async def fetch_chunks(
     agent: AgentWorkspace,
     store: Store,
     wanted: ChunkQueue,

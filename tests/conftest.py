@@ -23,7 +23,7 @@ settings.load_profile("launcher")
 pytest_plugins = ["tests.leftovers"]
 
 _STARTED = {
-    "network", "troupe", "plain", "three", "crooks", "far_session", "root", "agent", "lab", "machine", "machines",
+    "network", "troupe", "plain", "three", "crooks", "remote_session", "root", "agent", "lab", "machine", "machines",
 }  # fmt: skip
 """Fixtures that start networks, nodes and Labs, or make an image: each takes seconds."""
 _FAILED = pytest.StashKey[bool]()

@@ -83,7 +83,7 @@ async def listen_for_server(
             frozenset({origin}),
             f"{secret}:{port}",
             extensions=True,
-            far_host=b"127.0.0.1:%d" % port,
+            remote_host=b"127.0.0.1:%d" % port,
             names_itself=True,
             browsers_only=True,
         )

@@ -86,7 +86,7 @@ class OriginPolicy:
     base_url: str = "/"
     extensions: bool = False
     """Whether scripts of the provider's may run, as front-end extensions do: see :meth:`content_security_policy`."""
-    far_host: bytes = LAB_HOST
+    remote_host: bytes = LAB_HOST
     """The name by which the server over there is asked."""
     framed_by: frozenset[str] = frozenset()
     """Other origins of the session, whose pages may show this one's in a frame."""
@@ -150,7 +150,7 @@ class OriginPolicy:
 
     def request(self, headers: Headers) -> Headers:
         """The headers of a request as they are passed on to the server."""
-        kept = [(b"host", self.far_host)]
+        kept = [(b"host", self.remote_host)]
         if self.token:
             kept.append((b"authorization", b"token " + self.token.encode()))
         upgrade = _one(headers, b"upgrade")
@@ -160,10 +160,10 @@ class OriginPolicy:
             kept += self._own_name(headers)
         for name, value in headers:
             if name == b"origin":
-                kept.append((name, b"http://" + self.far_host))
+                kept.append((name, b"http://" + self.remote_host))
             elif name == b"referer":
                 page = self._own_page(value, headers)
-                kept += [(name, b"http://" + self.far_host + page)] if page is not None else []
+                kept += [(name, b"http://" + self.remote_host + page)] if page is not None else []
             elif self._is_told(name, value):
                 kept.append((name, value))
         cookies = self._own_cookies(value for name, value in headers if name == b"cookie")
@@ -273,14 +273,14 @@ class OriginPolicy:
             except ValueError:
                 return False
             origin = f"{parts.scheme}://{parts.netloc}".lower()
-            if origin == f"http://{self.far_host.decode()}":
+            if origin == f"http://{self.remote_host.decode()}":
                 return not parts.path.startswith("//")  # what is left of it is a place of its own then
             return origin in self.origins
         return not place.startswith("//")
 
     def _here(self, value: bytes) -> bytes:
         """A redirect without the name by which the server was asked."""
-        own = b"http://" + self.far_host
+        own = b"http://" + self.remote_host
         place = value[len(own) :] or b"/" if value.lower().startswith(own) else value
         return self.entry.rstrip("/").encode() + place if place.startswith(b"/") else place
 

@@ -76,15 +76,15 @@ async def carry(path: Path, port: int, reader: Source, writer: Sink, machine: in
 
     Raises ``AccessError`` when the session is not there, ``OSError`` when the connection broke.
     """
-    far_reader, far_writer = await open_port(path, port, machine)
-    connection = far_writer.get_extra_info("socket")
-    outward = asyncio.ensure_future(_copy(reader, far_writer))
-    inward = asyncio.ensure_future(_copy(far_reader, writer, lambda: is_closed(connection) and not outward.done()))
+    remote_reader, remote_writer = await open_port(path, port, machine)
+    connection = remote_writer.get_extra_info("socket")
+    outward = asyncio.ensure_future(_copy(reader, remote_writer))
+    inward = asyncio.ensure_future(_copy(remote_reader, writer, lambda: is_closed(connection) and not outward.done()))
     try:
         await asyncio.gather(outward, inward)
-        far_writer.close()
+        remote_writer.close()
     except BaseException:
-        reset(far_writer)
+        reset(remote_writer)
         raise
     finally:
         for part in (outward, inward):

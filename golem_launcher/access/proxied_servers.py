@@ -174,7 +174,7 @@ class ProxiedServers:
         if port is None:
             policy = replace(policy, only=f"{lab.base_url}{found.server}/", token=self._token)
             return Upstream(policy, lambda: self._dial_server(self._lab_port))
-        policy = replace(policy, far_host=b"127.0.0.1:%d" % port)
+        policy = replace(policy, remote_host=b"127.0.0.1:%d" % port)
         why = "Is there a program in the session that listens there?"
         return Upstream(policy, lambda: self._dial_server(port), who=f"Port {port} of the session", why_away=why)
 

@@ -89,11 +89,11 @@ class _Server(asyncssh.SSHServer):
 
         async def forward(reader: Any, writer: Any) -> None:
             with contextlib.suppress(OSError, asyncssh.Error):
-                far_reader, far_writer = await tcp_carrier_server.dial(hosts, dest_port)
+                remote_reader, remote_writer = await tcp_carrier_server.dial(hosts, dest_port)
                 try:
-                    await asyncio.gather(_copy(reader, far_writer), _copy(far_reader, writer))
+                    await asyncio.gather(_copy(reader, remote_writer), _copy(remote_reader, writer))
                 finally:
-                    far_writer.close()
+                    remote_writer.close()
             writer.close()
 
         return forward

@@ -24,7 +24,7 @@ from golem_launcher.units import counted, data_size
 if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
-    from golem_launcher.workspace.transfer.far_files import FarFiles
+    from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 
 _THERE = re.compile(r"([^/:]+):(.*)", re.DOTALL)
 _MOST_NAMED = 20
@@ -105,18 +105,18 @@ async def _copy(
     machine: tuple[SessionDirectory, int], sources: list[str], target: _Place, progress: Progress, copied: Copied
 ) -> None:
     """Copy one after the other; ``machine`` is one of a session, by its number."""
-    from golem_launcher.session.saving.file_transfers import far_files
+    from golem_launcher.session.saving.file_transfers import remote_files
 
-    async with far_files(*machine) as far:
-        into = target.names_a_folder or await _is_folder(far, target)
+    async with remote_files(*machine) as remote:
+        into = target.names_a_folder or await _is_folder(remote, target)
         if len(sources) > 1 and not into:
             raise RequestError(f"{target.path} is no folder, and only there is room for several.", "End it with /.")
         for source in sources:
-            await _copy_one(far, source, target, progress, copied, into=into)
+            await _copy_one(remote, source, target, progress, copied, into=into)
 
 
 async def _copy_one(
-    far: FarFiles, source: str, target: _Place, progress: Progress, copied: Copied, *, into: bool
+    remote: RemoteFiles, source: str, target: _Place, progress: Progress, copied: Copied, *, into: bool
 ) -> None:
     from golem_launcher.workspace.transfer.copy_from_session import copy_from_session
     from golem_launcher.workspace.transfer.copy_to_session import copy_to_session
@@ -124,15 +124,15 @@ async def _copy_one(
     last = os.path.basename(source.rstrip("/"))  # noqa: PTH119 - a path of a session is none of this computer
     place = os.path.join(target.path, last) if into and last not in {"", ".", ".."} else target.path  # noqa: PTH118
     if target.session is None:
-        await copy_from_session(far, source or ".", Path(place), progress, copied)
+        await copy_from_session(remote, source or ".", Path(place), progress, copied)
     else:
-        await copy_to_session(far, Path(source), place or ".", progress, copied)
+        await copy_to_session(remote, Path(source), place or ".", progress, copied)
 
 
-async def _is_folder(far: FarFiles, target: _Place) -> bool:
+async def _is_folder(remote: RemoteFiles, target: _Place) -> bool:
     if target.session is None:
         return await asyncio.to_thread(Path(target.path).is_dir)
-    found = await far.entries(escape(target.path), below=False)
+    found = await remote.entries(escape(target.path), below=False)
     return found is not None and found.top.kind == "d"
 
 

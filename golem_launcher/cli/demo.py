@@ -112,7 +112,7 @@ def _is_back(state: SessionState, dead: str) -> bool:
 
 def _lab(directory: SessionDirectory, method: str, body: Any = None) -> Any:
     """Write or read the file by JupyterLab's own API."""
-    from golem_launcher.kernel.far_kernel import LabClient
+    from golem_launcher.kernel.remote_kernel import LabClient
 
     async def ask() -> Any:
         lab = LabClient(directory)

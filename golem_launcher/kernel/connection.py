@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.errors import AccessError, LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
-from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, free_name, start_kernel_of
+from golem_launcher.kernel.remote_kernel import KernelGone, LabClient, RemoteKernel, free_name, start_kernel_of
 from golem_launcher.waiting import begun_in_thread, cancel_all, wait_for
 from golem_launcher.workload.lab import LAB
 
@@ -74,7 +74,7 @@ class SessionConnection:
         """What the next cell is to say: what was lost and what is back."""
         self.back = asyncio.Event()
         """Set while the kernel over there can be used, and when it will never be."""
-        self.kernel: FarKernel | None = None
+        self.kernel: RemoteKernel | None = None
         self.notebook = notebook
         """What the Jupyter over there calls the notebook, and keeps its variables by."""
         self.variables_wait = False
@@ -178,7 +178,7 @@ class SessionConnection:
         """
         kernel_id = wanted or await self._start()
         await self._stop_running()
-        kernel = self.kernel = FarKernel(self.lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
+        kernel = self.kernel = RemoteKernel(self.lab, kernel_id, heard=self._owner.heard, broke=self._note_break)
         self._running = asyncio.create_task(self._run(kernel))
         connected = asyncio.ensure_future(kernel.connected.wait())
         try:
@@ -199,7 +199,7 @@ class SessionConnection:
             self._record.write, self.name, kernel_id, ends_session=self.ends_session, notebook=self.notebook
         )
 
-    async def _run(self, kernel: FarKernel) -> None:
+    async def _run(self, kernel: RemoteKernel) -> None:
         with contextlib.suppress(KernelGone):
             await kernel.run()
 
@@ -239,7 +239,7 @@ class SessionConnection:
     def _note_break(self) -> None:
         self._doubt = self._doubt or self._owner.waits
 
-    async def _settle(self, kernel: FarKernel) -> None:
+    async def _settle(self, kernel: RemoteKernel) -> None:
         """Whoever waits while the kernel is idle, and for a while, has lost an answer on the way."""
         self._doubt = self._owner.waits
         if not self._doubt or await kernel.state() != "idle":

@@ -16,12 +16,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from golem_launcher.kernel.far_kernel import KernelGone
+from golem_launcher.kernel.remote_kernel import KernelGone
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.kernel.far_kernel import LabClient
+    from golem_launcher.kernel.remote_kernel import LabClient
 
 _PIECE = 3 * 1024 * 1024
 _PIECE_SECONDS = 120.0

@@ -21,8 +21,8 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from golem_launcher.kernel.connection import KernelHere, SessionConnection
     from golem_launcher.kernel.connection_record import Attachment, KernelRecord
-    from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.output import Output, Shown
+    from golem_launcher.kernel.remote_kernel import RemoteKernel
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
@@ -237,7 +237,7 @@ class Notebook:
             raise NotConnected(why or NOT_CONNECTED, "Connect: %connect")
         return self.connection
 
-    def kernel(self) -> FarKernel:
+    def kernel(self) -> RemoteKernel:
         """The kernel over there. Raises ``NotConnected``."""
         kernel = self.connected().kernel
         if kernel is None:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.client_sockets import ClientSockets
     from golem_launcher.kernel.connection import KernelHere
-    from golem_launcher.kernel.far_kernel import FarKernel
     from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.kernel.notebook_session import Notebook
+    from golem_launcher.kernel.remote_kernel import RemoteKernel
 
 _LOG = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ class Proxy:
         """To the kernel over there. Raises ``NotConnected``."""
         self._pass_on(request, self.notebook.kernel())
 
-    def _pass_on(self, request: Request, kernel: FarKernel) -> None:
+    def _pass_on(self, request: Request, kernel: RemoteKernel) -> None:
         """To the kernel over there. One for a subshell that is gone goes to the shell."""
         message = request.message
         if "subshell_id" in message.header and not self._outstanding.knows_subshell(message):

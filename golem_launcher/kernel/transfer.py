@@ -23,7 +23,7 @@ import aiohttp
 
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import contents
-from golem_launcher.kernel.far_kernel import KernelGone
+from golem_launcher.kernel.remote_kernel import KernelGone
 from golem_launcher.units import counted, data_size
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.workspace.repository.autorun_files import could_run
@@ -31,7 +31,7 @@ from golem_launcher.workspace.repository.autorun_files import could_run
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
-    from golem_launcher.kernel.far_kernel import LabClient
+    from golem_launcher.kernel.remote_kernel import LabClient
 
 _PIECE_SECONDS = 120.0
 _LARGEST_LISTING = 4 * 1024 * 1024

@@ -16,7 +16,7 @@ from golem_launcher.api.parameters import parameters, words_of
 from golem_launcher.errors import RequestError
 from golem_launcher.events import Stage
 from golem_launcher.market import quote as quotes
-from golem_launcher.mcp.far_python import FarPython
+from golem_launcher.mcp.remote_python import RemotePython
 from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
@@ -49,7 +49,7 @@ class Tools:
 
     def __init__(self, allowance: Allowance) -> None:
         self._allowance = allowance
-        self._pythons: dict[str, FarPython] = {}
+        self._pythons: dict[str, RemotePython] = {}
 
     def every(self) -> list[Callable[..., Awaitable[dict[str, Any]]]]:
         """Each tool as a function with the words that an assistant reads."""
@@ -142,7 +142,7 @@ class Tools:
         state = directory.state()
         if state.stage is not Stage.READY:
             raise RequestError(f"The session '{name}' is {state.stage.value}.", "Wait until it is ready, by 'show'.")
-        python = self._pythons.setdefault(name, FarPython(directory))
+        python = self._pythons.setdefault(name, RemotePython(directory))
         return await python.run(code, max(1.0, min(seconds, _MOST_WAIT)))
 
     async def stop(self, name: str) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class PrivateNetwork:
         """
         from golem_launcher.rental.rejoined_network import (  # noqa: PLC0415 - flatbuffers load numpy; few need it
             RejoinedNetwork,
-            far_end,
+            remote_end,
         )
 
         first = rented.first_network_id or rented.network_id
@@ -169,7 +169,7 @@ class PrivateNetwork:
                     await self._make()
                 if first not in self._splices:
                     self._splices[first] = await RejoinedNetwork.open(gsb_url, old_network=first, new_network=self.id)
-                self._names[rented.provider_id] = far_end(rented.provider_id, first)
+                self._names[rented.provider_id] = remote_end(rented.provider_id, first)
                 away = self._network.add_node(self._names[rented.provider_id], rented.ip)
                 await wait_for(away, _REST_SECONDS)
             except (TimeoutError, ApiException, NetworkError, OSError) as error:

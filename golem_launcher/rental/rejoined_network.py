@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from golem_launcher.node.gsb.calls import BusCall
 
 
-def far_end(provider_id: str, old_network: str) -> str:
+def remote_end(provider_id: str, old_network: str) -> str:
     """As whose address the new network sends to the provider's end of the old one."""
     return f"{provider_id}/vpn/{old_network}/raw"
 

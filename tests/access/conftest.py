@@ -41,7 +41,7 @@ def ssh_key(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def far_session(tmp_path_factory, ssh_key):
+def remote_session(tmp_path_factory, ssh_key):
     """The directory of a session that is ready, and its network."""
     with own_network(tmp_path_factory.mktemp("access"), _NETWORK) as network:
         request = LaunchRequest(name="tunnel", budget=5, memory_gib=0.5, disk_gib=0.5, ssh_key=ssh_key[1])
@@ -52,7 +52,7 @@ def far_session(tmp_path_factory, ssh_key):
 
 
 @pytest.fixture(scope="session")
-def hub(far_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
+def hub(remote_session, tmp_path_factory):  # noqa: ARG001 - its network must be up
     """A server with a prefix and a token, as a hub starts one; its address. A session is begun on it, whose image is
     the user's own choice.
     """

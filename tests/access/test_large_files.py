@@ -21,8 +21,8 @@ def _get(directory, path, **headers):
     return urllib.request.urlopen(urllib.request.Request(f"{directory.state().address}{path}", headers=headers))
 
 
-def test_a_file_is_downloaded_beside_a_save(far_session, tmp_path):
-    directory, _ = far_session
+def test_a_file_is_downloaded_beside_a_save(remote_session, tmp_path):
+    directory, _ = remote_session
     source = tmp_path / "large.bin"
     source.write_bytes(os.urandom(_SIZE))
     command("cp", str(source), f"{directory.name}:downloads/")
@@ -44,8 +44,8 @@ def test_a_file_is_downloaded_beside_a_save(far_session, tmp_path):
     eventually(lambda: not list(directory.scratch.glob("pieces-*")))
 
 
-def test_a_file_is_uploaded_as_a_page_sends_it(far_session, tmp_path):
-    directory, _ = far_session
+def test_a_file_is_uploaded_as_a_page_sends_it(remote_session, tmp_path):
+    directory, _ = remote_session
     data, size = os.urandom(_SIZE), 1024 * 1024
     parts = [data[at : at + size] for at in range(0, len(data), size)]
     connection = http.client.HTTPConnection(directory.state().address.removeprefix("http://"), timeout=60 * slower())

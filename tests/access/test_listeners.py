@@ -22,8 +22,8 @@ SECONDS = 60
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-def test_whoever_connects_to_a_listener_of_ours_is_asked_who_it_is(far_session):
-    directory, network = far_session
+def test_whoever_connects_to_a_listener_of_ours_is_asked_who_it_is(remote_session):
+    directory, network = remote_session
     page = subprocess.Popen(
         [sys.executable, "-m", "golem_launcher.cli", "page", "--no-browser"], stdout=subprocess.PIPE, text=True
     )

@@ -30,9 +30,9 @@ SERVICES = ("@jupyterlab/services@7.6.6", "ws@8")
 
 
 @pytest.mark.slow
-def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
+def test_a_jupyterlab_here_uses_the_kernels_there(remote_session, tmp_path):
     _, line, _ = command("gateway", "tunnel")
-    assert far_session[0].token() not in line
+    assert remote_session[0].token() not in line
     assert re.match(r"jupyter lab --gateway-url http://127\.", line)
     arguments = [sys.executable, "-m", "golem_launcher.cli", "gateway", "tunnel", "--run", "--"]
     token = {"JUPYTER_TOKEN": TOKEN, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTERLAB_SETTINGS_DIR": str(tmp_path)}
@@ -42,11 +42,11 @@ def test_a_jupyterlab_here_uses_the_kernels_there(far_session, tmp_path):
             async with Jupyter(f"{origin}/lab?token={TOKEN}") as jupyter:
                 return await jupyter.execute("import os; print(os.getcwd(), 6 * 7)")
 
-        assert seen(far_session[1], **{"the token of the JupyterLab here": TOKEN}) == []
+        assert seen(remote_session[1], **{"the token of the JupyterLab here": TOKEN}) == []
         found = asyncio.run(compute()).split()
         assert found[0].endswith("/golem/work")
         assert found[1] == "42"
-        assert far_session[0].token() not in (tmp_path / "log").read_text()
+        assert remote_session[0].token() not in (tmp_path / "log").read_text()
 
 
 _CLIENTS = """
@@ -81,8 +81,8 @@ asyncio.run(interrupt())
 
 
 @pytest.mark.slow
-def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
-    _, told, _ = command("gateway", far_session[0].name, "--json")
+def test_programs_that_can_show_no_token_use_its_kernels(remote_session, tmp_path):
+    _, told, _ = command("gateway", remote_session[0].name, "--json")
     url = told["url"]
     ran = subprocess.run(
         [sys.executable, "-c", _CLIENTS],
@@ -102,8 +102,8 @@ def test_programs_that_can_show_no_token_use_its_kernels(far_session, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
-def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(far_session, tmp_path):
-    directory, _ = far_session
+def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(remote_session, tmp_path):
+    directory, _ = remote_session
     installed = subprocess.run(
         ["npm", "install", "--no-audit", "--no-fund", *SERVICES], cwd=tmp_path, capture_output=True, check=False
     )
@@ -127,8 +127,8 @@ def test_vs_codes_library_uses_its_kernels_by_the_link_and_by_the_gateway(far_se
         assert saw["after"] == saw["before"]
 
 
-def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(far_session):
-    directory, _ = far_session
+def test_the_lab_at_a_port_of_ones_choice_and_for_other_machines_by_tls(remote_session):
+    directory, _ = remote_session
     with tunnel("tunnel", "--port", "0") as (_, told):
         assert told["address"].endswith(f"/lab?token={directory.token()}")
         with urllib.request.urlopen(told["address"], timeout=SECONDS * slower()) as answer:
@@ -159,7 +159,7 @@ def _is_the_lab(answer):
 
 
 @pytest.mark.slow
-def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
+def test_from_ones_own_computer_through_the_hub(hub, remote_session, monkeypatch):
     address, session = hub
     monkeypatch.setenv("JUPYTER_TOKEN", TOKEN)
     with tunnel(address, "--session", "on-hub", "--port", "0") as (process, told):
@@ -175,7 +175,7 @@ def test_from_ones_own_computer_through_the_hub(hub, far_session, monkeypatch):
         assert asyncio.run(compute()) == "42\n"
         with urllib.request.urlopen(told["address"], timeout=SECONDS * slower()) as answer:
             assert _is_the_lab(answer)
-        assert seen(far_session[1], **{"the hub's token": TOKEN}) == []
+        assert seen(remote_session[1], **{"the hub's token": TOKEN}) == []
     monkeypatch.setenv("JUPYTER_TOKEN", "a-wrong-one")
     code, _, error = command("tunnel", address, "--session", "on-hub", "--port", "0", check=False)
     assert code == 1

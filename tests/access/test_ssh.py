@@ -30,9 +30,9 @@ needs_ssh = pytest.mark.skipif(shutil.which("ssh") is None, reason="OpenSSH's cl
 
 
 @pytest.fixture(scope="module")
-def config(far_session, ssh_key, tmp_path_factory):
+def config(remote_session, ssh_key, tmp_path_factory):
     """A configuration as a user has it: what `ssh-config` printed, and the own key."""
-    _, text, _ = command("ssh-config", far_session[0].name)
+    _, text, _ = command("ssh-config", remote_session[0].name)
     path = tmp_path_factory.mktemp("ssh") / "config"
     path.write_text(f"{text}    IdentityFile {ssh_key[0]}\n    IdentitiesOnly yes\n")
     return path
@@ -94,11 +94,11 @@ def test_files_by_scp_and_sftp_and_rsync(config, tmp_path):
 
 
 @needs_ssh
-def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
+def test_the_printed_lines_lead_to_the_lab(remote_session, ssh_key):
     _, told, _ = command("ssh-config", "tunnel", "--json")
     for line in (told["command"], told["websocat"]):
         arguments = shlex.split(line)
-        assert far_session[0].token() not in line
+        assert remote_session[0].token() not in line
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
         arguments[arguments.index("-L") + 1] = f"{port}:localhost:8888"
@@ -113,8 +113,8 @@ def test_the_printed_lines_lead_to_the_lab(far_session, ssh_key):
 
 
 @needs_ssh
-def test_no_secret_is_to_be_seen_while_the_ways_are_in_use(far_session, config, ssh_key):
-    directory, network = far_session
+def test_no_secret_is_to_be_seen_while_the_ways_are_in_use(remote_session, config, ssh_key):
+    directory, network = remote_session
     keys = {"the user's private key": private_part(ssh_key[0])}
     with (
         tunnel(directory.name, "--port", "0"),
@@ -133,8 +133,8 @@ def test_no_secret_is_to_be_seen_while_the_ways_are_in_use(far_session, config, 
 
 
 @needs_ssh
-def test_a_swapped_host_key_is_refused(far_session, config, tmp_path):
-    directory, _ = far_session
+def test_a_swapped_host_key_is_refused(remote_session, config, tmp_path):
+    directory, _ = remote_session
     access.new_host_key(tmp_path, "tunnel")  # what another machine would show is not this
     other = tmp_path / "config"
     other.write_text(config.read_text().replace(str(directory.path / "known_hosts"), str(tmp_path / "known_hosts")))
@@ -157,8 +157,8 @@ def test_no_other_key_and_no_password_gets_in(config, tmp_path):
     assert b"(publickey)" in done.stderr  # it offers nothing else
 
 
-def test_the_port_socket_is_for_its_owner_alone(far_session):
-    directory, _ = far_session
+def test_the_port_socket_is_for_its_owner_alone(remote_session):
+    directory, _ = remote_session
     assert port_socket_path(directory.path).stat().st_mode & 0o777 == 0o600
     assert directory.path.stat().st_mode & 0o777 == 0o700
     assert paths.sessions_directory().stat().st_mode & 0o777 == 0o700

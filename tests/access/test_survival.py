@@ -53,8 +53,8 @@ def status(directory):
         return json.load(answer)
 
 
-def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(far_session):
-    directory, network = far_session
+def test_five_hundred_requests_at_once_are_answered_and_cost_the_node_nothing(remote_session):
+    directory, network = remote_session
     held = psutil.Process(node(network)).memory_info().rss
 
     async def scene():
@@ -87,8 +87,8 @@ def answers_again(directory):
             time.sleep(0.1)
 
 
-def test_a_computer_that_sleeps(far_session):
-    directory, network = far_session
+def test_a_computer_that_sleeps(remote_session):
+    directory, network = remote_session
     before = directory.state()
     started = status(directory)["started"]
     with stopped(supervisor(directory), node(network)):
@@ -98,9 +98,9 @@ def test_a_computer_that_sleeps(far_session):
     assert (state.address, state.head.activity_id, state.providers_lost) == (before.address, before.head.activity_id, 0)
 
 
-def test_a_network_that_is_away_for_a_moment(far_session):
+def test_a_network_that_is_away_for_a_moment(remote_session):
     """A connection that is open lives on, with what was said meanwhile."""
-    directory, network = far_session
+    directory, network = remote_session
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(SECONDS * slower())
         connection.connect(str(port_socket.port_socket_path(directory.path)))

@@ -71,9 +71,9 @@ asyncio.run(main())
 
 
 @pytest.fixture(scope="module")
-def vpn(far_session):
+def vpn(remote_session):
     """How to name a port of the provider to yagna."""
-    directory, network = far_session
+    directory, network = remote_session
     entries = Journal.read(directory.path).entries
     node = network.node
     base = f"{node.api_url}/net-api/v1/net/{entries.network_id}"

@@ -11,8 +11,8 @@ from tests.session.conftest import command
 _LARGE = 20_000_000
 
 
-def test_there_and_back_beside_a_save(far_session, tmp_path):
-    directory, _ = far_session
+def test_there_and_back_beside_a_save(remote_session, tmp_path):
+    directory, _ = remote_session
     folder = tmp_path / "data"
     (folder / "below").mkdir(parents=True)
     (folder / "large").write_bytes(os.urandom(_LARGE))
@@ -49,7 +49,7 @@ def test_there_and_back_beside_a_save(far_session, tmp_path):
         (("tunnel:a", "tunnel:b", "no-folder"), "no-folder is no folder"),
     ],
 )
-def test_what_can_not_be_copied_is_bad_usage(far_session, arguments, said):  # noqa: ARG001 - it must be up
+def test_what_can_not_be_copied_is_bad_usage(remote_session, arguments, said):  # noqa: ARG001 - it must be up
     code, _, error = command("cp", *arguments, check=False)
     assert code == 2
     assert said in error

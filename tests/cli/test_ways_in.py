@@ -11,19 +11,19 @@ from tests.patience import slower
 from tests.session.conftest import command
 
 
-def test_a_tunnel_to_a_port_and_none_for_others(far_session):
+def test_a_tunnel_to_a_port_and_none_for_others(remote_session):
     with tunnel("tunnel", "--port", "0", "--remote-port", "8888") as (process, told):
         assert told["address"].startswith("127.")
         assert not told["address"].startswith("127.0.0.1:")
         assert b'{"version"' in ask(told["address"], REQUEST)
         arguments = Path(f"/proc/{process.pid}/cmdline").read_bytes()
         environment = Path(f"/proc/{process.pid}/environ").read_bytes()
-        for secret in (far_session[0].token(), far_session[1].node.app_key):
+        for secret in (remote_session[0].token(), remote_session[1].node.app_key):
             assert secret.encode() not in arguments + environment
     assert process.returncode == 0
 
 
-@pytest.mark.usefixtures("far_session")
+@pytest.mark.usefixtures("remote_session")
 def test_connect_joins_standard_input_and_output():
     with subprocess.Popen(
         [*CLI, "connect", "tunnel", "8888"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0
@@ -38,7 +38,7 @@ def test_connect_joins_standard_input_and_output():
     assert b"port 9" in done.stderr
 
 
-@pytest.mark.usefixtures("far_session")
+@pytest.mark.usefixtures("remote_session")
 def test_sessions_that_are_not_there():
     code, _, error = command("tunnel", "no-such", check=False)
     assert code == 1
@@ -46,7 +46,7 @@ def test_sessions_that_are_not_there():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
-@pytest.mark.usefixtures("far_session")
+@pytest.mark.usefixtures("remote_session")
 def test_another_users_program_is_turned_away():
     with tunnel("tunnel", "--port", "0", "--remote-port", "8888") as (_, told):
         host, port = told["address"].split(":")

@@ -23,9 +23,9 @@ from golem_launcher.kernel import messages, transfer
 from golem_launcher.kernel.client_sockets import ClientSockets
 from golem_launcher.kernel.connection import SessionConnection
 from golem_launcher.kernel.connection_record import KernelRecord
-from golem_launcher.kernel.far_kernel import FarKernel, LabClient
 from golem_launcher.kernel.notebook_session import Notebook
 from golem_launcher.kernel.proxy import Proxy
+from golem_launcher.kernel.remote_kernel import LabClient, RemoteKernel
 from golem_launcher.request import parse_request
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.waiting import together
@@ -67,13 +67,13 @@ def there(tmp_path, monkeypatch):
         await web.UnixSite(runner, path).start()
 
         async def carry(_machine, _port, reader, writer):
-            far_reader, far_writer = await asyncio.open_unix_connection(path)
+            remote_reader, remote_writer = await asyncio.open_unix_connection(path)
             try:
-                await together(_copy(reader, far_writer), _copy(far_reader, writer))
+                await together(_copy(reader, remote_writer), _copy(remote_reader, writer))
             finally:
-                far_writer.close()
+                remote_writer.close()
                 with contextlib.suppress(OSError):
-                    await far_writer.wait_closed()
+                    await remote_writer.wait_closed()
 
         ports = PortSocket(port_socket_path(directory.path), carry)
         await ports.start()
@@ -264,7 +264,7 @@ def test_a_kernel_that_talks_nonsense_is_left_and_asked_again(there):
             heard.append((channel, message.content()["text"]))
             done.set()
 
-        kernel = FarKernel(lab, "k", heard=hear)
+        kernel = RemoteKernel(lab, "k", heard=hear)
         running = asyncio.create_task(kernel.run())
         await done.wait()
         running.cancel()

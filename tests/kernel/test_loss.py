@@ -12,7 +12,7 @@ import pytest
 from golem_launcher.access.port_socket import open_port, port_socket_path
 from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
-from golem_launcher.kernel.far_kernel import FarKernel, LabClient, start_kernel
+from golem_launcher.kernel.remote_kernel import LabClient, RemoteKernel, start_kernel
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.liveness import alive
@@ -73,7 +73,7 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
     async def run():
         lab = LabClient(directory)
         line = _Line(lab)
-        kernel = FarKernel(lab, await start_kernel(lab), heard=heard)
+        kernel = RemoteKernel(lab, await start_kernel(lab), heard=heard)
         running = asyncio.create_task(kernel.run())
         await kernel.connected.wait()
         kernel.send("shell", request)
@@ -162,7 +162,7 @@ def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connect
 
     async def scene():
         lab = LabClient(directory)
-        kernel = FarKernel(lab, await start_kernel(lab), heard=heard)
+        kernel = RemoteKernel(lab, await start_kernel(lab), heard=heard)
         path = f"{lab.base}/api/kernels/{kernel.id}/channels?session_id={kernel._session}&resume=1"
         running = asyncio.create_task(kernel.run())
         await kernel.connected.wait()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import own_modules, processes
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.kernel.far_kernel import LabClient
+from golem_launcher.kernel.remote_kernel import LabClient
 from golem_launcher.kernel.sync.rounds import Sync
 from golem_launcher.session import client, timeouts
 from golem_launcher.session.on_disk.directory import session_directory

@@ -15,14 +15,14 @@ from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.errors import AccessError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.contents import Look
-from golem_launcher.kernel.far_kernel import KernelGone
+from golem_launcher.kernel.remote_kernel import KernelGone
 from golem_launcher.kernel.sync.local_folder import DEEPEST, MOST_FILES, TooManyFiles, fault_of_name
 from golem_launcher.workspace.export.file_content import pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from golem_launcher.kernel.far_kernel import LabClient
+    from golem_launcher.kernel.remote_kernel import LabClient
     from golem_launcher.workspace.repository.entry import Entry
     from golem_launcher.workspace.repository.store import Store
 

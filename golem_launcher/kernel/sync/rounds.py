@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.kernel.far_kernel import LabClient
+    from golem_launcher.kernel.remote_kernel import LabClient
     from golem_launcher.kernel.sync.local_folder import Stamp
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer
-    from golem_launcher.workspace.transfer.far_files import FarFiles
     from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
+    from golem_launcher.workspace.transfer.remote_files import RemoteFiles
     from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
 
 _MOST = 8
@@ -62,10 +62,10 @@ class LabLargeFiles:
         """
         from golem_launcher.workspace.transfer.relayed_download import RelayedDownload  # noqa: PLC0415 - used by few
 
-        far, scratch = await self._far_files()
+        remote, scratch = await self._remote_files()
         relayed: RelayedDownload | None = None
         try:
-            relayed = RelayedDownload(await dial(), far)
+            relayed = RelayedDownload(await dial(), remote)
             await relayed.begin(self._head.token)
         except BaseException as error:
             if relayed is not None:
@@ -81,15 +81,15 @@ class LabLargeFiles:
         """What has the parts of an upload asked with these headers. Raises ``AccessError`` as :meth:`connect`."""
         from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload  # noqa: PLC0415 - likewise
 
-        far, scratch = await self._far_files()
-        replayed = ReplayedUpload(far, [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers])
+        remote, scratch = await self._remote_files()
+        replayed = ReplayedUpload(remote, [(name.decode("ascii"), value.decode("latin-1")) for name, value in headers])
         self._tend(replayed, scratch)
         return replayed
 
-    async def _far_files(self) -> tuple[FarFiles, Path]:
+    async def _remote_files(self) -> tuple[RemoteFiles, Path]:
         """A client of the present provider's agent, and the directory of this file's pieces."""
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
-        from golem_launcher.workspace.transfer.far_files import FarFiles  # noqa: PLC0415 - likewise
+        from golem_launcher.workspace.transfer.remote_files import RemoteFiles  # noqa: PLC0415 - likewise
 
         if self._bulk is None:
             raise AccessError("There is no provider.")
@@ -99,7 +99,7 @@ class LabLargeFiles:
             self._agent = AgentWorkspace(self._head.dial_agent, self._head.token, self._bulk)
         agent = self._agent
         scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pieces-", dir=self._scratch))
-        return FarFiles(agent, scratch), scratch
+        return RemoteFiles(agent, scratch), scratch
 
     def _tend(self, file: RelayedDownload | ReplayedUpload, scratch: Path) -> None:
         tending = asyncio.create_task(_to_its_end(file, scratch))

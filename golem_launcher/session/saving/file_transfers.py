@@ -24,7 +24,7 @@ from golem_launcher.errors import AccessError, LauncherError, ProviderError, Ses
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.waiting import wait_for
 from golem_launcher.workspace.transfer.agent_workspace import PACKS_THERE, AgentWorkspace
-from golem_launcher.workspace.transfer.far_files import FarFiles
+from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,10 +52,10 @@ async def transfer(bulk: BulkTransfer, arguments: dict[str, Any]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def far_files(directory: SessionDirectory, machine: int) -> AsyncIterator[FarFiles]:
+async def remote_files(directory: SessionDirectory, machine: int) -> AsyncIterator[RemoteFiles]:
     """The files of a machine, for a program that is not the session's supervisor.
 
-    Raises ``AccessError`` when there is no way to it; what comes later raises what :class:`FarFiles` does.
+    Raises ``AccessError`` when there is no way to it; what comes later raises what :class:`RemoteFiles` does.
     """
     try:
         token = (await asyncio.to_thread(liveness.control, directory, "agent", machine=machine))["token"]
@@ -65,7 +65,7 @@ async def far_files(directory: SessionDirectory, machine: int) -> AsyncIterator[
     scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="pieces-", dir=directory.scratch))
     try:
         async with AgentWorkspace(dial, token, _BySupervisor(directory, machine)) as agent:
-            yield FarFiles(agent, scratch)
+            yield RemoteFiles(agent, scratch)
     finally:
         await asyncio.to_thread(shutil.rmtree, scratch, ignore_errors=True)
 

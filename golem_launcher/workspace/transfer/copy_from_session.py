@@ -16,7 +16,7 @@ import stat
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
 
-from golem_launcher.agent.workspace import copying as far
+from golem_launcher.agent.workspace import copying
 from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import RequestError, WorkspaceError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.workspace.transfer.copy_queue import Copied, Progress
-    from golem_launcher.workspace.transfer.far_files import FarEntry, FarFiles, Listing
+    from golem_launcher.workspace.transfer.remote_files import Listing, RemoteEntry, RemoteFiles
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _P = ParamSpec("_P")
@@ -47,14 +47,16 @@ _DOUBLE = "another name is the same on this computer"
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
-async def copy_from_session(far_files: FarFiles, source: str, target: Path, progress: Progress, copied: Copied) -> None:
+async def copy_from_session(
+    remote_files: RemoteFiles, source: str, target: Path, progress: Progress, copied: Copied
+) -> None:
     """Copy what is at ``source`` in the session, a path as the user has it, to ``target``, which it becomes.
 
     ``copied`` counts it, as it is done. Raises ``RequestError`` where there is nothing, ``WorkspaceError`` when this
-    computer takes no more, and what ``far_files`` raise.
+    computer takes no more, and what ``remote_files`` raise.
     """
     source = escape(source)
-    found = await far_files.entries(source)
+    found = await remote_files.entries(source)
     if found is None:
         raise RequestError(f"There is nothing at {shown(source)} in the session.")
     copied.left_out |= found.left_out
@@ -65,7 +67,7 @@ async def copy_from_session(far_files: FarFiles, source: str, target: Path, prog
         queue = CopyQueue(files, copied, progress)
         if queue.left > os.statvfs(top).f_bavail * os.statvfs(top).f_frsize:
             raise WorkspaceError(f"There is no room for it at {target}.", "Free some, or choose another place.")
-        work = _Download(far_files, queue, top, partial(_note, place, copied))
+        work = _Download(remote_files, queue, top, partial(_note, place, copied))
         while queue:
             await pipeline(work.have_made, work.bring, work.take)
         await _to_its_end(_link, top, place, found.below, copied)
@@ -76,24 +78,24 @@ async def copy_from_session(far_files: FarFiles, source: str, target: Path, prog
 class _Download:
     """The three steps of each piece."""
 
-    def __init__(self, far_files: FarFiles, queue: CopyQueue, top: int, landed: Callable[[str], None]) -> None:
+    def __init__(self, remote_files: RemoteFiles, queue: CopyQueue, top: int, landed: Callable[[str], None]) -> None:
         """``landed`` gets the path below ``top`` of each file that is whole, in some thread."""
-        self._far_files = far_files
+        self._remote_files = remote_files
         self._queue = queue
         self._top = top
         self._landed = landed
 
     async def have_made(self) -> Cut | None:
-        segments = self._queue.cut(self._far_files.piece_size)
-        return Cut(segments, await self._far_files.read(wanted(segments))) if segments else None
+        segments = self._queue.cut(self._remote_files.piece_size)
+        return Cut(segments, await self._remote_files.read(wanted(segments))) if segments else None
 
     async def bring(self, cut: Cut) -> tuple[Cut, Path]:
-        return cut, await self._far_files.bring(cut.piece)
+        return cut, await self._remote_files.bring(cut.piece)
 
     async def take(self, brought: tuple[Cut, Path]) -> None:
         cut, path = brought
         try:
-            await self._far_files.settle(cut.piece, path)
+            await self._remote_files.settle(cut.piece, path)
             faults = await _to_its_end(_write, self._top, path, cut, self._landed)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
@@ -103,15 +105,15 @@ class _Download:
             if fault is None:
                 self._queue.taken(segment)
             else:
-                again = await self._as_it_is(segment.file) if fault in {far.BUSY, far.GONE} else None
+                again = await self._as_it_is(segment.file) if fault in {copying.BUSY, copying.GONE} else None
                 self._queue.fail(segment.file, fault, again)
 
-    async def _as_it_is(self, file: CopiedFile) -> FarEntry | None:
-        found = await self._far_files.entries(file.source, below=False)
+    async def _as_it_is(self, file: CopiedFile) -> RemoteEntry | None:
+        found = await self._remote_files.entries(file.source, below=False)
         return found.top if found is not None and found.top.kind == "f" else None
 
 
-def _place_of(target: Path, entry: FarEntry) -> Path:
+def _place_of(target: Path, entry: RemoteEntry) -> Path:
     """The directory below which all is written."""
     return target if entry.kind == "d" else target.parent
 
@@ -148,7 +150,7 @@ def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -
                     copied.unchanged += 1
                     _note(place, copied, target)
                     continue
-                status = os.stat(far.unfinished(file.tag), dir_fd=above, follow_symlinks=False)
+                status = os.stat(copying.unfinished(file.tag), dir_fd=above, follow_symlinks=False)
                 file.go_on(status.st_size, status.st_mtime_ns)
             files.append(file)
     return files
@@ -167,7 +169,7 @@ def _doubles(place: Path, found: Listing) -> set[str]:
     return doubles if doubles and ignores_case(place) else set()
 
 
-def _same(above: int, name: str, entry: FarEntry) -> bool:
+def _same(above: int, name: str, entry: RemoteEntry) -> bool:
     """Whether a file is there that has this size and time."""
     with contextlib.suppress(FileNotFoundError):
         status = os.stat(name, dir_fd=above, follow_symlinks=False)
@@ -201,13 +203,13 @@ def _write(top: int, path: Path, cut: Cut, landed: Callable[[str], None]) -> lis
 
 def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[str], None]) -> str | None:
     file, entry = segment.file, segment.file.entry
-    growing = far.unfinished(file.tag)
+    growing = copying.unfinished(file.tag)
     try:
         with (
             parent(top, file.target, make=True) as (above, name),
-            far.opened_to_grow(growing, segment.offset, entry.mode | 0o600, above) as target,
+            copying.opened_to_grow(growing, segment.offset, entry.mode | 0o600, above) as target,
         ):
-            far.copy(piece, target, segment.length)
+            copying.copy(piece, target, segment.length)
             target.flush()
             with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
                 os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
@@ -221,7 +223,7 @@ def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[
     return None
 
 
-def _link(top: int, place: Path, entries: list[FarEntry], copied: Copied) -> None:
+def _link(top: int, place: Path, entries: list[RemoteEntry], copied: Copied) -> None:
     """Make the links, when all else is there: nothing is ever written through one."""
     for each in entries:
         if each.kind != "l" or shown(each.path) in copied.left_out:
@@ -231,7 +233,7 @@ def _link(top: int, place: Path, entries: list[FarEntry], copied: Copied) -> Non
             copied.left_out[shown(each.path)] = "it may lead out of what is copied"
             continue
         with _telling(each.path, copied), parent(top, path, make=True) as (above, name):
-            made = far.unfinished(secrets.token_hex(8))
+            made = copying.unfinished(secrets.token_hex(8))
             os.symlink(target, made, dir_fd=above)
             try:
                 os.rename(made, name, src_dir_fd=above, dst_dir_fd=above)  # what was there stays until then

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from golem_launcher.workspace.repository.entry import shown
-from golem_launcher.workspace.transfer.far_files import MOST_SEGMENTS
+from golem_launcher.workspace.transfer.remote_files import MOST_SEGMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.workspace.transfer.far_files import FarEntry, Piece
+    from golem_launcher.workspace.transfer.remote_files import Piece, RemoteEntry
 
     Progress = Callable[[int, int], None]
     """Called with bytes done and in all."""
@@ -48,7 +48,7 @@ class CopiedFile:
     source: str
     """Its path over there, or here."""
     target: str
-    entry: FarEntry
+    entry: RemoteEntry
     """As it was when it was looked at."""
     at: int = 0
     """Bytes that are cut into pieces, or were there from an earlier time."""
@@ -128,7 +128,7 @@ class CopyQueue:
         self._copied.files += segment.is_last
         self._progress(self._done, self._total)
 
-    def fail(self, file: CopiedFile, why: str, anew: FarEntry | None = None) -> None:
+    def fail(self, file: CopiedFile, why: str, anew: RemoteEntry | None = None) -> None:
         """It could not be copied; begin it ``anew``, as it is now, unless that was tried often enough."""
         if file.over:
             return

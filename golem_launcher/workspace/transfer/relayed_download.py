@@ -21,8 +21,8 @@ from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.agent.workspace.download_relay import LONGEST_LINE
 from golem_launcher.errors import LauncherError, ProviderError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
-from golem_launcher.workspace.transfer.far_files import Piece
 from golem_launcher.workspace.transfer.pipeline import pipeline
+from golem_launcher.workspace.transfer.remote_files import Piece
 from golem_launcher.workspace.transfer.responses import as_object, nonsense
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from golem_launcher.access.in_process_stream import Stream
-    from golem_launcher.workspace.transfer.far_files import FarFiles
+    from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 
     Data = bytes | memoryview
 
@@ -49,10 +49,10 @@ _REQUEST = "POST /relay HTTP/1.1\r\nHost: provider\r\nAuthorization: token {}\r\
 class RelayedDownload:
     """For one question and its answer, with which it ends. A :class:`Stream`; ``begin`` it once, ``aclose`` it once."""
 
-    def __init__(self, stream: Stream, far: FarFiles) -> None:
-        """``stream`` leads to the agent's server; the pieces come by ``far``."""
+    def __init__(self, stream: Stream, remote: RemoteFiles) -> None:
+        """``stream`` leads to the agent's server; the pieces come by ``remote``."""
         self._stream = stream
-        self._far = far
+        self._remote = remote
         self._unread = b""
         self._unsent: list[bytes] = []
         self._ended = self._full = False
@@ -133,7 +133,7 @@ class RelayedDownload:
 
     def _in_tunnel(self, seconds: float) -> int:
         """What it carries in so long."""
-        return max(int(self._far.throughput.bytes_by_tunnel(seconds)), _LEAST)
+        return max(int(self._remote.throughput.bytes_by_tunnel(seconds)), _LEAST)
 
     async def _passed(self, most: int) -> AsyncGenerator[Data, None]:
         """Up to so many bytes of the answer, over the tunnel."""
@@ -158,17 +158,17 @@ class RelayedDownload:
                 yield block
                 asked = clock()
         if arrived == most and waited > (clock() - began) / 2:  # else it was the reader who took the time
-            self._far.throughput.tunnel_took(arrived, waited)
+            self._remote.throughput.tunnel_took(arrived, waited)
 
     async def _both_ways(self) -> AsyncGenerator[Data, None]:
         """The first piece: over the tunnel, until it is here by a transfer, which may be after all of it has come."""
-        self._far.begin_small()
+        self._remote.begin_small()
         piece = await self._keep()
         if piece is None:
             return
         arrived, passed = asyncio.Event(), 0
         self._trial = asyncio.ensure_future(self._tried(piece, arrived))
-        async with contextlib.aclosing(self._far.blocks(piece)) as blocks:
+        async with contextlib.aclosing(self._remote.blocks(piece)) as blocks:
             while passed < piece.size:
                 async with first_of(anext(blocks), arrived.wait()) as (got, _):
                     if not got.done():
@@ -183,9 +183,9 @@ class RelayedDownload:
 
     async def _tried(self, piece: Piece, arrived: asyncio.Event) -> Path | None:
         """The first piece by a transfer; ``None`` where none works."""
-        path = await self._far.bring_by_transfer(piece)
+        path = await self._remote.bring_by_transfer(piece)
         if path is not None:
-            await self._far.compare(piece, path)  # over there it stays until the relay ends: the tunnel reads it, too
+            await self._remote.compare(piece, path)  # there it stays until the relay ends: the tunnel reads it, too
             arrived.set()
         return path
 
@@ -194,10 +194,10 @@ class RelayedDownload:
         brought: asyncio.Queue[Path] = asyncio.Queue(1)
 
         async def carry(piece: Piece) -> tuple[Piece, Path]:
-            return piece, await self._far.bring(piece)
+            return piece, await self._remote.bring(piece)
 
         async def take(carried: tuple[Piece, Path]) -> None:
-            await self._far.settle(*carried)
+            await self._remote.settle(*carried)
             await brought.put(carried[1])
 
         bringing = asyncio.ensure_future(pipeline(self._keep, carry, take))
@@ -215,8 +215,8 @@ class RelayedDownload:
 
     async def _keep(self) -> Piece | None:
         """Have a piece made; ``None`` when there is to be none now."""
-        most = self._far.worthwhile_size
-        while not self._ended and not self._full and self._far.prefers_transfer(most):
+        most = self._remote.worthwhile_size
+        while not self._ended and not self._full and self._remote.prefers_transfer(most):
             name = f"{PREFIX}{secrets.token_hex(6)}"
             self._command({"keep": name, "most": most})
             await self._stream.drain()

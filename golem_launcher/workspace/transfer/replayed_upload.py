@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from golem_launcher.workspace.transfer.far_files import FarFiles
+    from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 
 _STATUSES = {status.value for status in HTTPStatus if status >= HTTPStatus.OK}
 _LARGEST = 32_000_000
@@ -57,11 +57,11 @@ class _Gathered:
 class ReplayedUpload:
     """The parts of one upload, in their order. ``aclose`` it once."""
 
-    def __init__(self, far: FarFiles, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, remote: RemoteFiles, headers: Sequence[tuple[str, str]]) -> None:
         """Each part is asked with these ``headers``."""
-        self._far = far
+        self._remote = remote
         self._headers = headers
-        self._gathered = _Gathered(far.new_piece())
+        self._gathered = _Gathered(remote.new_piece())
         self._added = self._unwritten = self._answered = 0
         """Parts; of those that were added, one at most is on its way to the disk."""
         self._taking = False
@@ -105,7 +105,7 @@ class ReplayedUpload:
 
     @property
     def _has_room(self) -> bool:
-        return self._gathered.size < min(self._far.piece_size, _LARGEST)
+        return self._gathered.size < min(self._remote.piece_size, _LARGEST)
 
     async def _write(self, target: str, model: dict[str, Any], content: bytes) -> None:
         try:
@@ -150,14 +150,14 @@ class ReplayedUpload:
             await wait_for(self._come_true(lambda: self._gathered.parts + self._unwritten > 0), _IDLE_SECONDS)
         self._taking = True
         await self._come_true(lambda: not self._unwritten)
-        made, self._gathered = self._gathered, _Gathered(self._far.new_piece())
+        made, self._gathered = self._gathered, _Gathered(self._remote.new_piece())
         self._taking = False
         self._news.set()
         return made if made.parts else None
 
     async def _send(self, made: _Gathered) -> _Gathered:
         try:
-            await self._far.send(made.path, made.size)
+            await self._remote.send(made.path, made.size)
         finally:
             await asyncio.to_thread(made.path.unlink, missing_ok=True)
         return made
@@ -171,12 +171,12 @@ class ReplayedUpload:
             raise
         finally:
             if not self._answered:
-                self._far.begin_small()
+                self._remote.begin_small()
             self._answered += made.parts
             self._news.set()
 
     async def _answer_to(self, made: _Gathered) -> UploadAnswer:
-        told = await self._far.replay(made.path.name, made.hasher.hexdigest(), self._headers)
+        told = await self._remote.replay(made.path.name, made.hasher.hexdigest(), self._headers)
         answer = _answer(told)
         if not answer.good:
             raise UploadRefused(answer)

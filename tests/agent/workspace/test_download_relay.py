@@ -8,8 +8,8 @@ import pytest
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-from golem_launcher.workspace.transfer.far_files import FarFiles
 from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
+from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 from tests.agent.conftest import TOKEN
 from tests.patience import slower
 
@@ -21,7 +21,7 @@ def _asked(lab, path, *headers, token=TOKEN):
 
     async def scene():
         async with AgentWorkspace(lambda: lab.dial(lab.port + 3), TOKEN) as agent:
-            answer = RelayedDownload(await lab.dial(lab.port + 3), FarFiles(agent, lab.run))
+            answer = RelayedDownload(await lab.dial(lab.port + 3), RemoteFiles(agent, lab.run))
             http = h11.Connection(h11.CLIENT)
             try:
                 await answer.begin(token)

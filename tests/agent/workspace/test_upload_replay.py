@@ -14,7 +14,7 @@ import pytest
 from golem_launcher.access.uploads import UploadRefused
 from golem_launcher.agent.workspace.upload_replay import head, replay
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-from golem_launcher.workspace.transfer.far_files import FarFiles
+from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
 from tests.agent.conftest import TOKEN
 from tests.patience import slower
@@ -43,7 +43,7 @@ def _sent(lab, path, *numbers, bulk=None, headers=_HEADERS):
         async with AgentWorkspace(lambda: lab.dial(lab.port + 3), TOKEN, bulk) as agent:
             if bulk is not None:
                 agent.throughput.tunnel_took(1_000_000, 1000.0)
-            sending = ReplayedUpload(FarFiles(agent, scratch), headers)
+            sending = ReplayedUpload(RemoteFiles(agent, scratch), headers)
             try:
                 for number in numbers:
                     model = {"type": "file", "format": "base64", "chunk": number}

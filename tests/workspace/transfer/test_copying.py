@@ -14,12 +14,12 @@ import pytest
 from golem_launcher.agent.workspace import copying, wire
 from golem_launcher.errors import ProviderError, RequestError, WorkspaceError
 from golem_launcher.workspace.transfer import copy_from_session as from_session
-from golem_launcher.workspace.transfer import far_files
+from golem_launcher.workspace.transfer import remote_files
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.copy_from_session import copy_from_session
 from golem_launcher.workspace.transfer.copy_queue import Copied, CopiedFile, CopyQueue
 from golem_launcher.workspace.transfer.copy_to_session import copy_to_session
-from golem_launcher.workspace.transfer.far_files import FarEntry, FarFiles
+from golem_launcher.workspace.transfer.remote_files import RemoteEntry, RemoteFiles
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar
@@ -35,8 +35,8 @@ def _untold(_done, _total):
 @pytest.fixture
 def copy(provider, tmp_path, monkeypatch):
     """Runs a copy with pieces so small that a file of a megabyte is several; by transfer, or by the tunnel."""
-    monkeypatch.setattr(far_files, "FIRST", _SMALL)
-    monkeypatch.setattr(far_files, "LARGEST", _SMALL)
+    monkeypatch.setattr(remote_files, "FIRST", _SMALL)
+    monkeypatch.setattr(remote_files, "LARGEST", _SMALL)
 
     def run(work, *arguments, bulk=None, progress=_untold, copied=None):
         scratch = Path(tempfile.mkdtemp(dir=tmp_path))
@@ -47,7 +47,7 @@ def copy(provider, tmp_path, monkeypatch):
             async with provider.agent(bulk) as agent:
                 if bulk is not None:
                     agent.throughput.tunnel_took(1_000_000, 1000.0)
-                await work(FarFiles(agent, scratch), *arguments, progress, copied)
+                await work(RemoteFiles(agent, scratch), *arguments, progress, copied)
 
         asyncio.run(main())
         assert not list(scratch.iterdir())
@@ -268,7 +268,7 @@ def _from(liar, target):
 
     async def main():
         async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
-            await copy_from_session(FarFiles(agent, target.parent), "x", target, _untold, copied)
+            await copy_from_session(RemoteFiles(agent, target.parent), "x", target, _untold, copied)
 
     asyncio.run(main())
     return copied
@@ -413,7 +413,7 @@ def test_more_bytes_than_announced_are_not_taken(liar, tmp_path):
 
 
 def test_a_queue_is_cut_into_pieces_of_a_size():
-    files = [CopiedFile(str(size), str(size), FarEntry("f", str(size), size=size)) for size in (0, 5, 25, 0, 1)]
+    files = [CopiedFile(str(size), str(size), RemoteEntry("f", str(size), size=size)) for size in (0, 5, 25, 0, 1)]
     queue, cuts = CopyQueue(files, Copied(), _untold), []
     while queue:
         cuts.append([(each.file.source, each.offset, each.length) for each in queue.cut(10)])

@@ -13,9 +13,9 @@ import pytest
 from golem_launcher.agent.workspace import download_relay
 from golem_launcher.agent.workspace.copying import Copying
 from golem_launcher.errors import ProviderError, WorkspaceError
-from golem_launcher.workspace.transfer import far_files, relayed_download, throughput
-from golem_launcher.workspace.transfer.far_files import FarFiles
+from golem_launcher.workspace.transfer import relayed_download, remote_files, throughput
 from golem_launcher.workspace.transfer.relayed_download import RelayedDownload
+from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 from tests.agent.conftest import eventually
 from tests.dialling import to_origin
 from tests.patience import slower
@@ -30,7 +30,7 @@ _QUESTION = b"what is it?\n"
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch):
     for name in ("FIRST", "SMALLEST", "LARGEST"):
-        monkeypatch.setattr(far_files, name, _SMALL)
+        monkeypatch.setattr(remote_files, name, _SMALL)
     monkeypatch.setattr(relayed_download, "_SOON", 0.0)
     monkeypatch.setattr(relayed_download, "_MEANWHILE", 0.0)
     monkeypatch.setattr(throughput, "_BULK_SECONDS", 1e-6)  # transfers are the faster way here, whatever is seen
@@ -66,7 +66,7 @@ async def asked(provider, workload, bulk):
     server = await asyncio.start_server(workload.serve, provider.address, 8888)
     scratch = Path(tempfile.mkdtemp(dir=provider.directory))
     async with provider.agent(bulk) as agent:
-        answer = RelayedDownload(await to_origin(provider.url)(), FarFiles(agent, scratch))
+        answer = RelayedDownload(await to_origin(provider.url)(), RemoteFiles(agent, scratch))
         try:
             await answer.begin(TOKEN)
             answer.write(_QUESTION)
@@ -268,7 +268,7 @@ def test_what_no_agent_would_say_breaks_it_off(provider, says):
         origin = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         scratch = Path(tempfile.mkdtemp(dir=provider.directory))
         async with provider.agent(BulkTransfer(provider)) as agent:
-            answer = RelayedDownload(await to_origin(origin)(), FarFiles(agent, scratch))
+            answer = RelayedDownload(await to_origin(origin)(), RemoteFiles(agent, scratch))
             try:
                 with pytest.raises((OSError, ProviderError, WorkspaceError)):
                     await had(answer)

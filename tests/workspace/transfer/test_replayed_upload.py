@@ -10,7 +10,7 @@ import pytest
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.workspace.transfer import throughput
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
-from golem_launcher.workspace.transfer.far_files import FarFiles
+from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
 from tests.agent.conftest import eventually
 from tests.dialling import to_origin
@@ -34,7 +34,7 @@ def _sent(provider, origin):
     async def scene():
         scratch = Path(tempfile.mkdtemp(dir=provider.directory))
         async with AgentWorkspace(to_origin(origin), TOKEN, BulkTransfer(provider)) as agent:
-            sending = ReplayedUpload(FarFiles(agent, scratch), [("host", "127.0.0.1")])
+            sending = ReplayedUpload(RemoteFiles(agent, scratch), [("host", "127.0.0.1")])
             try:
                 await sending.add("/api/contents/a", {"chunk": 1}, b"a part")
                 return await sending.answer()

@@ -47,9 +47,9 @@ class Cable:
     async def _join(self, reader, writer):
         self._tasks.add(asyncio.current_task())
         with contextlib.suppress(OSError):
-            far_reader, far_writer = await asyncio.open_connection(self._target, 8891)
-            onward = asyncio.ensure_future(self._copy(reader, far_writer, count=False))
-            await self._copy(far_reader, writer, count=True)
+            remote_reader, remote_writer = await asyncio.open_connection(self._target, 8891)
+            onward = asyncio.ensure_future(self._copy(reader, remote_writer, count=False))
+            await self._copy(remote_reader, writer, count=True)
             onward.cancel()
             await asyncio.gather(onward, return_exceptions=True)
 

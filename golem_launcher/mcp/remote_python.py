@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import AccessError
 from golem_launcher.kernel import messages
-from golem_launcher.kernel.far_kernel import FarKernel, KernelGone, LabClient, start_kernel
+from golem_launcher.kernel.remote_kernel import KernelGone, LabClient, RemoteKernel, start_kernel
 from golem_launcher.untrusted_text import clean_text
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -21,12 +21,12 @@ _MOST_CHARACTERS = 20_000
 _LARGEST_CONTENT = 4 * 1024 * 1024
 
 
-class FarPython:
+class RemotePython:
     """A kernel in one session. ``aclose`` once; the session goes on."""
 
     def __init__(self, directory: SessionDirectory) -> None:
         self._lab = LabClient(directory)
-        self._kernel: FarKernel | None = None
+        self._kernel: RemoteKernel | None = None
         self._running: asyncio.Task[None] | None = None
         self._asked = ""
         self._said: list[str] = []
@@ -71,10 +71,10 @@ class FarPython:
             await self._kernel.shut_down(1.0)
         await self._lab.aclose()
 
-    async def _reached(self) -> tuple[FarKernel, asyncio.Task[None]]:
+    async def _reached(self) -> tuple[RemoteKernel, asyncio.Task[None]]:
         """The kernel, and what keeps the connection to it."""
         if self._kernel is None or self._running is None or self._running.done():
-            self._kernel = FarKernel(self._lab, await start_kernel(self._lab), heard=self._heard)
+            self._kernel = RemoteKernel(self._lab, await start_kernel(self._lab), heard=self._heard)
             self._running = asyncio.create_task(self._kernel.run())
         kernel, running = self._kernel, self._running
         try:

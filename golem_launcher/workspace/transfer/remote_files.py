@@ -48,7 +48,7 @@ _LATEST = 1 << 63
 
 
 @dataclass(frozen=True)
-class FarEntry:
+class RemoteEntry:
     """A file, directory or link of the session."""
 
     kind: str
@@ -68,11 +68,11 @@ class FarEntry:
 class Listing:
     """What there is at a path."""
 
-    top: FarEntry
-    below: list[FarEntry]
+    top: RemoteEntry
+    below: list[RemoteEntry]
     left_out: dict[str, str]
     """Paths of what can't be copied, and why."""
-    unfinished: dict[str, FarEntry]
+    unfinished: dict[str, RemoteEntry]
     """What copies left that were interrupted, by their paths."""
 
 
@@ -87,7 +87,7 @@ class Piece:
     """Why a segment is not in it, for each of them."""
 
 
-class FarFiles:
+class RemoteFiles:
     """The files of one machine of a session, for copies to and from this computer."""
 
     def __init__(self, agent: AgentWorkspace, scratch: Path) -> None:
@@ -264,9 +264,9 @@ class _Reader:
     """Takes the lines of a list as they come in."""
 
     def __init__(self) -> None:
-        self._found: list[FarEntry] = []
+        self._found: list[RemoteEntry] = []
         self._left_out: dict[str, str] = {}
-        self._unfinished: dict[str, FarEntry] = {}
+        self._unfinished: dict[str, RemoteEntry] = {}
         self._ended = False
 
     def end(self) -> Listing | None:
@@ -291,15 +291,15 @@ class _Reader:
             case ["f", str(path), int(mode), int(mtime_ns), int(size), str(stamp)] if (
                 0 <= size <= LARGEST_FILE and abs(mtime_ns) < _LATEST and len(stamp) <= _LONGEST_STAMP
             ):
-                self._add(FarEntry("f", path, mode & 0o777, mtime_ns, size, stamp))
+                self._add(RemoteEntry("f", path, mode & 0o777, mtime_ns, size, stamp))
             case ["d", str(path), int(mode)]:
-                self._add(FarEntry("d", path, mode & 0o777))
+                self._add(RemoteEntry("d", path, mode & 0o777))
             case ["l", str(path), str(target)] if target:
-                self._add(FarEntry("l", path, target=target))
+                self._add(RemoteEntry("l", path, target=target))
             case _:
                 raise nonsense("a line that describes no file")
 
-    def _add(self, entry: FarEntry) -> None:
+    def _add(self, entry: RemoteEntry) -> None:
         fault = fault_of_path(entry.path) if entry.path or self._found else ""
         if fault := fault or fault_of_target(entry.target):
             self._left_out[shown(entry.path)] = fault

@@ -143,7 +143,7 @@ def _kernel_id(about: Any) -> str:
     raise AccessError("The Jupyter over there started no kernel.")
 
 
-class FarKernel:
+class RemoteKernel:
     """The kernel ``kernel_id`` of a Jupyter. ``run`` in a task until it is given up; ``send`` at any time.
 
     ``heard`` is awaited with each message and its channel, ``broke`` called whenever a connection ended.

@@ -214,7 +214,7 @@ class Conversation:
         framing = dict(headers)
         length = 0 if b"transfer-encoding" in framing else int(framing.get(b"content-length", b"0"))
         if request.method != b"PUT" or not large.uploads.may_be_part(path, length):
-            await large.uploads.settle(path)
+            await large.uploads.drain(path)
             return b""
         if self._browser.http.they_are_waiting_for_100_continue:
             await self._browser.send(h11.InformationalResponse(status_code=100, headers=[]))

@@ -115,7 +115,7 @@ class _Upload:
         body = json.dumps({**self.model, "size": self.size}).encode()
         return UploadAnswer(200, [(b"content-type", b"application/json")], body)
 
-    async def settle(self) -> None:
+    async def drain(self) -> None:
         """Wait until all that was taken by now is answered, or can't be."""
         with contextlib.suppress(UploadRefused, LauncherError, OSError):
             await self.sending.answer()
@@ -147,17 +147,17 @@ class ActiveUploads:
         part = await asyncio.to_thread(_part, body)
         shown = [(name, value) for name, value in headers if name not in _OF_ONE_PART]
         if part is None:
-            await self.settle(path)
+            await self.drain(path)
             return None
         turn = self._turns.setdefault(path, asyncio.Lock())
         async with turn:
             return await self._in_turn(path, target, shown, part)
 
-    async def settle(self, path: str) -> None:
+    async def drain(self, path: str) -> None:
         """Wait until what was taken by now for what is at ``path``, below it or above is on its way no more."""
         for other, upload in list(self._under_way.items()):
             if f"{other}/".startswith(f"{path}/") or f"{path}/".startswith(f"{other}/"):
-                await upload.settle()
+                await upload.drain()
 
     async def _in_turn(self, path: str, target: str, headers: Headers, part: _Part) -> UploadAnswer | None:
         upload = self._under_way.get(path)
@@ -262,7 +262,7 @@ class ActiveUploads:
     async def _end(self, path: str) -> None:
         """Nothing more of it is gathered. Whoever asks for the same path waits for its turn meanwhile."""
         upload = self._under_way[path]
-        await upload.settle()
+        await upload.drain()
         await upload.sending.aclose()
         self._under_way.pop(path, None)
 

@@ -34,7 +34,7 @@ for place in sys.argv[2:]:
 """
 
 
-def settle(root: str) -> None:
+def prepare(root: str) -> None:
     """Have compiled Python kept on the disk of the workspace ``root``, if it is one and JupyterLab was never compiled.
 
     To be called before JupyterLab is imported. Changes this environment.
@@ -48,7 +48,7 @@ def settle(root: str) -> None:
 
 
 def begin(server: ServerApp) -> None:
-    """Compile all packages, soon after the server runs, where :func:`settle` found that it is due."""
+    """Compile all packages, soon after the server runs, where :func:`prepare` found that it is due."""
     if sys.pycache_prefix is None:
         return
     places = [*site.getsitepackages(), os.path.dirname(os.__file__)]  # noqa: PTH120

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _LARGEST_PIECE = 128 * 1024
 _USUAL_WAIT = "20"
 _LONGEST_WAIT = 25.0
-_SETTLE_SECONDS = 5.0
-_SETTLE_LOOK_SECONDS = 0.05
+_KEEP_SECONDS = 5.0
+_KEEP_LOOK_SECONDS = 0.05
 _HEALTH_LOOK_SECONDS = 0.05
 _LONGEST_TERM = 400 * 86400.0
 _FILLER = 64 * 1024
@@ -133,13 +133,13 @@ class Control:
             time.sleep(_HEALTH_LOOK_SECONDS)
         return {"well": well}
 
-    def settle(self) -> dict[str, int]:
+    def keep_variables(self) -> dict[str, int]:
         """Have notebooks write down what their last cells made; how many have not when the time for it is over."""
         place = signal_files.place(self._config.log)
-        end = time.monotonic() + _SETTLE_SECONDS
+        end = time.monotonic() + _KEEP_SECONDS
         signal_files.hurry(place)
         while (late := signal_files.unkept(place)) and time.monotonic() < end:
-            time.sleep(_SETTLE_LOOK_SECONDS)
+            time.sleep(_KEEP_LOOK_SECONDS)
         return {"late": late}
 
     def move_deadline(self, seconds: object) -> dict[str, float]:

@@ -20,7 +20,7 @@ LOST_AND_FOUND = "lost+found"
 _MEMORY = "/tmp"  # noqa: S108 - the session's machine is its own
 
 
-def settle(root: str, volume: str) -> None:
+def prepare(root: str, volume: str) -> None:
     """Move home, packages and temporary files out of memory, to the workspace's disk or else to ``volume``.
 
     Changes this environment. On a machine without volumes everything stays.

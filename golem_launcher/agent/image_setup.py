@@ -23,7 +23,7 @@ _REASON = 300
 _BASH = "/bin/bash"
 
 
-def settle() -> None:
+def prepare() -> None:
     """Set what terminals and kernels need, and mend the network card. Changes this environment."""
     _mend_mtu()
     own = os.path.dirname(sys.executable)  # noqa: PTH120 - pathlib costs time to import

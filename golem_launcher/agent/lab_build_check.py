@@ -50,7 +50,7 @@ if reason:
 """
 
 
-def settle(directory: str) -> None:
+def prepare(directory: str) -> None:
     """Put the refusals where Jupyter's commands look, for the Lab's terminals and for ssh. Changes this environment."""
     with contextlib.suppress(OSError):  # no Lab hangs on it
         os.makedirs(directory, exist_ok=True)  # noqa: PTH103

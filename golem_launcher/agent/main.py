@@ -63,13 +63,13 @@ def _prepare(arguments: list[str]) -> Config:
         os.environ["PIP_INDEX_URL"] = config.index_url
     volume = os.path.dirname(config.log)  # noqa: PTH120
     _make_directories(config)
-    image_setup.settle()
-    file_placement.settle(config.root, volume)
+    image_setup.prepare()
+    file_placement.prepare(config.root, volume)
     spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
     missing = ""
     if not config.workload.argv:
-        lab_build_check.settle(config.jupyter)
-        compiling.settle(config.root)
+        lab_build_check.prepare(config.jupyter)
+        compiling.prepare(config.root)
         missing = image_setup.bring_lab(
             _INSTALL_SECONDS, spare_pip, file_placement.for_large_files(config.root, volume)
         )

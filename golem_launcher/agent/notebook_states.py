@@ -69,7 +69,7 @@ class NotebookStates:
         self._untaken.pop(path, None)
         if before is not None:  # of another kernel, whose place this one takes
             shutil.rmtree(before, ignore_errors=True)
-        self._settle(path)
+        self._give_state(path)
         told = {extension.DIRECTORY: directory, extension.TICKET: self._ticket(directory)}
         return {**extension.way(self._archive), **told}
 
@@ -78,7 +78,7 @@ class NotebookStates:
         if before != path and before in self._running:
             self.forget(path)
             self._running[path] = self._running.pop(before)
-            self._settle(path)
+            self._give_state(path)
 
     def forget(self, path: str) -> None:
         """The user has ended this notebook's kernel: its variables are gone."""
@@ -97,7 +97,7 @@ class NotebookStates:
         except (KeyError, OSError):
             return False
 
-    def _settle(self, path: str) -> None:
+    def _give_state(self, path: str) -> None:
         """Give the kernel that runs for ``path`` the state that waits for it; or say whose its own is."""
         directory, waiting = self._running[path], self._waiting.pop(path, None)
         if waiting is not None:

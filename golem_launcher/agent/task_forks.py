@@ -36,14 +36,14 @@ def serve(descriptor: int) -> None:
             if pid == 0:
                 asked.detach()
                 os.close(descriptor)
-                _settle(about)
+                _set_up(about)
                 _end(_run(about["place"]))
             asked.sendall(b"%d\n" % pid)
             _, status = os.waitpid(pid, 0)
             asked.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
-def _settle(about: dict[str, Any]) -> None:
+def _set_up(about: dict[str, Any]) -> None:
     """As if it had been started for this task: a session, a directory, an environment and a log of its own."""
     os.setsid()
     os.chdir(about["directory"])

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .config import Config
-    from .task_service import Task
+    from .task_service import AgentTask
 
 _INLINE = 256 * 1024
 _LARGEST_ANSWER = 256 * 1024
@@ -111,7 +111,7 @@ class _TaskHandler(Handler):
             (place / "in" / "call.json").write_text(json.dumps({**about["call"], "files": brought}))
         tasks.add(task_id, about, place)
 
-    def _told(self, news: list[Task], heard: dict[str, int]) -> Iterator[bytes]:
+    def _told(self, news: list[AgentTask], heard: dict[str, int]) -> Iterator[bytes]:
         pieces: list[bytes] = []
         for task in news:
             if sum(map(len, pieces)) > _LARGEST_ANSWER:

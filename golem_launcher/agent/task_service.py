@@ -51,7 +51,7 @@ class MadeFile(NamedTuple):
     size: int
 
 
-class Task:
+class AgentTask:
     """One that is to be run, is running or is over."""
 
     def __init__(self, task_id: str, about: dict[str, Any], place: Path) -> None:
@@ -99,8 +99,8 @@ class Tasks:
     def __init__(self, base: Path, workspace: Path) -> None:
         self._base = base
         self._workspace = workspace
-        self._tasks: dict[str, Task] = {}
-        self._waiting: deque[Task] = deque()
+        self._tasks: dict[str, AgentTask] = {}
+        self._waiting: deque[AgentTask] = deque()
         self._changed = threading.Condition()
         self._forgotten = base / "forgotten"
         """Has the directories of small tasks that are to be removed when there is time."""
@@ -141,7 +141,7 @@ class Tasks:
 
     def add(self, task_id: str, about: dict[str, Any], place: Path) -> None:
         """Run it when its turn comes; what it needs lies in its ``place``. Raises ``Mistaken``."""
-        task = Task(task_id, about, place)
+        task = AgentTask(task_id, about, place)
         with self._changed:
             if task_id in self._tasks:
                 raise Mistaken("it is there already")
@@ -149,7 +149,7 @@ class Tasks:
             self._waiting.append(task)
             self._changed.notify_all()
 
-    def wait(self, heard: dict[str, int], seconds: float) -> list[Task]:
+    def wait(self, heard: dict[str, int], seconds: float) -> list[AgentTask]:
         """Those of which there is news, once there is: who is over, or printed more than was ``heard``, in bytes.
 
         ``heard`` has all of which news is wanted; nothing is news after ``seconds``. While one waits for its turn, who
@@ -215,7 +215,7 @@ class Tasks:
         for name in names:
             shutil.rmtree(self._forgotten / name, ignore_errors=True)
 
-    def _find(self, task_id: str) -> Task:
+    def _find(self, task_id: str) -> AgentTask:
         task = self._tasks.get(task_id)
         if task is None:
             raise Mistaken("there is no such task")
@@ -236,7 +236,7 @@ class Tasks:
                 task.over, task.ended = True, time.monotonic()
                 self._changed.notify_all()
 
-    def _next(self) -> Task:
+    def _next(self) -> AgentTask:
         """Wait for the next one; a machine that has none tidies up."""
         while True:
             with self._changed:
@@ -246,7 +246,7 @@ class Tasks:
             if has_rubbish:
                 self._tidy()
 
-    def _run(self, task: Task) -> None:
+    def _run(self, task: AgentTask) -> None:
         directory = self._workspace if task.about.get("in_workspace") else self._furnished(task.place / "work")
         running = self._starter.start(task.about, task.place, directory)
         began = process_tree.clock()
@@ -272,7 +272,7 @@ class Tasks:
         return work
 
 
-def _expire(task: Task, running: Running) -> None:
+def _expire(task: AgentTask, running: Running) -> None:
     task.timed_out = True
     running.kill()
 
@@ -289,7 +289,7 @@ def _is_small(place: Path) -> bool:
     return size <= _SMALL_BYTES
 
 
-def _outputs(task: Task) -> list[MadeFile]:
+def _outputs(task: AgentTask) -> list[MadeFile]:
     """The value that a function returned with its blobs; of a command, what it made."""
     out = task.place / "out"
     told = [out / name for name in ("value.json", "error.json")]

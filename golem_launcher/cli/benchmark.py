@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from golem_launcher.cli.output import Json, print_json, progress, reports_errors, say
+from golem_launcher.cli.command_io import Json, print_json, progress, reports_errors, say
 from golem_launcher.cli.sessions import Name  # noqa: TC001 - typer reads it
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import session_names
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS

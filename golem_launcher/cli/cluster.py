@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 
 
 class Action(StrEnum):

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golem_launcher.agent.workspace.name_escaping import escape
+from golem_launcher.cli.command_io import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.machine_option import Which  # noqa: TC001 - typer reads it
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.transfer_bar import transfer_bar
 from golem_launcher.cli.ways_in import reachable
 from golem_launcher.errors import RequestError

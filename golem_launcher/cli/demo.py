@@ -8,7 +8,7 @@ import secrets
 import time
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.cli.output import Json, print_json, progress, reports_errors
+from golem_launcher.cli.command_io import Json, print_json, progress, reports_errors
 from golem_launcher.errors import SessionError
 from golem_launcher.events import Stage
 from golem_launcher.units import coins, duration

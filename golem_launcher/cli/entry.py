@@ -15,7 +15,7 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """The console script ``golem-launcher``: run the command line and exit with its code."""
-    signal.signal(signal.SIGINT, _leave)  # until a command begins (cli/output.py) nothing is to be looked after
+    signal.signal(signal.SIGINT, _leave)  # until a command begins (cli/command_io.py) nothing is to be looked after
     if sys.argv[1:] == ["--version"]:  # needs none of what commands need, which takes longer to load
         from golem_launcher.cli.own_version import own_version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.cli.output import LOOKING, Json, print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.command_io import LOOKING, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.table import show_table
 from golem_launcher.networks import token_of

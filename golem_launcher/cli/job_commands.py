@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypeVar
 
 import typer
 
-from golem_launcher.cli.output import say
+from golem_launcher.cli.command_io import say
 from golem_launcher.networks import token_of
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher.cli.command_io import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import job_names
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.errors import RequestError, SessionNotFound
 from golem_launcher.units import coins, counted
 

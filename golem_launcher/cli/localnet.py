@@ -11,7 +11,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.errors import LocalNetError, RequestError
 from golem_launcher.networks import LOCAL
 

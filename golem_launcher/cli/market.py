@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.command_io import LOOKING, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.completion import provider_names
-from golem_launcher.cli.output import LOOKING, Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.table import show_table
 from golem_launcher.networks import NETWORKS, RETIRED

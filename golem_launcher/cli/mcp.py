@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import network_names
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import token_of
 from golem_launcher.units import coins

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.completion import network_names
-from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, Network, unknown
 from golem_launcher.units import coins, counted, with_coin

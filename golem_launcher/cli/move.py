@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import FAILED, LOOKING, Json, print_json, progress, reports_errors, say, waiting_for
+from golem_launcher.cli.command_io import FAILED, LOOKING, Json, print_json, progress, reports_errors, say, waiting_for
 from golem_launcher.cli.request import takes_request
 from golem_launcher.cli.sessions import Name, summary
 from golem_launcher.errors import SessionError

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say, waiting_for
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.errors import LauncherError, LocalNetError, RequestError, ServiceError, SessionError
 from golem_launcher.networks import LOCAL
 from golem_launcher.units import coins

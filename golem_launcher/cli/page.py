@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.errors import LauncherError
 from golem_launcher.ui.server import serve
 from golem_launcher.untrusted_text import clean_text

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import network_names
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
 from golem_launcher.networks import token_of

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from golem_launcher.cli.command_io import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import job_names
 from golem_launcher.cli.job_commands import Files, Output, Work, Workers, carry_out, changed, tell
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request.fields import DECIDED_BY_JOBS
@@ -131,7 +131,7 @@ def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> J
     }
     request |= {"inputs": _several(told.pop("files", ()))}
     items = _items(told.pop("map", None))
-    asked = client.settled(parse_request(request))
+    asked = client.with_absolute_paths(parse_request(request))
     output = Path(told.pop("output", asked.name)).expanduser().absolute()
     job: dict[str, Any] = {**told, "items": items, "output": str(output), "request": asked}
     job["command"] = _words("command", command)

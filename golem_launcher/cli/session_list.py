@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from golem_launcher.cli import session_table
-from golem_launcher.cli.output import Json, reports_errors
+from golem_launcher.cli.command_io import Json, reports_errors
 
 
 def add_commands(app: typer.Typer) -> None:

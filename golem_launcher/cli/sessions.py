@@ -9,11 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher.cli.completion import session_names
-from golem_launcher.cli.formatting import budget as most
-from golem_launcher.cli.formatting import cost, moment, session_lines
-from golem_launcher.cli.machine_option import Which, number_of
-from golem_launcher.cli.output import (
+from golem_launcher.cli.command_io import (
     FAILED,
     Json,
     JsonLines,
@@ -24,6 +20,10 @@ from golem_launcher.cli.output import (
     say,
     waiting_for,
 )
+from golem_launcher.cli.completion import session_names
+from golem_launcher.cli.formatting import budget as most
+from golem_launcher.cli.formatting import cost, moment, session_lines
+from golem_launcher.cli.machine_option import Which, number_of
 from golem_launcher.errors import SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request.typed_numbers import with_point

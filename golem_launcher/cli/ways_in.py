@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from golem_launcher import own_modules
+from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import session_names
 from golem_launcher.cli.machine_option import Which, number_of
-from golem_launcher.cli.output import Json, print_json, reports_errors, say
 from golem_launcher.errors import AccessError
 from golem_launcher.events import Stage
 

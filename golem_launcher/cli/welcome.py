@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from golem_launcher.cli.output import reports_errors, say
+from golem_launcher.cli.command_io import reports_errors, say
 
 _START = """\
 Where to start:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from golem_launcher import paths
+from golem_launcher.cli.command_io import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import saved_names, workspace_names
-from golem_launcher.cli.output import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.cli.transfer_bar import transfer_bar
 from golem_launcher.errors import RequestError, WorkspaceError

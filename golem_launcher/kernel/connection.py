@@ -28,7 +28,7 @@ _WATCH_SECONDS = 1.0
 _WATCH_BROKEN_SECONDS = 0.25
 _CONNECT_SECONDS = 60.0
 _AGAIN_SECONDS = 1.0
-_SETTLE_SECONDS = 2.0
+_LOST_SECONDS = 2.0
 _LEAVE_SECONDS = 5.0
 _MOST_NEWS = 50
 """Lines that the next cell says; a stranger decides how often there are new ones."""
@@ -46,7 +46,7 @@ class KernelHere(Protocol):
     async def held_up(self, words: str) -> None:
         """What runs there goes on, but can't be heard for a while: tell those who wait, with these words."""
 
-    async def settle(self) -> None:
+    async def answers_lost(self) -> None:
         """The kernel over there is idle, so a request that still waits has lost its answer: end it."""
 
     @property
@@ -234,19 +234,19 @@ class SessionConnection:
             await self._owner.lost("The kernel over there is gone: it died, or its Jupyter was started anew.")
             await self._reach(None, "Another kernel was started over there. Files are as they were.")
         elif self._doubt and self.kernel is not None and self.kernel.connected.is_set():
-            await self._settle(self.kernel)
+            await self._look_for_lost_answers(self.kernel)
 
     def _note_break(self) -> None:
         self._doubt = self._doubt or self._owner.waits
 
-    async def _settle(self, kernel: RemoteKernel) -> None:
+    async def _look_for_lost_answers(self, kernel: RemoteKernel) -> None:
         """Whoever waits while the kernel is idle, and for a while, has lost an answer on the way."""
         self._doubt = self._owner.waits
         if not self._doubt or await kernel.state() != "idle":
             return
-        await asyncio.sleep(_SETTLE_SECONDS)
+        await asyncio.sleep(_LOST_SECONDS)
         if self._owner.waits and await kernel.state() == "idle":
-            await self._owner.settle()
+            await self._owner.answers_lost()
 
     async def _wait_for_node(self, state: SessionState) -> None:
         """The node is away, and so is the provider. What runs there runs on, and what it says is kept for us."""

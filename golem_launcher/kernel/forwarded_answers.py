@@ -72,7 +72,7 @@ class Answers:
         for request in self._outstanding.cells():
             await self._clients.output(request).say(words, error=True)
 
-    async def settle(self) -> None:
+    async def answers_lost(self) -> None:
         """The kernel over there is idle: whoever waits for an older answer has lost it on the way."""
         for request in self._outstanding.all(older_than=_OLD_SECONDS):
             await self._give_up(request, "AnswerLost", "The connection broke, and the answer was lost with it.")

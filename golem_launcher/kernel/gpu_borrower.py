@@ -36,7 +36,7 @@ class GpuBorrower:
         """Whether the session may be on its way back: what is sent while it changes machines would be lost."""
         return self._last is not None
 
-    async def settled(self) -> None:
+    async def wait_for_machine(self) -> None:
         """Wait while the session changes machines. Called before a cell is sent, where it :attr:`may_return`."""
         if self._last is None:
             return
@@ -54,7 +54,7 @@ class GpuBorrower:
         """
         from golem_launcher.session import client
 
-        await _until_settled(connection, output)
+        await _until_move_is_over(connection, output)
         self._last = connection, fields, seconds
         number = await asyncio.to_thread(client.borrow, connection.name, fields, seconds)
         if number is None:
@@ -82,7 +82,7 @@ def _changes_machines(state: SessionState) -> bool:
     return state.stage is Stage.RECOVERING or (state.move is not None and state.move.stage == "switching")
 
 
-async def _until_settled(connection: SessionConnection, output: Output) -> None:
+async def _until_move_is_over(connection: SessionConnection, output: Output) -> None:
     """Wait for the end of a move that is under way, back or by the user's own wish: where it leads is not known yet."""
     move = (await connection.state()).move
     if move is not None and not move.over:

@@ -161,7 +161,7 @@ class Notebook:
 
         What was lost meanwhile, and what is back, is said in the cell. Raises ``NotConnected``.
         """
-        await self.gpu.settled()
+        await self.gpu.wait_for_machine()
         connection = self.connection
         if connection is not None and not connection.back.is_set():
             await self._wait_for(connection, output)

@@ -45,7 +45,8 @@ _ANEW_SECONDS = 3.0
 class Demand:
     """On the market from the moment at which it is made, for agreements until ``expiration``.
 
-    Made by :class:`golem_launcher.rental.session_engine.Engine`. Leaves the market when nobody seeks a machine by it.
+    Made by :class:`golem_launcher.rental.session_engine.SessionEngine`. Leaves the market when nobody seeks a machine
+    by it.
     """
 
     def __init__(

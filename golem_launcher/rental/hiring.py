@@ -34,7 +34,7 @@ _WORKER_END_SECONDS = 15.0
 
 
 class Hiring:
-    """Finds one provider and keeps it. Made by :class:`golem_launcher.rental.session_engine.Engine`; not reusable."""
+    """Finds one provider and keeps it. Made by a ``SessionEngine``; not reusable."""
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ _START_POLL_SECONDS = 0.005
 _ENGINE_STOP_SECONDS = 15.0
 
 
-class Engine:
+class SessionEngine:
     """yapapi's engine for one session; its machines' providers are hired from it. Not reusable.
 
     It begins when it is made, where a loop runs; ``publishable`` comes before the first demand, ``stop`` once.

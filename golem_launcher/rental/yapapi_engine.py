@@ -37,7 +37,7 @@ Refused = Callable[[str, str, str], None]
 
 
 class YapapiEngine(_Engine):
-    """yapapi's engine at a node, as :class:`golem_launcher.rental.session_engine.Engine` drives it."""
+    """yapapi's engine at a node, as :class:`golem_launcher.rental.session_engine.SessionEngine` drives it."""
 
     _market_api: Any
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from golem_launcher.rental.image_faults import ImageFaults
     from golem_launcher.rental.network_connection import NetworkConnection
     from golem_launcher.rental.payment.terminations import Terminations
-    from golem_launcher.rental.session_engine import Engine
+    from golem_launcher.rental.session_engine import SessionEngine
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineFiles
@@ -132,6 +132,6 @@ class Prepared(Entered):
     """A session that has its money set aside and something to run: it can rent machines."""
 
     image: SessionImage
-    engine: Engine
+    engine: SessionEngine
     image_faults: ImageFaults
     terminations: Terminations

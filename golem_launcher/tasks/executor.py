@@ -92,7 +92,7 @@ class Executor(concurrent.futures.Executor):
             "save": False,
         }
         asked["inputs"] = tuple(str(file) for file in files)
-        self._request = client.settled(parse_request(asked))
+        self._request = client.with_absolute_paths(parse_request(asked))
         for option, told, most in (("attempts", attempts, _MOST_ATTEMPTS), ("verify", verify, _MOST_VERIFY)):
             if not isinstance(told, int) or not 1 <= told <= most:
                 raise RequestError(f"{option}={told!r}: it must be a whole number from 1 to {most}.")

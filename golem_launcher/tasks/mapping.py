@@ -36,7 +36,7 @@ def map(  # noqa: A001 - what it is called everywhere
         packed = executor.packed(function)
         futures = [executor.submit(packed, item) for item in work]
         try:
-            return [_settled(future) if return_exceptions else future.result() for future in futures]
+            return [_outcome_of(future) if return_exceptions else future.result() for future in futures]
         finally:
             for future in futures:
                 future.cancel()
@@ -64,6 +64,6 @@ def _needed(workers: int, items: int, verify: Any) -> int:
     return min(workers, items * verify) if fits else workers
 
 
-def _settled(future: concurrent.futures.Future[Any]) -> Any:
+def _outcome_of(future: concurrent.futures.Future[Any]) -> Any:
     error = future.exception()
     return future.result() if error is None else error

@@ -121,9 +121,9 @@ def new_sweep(
         "workload": "tasks",
         "save": False,
     }
-    settled = client.settled(parse_request(asked))
-    place = (output or Path(settled.name)).expanduser().absolute()
-    return parsed(Sweep, {**more, "notebook": notebook, "sets": sets, "output": str(place), "request": settled})
+    asked_here = client.with_absolute_paths(parse_request(asked))
+    place = (output or Path(asked_here.name)).expanduser().absolute()
+    return parsed(Sweep, {**more, "notebook": notebook, "sets": sets, "output": str(place), "request": asked_here})
 
 
 def sweep_in(directory: JobDirectory) -> Sweep:

@@ -115,7 +115,7 @@ class WorkerDriver:
             if isinstance(came, ProviderError):
                 await self._failed(attempt, came.what, Fault.PROVIDER)
         self._busy_at = asyncio.get_running_loop().time()
-        await self._settle(answers)
+        await self._judge_and_keep(answers)
         if machine.first_seconds > _PATIENCE_SECONDS:
             machine.drop(*self.put_back())
 
@@ -127,7 +127,7 @@ class WorkerDriver:
             del self._held[known_as]
         return list(behind)
 
-    async def _settle(self, answers: list[tuple[Attempt, Answer]]) -> None:
+    async def _judge_and_keep(self, answers: list[tuple[Attempt, Answer]]) -> None:
         """Judge what came, and keep what counts, all of it at once: the disk takes as long for one as for many."""
         accepted = [(attempt, answer) for attempt, answer in answers if await self._counts(attempt, answer)]
         if accepted:

@@ -11,7 +11,7 @@ from golem_launcher.networks import LOCAL
 from golem_launcher.ui.cards.sessions import SessionCards
 from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.ui.form.form import RequestForm
-from golem_launcher.ui.form.offers import Offers
+from golem_launcher.ui.form.offers import OfferWatch
 from golem_launcher.ui.form.resumable_workspaces import saved_workspaces
 from golem_launcher.ui.form.uploads import sweep_uploads
 from golem_launcher.ui.header.header import Header
@@ -62,7 +62,7 @@ class Page:
             header, on_alive=self._wake, on_mend=self._mend, on_fund=self._fund, on_back_up=self._back_up
         )
         self.wallet = WalletPanel(self._show_wallet)
-        self.offers = Offers(self._show_offers, self._networks)
+        self.offers = OfferWatch(self._show_offers, self._networks)
         self.form = RequestForm(form, on_request=self._start, on_change=self._consider, on_mend=self._mend)
         self.sessions = SessionCards(sessions, on_relaunch=self.form.fill)
         self.sweep = SweepForm(sweep)

@@ -14,7 +14,7 @@ from tests.patience import slower
 _SETTLE = """
 import os, sys
 from golem_launcher.agent import compiling
-compiling.settle(sys.argv[1])
+compiling.prepare(sys.argv[1])
 print(sys.pycache_prefix, os.environ.get("PYTHONPYCACHEPREFIX"))
 """
 
@@ -30,8 +30,8 @@ def image(tmp_path):
     return tmp_path / "image"
 
 
-def settled(image, root, **variables):
-    """The place of compiled Python after it was settled: as this process has it, and as its children do."""
+def prepared(image, root, **variables):
+    """The place of compiled Python after it was prepared: as this process has it, and as its children do."""
     path = os.pathsep.join((str(image), str(Path.cwd())))
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": path, **variables}
     argv = [sys.executable, "-c", _SETTLE, str(root)]
@@ -41,15 +41,15 @@ def settled(image, root, **variables):
 
 def test_where_jupyterlab_was_never_compiled_it_is_kept_on_the_sessions_disk(image, tmp_path):
     root = tmp_path / "work"
-    assert settled(image, root) == [str(root / file_placement.OWN / "compiled")] * 2
+    assert prepared(image, root) == [str(root / file_placement.OWN / "compiled")] * 2
 
 
 def test_where_it_was_compiled_or_must_not_be_or_there_is_no_disk_all_stays(image, tmp_path):
     root, none = tmp_path / "work", ["None", "None"]
-    assert settled(image, root, PYTHONDONTWRITEBYTECODE="1") == none
-    assert settled(image, tmp_path) == none
+    assert prepared(image, root, PYTHONDONTWRITEBYTECODE="1") == none
+    assert prepared(image, tmp_path) == none
     subprocess.run([sys.executable, "-m", "compileall", "-q", image / "jupyterlab"], timeout=60 * slower(), check=True)
-    assert settled(image, root) == none
+    assert prepared(image, root) == none
 
 
 def test_what_can_be_compiled_is_at_the_lowest_priority_and_only_there(image, tmp_path, monkeypatch):

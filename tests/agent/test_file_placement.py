@@ -17,7 +17,7 @@ _MEMORY = Path("/dev/shm")
 _SETTLED = """
 import subprocess, sys
 from golem_launcher.agent import file_placement
-file_placement.settle(*sys.argv[1:])
+file_placement.prepare(*sys.argv[1:])
 code = '''
 import pathlib, site
 place = pathlib.Path(site.getusersitepackages())

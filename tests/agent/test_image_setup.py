@@ -96,7 +96,7 @@ _SETTLED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
 import image_setup
-image_setup.settle()
+image_setup.prepare()
 print(open("/sys/class/net/eth1/mtu").read().strip(), os.environ["SHELL"])
 """
 

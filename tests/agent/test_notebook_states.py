@@ -203,7 +203,7 @@ def test_what_the_last_cell_made_is_kept_before_a_save(machines):
         running = asyncio.create_task(jupyter.run(busy["kernel"]["id"], "import time; time.sleep(90)"))
         await jupyter.run(session["kernel"]["id"], "last = 1")
         try:
-            return await asyncio.to_thread(agent.ask, "POST", "/settle", TOKEN, "{}")
+            return await asyncio.to_thread(agent.ask, "POST", "/keep-variables", TOKEN, "{}")
         finally:
             running.cancel()
 

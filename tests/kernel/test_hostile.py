@@ -564,4 +564,4 @@ class _Listener:
     async def heard(self, *_):
         pass
 
-    lost = settle = heard
+    lost = answers_lost = heard

@@ -147,13 +147,13 @@ class Sync:
                     continue
                 seen = await self._seen()
                 looked = loop.time() - began
-                unsettled = False
+                unfinished = False
                 if seen != self._before:
                     outcome = await self._round(_untold)
                     self._tell_all(outcome)
-                    self.last, unsettled = outcome, outcome.unsettled
+                    self.last, unfinished = outcome, outcome.unfinished
                 self.problem = ""
-                pause = min(max(2 * pause if unsettled else _LOOK_SECONDS, looked / _LOOK_SHARE), _LONGEST_PAUSE)
+                pause = min(max(2 * pause if unfinished else _LOOK_SECONDS, looked / _LOOK_SHARE), _LONGEST_PAUSE)
             except (LauncherError, OSError) as error:
                 _LOG.info("not in step: %s", error)
                 self.problem = str(error)
@@ -214,7 +214,7 @@ class Sync:
             finally:
                 if doing.sent:
                     await asyncio.to_thread(self._looking.note_sent, agreement, doing.sent)
-            self._before = seen if not outcome.unsettled else (None, None)
+            self._before = seen if not outcome.unfinished else (None, None)
             outcome.equal = len(both.equal)
             outcome.waiting = len(self.common.sent)
             outcome.left_out = both.left_out | outcome.left_out

@@ -37,13 +37,13 @@ class Outcome:
     """How many files are the same on both sides."""
     waiting: int = 0
     """How many will be, with the next save."""
-    unsettled: bool = False
+    unfinished: bool = False
     """Whether something is to be looked at again: it was changed meanwhile, or a step follows another."""
 
     @property
     def moved(self) -> bool:
         """Whether something is other than it was."""
-        return bool(self.sent or self.fetched or self.notes or self.unsettled)
+        return bool(self.sent or self.fetched or self.notes or self.unfinished)
 
     def after(self, before: Outcome) -> Outcome:
         """This one, and what the one before it did."""
@@ -79,7 +79,7 @@ class StepRunner:
         try:
             await self._do(step, path, sends=sends)
         except FileNotFoundError:
-            self.outcome.unsettled = True
+            self.outcome.unfinished = True
         except DamagedObject:
             self.outcome.left_out[path] = LOST
         except OSError as error:
@@ -106,15 +106,15 @@ class StepRunner:
                 return  # it waits for the next save
         elif now is None:
             if entry is not None:
-                self.outcome.unsettled = True  # removed meanwhile: the next save says so
+                self.outcome.unfinished = True  # removed meanwhile: the next save says so
                 return
         elif entry is None or not same(now, as_saved(entry)):
-            self.outcome.unsettled = True  # written to meanwhile: the next save has it
+            self.outcome.unfinished = True  # written to meanwhile: the next save has it
             return
         with self._folder.opened(path) as descriptor:
             made = await self._workspace.send(path, descriptor, now)
         if made is None:
-            self.outcome.unsettled = True
+            self.outcome.unfinished = True
             return
         self.sent[path] = (file.version.content, made)
         self.outcome.sent.append(path)
@@ -129,7 +129,7 @@ class StepRunner:
             self.outcome.left_out[path] = "another file is there, which is left out here"
             return False
         if not self._folder.write(target, self._workspace.pieces(entry), replaces):
-            self.outcome.unsettled = True
+            self.outcome.unfinished = True
             return False
         self.outcome.fetched.append(target)
         return True
@@ -150,7 +150,7 @@ class StepRunner:
             )
         if sends:
             await self._send(path)
-        self.outcome.unsettled = True  # the second one goes there with the next round
+        self.outcome.unfinished = True  # the second one goes there with the next round
 
     def _has(self, path: str, content: str) -> bool:
         found = self._both.here.get(path)

@@ -73,7 +73,7 @@ class StreamBridge:
         build = self._framer.frame
         frames = [build(*outgoing) for outgoing in connection.poll(now)]
         if connection.state is State.CLOSED:
-            self._settle()
+            self._close_socket_once_drained()
         elif connection.state is State.OPEN:
             self._watch()
         elif connection.state is State.TIME_WAIT and self._eof_sent:
@@ -134,7 +134,7 @@ class StreamBridge:
             else:
                 self._loop.remove_writer(sock)
 
-    def _settle(self) -> None:
+    def _close_socket_once_drained(self) -> None:
         """The connection is over: the socket stays only while it has bytes to take."""
         if self._sock is None:
             self.done = True

@@ -19,7 +19,14 @@ from golem_launcher.session.client.asking import (
 from golem_launcher.session.client.ending import ask_to_stop, await_end, stop
 from golem_launcher.session.client.finding import find, followed, saving_of, wait_for
 from golem_launcher.session.client.removing import bring_back, remove, remove_past
-from golem_launcher.session.client.starting import FRUGAL, check_name, check_unused, ending_before, settled, start
+from golem_launcher.session.client.starting import (
+    FRUGAL,
+    check_name,
+    check_unused,
+    ending_before,
+    start,
+    with_absolute_paths,
+)
 from golem_launcher.session.on_disk.description import damaged, describe, link, view_only_url
 
 __all__ = [
@@ -47,11 +54,11 @@ __all__ = [
     "remove_past",
     "save",
     "saving_of",
-    "settled",
     "share",
     "start",
     "stop",
     "unshare",
     "view_only_url",
     "wait_for",
+    "with_absolute_paths",
 ]

@@ -58,7 +58,7 @@ def start(
     longer the one that this is to be ``instead_of``, ``SessionError`` when the disk does not take the new one, and
     whatever :func:`golem_launcher.session.preparation.preflight.check` refuses; nothing was started then.
     """
-    request = settled(request)
+    request = with_absolute_paths(request)
     _check_workspace(request)  # and again below: of two that are started at once, one comes too late
     preflight.check(request)
     try:
@@ -180,7 +180,7 @@ def ending_before(request: LaunchRequest) -> SessionDirectory | None:
     """
     if not request.resume or not request.save:
         return None
-    name = claimed(settled(request).store).get(request.workspace)
+    name = claimed(with_absolute_paths(request).store).get(request.workspace)
     with contextlib.suppress(SessionNotFound):
         directory = session_directory(name) if name is not None else None
         if directory is not None and state_of(directory).stage in {Stage.SAVING, Stage.STOPPING}:
@@ -188,14 +188,14 @@ def ending_before(request: LaunchRequest) -> SessionDirectory | None:
     return None
 
 
-def settled(request: LaunchRequest) -> LaunchRequest:
+def with_absolute_paths(request: LaunchRequest) -> LaunchRequest:
     """The request with absolute paths, as the supervisor works in a directory of its own."""
-    settled = {
+    found = {
         "inputs": absolute(request.inputs),
         "outbound_permit": absolute(request.outbound_permit, field="outbound_permit"),
         "store": _absolute_store(request.store),
     }
-    return request.model_copy(update=settled)
+    return request.model_copy(update=found)
 
 
 def _absolute_store(store: str | None) -> str | None:

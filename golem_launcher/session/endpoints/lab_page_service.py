@@ -66,7 +66,7 @@ class LabPageService:
         state = self._recorder.state
         self._burn_rate.add(clock.since_boot(), float(state.cost))
         if state.asked is not None and clock.since_boot() - self._asked_at > _ASKED_SECONDS:
-            self._settle("Nobody said yes or no")
+            self._end_question("Nobody said yes or no")
         if state.asked is None and self._again_in <= 0:
             self._answer = ""
 
@@ -140,14 +140,14 @@ class LabPageService:
         """The user has done what of one of these ``kinds`` was asked for, be it on the page or by a command."""
         asked = self._recorder.state.asked
         if asked is not None and asked.what in kinds:
-            self._settle("You said yes")
+            self._end_question("You said yes")
 
     def declined(self) -> None:
         """The user has said no to what is asked for."""
         if self._recorder.state.asked is not None:
-            self._settle("You said no")
+            self._end_question("You said no")
 
-    def _settle(self, answer: str) -> None:
+    def _end_question(self, answer: str) -> None:
         self._answer = answer
         self._recorder.update(asked=None)
 

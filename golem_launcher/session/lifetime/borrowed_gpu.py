@@ -116,7 +116,7 @@ class BorrowedGpu:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             lent, present = self._lent, self._head.present
-            if lent is None or present is None or not self._is_settled():
+            if lent is None or present is None or not self._is_steady():
                 continue
             if _machine_of(present) not in lent.there:  # it is back, never came there, or its user moved it elsewhere
                 await self._note(None)
@@ -148,7 +148,7 @@ class BorrowedGpu:
             self._recorder.update(notices=(*self._recorder.state.notices, words))
             self._recorder.message(words, "warning")
 
-    def _is_settled(self) -> bool:
+    def _is_steady(self) -> bool:
         state = self._recorder.state
         return state.stage is Stage.READY and (state.move is None or state.move.over)
 

@@ -86,7 +86,7 @@ class Head:
             except ProviderError as error:
                 if self._ending():
                     raise
-                if self._move is None or not await self._move.settled():
+                if self._move is None or not await self._move.takes_over():
                     renting, machine = await self._in_time(self._recover(renting, machine, error))
                     continue
                 reason = None

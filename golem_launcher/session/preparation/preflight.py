@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def check(request: LaunchRequest) -> None:
-    """Look for what a settled request names. Blocking: a store may be far away.
+    """Look for what a request names. Blocking: a store may be far away.
 
     Raises ``LauncherError``, a ``RequestError`` with the field at fault where it is one's.
     """

@@ -174,7 +174,7 @@ class Saves:
         none: the next machine would not have it. Raises ``SessionError`` when it does not work within ``seconds``.
         """
         try:
-            await self._settle()
+            await self._keep_variables()
             await self.save(seconds)
         finally:
             if self._saving is not None:
@@ -257,13 +257,13 @@ class Saves:
         end = loop_time() + seconds
         outcome = await self._endpoint.documents.save(min(_DOCUMENTS_SECONDS, seconds / 2))
         self._recorder.update(unsaved=outcome.unsaved)  # it is told with the end, and followed but slowly
-        await self._settle()
+        await self._keep_variables()
         return await self.save(max(end - loop_time(), 1.0)), missing(outcome)
 
-    async def _settle(self) -> None:
+    async def _keep_variables(self) -> None:
         """Have notebooks write down at once what their last cells made, where their variables are kept."""
         if self._request.kernel_state and self._agent is not None:
-            await self._agent.settle()
+            await self._agent.keep_variables()
 
     def saved_last(self) -> str:
         """What became of the files of a session whose provider is gone, in words; and what the next begins with."""

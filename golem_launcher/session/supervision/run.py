@@ -107,7 +107,7 @@ class SessionRun:
             self._open_saves(opened),
         )
         permit = await permit_of(session.request, session.outbound, entered.identity)
-        engine = module.Engine(
+        engine = module.SessionEngine(
             entered.connection,
             RequestedMachine(session.request, image, session.outbound, permit),
             Funds(reserved, session.money, session.journal),

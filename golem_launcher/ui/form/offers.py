@@ -26,7 +26,7 @@ _SCORED_SECONDS = 3600.0
 """What others say of providers is asked for so seldom."""
 
 
-class Offers:
+class OfferWatch:
     """Tells ``tell`` what the page shows of the price, whenever the request or the market changed.
 
     ``threads`` run what waits for the node.

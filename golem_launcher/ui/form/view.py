@@ -39,7 +39,7 @@ class FormView(Present):
     """The request as ``command`` and ``yaml``, without secrets; ``left_out`` says what that concerns."""
 
     offers = traitlets.Dict().tag(sync=True)
-    """What it will cost, as :class:`~.offers.Offers` tells it."""
+    """What it will cost, as :class:`~.offers.OfferWatch` tells it."""
 
     workspaces = traitlets.List().tag(sync=True)
     """What can be resumed, as :func:`~.resumable_workspaces.saved_workspaces` tells it."""

@@ -43,7 +43,7 @@ class ChunkLocations:
 
     def __init__(self) -> None:
         self.ids = ChunkIds()
-        """Of all chunks, and of some that were in packs that are gone. Another object after :meth:`settle`."""
+        """Of all chunks, and of some that were in packs that are gone. Another object after :meth:`locate_all`."""
         self._by_row = Spool()
         self._lists = Spool()
         self._packs: dict[str, Listed] = {}
@@ -99,7 +99,7 @@ class ChunkLocations:
     def locate(self, pack: str, rank: Callable[[str], Any]) -> None:
         """Have the chunks of a pack found in it from now on, but for those that are in one of a higher ``rank``.
 
-        Raises as :meth:`add`: where its chunks are found is unknown then, until :meth:`settle` went well.
+        Raises as :meth:`add`: where its chunks are found is unknown then, until :meth:`locate_all` went well.
         """
         listed, own = self._packs[pack], rank(pack)
         entries = _entries(listed, self._lists)
@@ -107,10 +107,10 @@ class ChunkLocations:
         _locate(self._by_row, listed.number, better)
 
     def forget(self, pack: str) -> None:
-        """Remove a pack that is gone. Its chunks must not be looked for until :meth:`settle` was called."""
+        """Remove a pack that is gone. Its chunks must not be looked for until :meth:`locate_all` was called."""
         del self._names[self._packs.pop(pack).number]
 
-    def settle(self, order: Iterable[str]) -> None:
+    def locate_all(self, order: Iterable[str]) -> None:
         """Find each chunk in the last pack, in this ``order``, that has it.
 
         Raises ``WorkspaceError`` when the disk has no room for that, and has changed nothing then: what is half filled

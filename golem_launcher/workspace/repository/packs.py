@@ -68,7 +68,7 @@ class Packs:
         self._compressor = zstandard.ZstdCompressor(level=_LEVEL)  # to make one takes longer than a small chunk
         known = None if cache is None else index_cache.kept(cache)
         self._chunks, self._condemned = known or (ChunkLocations(), set())
-        self._settled = True
+        self._all_located = True
         """Whether chunks are found where they lie. Not while packs come and go, nor after the disk refused a table."""
         self._looked_at = 0
         """Chunks of which it was asked where they lie, to find out how much work that was."""
@@ -99,7 +99,7 @@ class Packs:
         new = there - self._chunks.packs - self._unreadable
         self._unreadable &= there
         if condemned != self._condemned or len(new) > len(self._chunks.packs) / _MANY_NEW:
-            self._settled = False
+            self._all_located = False
             self._condemned = condemned
         for pack, index in self._each(self._load, new):
             if index is None:
@@ -107,16 +107,16 @@ class Packs:
             else:
                 self._take(pack, index)
         self._forget(self._chunks.packs - there)
-        self._settle()
+        self._locate_all()
 
     def _take(self, pack: str, index: Sequence[tuple[bytes, int, int]]) -> None:
         """Add a pack that is there."""
-        settled, self._settled = self._settled, False
+        all_located, self._all_located = self._all_located, False
         self._chunks.add(pack, index)
         self._looked_at += len(index)
-        if settled:
+        if all_located:
             self._chunks.locate(pack, self._rank)
-            self._settled = True
+            self._all_located = True
 
     def _rank(self, pack: str) -> tuple[bool, str]:
         """Of a chunk in several packs, all who share the store take the same one, and one that is to stay."""
@@ -124,19 +124,19 @@ class Packs:
 
     def _forget(self, gone: Iterable[str]) -> None:
         for pack in gone:
-            self._settled = False
+            self._all_located = False
             self._chunks.forget(pack)
 
-    def _settle(self) -> None:
+    def _locate_all(self) -> None:
         """Find each chunk in the pack of the highest rank that has it.
 
         Called before chunks are looked for: one that a half-filled table does not lead to would count as lost. Raises
         ``WorkspaceError`` as long as the disk has no room for the table.
         """
-        if not self._settled:
-            self._chunks.settle(sorted(self._chunks.packs, key=self._rank))
+        if not self._all_located:
+            self._chunks.locate_all(sorted(self._chunks.packs, key=self._rank))
             self._looked_at += self._chunks.chunks
-            self._settled = True
+            self._all_located = True
 
     def _each(self, read: Callable[[str], _T], names: Iterable[str]) -> Iterator[tuple[str, _T]]:
         if self._location.readers == 1:
@@ -157,7 +157,7 @@ class Packs:
 
     def _found(self, chunk: bytes) -> tuple[str, int, int] | None:
         """The pack that has a chunk, its offset there and its length."""
-        self._settle()
+        self._locate_all()
         row = self._chunks.ids.row(chunk)
         return None if row is None else self._chunks.find(row)
 
@@ -262,7 +262,7 @@ class Packs:
     @property
     def many(self) -> int:
         """The number of chunks: all rows are below it."""
-        self._settle()
+        self._locate_all()
         return len(self._chunks.ids)
 
     def rows(self, chunks: Iterable[bytes]) -> Iterator[int]:
@@ -271,13 +271,13 @@ class Packs:
 
     def size(self, row: int) -> int:
         """What the chunk in a row takes in the store."""
-        self._settle()
+        self._locate_all()
         found = self._chunks.find(row)
         return 0 if found is None else found[2]
 
     def bytes_of(self, rows: BitSet) -> int:
         """What the chunks in these rows take, together."""
-        self._settle()
+        self._locate_all()
         return self._chunks.bytes_of(rows)
 
     @property
@@ -295,7 +295,7 @@ class Packs:
         So are small ones when they are many: each save makes one, and whoever opens the store reads them all.
         """
         self._take_written()
-        self._settle()
+        self._locate_all()
         chunks = self._chunks
         unfinished = {name.partition("/")[2] for name in self._location.names("packs/")} - chunks.packs
         small = {name for name in chunks.packs if _is_small(chunks[name])} - self._condemned

@@ -143,7 +143,7 @@ class AddedGenerations:
         await asyncio.to_thread(self._store.thin, self._workspace, int(_THINNED * self._limits.kept_bytes))
         self.kept = await asyncio.to_thread(self._store.size, self._workspace)
 
-    def settled(self, entries: Entries, gone: set[str], hopeless: bytearray) -> tuple[Entries, Omissions, bool]:
+    def savable(self, entries: Entries, gone: set[str], hopeless: bytearray) -> tuple[Entries, Omissions, bool]:
         """What can be saved now; what of it is not as it is in the workspace, and why; whether some is to come.
 
         A file of which the store lacks something stays as it was saved before, or is left out. ``gone``: chunks that

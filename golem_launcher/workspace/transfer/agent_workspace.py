@@ -36,9 +36,9 @@ from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as
 from golem_launcher.workspace.transfer.throughput import Throughput
 from golem_launcher.workspace.transfer.timeouts import (
     DROP,
+    KEEP_VARIABLES,
     LOOK,
     PROMPT,
-    SETTLE,
     WORK,
     Timeouts,
     bulk,
@@ -129,10 +129,10 @@ class AgentWorkspace:
         """Have a machine used that stood by: its JupyterLab lets in who has this token, in a moment."""
         await self.ask("/lead", {"lab_token": lab_token}, PROMPT)
 
-    async def settle(self) -> None:
+    async def keep_variables(self) -> None:
         """Have notebooks' kernels write down at once what they keep. Takes some seconds at most, and never raises."""
         with contextlib.suppress(ProviderError, WorkspaceError):
-            await self.ask("/settle", {}, SETTLE)
+            await self.ask("/keep-variables", {}, KEEP_VARIABLES)
 
     async def changes_since(
         self,

@@ -95,7 +95,7 @@ class _Download:
     async def take(self, brought: tuple[Cut, Path]) -> None:
         cut, path = brought
         try:
-            await self._remote_files.settle(cut.piece, path)
+            await self._remote_files.accept(cut.piece, path)
             faults = await _to_its_end(_write, self._top, path, cut, self._landed)
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)

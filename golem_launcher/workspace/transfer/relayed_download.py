@@ -197,7 +197,7 @@ class RelayedDownload:
             return piece, await self._remote.bring(piece)
 
         async def take(carried: tuple[Piece, Path]) -> None:
-            await self._remote.settle(*carried)
+            await self._remote.accept(*carried)
             await brought.put(carried[1])
 
         bringing = asyncio.ensure_future(pipeline(self._keep, carry, take))

@@ -153,7 +153,7 @@ class RemoteFiles:
         return Piece(name, size, answer["sha256"], faults)
 
     async def bring(self, piece: Piece) -> Path:
-        """Bring a piece here, and :meth:`settle` it then, while the next is on its way. Whoever gets it removes it."""
+        """Bring a piece here, and :meth:`accept` it then, while the next is on its way. Whoever gets it removes it."""
         path = self._scratch / piece.name
         try:
             if not await self._transferred(piece, path):
@@ -169,7 +169,7 @@ class RemoteFiles:
         path = self._scratch / piece.name
         return path if await self._transferred(piece, path) else None
 
-    async def settle(self, piece: Piece, path: Path) -> None:
+    async def accept(self, piece: Piece, path: Path) -> None:
         """:meth:`compare` a piece that was brought, and have it removed over there. Raises ``ProviderError``."""
         await together(self.compare(piece, path), self._agent.drop(piece.name))
 

@@ -233,7 +233,7 @@ class Saver:
                 bringing.over()
             if not gone or failure is not None:
                 break
-        entries, late, on_its_way = await asyncio.to_thread(generations.settled, entries, gone, no_room.at)
+        entries, late, on_its_way = await asyncio.to_thread(generations.savable, entries, gone, no_room.at)
         self._leave_out(hopeless | late)
         self._more = failure is None and on_its_way
         same_packages = self._environment == generations.environment

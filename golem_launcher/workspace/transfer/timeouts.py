@@ -57,7 +57,7 @@ PROMPT = Timeouts()
 """A question that needs no work."""
 DROP = Timeouts(whole=5.0, head=5.0)
 """What is asked for the sake of order, maybe on the way out."""
-SETTLE = Timeouts(whole=8.0, head=8.0)
+KEEP_VARIABLES = Timeouts(whole=8.0, head=8.0)
 """What notebooks' kernels do before a save, as far as they have the time."""
 WORK = Timeouts(whole=120.0, head=120.0, silence=120.0)
 """What is answered when it is done: packing or unpacking a few megabytes, the last steps of a restore."""

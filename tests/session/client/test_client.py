@@ -312,9 +312,9 @@ def test_a_folder_for_saves_is_where_the_user_is(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "me"))
     wanted = {"saves": tmp_path / "saves", "../saves": tmp_path.parent / "saves", "~/saves": tmp_path / "me" / "saves"}
     for store, place in wanted.items():
-        assert client.settled(LaunchRequest(name="a", store=store)).store == str(place)
+        assert client.with_absolute_paths(LaunchRequest(name="a", store=store)).store == str(place)
     for store in ("s3://bucket/saves", None):
-        assert client.settled(LaunchRequest(name="a", store=store)).store == store
+        assert client.with_absolute_paths(LaunchRequest(name="a", store=store)).store == store
 
 
 def test_a_new_session_takes_no_workspace_into_which_another_saves(sleeper):

@@ -19,7 +19,7 @@ from golem_launcher.market.offered_machine import OfferedMachine, machines
 from golem_launcher.request import parse_request
 from golem_launcher.ui.form.estimate import estimate
 from golem_launcher.ui.form.fields import read_typed, typed
-from golem_launcher.ui.form.offers import Offers
+from golem_launcher.ui.form.offers import OfferWatch
 from golem_launcher.units import coins_at_a_glance
 from tests.patience import slower
 
@@ -244,7 +244,7 @@ def test_amounts_have_three_digits_that_count(amount: str, text: str) -> None:
 def test_without_a_node_it_says_so_and_starts_nothing() -> None:
     async def main() -> None:
         told: list[dict[str, Any]] = []
-        offers = Offers(told.append, concurrent.futures.ThreadPoolExecutor(1))
+        offers = OfferWatch(told.append, concurrent.futures.ThreadPoolExecutor(1))
         offers.consider(parse_request({}))
         assert told[-1]["state"] == "looking"
         look = asyncio.ensure_future(offers.look())

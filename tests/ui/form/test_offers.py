@@ -9,7 +9,7 @@ from golem_launcher.image import lock, upload_estimate
 from golem_launcher.request import parse_request
 from golem_launcher.session.preparation.image_and_packages import IMAGE_VARIABLE
 from golem_launcher.ui.form import offers
-from golem_launcher.ui.form.offers import Offers
+from golem_launcher.ui.form.offers import OfferWatch
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def looked(monkeypatch):
     async def look(requests):
         told = []
         with ThreadPoolExecutor(1) as threads:
-            one = Offers(told.append, threads)
+            one = OfferWatch(told.append, threads)
             for fields in requests:
                 one.consider(parse_request({"name": "a", "budget": 1, **fields}))
                 await one.look()

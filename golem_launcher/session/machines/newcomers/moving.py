@@ -71,7 +71,7 @@ class Move:
         """Whether the other machine is ready, or will never be."""
         return self._task.done()
 
-    async def settled(self) -> bool:
+    async def takes_over(self) -> bool:
         """Whether the session goes on at the other machine though its own was lost; that one is given up otherwise.
 
         What was not saved of a lost machine is gone: the other one is of use only where all had been saved before.

@@ -78,6 +78,7 @@ def prepare(home):
 
 
 def _prepared():
+    _CACHE.mkdir(exist_ok=True)  # pytest's own, which it makes when it ends
     with files.locked(_CACHE / "network.lock", deadline=_PREPARE_SECONDS * slower()):
         made = _CACHE / f"network-{_digest()}"
         if not made.exists():

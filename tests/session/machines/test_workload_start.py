@@ -60,7 +60,7 @@ def waited_for(tmp_path, monkeypatch):
         session = SimpleNamespace(
             money=Money(request.budget, Journal.create(directory.path), recorder),
             network=SimpleNamespace(sleeps_along=False, patience=SimpleNamespace(silent=0.1, start=3600)),
-            host=SimpleNamespace(node=None),
+            connection=SimpleNamespace(node=None),
             choice=SimpleNamespace(request=request),
             rest=SimpleNamespace(**{**{name: answers(value) for name, value in calls.items()}, **rest}),
         )

@@ -146,8 +146,7 @@ class Newcomer:
         await self._files.agent.lead(token)
         self.endpoint.opens_to(token)
         time = asyncio.get_running_loop().time
-        program_starts = self.session.network.patience.start
-        end = time() + (program_starts if workload.argv else _LEAD_SECONDS)
+        end = time() + (self.session.network.patience.start if workload.argv else _LEAD_SECONDS)  # a program starts now
         async with self.endpoint.client() as client:
             while not await client.answers(seconds=_PROBE_SECONDS):
                 if time() > end:

@@ -75,7 +75,6 @@ class Session:
     deadline: Any
     workload: Any = LAB
     saves: Any = None
-    host: Any = None
 
 
 @pytest.fixture

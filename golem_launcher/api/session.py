@@ -89,7 +89,7 @@ class Session:
     @property
     def name(self) -> str:
         """Its name."""
-        return self._request.name if self._request is not None else self._there().name
+        return self._request.name if self._request is not None and self._directory is None else self._there().name
 
     @property
     def url(self) -> str | None:

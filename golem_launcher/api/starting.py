@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from golem_launcher.api.blocking_calls import GivenUp, in_thread, result
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
-from golem_launcher.session.saving.saved_work import resuming
+from golem_launcher.session.client import waking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,22 +31,22 @@ _LOOK_SECONDS = 0.05
 def begin(request: LaunchRequest, pause: Pause, show: Callable[[SessionState], None], tell: Tell) -> SessionDirectory:
     """Start what is asked for, and return when it is ready; ``show`` is given each state on the way.
 
+    What is set in the ``request`` is what is asked for, where it goes on with a suspended session: the rest is as in
+    that, whose place it takes.
     Interrupted (``KeyboardInterrupt``, ``GivenUp``), it ends the session, says so by ``tell`` and raises the interrupt.
     Raises ``SessionError`` when the session fails, and whatever :func:`golem_launcher.session.client.start` refuses.
     """
     starting: Future[SessionDirectory] | None = None
     try:
-        starting = in_thread(_started, request)
+        requested = result(in_thread(waking.going_on, request), pause)
+        request = requested.request
+        starting = in_thread(partial(client.start, instead_of=requested.instead_of), request)
         directory = result(starting, pause)
         _wait(directory, pause, show)
     except (KeyboardInterrupt, GivenUp):
         _end(request.name, starting, tell)
         raise
     return directory
-
-
-def _started(request: LaunchRequest) -> SessionDirectory:
-    return client.start(resuming(request))
 
 
 def _wait(directory: SessionDirectory, pause: Pause, show: Callable[[SessionState], None]) -> None:

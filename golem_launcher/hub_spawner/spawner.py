@@ -29,13 +29,13 @@ from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import account
 from golem_launcher.hub_spawner.choices import Choices, from_form
 from golem_launcher.hub_spawner.form import form
+from golem_launcher.hub_spawner.going_on import going_on
 from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
 from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.waiting import begun_in_thread
-from golem_launcher.workspace.repository.store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection
@@ -323,21 +323,14 @@ def _begin(user: HubUser, request: LaunchRequest, at_hub: HubSettings, environme
         directory = SessionDirectory(paths.sessions_directory() / request.name)
         if directory.path.exists() and alive(directory):  # the hub died while it was started
             client.stop(request.name)
-        request = request.model_copy(update={"store": of_user(request.store, user.home.name)})
+        requested = going_on(request.model_copy(update={"store": of_user(request.store, user.home.name)}), directory)
+        request = requested.request
         token = token_of(request.network)
         quotas.check(quotas.read().of(user), account(user, token), request, token)
-        return client.start(_going_on(request), at_hub=at_hub, environment=environment)
+        return client.start(request, at_hub=at_hub, environment=environment, instead_of=requested.instead_of)
 
 
 def _look(directory: SessionDirectory) -> tuple[bool, SessionState | None]:
     """Whether the session's supervisor lives, and what is written of it. Its end may come between the two."""
     living = alive(directory)
     return living, directory.written_state()
-
-
-def _going_on(request: LaunchRequest) -> LaunchRequest:
-    """With what its last session has saved: a server has its files as if it had never been away."""
-    if request.resume or not request.save:
-        return request
-    store = open_store(request.store, encrypt=request.encrypt)
-    return request.model_copy(update={"resume": request.name}) if store.generations(request.name) else request

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from golem_launcher.kernel.connection_record import KernelRecord
     from golem_launcher.kernel.messages import JupyterMessage
     from golem_launcher.request import LaunchRequest
+    from golem_launcher.session.client.waking import Requested
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
@@ -313,15 +314,18 @@ async def until_saved_before(request: LaunchRequest, told: Callable[[SessionStat
 
 
 async def begin(
-    request: LaunchRequest, told: Callable[[SessionState], Awaitable[None]], seconds: float
+    requested: Requested, told: Callable[[SessionState], Awaitable[None]], seconds: float
 ) -> SessionDirectory:
-    """Start a session and wait until it is ready, ``seconds`` at most; ``told`` is awaited with each of its states.
+    """Start what is asked for and wait until it is ready, ``seconds`` at most.
 
-    Raises ``LauncherError``. Nothing runs then, nor when it is cancelled: the session is ended.
+    ``told`` is awaited with each of its states. Raises ``LauncherError``. Nothing runs then, nor when it is cancelled:
+    the session is ended.
     """
     from golem_launcher.session import client
 
-    directory = await begun_in_thread(lambda: client.start(request), _end_at_once)
+    directory = await begun_in_thread(
+        lambda: client.start(requested.request, instead_of=requested.instead_of), _end_at_once
+    )
     try:
         state = await wait_for(_until_ready(directory, told), seconds)
     except TimeoutError:
@@ -333,7 +337,7 @@ async def begin(
         await asyncio.shield(asyncio.to_thread(_end_at_once, directory))
         raise
     if state.stage is not Stage.READY:
-        raise SessionError(state.reason or f"The session '{request.name}' did not become ready.")
+        raise SessionError(state.reason or f"The session '{requested.request.name}' did not become ready.")
     return directory
 
 

@@ -189,15 +189,15 @@ class Notebook:
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
         from golem_launcher.kernel.connection import begin, check_workload, until_saved_before
+        from golem_launcher.session.client import waking
+        from golem_launcher.session.saving.saved_work import resuming
 
-        request = parse_request({**self.choices, **fields})
+        asked = parse_request({**self.choices, **fields})
+        request = await asyncio.to_thread(resuming, asked)
         check_workload(request.workload)
         if "budget" not in fields and (request.network != self.network or "budget" not in self.choices):
             _refuse_real_money(request)
-        network = NETWORKS[request.network]
-        place = output.place()
-        most = f", for at most {coins(request.budget)} {network.token}" if network.settles else ""
-        title = f"Connecting to a provider on {network.title}{most}"
+        place, title = output.place(), _connecting(request)
 
         async def ends(state: SessionState) -> None:
             await place.show(cards.ending(state, f"Waiting for '{state.name}', which saves what this one goes on with"))
@@ -207,7 +207,9 @@ class Notebook:
 
         await place.show(cards.progress(title))  # what fails next may fail because of the network chosen before
         await until_saved_before(request, ends)
-        directory = await begin(request, told, seconds)
+        requested = await asyncio.to_thread(waking.going_on, asked)  # of a suspended one, what is left of it
+        title = _connecting(requested.request)
+        directory = await begin(requested, told, seconds)
         try:
             connection = self.connection = await self._open(directory, None, ends_session=True)
         except BaseException:
@@ -277,6 +279,13 @@ def chosen_network(name: str) -> tuple[str, str]:
     if name in RETIRED:
         return RETIRED[name], f"The network '{name}' is retired: '{RETIRED[name]}' is used instead."
     raise RequestError(f"Network: {unknown(name)}.", field="network")
+
+
+def _connecting(request: LaunchRequest) -> str:
+    """What is shown while a provider is looked for."""
+    network = NETWORKS[request.network]
+    most = f", for at most {coins(request.budget)} {network.token}" if network.settles else ""
+    return f"Connecting to a provider on {network.title}{most}"
 
 
 def _refuse_real_money(request: LaunchRequest) -> None:

@@ -16,6 +16,7 @@ from golem_launcher.errors import BudgetError, SessionNameTaken, SessionNotFound
 from golem_launcher.networks import token_of
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers
+from golem_launcher.session.cleanup.session_history import all_sessions
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.units import coins, counted
@@ -176,10 +177,7 @@ def _directory(entry: _Entry) -> SessionDirectory | None:
     """The session, unless it was removed, or another has its name by now."""
     with contextlib.suppress(SessionNotFound):
         directory = session_directory(entry.name)
-        created = directory.state().created_at
-        begun = not entry.created_at and datetime.fromisoformat(entry.asked_at) <= created
-        if begun or entry.created_at == created.isoformat():
-            return directory
+        return directory if _is_the_session(entry, directory) else None
     return None
 
 
@@ -192,14 +190,36 @@ def _check_name(name: str, entries: list[_Entry]) -> None:
 
 
 def _settled(entry: _Entry) -> _Entry:
-    """With its cost, once it has ended and is closed down; one that was removed before anybody looked: its budget."""
+    """With its cost, once it has ended and is closed down, and with its budget as it was extended before that.
+
+    One that is off the list counts as what it cost; where nobody knows that, as its budget.
+    """
     if entry.cost:
         return entry
-    directory = _directory(entry)
+    every = all_sessions()
+    directory = next((one for one in every.directories if _is_the_session(entry, one)), None)
     if directory is None:
-        return replace(entry, cost=entry.budget)
+        bills = (bill.cost for bill in every.bills if _is_its(entry, bill.session, bill.created_at))
+        return replace(entry, cost=str(next(bills, entry.budget)))
     state = directory.state()
-    return replace(entry, cost=str(state.cost)) if leftovers.cost_is_known(directory, state) else entry
+    if leftovers.cost_is_known(directory, state):
+        return replace(entry, cost=str(state.cost))
+    return replace(entry, budget=str(max(state.budget, Decimal(entry.budget))))
+
+
+def _is_the_session(entry: _Entry, directory: SessionDirectory) -> bool:
+    with contextlib.suppress(SessionNotFound):  # deleted meanwhile
+        state = directory.state()
+        return _is_its(entry, state.name, state.created_at)
+    return False
+
+
+def _is_its(entry: _Entry, name: str, created_at: datetime) -> bool:
+    if name != entry.name:
+        return False
+    if entry.created_at:
+        return entry.created_at == created_at.isoformat()
+    return datetime.fromisoformat(entry.asked_at) <= created_at
 
 
 def _account(entries: list[_Entry], cap: Decimal) -> AllowanceBalance:

@@ -67,12 +67,25 @@ def _note_earlier(job: JobDirectory) -> None:
     if _was_begun(lines):
         return
     with contextlib.closing(JobRecord(job)) as record:
-        for session, _ in _found(job.name, {line.session for line in lines}):
-            record.add(Line(kind="earlier", session=session), sure=True)
+        known = {line.session for line in lines}
+        for session in dict.fromkeys(_created(job.name)):
+            if session not in known:
+                record.add(Line(kind="earlier", session=session), sure=True)
 
 
 def _was_begun(lines: Iterable[Line]) -> bool:
     return any(line.kind == "begun" for line in lines)
+
+
+def _created(name: str) -> Iterator[str]:
+    """When each session of that name was created, also of those that are just ending."""
+    every = all_sessions()
+    yield from (bill.created_at.isoformat() for bill in every.bills if bill.session == name)
+    for directory in every.directories:
+        with contextlib.suppress(SessionNotFound):  # removed meanwhile
+            state = directory.state()
+            if state.name == name:
+                yield state.created_at.isoformat()
 
 
 def _found(name: str, but: Container[str]) -> Iterator[tuple[str, Decimal]]:

@@ -14,6 +14,7 @@ from golem_launcher.mcp import allowance as module
 from golem_launcher.mcp.allowance import Allowance, Caps
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
+from golem_launcher.session.cleanup import deleted_bills, trash
 from golem_launcher.session.on_disk.directory import create_session_directory
 
 CAPS = Caps(Decimal(3), 5, Decimal(1))
@@ -68,6 +69,30 @@ def test_a_session_that_is_not_closed_down_keeps_its_budget_set_aside(home):
     assert (allowance.account().left, allowance.account().spent) == (1, 0)
     journal.update(closed=True)
     assert (allowance.account().left, allowance.account().spent) == (Decimal("2.9"), Decimal("0.1"))
+
+
+@pytest.mark.parametrize("then", ["runs", "removed", "deleted"])
+def test_a_session_that_its_user_extended_counts_as_what_it_may_cost_and_did(home, then):
+    del home
+    directory = create_session_directory(LaunchRequest(name="mine", budget=1))
+    before = directory.state()
+    entry = {"name": "mine", "created_at": before.created_at.isoformat(), "budget": "1", "asked_at": "2026-01-01"}
+    (paths.private_directory(paths.home() / "mcp") / "local.json").write_text(json.dumps([entry]))
+    directory.write_state(before.model_copy(update={"budget": Decimal("2.5")}))
+    account = Allowance("local", CAPS).account
+    if then == "runs":
+        journal = Journal.create(directory.path)
+        journal.update(demanded=True)
+        assert (account().left, account().reserved) == (Decimal("0.5"), Decimal("2.5"))
+        return
+    ended = {"budget": Decimal("2.5"), "stage": Stage.ENDED, "cost": Decimal(2)}
+    directory.write_state(before.model_copy(update=ended))
+    if then == "removed":
+        trash.put(directory)
+    else:
+        deleted_bills.note(directory)
+        shutil.rmtree(directory.path)
+    assert (account().left, account().spent) == (1, 2)
 
 
 @pytest.mark.parametrize("stage", [Stage.ENDED, Stage.SUSPENDED])

@@ -3,19 +3,22 @@
 import asyncio
 import contextlib
 import functools
+import os
 import shutil
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
-from golem_launcher import paths
+from golem_launcher import files, paths
 from golem_launcher.errors import UsedUp
 from golem_launcher.events import Stage, now
+from golem_launcher.processes import ProcessRecord
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.cleanup import deleted_bills, trash
 from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.on_disk.liveness import SUPERVISOR_FILE
 from golem_launcher.tasks import record, spending
 from golem_launcher.tasks.attempts import AttemptLines
 from golem_launcher.tasks.record import JobRecord
@@ -68,6 +71,18 @@ def test_what_had_the_jobs_name_before_and_what_is_no_job_does_not_count(tmp_pat
     with contextlib.closing(JobRecord(job)) as written:
         AttemptLines(written)
     trash.put(ended("2", workload="lab"))
+    assert spending.spent(job) == 0
+
+
+def test_what_had_the_jobs_name_before_and_still_ends_does_not_count(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path))
+    before = ended("3", stage=Stage.STOPPING)
+    files.write_json(before.path / SUPERVISOR_FILE, ProcessRecord.of(os.getpid()).to_json())
+    job = record.create("mine", {})
+    assert spending.left(job, LaunchRequest(budget=5)) == 5
+    with contextlib.closing(JobRecord(job)) as written:
+        AttemptLines(written)
+    (before.path / SUPERVISOR_FILE).unlink()  # it has ended
     assert spending.spent(job) == 0
 
 

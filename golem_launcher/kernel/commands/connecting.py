@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from golem_launcher.errors import RequestError, SessionError
+from golem_launcher.errors import RequestError, SessionError, UsedUp
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
 from golem_launcher.kernel.commands.money import choose, read_budget
@@ -46,18 +45,7 @@ async def _connect(notebook: Notebook, call: CommandCall, output: Output) -> Non
 
         await attach(notebook, own["session"], "new", output)
         return
-    await notebook.connect(output, await asyncio.to_thread(_resumed, fields), seconds)
-
-
-def _resumed(fields: dict[str, Any]) -> dict[str, Any]:
-    """The fields with the workspace of a session that is named as what to go on with. Blocking."""
-    from golem_launcher.session.saving.saved_work import saved_work
-
-    if not fields.get("resume"):
-        return fields
-    work = saved_work(fields["resume"], fields.get("store"))
-    which = f"@{work.number}" if work.number is not None else ""
-    return {**fields, "resume": f"{work.workspace}{which}", **({"store": work.store} if work.store else {})}
+    await notebook.connect(output, fields, seconds)
 
 
 def _own_words(text: str) -> tuple[dict[str, str], str]:
@@ -110,7 +98,9 @@ async def _disconnect(notebook: Notebook, _call: CommandCall, output: Output) ->
 
 
 async def _move(notebook: Notebook, call: CommandCall, output: Output) -> None:
-    """End the session, and start another one with its files elsewhere."""
+    """End the session, and start another one with its files elsewhere, for what is left of its budget."""
+    from golem_launcher.session.client import waking
+
     present = notebook.connected()
     own, words = _own_words(call.words)
     fields = read_words(words)
@@ -118,10 +108,17 @@ async def _move(notebook: Notebook, call: CommandCall, output: Output) -> None:
     if state.saving is None:
         raise SessionError("Nothing of this session is saved, so nothing could be moved.", "%connect with save=yes.")
     before = present.directory.request()
+    of_the_same = "budget" not in fields and fields.get("network", before.network) == before.network
+    if of_the_same:
+        _check_money_left(state)
     kept = {name: getattr(before, name) for name in before.model_fields_set if name not in {"name", "resume", "inputs"}}
     elsewhere = (*before.deny, *([state.head.provider_id] if state.head.provider_id else []))
     await _disconnect(notebook, call, output)
     ended = present.directory.state()
+    kept.pop("budget", None)  # of another network's coin nothing was said
+    if of_the_same:
+        _check_money_left(ended)
+        kept["budget"] = waking.rest_of(ended)
     resume = state.saving.workspace if ended.saving is not None and ended.saving.generation is not None else None
     wanted = {**kept, "deny": elsewhere, **({"resume": resume} if resume else {}), **fields}
     await notebook.connect(output, wanted, _seconds(own.get("timeout", "1h")))
@@ -129,6 +126,20 @@ async def _move(notebook: Notebook, call: CommandCall, output: Output) -> None:
         await output.say("Files and packages are as they were. Variables come with the next cell, which names them.")
     else:
         await output.say("Files and packages are as they were; variables are not: run the cells again.")
+
+
+def _check_money_left(state: SessionState) -> None:
+    """Raise ``UsedUp`` where a session that goes on elsewhere would have nothing to pay with."""
+    from golem_launcher.session.client import waking
+
+    if waking.rest_of(state) <= 0:
+        token = NETWORKS[state.network].token
+        raise UsedUp(
+            f"The budget of '{state.name}', {coins(state.budget)} {token}, is used up.",
+            "Say another one: %move budget=1. Where it has ended, its files are kept: %connect "
+            f"resume={state.name} budget=1",
+            field="budget",
+        )
 
 
 def _bill(state: SessionState) -> Shown:

@@ -74,7 +74,18 @@ def requested(asked: dict[str, Any]) -> Requested:
     directory = gone_on_with(asked)
     if directory is None:
         return Requested(resuming(parse_request(asked)))
-    created_at = directory.state().created_at  # likewise
+    return _in_place_of(directory, asked)
+
+
+def going_on(request: LaunchRequest) -> Requested:
+    """As :func:`requested`, of a ``request`` that was checked: what is set in it is what is asked for."""
+    asked = {name: getattr(request, name) for name in request.model_fields_set}
+    directory = gone_on_with(asked)
+    return Requested(resuming(request)) if directory is None else _in_place_of(directory, asked)
+
+
+def _in_place_of(directory: SessionDirectory, asked: Mapping[str, Any]) -> Requested:
+    created_at = directory.state().created_at  # before its rest is reckoned
     return Requested(woken(directory, asked), created_at)
 
 
@@ -92,13 +103,7 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
             "Look for its files: golem-launcher workspaces. A new session goes on with them: golem-launcher start "
             "--resume WORKSPACE --name NAME",
         )
-    leftovers.close(directory, start_node=True)  # what it cost may be known only then
-    if leftovers.may_cost_more(directory):
-        raise SessionError(
-            f"What '{name}' left at its node is not closed down yet, so it is not known what is left of its budget.",
-            "Try again once the node answers: golem-launcher doctor",
-        )
-    state, request = directory.state(), directory.request()
+    state, request = closed(directory), directory.request()
     goes_on: dict[str, Any] = {**asked, "name": name, "resume": None}
     if "budget" not in asked:
         goes_on["budget"] = _rest_of_budget(state, asked.get("network", request.network))
@@ -111,10 +116,22 @@ def woken(directory: SessionDirectory, asked: Mapping[str, Any]) -> LaunchReques
     return parse_request({**request.model_dump(), **goes_on})
 
 
+def closed(directory: SessionDirectory) -> SessionState:
+    """The state of a session that does not run, once it is known what it cost. Raises ``SessionError`` before that."""
+    leftovers.close(directory, start_node=True)  # what it cost may be known only then
+    if leftovers.may_cost_more(directory):
+        raise SessionError(
+            f"What '{directory.name}' left at its node is not closed down yet, so it is not known what is left of its "
+            "budget.",
+            "Try again once the node answers: golem-launcher doctor",
+        )
+    return directory.state()
+
+
 def _rest_of_budget(state: SessionState, network: str) -> Decimal:
     if network != state.network:
         raise RequestError(f"What is left of '{state.name}' is of another network: say a budget.", field="budget")
-    budget = left_of(state).quantize(_LEAST_GLM, ROUND_DOWN)
+    budget = rest_of(state)
     if budget <= 0:
         raise UsedUp(
             f"The budget of '{state.name}' is used up.",
@@ -122,6 +139,11 @@ def _rest_of_budget(state: SessionState, network: str) -> Decimal:
             field="budget",
         )
     return budget
+
+
+def rest_of(state: SessionState) -> Decimal:
+    """What is left of a session's budget for the next one, in a budget's digits."""
+    return left_of(state).quantize(_LEAST_GLM, ROUND_DOWN)
 
 
 def _rest_of_time(name: str, ends: float) -> Decimal:

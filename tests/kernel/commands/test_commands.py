@@ -11,6 +11,7 @@ import pytest
 from golem_launcher.events import Stage
 from golem_launcher.node import manager as node_manager
 from golem_launcher.session import client
+from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower
 from tests.ui.made import GOOD_START, make_session
@@ -107,6 +108,10 @@ def test_a_notebook_moves_to_another_provider_with_its_files_and_variables(noteb
     assert "at least 1 GiB of memory" in done.text
     assert "Variables come with the next cell" in done.text
     assert first.state().stage is Stage.ENDED
+    assert "for at most 1 " not in done.text
+    second = next(liveness.living())
+    assert second.name != first.name
+    assert 0 < second.request().budget + first.state().cost <= 1  # one budget for both
     done = notebook.run("print(open('kept.txt').read(), x)")
     assert "x came back; lost: mine (an open file)" in done.text
     assert done.text.strip().endswith("kept 1")

@@ -26,9 +26,10 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import pytest
 
-from golem_launcher import files, paths, processes
+from golem_launcher import files, launch, paths, processes
 from golem_launcher.errors import RequestError, SessionDamaged, SessionError, SessionNameTaken, UsedUp
 from golem_launcher.events import Stage
+from golem_launcher.hub_spawner.going_on import going_on
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 TYPED = {
@@ -179,6 +181,43 @@ def test_resumed_by_start_it_keeps_to_what_was_left_as_its_link_does(home: Path)
     with pytest.raises(SessionError, match="time of 'over' is over"):
         waking.requested({"resume": "over", "budget": "1"})
     assert waking.requested({"resume": "over", "budget": "1", "hours": "2"}).request.hours == 2
+
+
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """Of each session that somebody starts from now on its name, its budget, and instead of which it is; none runs."""
+    asked: list[tuple[Any, ...]] = []
+
+    def start(request: LaunchRequest, *, instead_of: datetime | None = None, **_: object) -> SessionDirectory:
+        asked.append((request.name, request.budget, instead_of))
+        raise SessionError("Enough.")
+
+    monkeypatch.setattr(client, "start", start)
+    return asked
+
+
+def test_resumed_from_python_it_keeps_to_what_was_left(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    del home
+    created, started = suspended(resume="work").state().created_at, begun(monkeypatch)
+    for fields in ({}, {"budget": 3}, {"name": "another"}):
+        with pytest.raises(SessionError, match="Enough"):
+            launch(resume="mine", **fields)
+    assert started == [("mine", Decimal("1.5"), created), ("mine", 3, created), ("another", 1, None)]
+
+
+def test_resumed_by_a_hub_it_keeps_to_what_was_left_and_then_has_a_budget_of_its_own(home: Path) -> None:
+    del home
+    directory = suspended("lab")
+    created = directory.state().created_at
+
+    def begins(name: str = "lab", **fields: str) -> tuple[Decimal, datetime | None]:
+        requested = going_on(parse_request({"name": name, **fields}), session_directory(name))
+        return requested.request.budget, requested.instead_of
+
+    assert begins(budget="5") == (Decimal("1.5"), created)
+    assert begins(budget="1") == (1, created)
+    assert begins(budget="5", network="hoodi") == (5, None)
+    suspended("used", cost="2")
+    assert begins("used", budget="5") == (5, None)
 
 
 def test_what_is_left_is_reckoned_once_all_is_closed_and_by_no_rebuilt_state(home: Path) -> None:

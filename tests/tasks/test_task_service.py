@@ -1,9 +1,27 @@
-"""The directories of a machine's tasks: when they are removed."""
+"""The directories of a machine's tasks, and the Python that waits for functions among them."""
 
+import json
+import socket
+import subprocess
+import sys
 import uuid
 
 from golem_launcher.agent.task_service import Tasks
+from golem_launcher.workload.archive import agent_archive
 from tests.agent.conftest import eventually
+
+_WAITS_FOR_FUNCTIONS = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from golem_launcher_agent.task_forks import serve
+del sys.path[0]
+serve(int(sys.argv[2]))
+"""
+_LOOKED_INTO = """
+import sys, zipimport
+def looked_into():
+    return [path for path, finder in sys.path_importer_cache.items() if isinstance(finder, zipimport.zipimporter)]
+"""
 
 
 def shell(tasks, script):
@@ -33,3 +51,26 @@ def test_what_small_tasks_leave_is_removed_once_nothing_runs_and_what_is_large_a
     eventually(lambda: not list((base / "forgotten").iterdir()))
     assert tasks.known(waiting)
     assert again.exists(), "it was only the old one that was removed"
+
+
+def test_a_functions_process_does_not_read_the_agents_archive_again(tmp_path):
+    archive, place = tmp_path / "agent.pyz", tmp_path / "task"
+    archive.write_bytes(agent_archive())
+    for name in ("in", "out", "work"):
+        (place / name).mkdir(parents=True)
+    call = {"source": _LOOKED_INTO, "name": "looked_into", "args": [], "kwargs": {}, "constants": {}, "files": {}}
+    (place / "in" / "call.json").write_text(json.dumps(call))
+    (place / "log").touch()
+    about = {"place": place, "directory": place / "work", "log": place / "log", "environment": {}}
+    ours, its = socket.socketpair()
+    with ours, its, ours.makefile("rb") as answers:
+        argv = [sys.executable, "-c", _WAITS_FOR_FUNCTIONS, archive, str(its.fileno())]
+        with subprocess.Popen(argv, pass_fds=(its.fileno(),)) as waits:
+            ours.sendall(json.dumps(about, default=str).encode() + b"\n")
+
+            assert int(answers.readline()) != waits.pid
+            assert int(answers.readline()) == 0, (place / "log").read_text()
+            ours.shutdown(socket.SHUT_WR)
+            assert waits.wait(30) == 0
+
+    assert json.loads((place / "out" / "value.json").read_text()) == [], "its list of files would be read for each task"

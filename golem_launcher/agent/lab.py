@@ -22,6 +22,10 @@ try:
     from .states_disabled import NoStates
 except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
+try:
+    from . import raw_parts
+except ImportError:  # likewise
+    raw_parts = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +81,8 @@ def run(config: Config, life: int, lead: int) -> None:
     compiling.begin(server)
     if ResumableConnection is not None:
         cell_outputs.watch(server)
+    if raw_parts is not None:
+        raw_parts.take(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it

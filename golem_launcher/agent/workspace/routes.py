@@ -67,7 +67,8 @@ class WorkspaceRoutes:
         with self._service.copying.taken(name, sha256) as piece:
             turn = self._turns[hash(target_of(piece)) % len(self._turns)]
             with turn:  # one that was given up asks its last question before the file is begun anew
-                return replay(self._config.hosts, self._config.port, headers, piece, given_up)
+                config = self._config
+                return replay(config.hosts, config.port, config.base_url, headers, piece, given_up)
 
 
 def _entries(pieces: Iterator[bytes]) -> Iterator[Any]:

@@ -2,8 +2,9 @@
 
 JupyterLab's pages send a file by a question for each megabyte, and wait for each answer. Through Golem's VPN that is
 slow. So the user's side gathers questions in a piece (workspace/copying.py), as they were but for their content, which
-is packed twice in them and raw in the piece; they are asked here as the browser asked them, one after the other, until
-one is refused. JupyterLab decides about each, by what the browser shows.
+is packed twice in them and raw in the piece; they are asked here one after the other, until one is refused: as the
+browser asked them, or raw and some at a time where the Lab's server takes that for all but the first and the last
+(raw_parts.py). JupyterLab decides about each, by what the browser shows.
 
 In a piece lies, for each question, a line of JSON, {"target": "…", "model": {…}, "bytes": n}, and then n bytes, the
 "content" of the model.
@@ -14,25 +15,39 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .download_relay import of_first
 from .wire import WireError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes: it says what the file is called and when it changed."""
+RAW_PARTS = "golem-launcher/parts"
+"""Below the Lab's base: where parts are taken raw, each at the path that it has below the place of files."""
+_FILES = "api/contents"
+_FIRST, _LAST = 1, -1
+_LARGEST_RAW = 4 * 1024 * 1024
 _LONGEST_LINE = 64 * 1024
 _SECONDS = 60.0
 _GOOD = range(200, 300)
 
 
-def replay(
+class _Question(NamedTuple):
+    """What the workload is asked at once."""
+
+    target: str
+    body: list[bytes]
+    parts: int
+
+
+def replay(  # noqa: PLR0917 - each is another thing
     hosts: Iterable[str],
     port: int,
-    headers: Iterable[tuple[str, str]],
+    base_url: str,
+    headers: Sequence[tuple[str, str]],
     piece: BinaryIO,
     given_up: Callable[[], bool],
 ) -> dict[str, Any]:
@@ -45,22 +60,17 @@ def replay(
     connection = of_first(hosts, lambda host: _connected(host, port))
     answer: dict[str, Any] = {"count": 0}
     try:
-        questions = _questions(piece)
+        questions = _questions(piece, base_url, raw=_takes_raw(connection, base_url, headers, piece))
         question = next(questions, None)
         while question is not None:
-            target, body = question
             if given_up():
                 raise ConnectionError("whoever asked for it has left")
-            connection.putrequest("PUT", target, skip_host=True, skip_accept_encoding=True)
-            for name, value in headers:
-                connection.putheader(name, value)
-            connection.putheader("Content-Length", str(len(body)))
-            connection.endheaders(body)
-            question = next(questions, None)  # packed while the workload unpacks this one
+            _ask(connection, "PUT", question.target, headers, question.body)
+            asked, question = question, next(questions, None)  # packed while the workload unpacks this one
             response = connection.getresponse()
             said = response.read(LARGEST_ANSWER)
             answer = {
-                "count": answer["count"] + 1,
+                "count": answer["count"] + asked.parts,
                 "status": response.status,
                 "headers": response.getheaders(),
                 "body": said.decode("latin-1"),
@@ -91,14 +101,69 @@ def head(target: str, model: dict[str, Any], content: bytes) -> bytes:
     return json.dumps({"target": target, "model": model, "bytes": len(content)}).encode() + b"\n"
 
 
-def _questions(piece: BinaryIO) -> Iterator[tuple[str, bytes]]:
+def _questions(piece: BinaryIO, base_url: str, *, raw: bool) -> Iterator[_Question]:
+    """What is in a piece, as it is asked; parts that are taken ``raw`` are put together."""
+    together, size = None, 0
+    for target, model, content in _parts(piece):
+        place = _raw_place(target, base_url) if raw and model.get("chunk") not in {_FIRST, _LAST} else ""
+        if together is not None and (place != together.target or size + len(content) > _LARGEST_RAW):
+            yield together
+            together = None
+        if not place:
+            packed = json.dumps(model).encode()
+            yield _Question(target, [packed[:-1], b', "content": "', base64.b64encode(content), b'"}'], 1)
+        elif together is None:
+            together, size = _Question(place, [content], 1), len(content)
+        else:
+            together, size = _Question(place, [*together.body, content], together.parts + 1), size + len(content)
+    if together is not None:
+        yield together
+
+
+def _parts(piece: BinaryIO) -> Iterator[tuple[str, dict[str, Any], bytes]]:
     while line := piece.readline(_LONGEST_LINE):
         told = json.loads(line)
         content = piece.read(told["bytes"])
         if len(content) != told["bytes"]:
             raise WireError("a question that is not whole")
-        model = json.dumps(told["model"]).encode()
-        yield told["target"], b"".join((model[:-1], b', "content": "', base64.b64encode(content), b'"}'))
+        yield told["target"], told["model"], content
+
+
+def _raw_place(target: str, base_url: str) -> str:
+    """Where what is asked at a target is taken raw; empty for what is no file's."""
+    place = base_url + _FILES + "/"
+    return f"{base_url}{RAW_PARTS}/{target[len(place) :]}" if target.startswith(place) else ""
+
+
+def _takes_raw(
+    connection: http.client.HTTPConnection, base_url: str, headers: Sequence[tuple[str, str]], piece: BinaryIO
+) -> bool:
+    """Whether the workload takes parts raw from whoever has these headers."""
+    place = _raw_place(target_of(piece), base_url)
+    if not place:
+        return False
+    _ask(connection, "GET", place, headers, [])
+    response = connection.getresponse()
+    response.read(LARGEST_ANSWER)
+    if not response.isclosed():
+        connection.close()
+    return response.status in _GOOD
+
+
+def _ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    target: str,
+    headers: Sequence[tuple[str, str]],
+    body: list[bytes],
+) -> None:
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(sum(map(len, body))))
+    connection.endheaders()
+    for part in body:
+        connection.send(part)
 
 
 def _connected(host: str, port: int) -> http.client.HTTPConnection:

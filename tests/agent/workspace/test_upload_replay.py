@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import os
 import shutil
 import tempfile
@@ -13,6 +14,7 @@ import pytest
 
 from golem_launcher.access.uploads import UploadRefused
 from golem_launcher.agent.workspace.upload_replay import head, replay
+from golem_launcher.workspace.transfer import replayed_upload
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 from golem_launcher.workspace.transfer.replayed_upload import ReplayedUpload
@@ -67,6 +69,71 @@ def test_a_file_is_whole(lab, transfers):
     assert not list((lab.run / "agent.packs").glob("cp-*"))
 
 
+def test_parts_go_together_until_somebody_waits_for_an_answer(lab, monkeypatch):
+    """The way of a piece costs as much whatever is in it."""
+    monkeypatch.setattr(replayed_upload, "_GATHER_SECONDS", 60 * slower())
+    bulk = _Bulk(lab)
+    assert _sent(lab, "together.bin", 1, 2, 3, 4, 5, -1, bulk=bulk).status == 200
+    assert (lab.work / "together.bin").read_bytes() == _PART * 6
+    assert bulk.into == 1
+
+
+def test_parts_between_the_first_and_the_last_are_written_raw_and_as_the_lab_writes_them(lab):
+    """Where a link leads, and in their order."""
+    (lab.work / "elsewhere").mkdir()
+    (lab.work / "link.bin").symlink_to("elsewhere/target.bin")
+    target = "/api/contents/link.bin"
+    contents = [os.urandom(2_000_000) for _ in range(9)]
+    numbers = [*range(1, len(contents)), -1]
+    piece = b"".join(
+        head(target, {"type": "file", "format": "base64", "chunk": number}, content) + content
+        for number, content in zip(numbers, contents, strict=True)
+    )
+    answer = replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(piece), lambda: False)
+    assert (answer["count"], answer["status"]) == (9, 200)
+    assert (lab.work / "elsewhere" / "target.bin").read_bytes() == b"".join(contents)
+    assert (lab.work / "link.bin").is_symlink()
+
+
+def test_parts_are_written_one_by_one_where_files_are_not_just_files(agent):
+    """As with jupytext, whose manager of files has a mind of its own about each that is saved."""
+    (agent.config_directory / "own_files.py").write_text(
+        "from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager\n"
+        "class Own(AsyncLargeFileManager):\n"
+        "    async def save(self, model, path=''):\n"
+        "        with open('saved', 'a') as file: file.write(f'{model[\"chunk\"]} ')\n"
+        "        return await super().save(model, path)\n"
+    )
+    agent.environment["PYTHONPATH"] = str(agent.config_directory)
+    settings = agent.config_directory / "jupyter_server_config.json"
+    traits = json.loads(settings.read_text())
+    traits["ServerApp"]["contents_manager_class"] = "own_files.Own"
+    settings.write_text(json.dumps(traits))
+    agent.up()
+    assert _sent(agent, "whole.bin", 1, 2, 3, 4, -1).status == 200
+    assert (agent.work / "whole.bin").read_bytes() == _PART * 5
+    assert (agent.work / "saved").read_text().split() == ["1", "2", "3", "4", "-1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "token", "status"),
+    [
+        ("a.bin", None, 403),
+        (".hidden/a.bin", TOKEN, 400),
+        ("%2e%2e/outside.bin", TOKEN, 404),
+        ("none/a.bin", TOKEN, 500),
+        ("full.bin", TOKEN, 500),
+    ],
+)
+def test_a_raw_part_is_refused_as_any_other(lab, path, token, status):
+    full = lab.work / "full.bin"
+    full.unlink(missing_ok=True)
+    full.symlink_to("/dev/full")
+    assert lab.request("PUT", f"/golem-launcher/parts/{path}", token, b"part")[0] == status
+    assert not (lab.work / "a.bin").exists()
+    assert not (lab.work.parent / "outside.bin").exists()
+
+
 def test_nothing_more_is_asked_of_what_was_given_up(lab):
     """Whoever wanted it may begin the file anew, and what is still on its way must not get into that."""
     target = "/api/contents/given-up.bin"
@@ -75,8 +142,8 @@ def test_nothing_more_is_asked_of_what_was_given_up(lab):
     ]
     told = iter([False, False, True])
     with pytest.raises(ConnectionError, match="has left"):
-        replay([lab.address], lab.port, _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told))
-    assert (lab.work / "given-up.bin").read_bytes() == _PART * 2
+        replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told))
+    assert (lab.work / "given-up.bin").read_bytes() == _PART * 3  # the first alone, the next two together
 
 
 def test_the_next_part_is_made_ready_before_the_answer_to_one():
@@ -104,7 +171,7 @@ def test_the_next_part_is_made_ready_before_the_answer_to_one():
     piece = Piece(b"".join(head("/api/contents/a.bin", {"chunk": number}, b"x") + b"x" for number in (1, 2, 3)))
     with ThreadingHTTPServer(("127.0.0.1", 0), Workload) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        answer = replay(["127.0.0.1"], server.server_port, _HEADERS, piece, lambda: False)
+        answer = replay(["127.0.0.1"], server.server_port, "/", _HEADERS, piece, lambda: False)
         server.shutdown()
     assert answer["count"] == 3
     assert ready == [True] * 3

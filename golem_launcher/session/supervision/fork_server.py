@@ -159,8 +159,11 @@ def _loaded() -> str:
     for name in _LOADED:
         importlib.import_module(name)
     from golem_launcher.session.supervision import preload  # noqa: PLC0415 - loaded by now
+    from golem_launcher.workload import archive  # noqa: PLC0415 - likewise
 
     preload.engine()
+    archive.agent_archive()
+    archive.compiled_agent_archive()  # kept by what makes them
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         raise RuntimeError("a library has begun a thread, which no fork would have")
     gc.collect()

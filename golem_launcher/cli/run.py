@@ -89,7 +89,7 @@ def run(
         job = changed(job_in(directory), given, own, directory, parse_job)
     else:
         job = _new(job_file, given, own)
-        if words := unheeded(job):
+        for words in unheeded(job, Path.cwd()):
             typer.echo(f"Note: {words}", err=True)
         result_files.check_free(Path(job.output), job.labels)
         directory = record.create(job.request.name, job.model_dump(mode="json"))
@@ -99,9 +99,21 @@ def run(
         print_json(outcome)
     else:
         tell(outcome, "run")
-        say("  What a task printed is in log.txt beside its results.")
+        _tell_of_logs(outcome)
     if outcome["done"] < outcome["tasks"]:
         raise typer.Exit(FAILED)
+
+
+def _tell_of_logs(outcome: dict[str, Any]) -> None:
+    """Say where that lies which tasks printed."""
+    from golem_launcher.tasks.job import log_of_failure
+
+    if outcome["done"]:
+        say("  What a task printed is in log.txt beside its results.")
+    logs = (log_of_failure(Path(outcome["output"]), label) for label in outcome["failed"])
+    first = next((path for path in logs if path.exists()), None)
+    if first is not None:
+        say(f"  What a failed one printed is kept likewise: {first}")
 
 
 def _new(job_file: Path | None, given: dict[str, Any], own: dict[str, Any]) -> Job:

@@ -6,7 +6,7 @@ import asyncio
 import re
 import shutil
 import signal
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -74,11 +74,29 @@ class Job(BaseModel):
         return labels_of(self.items)
 
 
-def unheeded(job: Job) -> str:
-    """What a person may want to hear of a command that does the same for every item; empty when it does not."""
-    if len(job.items) == 1 or _heeds(job.command):
-        return ""
-    return "the command has no {item} in it, so it is the same for all; its program finds the item in $GOLEM_ITEM."
+def unheeded(job: Job, here: Path) -> list[str]:
+    """What a person, whose directory is ``here``, may want to hear of a command before it is paid for."""
+    found = []
+    if len(job.items) > 1 and not _heeds(job.command):
+        found.append(
+            "the command has no {item} in it, so it is the same for all; its program finds the item in $GOLEM_ITEM."
+        )
+    left = [word for word in " ".join(job.command).split() if _stays_here(word, job, here)]
+    if left:
+        found.append(f"{left[0]} is a file here, and nothing brings it to the machines: --file {left[0]}")
+    return found
+
+
+def _stays_here(word: str, job: Job, here: Path) -> bool:
+    """Whether a word of the command is a file of this computer that no machine gets."""
+    first = PurePath(word).parts[:1]
+    brought = {part for each in job.request.inputs for part in (PurePath(each).name, PurePath(each).stem)}
+    if word.startswith("/") or word in job.setup or brought.intersection(first):
+        return False
+    try:
+        return (here / word).is_file()
+    except (OSError, ValueError):  # nothing that a path can be
+        return False
 
 
 def _heeds(command: Sequence[str]) -> bool:
@@ -240,7 +258,7 @@ class CommandTasks:
         target = self._output / self._labels[task]
         result_files.place(target, answer.outputs, {LOG: _shown(answer.log)})
         files.sync_tree(target)
-        self._log_of_failure(task).unlink(missing_ok=True)
+        log_of_failure(self._output, self._labels[task]).unlink(missing_ok=True)
 
     async def give_up(self, task: int, reason: str) -> None:
         """It is not tried again in this run: what it printed last, for whoever asks why, then the line."""
@@ -249,14 +267,15 @@ class CommandTasks:
         def write() -> None:
             if said:
                 self._output.mkdir(parents=True, exist_ok=True)
-                files.write_atomic(self._log_of_failure(task), _shown(said), mode=0o644)
+                files.write_atomic(log_of_failure(self._output, self._labels[task]), _shown(said), mode=0o644)
             self._record.add(Line(kind="failed", task=task, reason=reason), sure=True)
 
         await asyncio.to_thread(write)
 
-    def _log_of_failure(self, task: int) -> Path:
-        """Beside the directories of the others: none of theirs has a blank in its name."""
-        return self._output / f"{self._labels[task]} (failed).txt"
+
+def log_of_failure(output: Path, label: str) -> Path:
+    """Where what a failed task printed is kept: beside the directories of the others, none of which has a blank."""
+    return output / f"{label} (failed).txt"
 
 
 def _done(attempt: Attempt, answer: Answer) -> Line:

@@ -100,14 +100,33 @@ def test_a_slip_in_a_place_of_the_command_costs_nothing(command, why):
         parse_job(job(command=command, items=["a", "b"]))
 
 
-def test_a_command_without_its_item_is_told_of():
+def test_a_command_without_its_item_is_told_of(tmp_path):
     with pytest.raises(RequestError, match="there are no items"):
         parse_job(job(command=["render", "{item}"]))
-    assert "$GOLEM_ITEM" in unheeded(parse_job(job(command=["render", "{frame}"], items=["a", "b"])))
+    (said,) = unheeded(parse_job(job(command=["render", "{frame}"], items=["a", "b"])), tmp_path)
+    assert "$GOLEM_ITEM" in said
     for command in (["echo", "{item}"], ["echo", "{index}.png"], ["sh", "-c", "render $GOLEM_ITEM ${items} {items}"],
                     ["python3", "-c", "items = [{item}]; print(f'{items}')"]):  # fmt: skip
-        assert unheeded(parse_job(job(command=command, items=["a", "b"]))) == ""
-    assert unheeded(parse_job(job(command=["date"]))) == ""
+        assert unheeded(parse_job(job(command=command, items=["a", "b"])), tmp_path) == []
+    assert unheeded(parse_job(job(command=["date"])), tmp_path) == []
+
+
+def test_a_file_of_here_that_nothing_brings_is_told_of(tmp_path):
+    (tmp_path / "scripts").mkdir()
+    for name in ("render.py", "scripts/crop.sh"):
+        (tmp_path / name).touch()
+
+    def told(*command, **more):
+        return unheeded(parse_job(job(command=command, **more)), tmp_path)
+
+    assert told("python3", "render.py") == [
+        "render.py is a file here, and nothing brings it to the machines: --file render.py"
+    ]
+    assert "scripts/crop.sh" in told("sh", "-c", "sh scripts/crop.sh | wc")[0]
+    assert told("sh", "scripts/crop.sh", request=LaunchRequest(inputs=(str(tmp_path / "scripts"),))) == []
+    assert told("python3", "render.py", setup="touch render.py") == []
+    for not_of_here in ("/bin/sh", "scripts", "x" * 5000, "a\0b"):
+        assert told("echo", not_of_here) == []
 
 
 def test_what_a_task_printed_may_be_shown_on_a_terminal(tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.test_permits import public
 
 _NETWORK = """
@@ -116,4 +116,5 @@ def crooks(tmp_path_factory):
     home = tmp_path_factory.mktemp("crooks")
     trusted_certificate(home)
     with own_network(home, _NETWORK.replace("PARTNER", public(PARTNER))) as network:
+        fork_supervisors()
         yield network

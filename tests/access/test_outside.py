@@ -67,8 +67,9 @@ async def interrupt():
     await client.start_channels()
     client.execute("1")
     await client.get_shell_msg(timeout=60)
-    asked = client.execute("while True: pass")
-    await asyncio.sleep(1.5)
+    asked = client.execute("print('begun', flush=True)\\nwhile True: pass")
+    while (await client.get_iopub_msg(timeout=60))["content"].get("text") != "begun\\n":
+        pass
     await manager.interrupt_kernel()
     while (answer := await client.get_shell_msg(timeout=60))["parent_header"].get("msg_id") != asked:
         pass

@@ -10,7 +10,7 @@ import pytest
 
 from golem_launcher.localnet.runtime import sandbox_runtime
 from provider import rootfs
-from tests.networks import own_network
+from tests.networks import fork_supervisors, own_network
 from tests.patience import slower
 
 _CACHES = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -81,6 +81,7 @@ def network(root, bare, tmp_path_factory):
         (empty / name).mkdir(parents=True)
     _copy_shell(root, empty)
     with own_network(home, _NETWORK.format(root=root, bare=bare, empty=empty)) as network:
+        fork_supervisors()
         yield network
 
 

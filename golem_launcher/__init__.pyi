@@ -29,6 +29,7 @@ from golem_launcher.errors import NodeStartError as NodeStartError
 from golem_launcher.errors import NodeUnreachable as NodeUnreachable
 from golem_launcher.errors import NothingToSave as NothingToSave
 from golem_launcher.errors import ProviderError as ProviderError
+from golem_launcher.errors import ProviderGone as ProviderGone
 from golem_launcher.errors import ProviderSilent as ProviderSilent
 from golem_launcher.errors import RequestError as RequestError
 from golem_launcher.errors import ServiceError as ServiceError
@@ -73,6 +74,7 @@ __all__ = [
     "NodeUnreachable",
     "NothingToSave",
     "ProviderError",
+    "ProviderGone",
     "ProviderSilent",
     "RequestError",
     "ServiceError",

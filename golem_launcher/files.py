@@ -41,6 +41,28 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> N
         raise
 
 
+def name_new(draft: str | Path, name: str | Path, above: int | None = None) -> bool:
+    """Give a draft a name that nothing has; whether that could be done. It may have its own name still.
+
+    ``above``: the open directory in which both are. Raises ``OSError``.
+    """
+    try:
+        os.link(draft, name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        try:
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600, dir_fd=above))
+        except FileExistsError:
+            return False
+        try:
+            os.rename(draft, name, src_dir_fd=above, dst_dir_fd=above)
+        except OSError:
+            os.unlink(name, dir_fd=above)
+            raise
+    return True
+
+
 def sync_directory(path: Path) -> None:
     """Have the disk know which names a directory has: a file that was renamed into it stays after a power cut."""
     _sync(path, os.O_DIRECTORY)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import stat
 import subprocess
@@ -137,3 +139,23 @@ def test_lock_passes_errors_on(tmp_path: Path) -> None:
         raise KeyError
     with files.locked(tmp_path / "lock", deadline=0.1):
         pass
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_new_name_is_given_where_there_are_no_hard_links_and_takes_no_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, links: bool
+) -> None:
+    def none(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    if not links:
+        monkeypatch.setattr(os, "link", none)  # as exFAT, and shares of other computers, have it
+    draft, name = tmp_path / ".draft", tmp_path / "name"
+    draft.write_text("new")
+    assert files.name_new(draft, name)
+    assert name.read_text() == "new"
+    draft.unlink(missing_ok=True)
+    draft.write_text("another")
+    assert not files.name_new(draft, name)
+    assert name.read_text() == "new"
+    assert draft.read_text() == "another"

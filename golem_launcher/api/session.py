@@ -153,20 +153,24 @@ class Session:
         """As :meth:`move`. The move goes on when the task is cancelled."""
         return await asyncio.to_thread(self.move, now=now, **changes)
 
-    def results(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
+    def results(
+        self, path: str | PathLike[str] | None = None, *, generation: int | None = None, force: bool = False
+    ) -> Path:
         """Write the workspace as saved last, or as of ``generation``, into a zip file; where it is.
 
-        ``path``: ``<workspace>-<generation>.zip`` when left out. Works after the session's end, too. Raises
-        ``SessionError`` when nothing was saved and ``WorkspaceError`` when the store does not answer, or has lost some
-        of the files: all others are in it.
+        ``path``: ``<workspace>-<generation>.zip`` when left out; a file that is there is written over with ``force``
+        alone. Works after the session's end, too. Raises ``SessionError`` when nothing was saved and ``WorkspaceError``
+        when a file is there, the store does not answer, or has lost some of the files: all others are in it.
         """
         directory, so_far = self._there(), SoFar()
-        write = partial(results.write, directory, path, generation, progress=so_far.told)
+        write = partial(results.write, directory, path, generation, force=force, progress=so_far.told)
         return waited(f"Writing the results of '{directory.name}'", write, so_far.far)
 
-    async def aresults(self, path: str | PathLike[str] | None = None, *, generation: int | None = None) -> Path:
+    async def aresults(
+        self, path: str | PathLike[str] | None = None, *, generation: int | None = None, force: bool = False
+    ) -> Path:
         """As :meth:`results`."""
-        return await asyncio.to_thread(self.results, path, generation=generation)
+        return await asyncio.to_thread(self.results, path, generation=generation, force=force)
 
     def stop(self, *, force: bool = False) -> None:
         """Save its workspace a last time, end it, and wait for its end; ``force`` leaves out the save.

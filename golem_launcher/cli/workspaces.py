@@ -146,7 +146,7 @@ def results(
     if target.exists() and not force:
         raise RequestError(f"{target} is there already.", "Name another file with -o, or write over it with --force.")
     with transfer_bar("Writing", hidden=as_json) as told:
-        written = save_zip(kept, manifest, target, told)
+        written = save_zip(kept, manifest, target, told, replace=force)
     left_out = [*_pairs(manifest.left_out), *_pairs(written.left_out)]
     if as_json:
         print_json(

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from golem_launcher.errors import AccessError
 from golem_launcher.kernel.remote_kernel import KernelGone
 
 if TYPE_CHECKING:
@@ -75,6 +76,30 @@ async def write(lab: LabClient, path: str, descriptor: int, sent: Callable[[int]
 async def rename(lab: LabClient, path: str, name: str) -> None:
     """Give it another name, which nothing has."""
     await lab.read("PATCH", address(path), {"path": name})
+
+
+async def put(lab: LabClient, draft: str, path: str) -> None:
+    """Give a draft its name, which another file may have: that one goes, once this one is there."""
+    standing = await look(lab, path)
+    if standing is None:
+        await rename(lab, draft, path)
+        return
+    if standing.size < 0:
+        raise AccessError(f"'{path}' is a folder over there.", "Name another place: to=FOLDER")
+    aside = draft_of(path)
+    await rename(lab, path, aside)
+    await put_in_place(lab, draft, path, aside)
+
+
+async def put_in_place(lab: LabClient, draft: str, path: str, aside: str) -> None:
+    """Give a draft the name of what was put ``aside``, and remove that: where it fails, that one has its name again."""
+    try:
+        await rename(lab, draft, path)
+    except BaseException:
+        with contextlib.suppress(AccessError, KernelGone):
+            await asyncio.shield(rename(lab, aside, path))
+        raise
+    await remove(lab, aside)
 
 
 async def remove(lab: LabClient, path: str) -> None:

@@ -12,7 +12,6 @@ import contextlib
 import filecmp
 import fnmatch
 import os
-import secrets
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,11 +20,14 @@ from urllib.parse import quote
 
 import aiohttp
 
+from golem_launcher import files
+from golem_launcher.drafts import draft_of
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.remote_kernel import KernelGone
 from golem_launcher.units import counted, data_size
 from golem_launcher.untrusted_text import clean_line
+from golem_launcher.waiting import begun_in_thread
 from golem_launcher.workspace.repository.autorun_files import could_run
 
 if TYPE_CHECKING:
@@ -122,11 +124,7 @@ async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[
 
     try:
         await contents.write(lab, draft, file.fileno(), sent)
-        try:
-            await contents.rename(lab, draft, one.there)
-        except AccessError:  # another one is there
-            await contents.remove(lab, one.there)
-            await contents.rename(lab, draft, one.there)
+        await contents.put(lab, draft, one.there)
     except BaseException:
         with contextlib.suppress(AccessError, KernelGone):
             await asyncio.shield(contents.remove(lab, draft))
@@ -204,11 +202,10 @@ async def download(
     total, most = sum(one.size for one in planned), _GROWTH
     for one in planned:
         most += one.size
-        draft = await asyncio.to_thread(_draft, one.here)
-        if draft is None:
+        if not await asyncio.to_thread(_has_folder, one.here):
             brought.left_out.append(f"{one.here}: a link leads away from there")
             continue
-        try:
+        async with _draft_of(one.here) as draft:
 
             async def tell(one: Planned = one) -> None:
                 await told(one, brought.bytes, total)
@@ -220,8 +217,6 @@ async def download(
                     brought.could_run.append(str(one.here))
             else:
                 brought.left_out.append(f"{one.here}: another file is there (force replaces it)")
-        finally:
-            draft.unlink(missing_ok=True)
 
 
 async def _fetch(
@@ -245,8 +240,14 @@ async def _fetch(
         raise AccessError(f"'{clean_line(one.there)}' did not come ({type(error).__name__}).", "Try again.") from error
 
 
-def _draft(target: Path) -> Path | None:
-    """A new file beside the target, whose folders are made; ``None`` where one of them is a link."""
+@contextlib.asynccontextmanager
+async def _draft_of(target: Path) -> AsyncIterator[Path]:
+    with contextlib.ExitStack() as stack:
+        yield await begun_in_thread(lambda: stack.enter_context(draft_of(target, mode=0o644)), lambda _: stack.close())
+
+
+def _has_folder(target: Path) -> bool:
+    """Make the folders of a target; whether they are there, and none of them is a link."""
     folder = Path()
     for part in target.parent.parts:
         folder /= part
@@ -254,27 +255,22 @@ def _draft(target: Path) -> Path | None:
     made = target.parent
     while made not in {Path(), Path.cwd()} and made != made.parent:
         if made.is_symlink():
-            return None
+            return False
         made = made.parent
-    draft = target.with_name(f".{target.name[:80]}.{secrets.token_hex(4)}")
-    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644))
-    return draft
+    return True
 
 
 def _put(draft: Path, target: Path, *, replace: bool) -> bool:
     """Give the draft its name; whether that could be done. What is equal is left as it is."""
     if target.is_symlink() or target.is_dir():
         return False
+    files.sync_file(draft)
     if replace:
         draft.replace(target)
         return True
     if target.exists():
         return filecmp.cmp(draft, target, shallow=False)
-    try:
-        os.link(draft, target)
-    except FileExistsError:
-        return False
-    return True
+    return files.name_new(draft, target)
 
 
 def _below(top: Path, target: str, brought: Brought) -> list[Planned]:

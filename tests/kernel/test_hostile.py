@@ -1,7 +1,9 @@
 """A Jupyter over there that lies: in its listings, in what it counts, in what it says."""
 
 import asyncio
+import base64
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -125,6 +127,67 @@ def _download(words, *, force=False):
 
 async def _says_data(_request):
     return web.Response(body=b"data")
+
+
+def test_a_file_comes_to_a_disk_without_hard_links(there, monkeypatch):
+    def none(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", none)
+    routes = [_listing([{"name": "one.txt", "type": "file", "size": 4}]), web.get("/files/{path:.*}", _says_data)]
+    for left_out in (0, 1):
+        brought = there(routes, _download(["one*"]))
+        assert (brought.files, len(brought.left_out)) == (1 - left_out, left_out)
+        assert Path("one.txt").read_text() == ("mine" if left_out else "data")
+        Path("one.txt").write_text("mine")
+    assert [path.name for path in Path().iterdir()] == ["one.txt"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_an_upload_over_another_file_loses_it_only_once_it_is_there(there, fails):
+    """A Jupyter renames over nothing."""
+    standing, seen = {"one.txt": "theirs"}, []
+
+    async def look(request):
+        name = request.match_info["path"]
+        if name not in standing:
+            raise web.HTTPNotFound
+        return web.json_response({"name": name, "type": "file", "size": 3, "last_modified": "2026-01-01T00:00:00Z"})
+
+    async def write(request):
+        name, body = request.match_info["path"], await request.json()
+        standing[name] = body["content"]
+        return web.json_response({})
+
+    async def rename(request):
+        name, new = request.match_info["path"], (await request.json())["path"]
+        seen.append("theirs" in standing.values())
+        if new in standing or (fails and standing[name] != "theirs"):
+            raise web.HTTPConflict
+        standing[new] = standing.pop(name)
+        return web.json_response({})
+
+    async def remove(request):
+        standing.pop(request.match_info["path"])
+        return web.Response(status=204)
+
+    path = "/api/contents/{path:.*}"
+    routes = [web.get(path, look), web.put(path, write), web.patch(path, rename), web.delete(path, remove)]
+
+    async def talk(lab):
+        brought = transfer.Brought()
+        planned = transfer.plan_upload(["one.txt"], "", brought)
+        await transfer.upload(lab, planned, brought, _nothing)
+
+    Path("one.txt").write_text("ours")
+    if fails:
+        with pytest.raises(AccessError):
+            there(routes, talk)
+        assert standing == {"one.txt": "theirs"}
+    else:
+        there(routes, talk)
+        assert standing == {"one.txt": base64.b64encode(b"ours").decode()}
+    assert all(seen)
 
 
 def test_names_that_lead_elsewhere_are_left_out(there, tmp_path):

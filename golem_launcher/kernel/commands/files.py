@@ -146,7 +146,9 @@ async def _results(notebook: Notebook, call: CommandCall, output: Output) -> Non
         except LauncherError as error:
             await output.say(f"Not saved again: {error}", error=True)
     so_far = SoFar()
-    writing = asyncio.to_thread(results.write, directory, call.words or None, progress=so_far.told)
+    named, _, last = call.words.rpartition(" ")
+    words, force = (named.strip(), True) if last == "force" else (call.words, False)
+    writing = asyncio.to_thread(results.write, directory, words or None, force=force, progress=so_far.told)
     path = await _shown(output.place(), "Writing the zip file …", so_far.far, writing)
     await output.say(f"The files as saved last are in {path}")
 
@@ -187,9 +189,10 @@ COMMANDS = (
     ),
     Command(
         "results",
-        "[FILE.zip]",
+        "[FILE.zip] [force]",
         "Saves, and writes the files as saved last into a zip file here; after %disconnect, too.",
         _results,
         ("%results", "%results work.zip"),
+        "A file that is there is written over with force alone.",
     ),
 )

@@ -17,6 +17,7 @@ import weakref
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from golem_launcher import files
 from golem_launcher.agent.workspace.ignore import FILE as IGNORE_FILE
 from golem_launcher.agent.workspace.ignore import LARGEST_FILE, defaults
 from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
@@ -162,7 +163,7 @@ class Folder:
                             os.fchmod(file.fileno(), os.stat(name, dir_fd=above).st_mode & _NO_PROGRAM)
                     os.fsync(file.fileno())
                 if replaces is None:
-                    return _name_new(draft, name, above)
+                    return files.name_new(draft, name, above)
                 return _replace(draft, name, replaces.stamp, above)
             finally:
                 with contextlib.suppress(FileNotFoundError):
@@ -272,19 +273,6 @@ def _ignored_by(folder: int) -> str:
         return ""
     with os.fdopen(descriptor, "rb") as file:
         return file.read(LARGEST_FILE).decode(errors="replace")
-
-
-def _name_new(draft: str, name: str, above: int) -> bool:
-    """Give a draft a name that nothing has; whether that could be done."""
-    try:
-        os.link(draft, name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    except OSError:  # a file system without hard links
-        if _exists(name, above):
-            return False
-        os.rename(draft, name, src_dir_fd=above, dst_dir_fd=above)
-    return True
 
 
 def _replace(draft: str, name: str, expected: Stamp, above: int) -> bool:

@@ -106,11 +106,15 @@ class Workspace:
         try:
             await contents.write(self._lab, draft, descriptor, _untold)
             made = await contents.look(self._lab, draft)
-            if expected is not None and not await self._removed(target, expected):
-                return None
-            if expected is None and await contents.look(self._lab, target) is not None:
-                return None
-            await contents.rename(self._lab, draft, target)
+            if expected is None:
+                if await contents.look(self._lab, target) is not None:
+                    return None
+                await contents.rename(self._lab, draft, target)
+            else:
+                aside = await self._aside(target, expected)
+                if aside is None:
+                    return None
+                await contents.put_in_place(self._lab, draft, target, aside)
         except KernelGone:  # the folder went meanwhile
             self._made.clear()
             return None
@@ -123,21 +127,23 @@ class Workspace:
     async def remove(self, path: str, expected: Look) -> bool:
         """Remove a file, if it is as expected; whether it was. Raises ``AccessError``."""
         try:
-            return await self._removed(self._outside(path), expected)
+            aside = await self._aside(self._outside(path), expected)
+            if aside is not None:
+                await contents.remove(self._lab, aside)
         except KernelGone:
             return False
+        return aside is not None
 
-    async def _removed(self, target: str, expected: Look) -> bool:
-        """Move it aside and look again: what was written to meanwhile gets its name back."""
+    async def _aside(self, target: str, expected: Look) -> str | None:
+        """Move it aside and look again, where it is then: what was written to meanwhile gets its name back."""
         if not same(await contents.look(self._lab, target), expected):
-            return False
+            return None
         aside = contents.draft_of(target)
         await contents.rename(self._lab, target, aside)
         if not same(await contents.look(self._lab, aside), expected):
             await contents.rename(self._lab, aside, target)
-            return False
-        await contents.remove(self._lab, aside)
-        return True
+            return None
+        return aside
 
     async def _make_folders(self, target: str) -> None:
         above = ""

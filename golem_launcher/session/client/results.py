@@ -20,12 +20,14 @@ def write(
     path: str | PathLike[str] | None = None,
     generation: int | None = None,
     *,
+    force: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Path:
     """Write them to ``path``, else to ``<workspace>-<generation>.zip``; where they are. Blocking.
 
-    ``progress`` is called with bytes done and in all. Raises ``SessionError`` when nothing was saved or ``path`` can't
-    be written, ``WorkspaceError`` when the store does not answer, or has lost some of the files: all others are in it.
+    ``force`` writes over a file that is there. ``progress`` is called with bytes done and in all. Raises
+    ``SessionError`` when nothing was saved or ``path`` can't be written, ``WorkspaceError`` when there is a file, the
+    store does not answer, or has lost some of the files: all others are in it.
     """
     from golem_launcher.workspace.export.file_content import see_none_damaged  # noqa: PLC0415 - few need it
     from golem_launcher.workspace.export.results import save_zip  # noqa: PLC0415 - few need it
@@ -36,7 +38,7 @@ def write(
     manifest = store.manifest(saving.workspace, generation if generation is not None else saving.generation)
     target = Path(path if path is not None else f"{saving.workspace}-{manifest.generation}.zip").expanduser()
     try:
-        written = save_zip(store, manifest, target, progress)
+        written = save_zip(store, manifest, target, progress, replace=force)
     except OSError as error:
         raise SessionError(f"The results could not be written to {target}: {error.strerror or error}.") from error
     see_none_damaged(saving.workspace, written.damaged, target)

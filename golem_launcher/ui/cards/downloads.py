@@ -188,7 +188,7 @@ def write_results(name: str, path: Path, progress: Callable[[float, float], None
     store = open_store(request.store, encrypt=request.encrypt)
     kept = {generation.number for generation in store.generations(saving.workspace)}
     manifest = store.manifest(saving.workspace, saving.generation if saving.generation in kept else None)
-    written = save_zip(store, manifest, path, progress)
+    written = save_zip(store, manifest, path, progress, replace=True)
     notes = [written.about_kernel_states] if written.kernel_states else []
     if missing := [f"{path} ({why})" for path, why in (*written.left_out, *manifest.left_out)]:
         notes.append(f"{counted(len(missing), 'file is', 'files are')} not in it: {_some(missing)}.")

@@ -7,14 +7,15 @@ written: the zip has all others.
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 import time
 import zipfile
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from golem_launcher import files
 from golem_launcher.agent.workspace.name_escaping import unescape
+from golem_launcher.drafts import draft_of
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.units import counted
 from golem_launcher.workspace.export.file_content import LOST, pieces
@@ -188,27 +189,34 @@ def save_zip(
     manifest: Manifest,
     path: Path,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
+    *,
+    replace: bool = False,
 ) -> Results:
     """:func:`write_zip` into the file ``path``, which is there when it is whole, and not before.
 
-    Raises ``WorkspaceError``, also when the disk is full.
+    ``replace``: whatever file is there. Raises ``WorkspaceError`` otherwise, and when the disk is full.
     """
-    # A name of its own, made anew: the directory may be one in which others can write as well.
-    unfinished = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}")
+    if path.exists() and not replace:
+        raise _taken(path)
     try:
-        with unfinished.open("xb") as file:
-            results = write_zip(store, manifest, file, progress)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        with draft_of(path) as draft:
+            with draft.open("r+b") as file:
+                results = write_zip(store, manifest, file, progress)
+                file.flush()
+                os.fsync(file.fileno())
+            if replace:
+                draft.replace(path)
+            elif not files.name_new(draft, path):
+                raise _taken(path)
     except OSError as error:
         raise WorkspaceError(
             f"{path} could not be written: {error.strerror or error}.", "Write it to another place."
         ) from error
-    else:
-        return results
-    finally:
-        unfinished.unlink(missing_ok=True)
+    return results
+
+
+def _taken(path: Path) -> WorkspaceError:
+    return WorkspaceError(f"{path} is there already.", "Name another file, or write over it: force.")
 
 
 def _date(mtime_ns: int) -> tuple[int, int, int, int, int, int]:

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from golem_launcher import attach
-from golem_launcher.errors import SessionError
+from golem_launcher.errors import SessionError, WorkspaceError
 from golem_launcher.events import Stage
 from golem_launcher.session import client
 from golem_launcher.session.client import results
@@ -63,6 +63,11 @@ def test_files_come_along_are_saved_and_come_back(ready, begin, folder, tmp_path
     with zipfile.ZipFile(attach(directory.name).results(tmp_path / "r.zip")) as archive:
         assert archive.read("work.txt") == b"three"
         assert archive.read("data/random.bin") == (folder / "random.bin").read_bytes()
+    with pytest.raises(WorkspaceError, match="there already"):
+        attach(directory.name).results(tmp_path / "r.zip")
+    (tmp_path / "r.zip").write_bytes(b"another")
+    attach(directory.name).results(tmp_path / "r.zip", force=True)
+    assert zipfile.is_zipfile(tmp_path / "r.zip")
     told = []
     results.write(directory, tmp_path / "again.zip", progress=lambda *far: told.append(far))
     assert told[-1] == (state.saving.bytes, state.saving.bytes)

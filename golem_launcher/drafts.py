@@ -1,0 +1,60 @@
+"""Files that are not whole yet, beside the places that they are for: hidden, and noted while somebody writes them.
+
+By its note, one whose writer was killed is found and removed (:func:`sweep`), in whichever of the user's folders it is.
+Everything blocks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from golem_launcher import files, paths
+from golem_launcher.processes import ProcessRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LONGEST_BYTES = 200
+_NAME = re.compile(r"\..*\.[0-9a-f]{8}", re.DOTALL)
+
+
+@contextlib.contextmanager
+def draft_of(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
+    """A new empty file beside ``target`` for the length of a ``with`` block: removed then, unless it got another name.
+
+    Raises ``OSError``.
+    """
+    mark = secrets.token_hex(4)
+    short = target.name.encode(errors="surrogateescape")[:_LONGEST_BYTES].decode(errors="ignore")
+    draft = target.with_name(f".{short}.{mark}")
+    note = _notes() / f"{mark}.json"
+    files.write_json(note, {"path": str(draft.absolute()), "writer": ProcessRecord.of(os.getpid()).to_json()})
+    try:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove the drafts of processes that were killed. What can't be removed now is tried again the next time."""
+    for note in _notes().glob("*.json"):
+        noted = files.read_json(note)
+        if not isinstance(noted, dict):
+            continue
+        writer, draft = ProcessRecord.from_json(noted.get("writer")), Path(str(noted.get("path")))
+        if writer is None or writer.alive() or not _NAME.fullmatch(draft.name):
+            continue
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
+            note.unlink(missing_ok=True)
+
+
+def _notes() -> Path:
+    return paths.private_directory(paths.home() / "drafts")

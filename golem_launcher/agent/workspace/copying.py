@@ -110,6 +110,14 @@ class Copying:
             problems += _problem(path, lambda: _link(self._place(path), unescape(target)))  # noqa: B023
         return {"problems": problems}
 
+    def forget(self, path: Any, tag: Any) -> dict[str, Any]:
+        """Remove what is there of a file that was to become whole at ``path``. ``tag``: as in a :class:`Part`."""
+        if not isinstance(tag, str) or not _TAG.fullmatch(tag):
+            raise WireError("a tag that is none")
+        with contextlib.suppress(OSError):
+            os.unlink(os.path.join(os.path.dirname(self._place(path)), unfinished(tag)))
+        return {}
+
     def read(self, name: Any, segments: Any) -> dict[str, Any]:
         """Put segments, ``[path, offset, length, stamp]``, into a new piece.
 
@@ -178,6 +186,7 @@ class Copying:
             if part.offset + part.length < part.size:
                 return
             os.chmod(growing, part.mode & 0o777)
+            os.fsync(file.fileno())
             try:
                 os.replace(growing, place)
             except OSError:

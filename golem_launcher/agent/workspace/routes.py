@@ -53,6 +53,7 @@ class WorkspaceRoutes:
             "/shown": with_body(lambda _: viewer_files.files(self._config.root)),
             "/show": with_body(lambda body: viewer_files.content(self._config.root, body["path"], body["stamp"])),
             "/make": with_body(lambda body: copying.make(body["directories"], body["links"])),
+            "/forget": with_body(lambda body: copying.forget(body["path"], body["tag"])),
             "/read": with_body(lambda body: copying.read(body["name"], body["segments"])),
             "/write": with_body(lambda body: copying.write(body["name"], body["sha256"], body["segments"])),
             "/fetch": with_body(lambda body: copying.fetch(body["name"])),

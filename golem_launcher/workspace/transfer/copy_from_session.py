@@ -104,9 +104,11 @@ class _Download:
                 continue
             if fault is None:
                 self._queue.taken(segment)
-            else:
-                again = await self._as_it_is(segment.file) if fault in {copying.BUSY, copying.GONE} else None
-                self._queue.fail(segment.file, fault, again)
+                continue
+            if fault != copying.GONE:  # else it is another copy's
+                await _to_its_end(_forget, self._top, segment.file)
+            again = await self._as_it_is(segment.file) if fault in {copying.BUSY, copying.GONE} else None
+            self._queue.fail(segment.file, fault, again)
 
     async def _as_it_is(self, file: CopiedFile) -> RemoteEntry | None:
         found = await self._remote_files.entries(file.source, below=False)
@@ -214,6 +216,7 @@ def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[
             with contextlib.suppress(OSError, OverflowError):  # a date that this file system can't have
                 os.utime(target.fileno(), ns=(entry.mtime_ns, entry.mtime_ns))
             if segment.is_last:
+                os.fsync(target.fileno())
                 os.rename(growing, name, src_dir_fd=above, dst_dir_fd=above)
                 landed(file.target)
     except OSError as error:
@@ -221,6 +224,12 @@ def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[
             raise WorkspaceError(f"The files could not be written: {error.strerror or error}.") from error
         return error.strerror or str(error)
     return None
+
+
+def _forget(top: int, file: CopiedFile) -> None:
+    """Remove what is there of a file that could not be copied: no later copy would go on with it."""
+    with contextlib.suppress(OSError), parent(top, file.target) as (above, _):
+        os.unlink(copying.unfinished(file.tag), dir_fd=above)
 
 
 def _link(top: int, place: Path, entries: list[RemoteEntry], copied: Copied) -> None:

@@ -87,6 +87,8 @@ class _Upload:
             if fault is None:
                 self._queue.taken(segment)
             elif not segment.file.over:
+                if fault != copying.GONE:  # else it is another copy's
+                    await self._remote_files.forget(segment.file.target, segment.file.tag)
                 again = (
                     await asyncio.to_thread(_look, segment.file.source)
                     if fault in {copying.BUSY, copying.GONE}

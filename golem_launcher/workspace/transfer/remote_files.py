@@ -141,6 +141,10 @@ class RemoteFiles:
             raise nonsense("no list of problems")
         return {str(path): as_shown(reason) for path, reason in problems}
 
+    async def forget(self, path: str, tag: str) -> None:
+        """Remove what is there of a file that was to become whole at ``path``, and won't."""
+        await self._agent.ask_with("/forget", json.dumps({"path": path, "tag": tag}).encode(), WORK, most=_MOST_FAULTS)
+
     async def read(self, segments: Sequence[tuple[str, int, int, str]]) -> Piece:
         """Have a piece made of these: path, offset, length, stamp."""
         name = _new_name()

@@ -171,6 +171,23 @@ def test_a_file_that_changes_meanwhile_is_copied_as_it_is_then(copy, provider, t
     arguments = ("there", here) if work is copy_from_session else (here, "there")
     copied = copy(work, *arguments, progress=change)
     assert (target.read_bytes(), copied.files, copied.left_out) == (after, 1, {})
+    assert _hidden(target.parent) == []
+
+
+def _hidden(folder):
+    return [path.name for path in folder.iterdir() if copying.is_unfinished(path.name)]
+
+
+@pytest.mark.parametrize("work", [copy_from_session, copy_to_session])
+def test_a_file_that_has_no_place_leaves_nothing_behind(copy, provider, tmp_path, work):
+    here, there = tmp_path / "here", provider.work / "there"
+    source, target = (there, here) if work is copy_from_session else (here, there)
+    source.mkdir()
+    (source / "one").write_bytes(os.urandom(1_000_000))
+    (target / "one/taken").mkdir(parents=True)
+    copied = copy(work, *(("there", here) if work is copy_from_session else (here, "there")))
+    assert len(copied.left_out) == 1
+    assert _hidden(target) == []
 
 
 def test_a_file_that_never_rests_is_left_out_and_named(copy, provider, tmp_path):
@@ -181,6 +198,7 @@ def test_a_file_that_never_rests_is_left_out_and_named(copy, provider, tmp_path)
     assert copied.left_out == {"restless": copying.BUSY}
     assert (tmp_path / "here/still").read_bytes() == b"1"
     assert not (tmp_path / "here/restless").exists()
+    assert _hidden(tmp_path / "here") == []
 
 
 @pytest.mark.parametrize("same", [True, False])

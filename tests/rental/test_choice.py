@@ -208,7 +208,7 @@ def test_what_is_told_beforehand_is_the_order_in_which_machines_are_taken(fields
     asked = request(budget=10**5, **fields)
     failed = ProviderRecord(agreements=4, failures=1, failed_at=datetime.now(UTC), last_failure="killed")
     known = {"a": failed, "c": ProviderRecord(agreements=9), "e": failed}
-    offers = {name: offer(name, **rates(0.001 * 1.5**place)) for place, name in enumerate("abcdefgh")}
+    offers = {name: offer(name, **rates(0.001 * 1.7**place)) for place, name in enumerate("abcdefgh")}
     choice = Choice(asked, known=known)
     taken = sorted(offers, key=lambda name: choice.score(name, offers[name]), reverse=True)
     told = judged(asked, machines({"providerId": name, "properties": one} for name, one in offers.items()), known)

@@ -89,7 +89,7 @@ def python(text: str) -> dict[str, Any]:
 
 
 def output(result: dict[str, Any]) -> str:
-    assert result["result"] == "Ok", result
+    assert result["result"] == "Ok", json.dumps(result)  # whole: its message says why
     return str(result["stdout"])
 
 

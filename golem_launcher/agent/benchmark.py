@@ -19,7 +19,6 @@ from typing import Any
 
 from . import gpus
 
-_WORK = b" ".join(b"%d" % (number * 2654435761 % 1000003) for number in range(20000))
 _CORE_SECONDS, _MEMORY_SECONDS, _DISK_SECONDS, _GPU_SECONDS = 0.8, 0.5, 2.0, 12.0
 _SECONDS = 20.0
 _COPIED = 32 << 20
@@ -66,12 +65,13 @@ def main(directory: str) -> None:
 
 def _packed(threads: int) -> float:
     """How much so many threads pack together, each on a core of its own where there are so many."""
+    work = b" ".join(b"%d" % (number * 2654435761 % 1000003) for number in range(20000))
     end = time.perf_counter() + _CORE_SECONDS
     counts = [0] * threads
 
     def pack(number: int) -> None:
         while time.perf_counter() < end:
-            zlib.compress(_WORK)
+            zlib.compress(work)
             counts[number] += 1
 
     began = time.perf_counter()
@@ -80,7 +80,7 @@ def _packed(threads: int) -> float:
         worker.start()
     for worker in workers:
         worker.join()
-    return sum(counts) * len(_WORK) / (time.perf_counter() - began)
+    return sum(counts) * len(work) / (time.perf_counter() - began)
 
 
 def _copied() -> float:

@@ -544,6 +544,8 @@ export interface Job {
   /** How many this run has done. */
   fresh: number;
   output: string;
+  /** Of its sessions that are over, as far as they are written down, by when they were created. */
+  costs: Record<string, number>;
 }
 
 export interface Transfer {

@@ -91,6 +91,8 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
     assert download.value.suggested_filename == "frames-results.zip"
     expect(card.get_by_role("list", name="What the squares mean")).to_have_text(re.compile("missing.*done.*failed"))
     expect(card.get_by_title("59: missing")).to_be_visible()
+    expect(card.get_by_role("columnheader", name="Worked")).to_be_visible()
+    expect(card.get_by_role("columnheader", name="Now")).to_be_hidden()  # nobody is at anything
     check_in_both_schemes(page, card, "job-over")
     card.get_by_role("button", name="Open results in a Lab").click()
     expect(page.get_by_role("textbox", name="Files to bring")).to_have_value(str(output))
@@ -99,10 +101,11 @@ def test_a_grid_follows_the_tasks_of_a_job_and_can_be_read_in_every_theme(page: 
 def test_a_job_that_cannot_go_on_says_why(page: Page) -> None:
     job = Job(command=("true",), items=("a", "b"), output="/made", request=LaunchRequest(name="spent", budget=1))
     directory = record.create("spent", job.model_dump(mode="json"))
-    cost = Line(kind="cost", session="then", cost="1")
+    cost = Line(kind="cost", session="2026-12-01T10:00:00+00:00", cost="1")
     _write(directory, Line(kind="begun"), Line(kind="done", task=0, provider="0x0"), cost)
     make_session("spent", (*GOOD_START, Stage.STOPPING, Stage.ENDED), alive=False, workload="tasks")
     card = page.get_by_role("article", name="spent")
+    card.get_by_text("1 earlier session of this job cost 1 tGLM.").wait_for()
     card.get_by_role("button", name="Do what is missing").click()
     card.get_by_text("which is all of its budget").wait_for()
     expect(card.get_by_role("button", name="Do what is missing")).to_be_enabled()

@@ -1,7 +1,7 @@
 // The card of a job: its progress, its money, its tasks as a grid.
 
 import { h, setText, show } from "../common/dom.js";
-import { counted, formatDuration } from "../common/format.js";
+import { counted, formatAmount, formatDuration } from "../common/format.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { TopUpForm } from "./top_up.js";
@@ -28,6 +28,7 @@ export class JobView {
     this.tools = tools;
     this.job = /** @type {Job | undefined} */ (undefined);
     this.words = h("p", { class: "gl-job-words" });
+    this.earlier = h("p", { class: "gl-hint", hidden: true });
     this.grid = h("div", { class: "gl-grid", role: "img" });
     this.several = h("p", { class: "gl-hint", hidden: true });
     this.legend = h(
@@ -38,6 +39,7 @@ export class JobView {
       ),
     );
     this.failures = h("ul", { class: "gl-notices", "aria-label": "Failed tasks", hidden: true });
+    this.titles = h("tr", {}, ...TITLES.map((title) => h("th", { scope: "col" }, title)));
     this.rows = h("tbody", {});
     this.providers = h(
       "details",
@@ -50,7 +52,7 @@ export class JobView {
           "table",
           { class: "gl-machines" },
           h("caption", { class: "gl-hidden" }, "Providers"),
-          h("thead", {}, h("tr", {}, ...TITLES.map((title) => h("th", { scope: "col" }, title)))),
+          h("thead", {}, this.titles),
           this.rows,
         ),
       ),
@@ -90,6 +92,7 @@ export class JobView {
       "section",
       { class: "gl-job", "aria-label": `Tasks of ${name}`, hidden: true },
       h("div", { class: "gl-job-head" }, this.words, h("div", { class: "gl-row" }, this.stop.element, this.goOn)),
+      this.earlier,
       this.more.form,
       this.grid,
       this.several,
@@ -131,6 +134,9 @@ export class JobView {
 
   /** @param {Session} session */
   update(session) {
+    const earlier = this.job ? earlierWords(this.job, session) : "";
+    setText(this.earlier, earlier);
+    show(this.earlier, earlier !== "");
     show(this.goOn, !session.live && this.job?.state === "incomplete" && !this.more.open);
     if (!session.live) return;
     this.busy(false);
@@ -160,7 +166,7 @@ export class JobView {
   }
 
   /** @param {Job} job */
-  drawProviders({ providers }) {
+  drawProviders({ providers, state }) {
     show(this.providers, providers.length > 0);
     while (this.rows.childElementCount > providers.length) this.rows.lastElementChild?.remove();
     while (this.rows.childElementCount < providers.length) {
@@ -173,6 +179,10 @@ export class JobView {
         setText(this.rows.children[place].children[cell], text);
       });
     });
+    const busy = state === "running" || state === "stopping"; // else nobody is at anything now
+    for (const row of [this.titles, ...this.rows.children]) {
+      show(/** @type {HTMLElement} */ (row.lastElementChild), busy);
+    }
   }
 }
 
@@ -186,6 +196,19 @@ function drawFailures(list, { failures, failed }) {
   show(list, lines.length > 0);
   if ([...list.children].map((each) => each.textContent).join("\n") !== lines.join("\n"))
     list.replaceChildren(...lines.map((line) => h("li", { dir: "auto" }, line)));
+}
+
+/**
+ * The card tells what its own session costs; the budget is for all of them.
+ *
+ * @param {Job} job
+ * @param {Session} session
+ */
+function earlierWords({ costs }, { created, token }) {
+  const others = Object.entries(costs).filter(([when]) => Date.parse(when) !== Date.parse(created));
+  if (!others.length) return "";
+  const sum = others.reduce((all, [, cost]) => all + cost, 0);
+  return `${counted(others.length, "earlier session")} of this job cost ${formatAmount(sum)} ${token}.`;
 }
 
 /** @param {Job} job */

@@ -33,6 +33,8 @@ class _Known:
     labels: list[str]
     follower: Follower
     states: bytearray
+    costs: dict[str, float] = field(default_factory=dict)
+    """Of its sessions that are over, by when they were created."""
     told: dict[str, Any] = field(default_factory=dict)
 
 
@@ -83,7 +85,9 @@ def _known(directory: JobDirectory) -> _Known | None:
 def _view(directory: JobDirectory, known: _Known) -> dict[str, Any]:
     tally, tasks, busy = known.follower.tally, len(known.labels), directory.busy
     touched = set(tally.running)
-    touched |= {line.task for line, _ in known.follower.poll()} | set(tally.running)
+    lines = [line for line, _ in known.follower.poll()]
+    known.costs.update((line.session, float(line.cost)) for line in lines if line.kind == "cost")
+    touched |= {line.task for line in lines} | set(tally.running)
     for task in touched:
         if 0 <= task < tasks:
             known.states[task] = _state(known.follower, task)
@@ -111,6 +115,7 @@ def _view(directory: JobDirectory, known: _Known) -> dict[str, Any]:
         "since": tally.first_given if busy else 0,
         "fresh": tally.fresh,
         "output": known.output,
+        "costs": dict(known.costs),
     }
 
 

@@ -76,7 +76,9 @@ def test_a_new_run_asks_for_no_stop_and_takes_up_what_failed() -> None:
     with directory.held():
         assert not directory.stop_asked
         write(directory, Line(kind="begun", at=200), given(0, at=201))
+        write(directory, Line(kind="cost", session="then", cost="1"), Line(kind="cost", session="then", cost="0.5"))
         view = JobViews().read(["frames"])["frames"]
+    assert view["costs"] == {"then": 0.5}, "what was said last of it"
     assert (view["cells"], view["since"], view["fresh"], view["failed"]) == ("rw", 201.0, 0, 0)
 
 

@@ -70,6 +70,8 @@ class Packs:
         self._chunks, self._condemned = known or (ChunkLocations(), set())
         self._all_located = True
         """Whether chunks are found where they lie. Not while packs come and go, nor after the disk refused a table."""
+        self._gone = 0
+        """How many packs were found to be so."""
         self._looked_at = 0
         """Chunks of which it was asked where they lie, to find out how much work that was."""
         self._unreadable: set[str] = set()
@@ -124,6 +126,7 @@ class Packs:
 
     def _forget(self, gone: Iterable[str]) -> None:
         for pack in gone:
+            self._gone += 1
             self._all_located = False
             self._chunks.forget(pack)
 
@@ -168,12 +171,19 @@ class Packs:
         found = self._found(chunk)
         return found is not None and found[0] not in self._condemned
 
-    def lost(self, ids: Iterable[bytes]) -> ChunkIds:
-        """The chunks among ``ids`` that are not there any more, as far as can be seen without reading them."""
+    def look(self) -> int:
+        """See what is gone, as far as can be seen without reading it; how many packs are, since this object was made.
+
+        What was there is there as long as that is the same.
+        """
         self.refresh()
         gone = self._chunks.packs - {name.partition("/")[2] for name in self._location.names("packs/")}
         self._forget(gone)  # its index alone is left
         self._unreadable |= gone
+        return self._gone
+
+    def lost(self, ids: Iterable[bytes]) -> ChunkIds:
+        """The chunks among ``ids`` that were not there any more at the last :meth:`look`."""
         return ChunkIds(chunk for chunk in ids if chunk not in self._unwritten and self._found(chunk) is None)
 
     def put(self, chunk: bytes, plain: bytes) -> None:

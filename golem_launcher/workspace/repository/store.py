@@ -68,6 +68,8 @@ class Store:
         """Lists that were read, or written, so that a generation may name them."""
         self._own: dict[str, int] = {}
         """The newest generation of each workspace that was saved here."""
+        self._whole: tuple[Entries, int] = (Entries(), 0)
+        """Whose chunks were all there when they were last looked for one by one, and how many packs were gone then."""
         self._mark = b""
         """What tells this store from any other, once a session relies on it."""
         self.taken = 0
@@ -101,18 +103,26 @@ class Store:
             what = "is not there any more" if not mark else "was exchanged for another one"
             raise WorkspaceError(f"The store {self.shown or 'of this computer'} {what}.", "Put it back where it was.")
 
-    def holds(self, workspace: str, number: int, ids: Iterable[bytes]) -> bool:
-        """Whether a generation is there with these chunks, as far as can be seen without reading them."""
+    def holds(self, workspace: str, number: int, entries: Entries) -> bool:
+        """Whether a generation is there with the chunks of these, as far as can be seen without reading them."""
         with self._lock:
             try:
                 self._manifests.check(workspace, number)
             except (DamagedObject, FileNotFoundError):
                 return False
-            return not self._packs.lost(ids)
+            gone = self._packs.look()
+            if entries is self._whole[0] and gone == self._whole[1]:
+                return True
+            if self._packs.lost(entries.chunk_ids()):
+                return False
+            if entries:
+                self._whole = entries, gone
+            return True
 
     def lost(self, entries: Entries) -> list[str]:
         """The files that have lost a chunk, as far as can be seen without reading them."""
         with self._lock:
+            self._packs.look()
             lost = self._packs.lost(entries.chunk_ids())
         return [
             entry_record.path(each)
@@ -234,7 +244,9 @@ class Store:
                 raise _unknown(workspace, number, numbers) from None
             except DamagedObject as error:
                 others = sorted(numbers, key=lambda each: (each > wanted, abs(each - wanted)))
-                nearest = next((each for each in others if each != wanted and self.holds(workspace, each, ())), None)
+                nearest = next(
+                    (each for each in others if each != wanted and self.holds(workspace, each, Entries())), None
+                )
                 raise DamagedObject(
                     f"Generation {wanted} of '{workspace}' can't be read: {error.what}",
                     f"The nearest that can be read is {nearest}; ask for it as '{workspace}@{nearest}' or with "

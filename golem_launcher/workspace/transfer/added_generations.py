@@ -104,8 +104,8 @@ class AddedGenerations:
         Where it is not, everything is to be saved again.
         """
         await asyncio.to_thread(self._store.check_place)
-        number, ids = self._newest, self.entries.chunk_ids()
-        if number is None or await asyncio.to_thread(self._store.holds, self._workspace, number, ids):
+        number = self._newest
+        if number is None or await asyncio.to_thread(self._store.holds, self._workspace, number, self.entries):
             return True
         _LOG.warning("generation %s is not in the store any more: everything is saved again", number)
         self.entries, self.environment, self._newest = Entries(), None, None

@@ -77,6 +77,27 @@ def test_every_reader_gives_all_other_files_and_names_the_damaged_one(stored, tm
     assert resumed(open_store(), "work") == 3
 
 
+@pytest.mark.parametrize("kind", ["packs", "indexes", "workspaces"])
+def test_a_generation_that_was_whole_is_looked_at_again_when_something_of_its_store_is_gone(kind):
+    class Looked(listed.Entries):
+        looks = 0
+
+        def chunk_ids(self):
+            Looked.looks += 1
+            return super().chunk_ids()
+
+    store = open_store()
+    save(store, DATA)
+    entries = Looked(store.manifest("work").entries.records)
+    assert [store.holds("work", 1, entries) for _ in range(3)] == [True] * 3
+    assert Looked.looks == 1  # as long as no pack goes, all that was there still is
+    save(open_store(), {**DATA, "d/e": b"another's"})
+    assert store.holds("work", 1, entries)
+    assert Looked.looks == 1
+    shutil.rmtree(paths.home() / "workspaces" / kind)
+    assert [store.holds("work", 1, entries) for _ in range(2)] == [False] * 2
+
+
 def test_verify_says_how_to_mend_it_and_that_mends_it(stored):
     said = command("verify", "work", code=1)
     assert "Generations 1 to 3: a part of d/b is lost. Generation 2 has it whole." in said

@@ -10,6 +10,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import manifest_lists, packs
+from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_digest, chunk_id
 from golem_launcher.workspace.repository.packs import now
 from golem_launcher.workspace.repository.store import open_store
@@ -128,7 +129,7 @@ def test_a_list_that_cannot_be_read_is_told_and_no_later_save_counts_on_it(tmp_p
     store = open_store(str(place))
     with pytest.raises(WorkspaceError, match="Generation 1 of 'work' can't be read"):
         store.manifest("work")
-    assert not store.holds("work", 1, ())
+    assert not store.holds("work", 1, Entries())
     assert "Generation 1 can't be read" in store.verify("work").damaged[0]
     with pytest.raises(WorkspaceError, match="not in the store yet"):
         save(store, files({7}))
@@ -148,5 +149,5 @@ def test_a_first_line_that_names_no_lists_is_damage(tmp_path, monkeypatch, names
     store.commit("work", [])
     with pytest.raises(WorkspaceError, match="can't be read"):
         store.manifest("work")
-    assert not store.holds("work", 1, ())
+    assert not store.holds("work", 1, Entries())
     store.prune()

@@ -33,7 +33,7 @@ def test_looking_whether_a_generation_is_there_does_not_take_it_apart(tmp_path):
     taken = []
     for number, count in enumerate((1_000, 6_000), 1):
         store.commit("work", [Entry(f"folder-{each}", "directory") for each in range(count)])
-        there, size = most(lambda number=number: store.holds("work", number, ()))
+        there, size = most(lambda number=number: store.holds("work", number, Entries()))
         assert there
         taken.append(size)
     assert (taken[1] - taken[0]) / 5_000 < 500

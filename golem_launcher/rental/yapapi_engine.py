@@ -180,7 +180,7 @@ class YapapiJob(Job):
 class _PlainClients(Configuration):
     """yapapi's clients of a node that is asked without TLS.
 
-    As they are made, each reads the certificates of 140 authorities, for nothing: 4 MB and a tenth of a second in all.
+    As they are made, each reads the certificates of 140 authorities, for nothing: 4 MiB and a tenth of a second in all.
     """
 
     def market(self) -> Any:

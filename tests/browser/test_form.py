@@ -183,7 +183,9 @@ def test_what_it_will_cost_is_shown_before_and_what_to_loosen(form: Page) -> Non
     price.get_by_text("1 machine fits").wait_for()
     form.get_by_label("Memory", exact=True).fill("-")
     price.get_by_text("Prices show when the form is right.").wait_for()
+    price.get_by_text("To be mended: Memory.").wait_for()
     form.get_by_label("Memory", exact=True).fill("1")
+    expect(price.get_by_text("To be mended")).to_be_hidden()
     price.get_by_text("3 machines fit").wait_for()
     form.locator("#rendered_cells").evaluate("panel => panel.scrollTo(0, 600)")
     assert price.get_by_role("button", name="Start JupyterLab on Golem").bounding_box()["y"] < 600  # still in sight

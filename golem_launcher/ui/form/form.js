@@ -288,6 +288,8 @@ function makeForm({ model, el }) {
       const control = controls.get(name);
       if (control?.touched) control.complain(text);
     }
+    const wrong = new Set(errors.map(([name]) => controls.get(name)?.field.title ?? ""));
+    offers.complain([...wrong].filter(Boolean));
   }
 
   /**

@@ -16,6 +16,7 @@ export function makeOffers({ set, mend }) {
   const sending = h("p", { class: "gl-hint gl-offers-sending", hidden: true });
   const ways = h("ul", { class: "gl-offers-ways", hidden: true });
   const hint = h("p", { class: "gl-hint gl-offers-hint" });
+  const wrong = h("p", { class: "gl-hint", hidden: true });
   const start = h("button", {
     type: "button",
     class: "gl-button gl-small gl-offers-mend",
@@ -23,7 +24,7 @@ export function makeOffers({ set, mend }) {
     onclick: mend,
   });
   const short = h("p", { class: "gl-offers-short" }); // where the rest is out of sight
-  const element = h("div", { class: "gl-offers" }, headline, range, rows, sending, ways, hint, start);
+  const element = h("div", { class: "gl-offers" }, headline, wrong, range, rows, sending, ways, hint, start);
   let drawn = "";
 
   /** @param {Offers} view */
@@ -48,6 +49,16 @@ export function makeOffers({ set, mend }) {
     show(ways, Boolean(view.loosen?.length));
   }
 
+  /**
+   * Which fields keep prices from being shown: some may be out of sight, and none that nobody touched is marked.
+   *
+   * @param {string[]} titles
+   */
+  function complain(titles) {
+    setText(wrong, `To be mended: ${titles.join(", ")}.`);
+    show(wrong, titles.length > 0);
+  }
+
   /** @param {Advice} advice */
   function way({ text, values }) {
     const change = () => {
@@ -60,5 +71,5 @@ export function makeOffers({ set, mend }) {
       h("button", { type: "button", class: "gl-button gl-small", onclick: change }, "Use this"),
     );
   }
-  return { element, short, update };
+  return { element, short, update, complain };
 }

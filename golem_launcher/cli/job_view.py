@@ -12,6 +12,7 @@ from golem_launcher.tasks.events import (
     AttemptBegun,
     AttemptFailed,
     AttemptPrinted,
+    MachineLetGo,
     MachineLost,
     MachineReady,
     SessionStarted,
@@ -94,7 +95,9 @@ class JobView:
             case MachineReady(worker, provider_name):
                 self._ready(worker, provider_name)
             case MachineLost(worker):
-                self._lost(worker)
+                self._left(worker, "is gone.")
+            case MachineLetGo(worker):
+                self._left(worker, "is let go of: there is nothing for it to do.")
             case SetupFailed(worker, reason):
                 self._count_failure(worker)
                 self.say(f"The setup failed: {reason}")
@@ -122,11 +125,11 @@ class JobView:
         self.by_provider[worker.provider] = self._machines[worker.machine] = known
         self.say(f"Machine {worker.machine} is ready at {known.provider}.")
 
-    def _lost(self, worker: Worker) -> None:
+    def _left(self, worker: Worker, how: str) -> None:
         known = self._machines.pop(worker.machine, None)
         if known is not None:
             known.task, known.gone = None, True
-            self.say(f"{known.provider} is gone.")
+            self.say(f"{known.provider} {how}")
 
     def _begun(self, attempt: Attempt) -> None:
         known = self._machines.get(attempt.worker.machine)
@@ -151,6 +154,8 @@ class JobView:
             if self._live is None:
                 label = self.labels[attempt.task]
                 self.say(f"{self.done} of {len(self.labels)}: {label} at {known.provider}, {took:.1f} s")
+        if self.done == len(self.labels):
+            self.say("All is done. The machines are let go of, and their bills are waited for.")
 
     def _failed(self, attempt: Attempt, reason: str) -> None:
         known = self._count_failure(attempt.worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady
+from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLetGo, MachineLost, MachineReady
 from golem_launcher.tasks.record import Line
 from golem_launcher.untrusted_text import clean_line, clean_name
 
@@ -30,7 +30,7 @@ class AttemptLines:
         match happened:
             case MachineReady(worker, name):
                 self._names[worker.provider] = clean_name(name)
-            case MachineLost(worker):
+            case MachineLost(worker) | MachineLetGo(worker):
                 self._write(Line(kind="lost", provider=worker.provider))
             case AttemptBegun(attempt):
                 provider = attempt.worker.provider

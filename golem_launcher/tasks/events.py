@@ -38,6 +38,13 @@ class MachineLost:
 
 
 @dataclass(frozen=True)
+class MachineLetGo:
+    """A machine was done without: there was nothing for it to do."""
+
+    worker: Worker
+
+
+@dataclass(frozen=True)
 class SetupFailed:
     """What was to be done once at a machine, before its first task, failed."""
 
@@ -78,5 +85,13 @@ class TaskDone:
 
 
 JobEvent = (
-    SessionStarted | MachineReady | MachineLost | SetupFailed | AttemptBegun | AttemptPrinted | AttemptFailed | TaskDone
+    SessionStarted
+    | MachineReady
+    | MachineLost
+    | MachineLetGo
+    | SetupFailed
+    | AttemptBegun
+    | AttemptPrinted
+    | AttemptFailed
+    | TaskDone
 )

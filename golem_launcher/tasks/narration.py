@@ -6,7 +6,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from golem_launcher.networks import token_of
-from golem_launcher.tasks.events import AttemptFailed, MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.events import (
+    AttemptFailed,
+    MachineLetGo,
+    MachineLost,
+    MachineReady,
+    SessionStarted,
+    SetupFailed,
+)
 from golem_launcher.units import with_coin
 from golem_launcher.untrusted_text import clean_line, clean_name
 
@@ -35,7 +42,7 @@ class ExecutorNarration:
             sys.stderr.write(f"Interrupted. The session '{name}' is being ended.\n")
             sys.stderr.flush()
 
-    def _words(self, happened: JobEvent) -> str:
+    def _words(self, happened: JobEvent) -> str:  # noqa: PLR0911 - a case for each kind of event
         match happened:
             case SessionStarted(name):
                 return f"The session is '{name}', for {self._money} at most. Machines are looked for."
@@ -43,6 +50,8 @@ class ExecutorNarration:
                 return f"Machine {worker.machine} is ready at {clean_name(name)}."
             case MachineLost(worker, reason):
                 return f"Machine {worker.machine} is gone. {reason}"
+            case MachineLetGo(worker):
+                return f"Machine {worker.machine} is let go of: there is nothing for it to do."
             case SetupFailed(_, reason):
                 return f"The setup failed: {reason}"
             case AttemptFailed(attempt, reason):

@@ -19,7 +19,7 @@ from golem_launcher.market import history
 from golem_launcher.session import client
 from golem_launcher.session.endpoints.machine_slot import HEAD
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.tasks.events import MachineLost, MachineReady, SessionStarted, SetupFailed
+from golem_launcher.tasks.events import MachineLetGo, MachineLost, MachineReady, SessionStarted, SetupFailed
 from golem_launcher.tasks.payload import attempt_id
 from golem_launcher.tasks.scheduler import Worker
 from golem_launcher.tasks.worker_driver import WorkerDriver, tell_failed
@@ -153,7 +153,7 @@ class Runner:
             if state.stage.final:
                 return state.reason or "The session is over."
             if not living:
-                raise SessionError(f"What looks after '{directory.name}' died.", f"See {directory.supervisor_log}.")
+                return f"What looks after '{directory.name}' died. See {directory.supervisor_log}."
             await self._look(directory, state)
             await self._rest()
         return ""
@@ -183,7 +183,10 @@ class Runner:
             if driver is not None and driver.worker != worker:
                 del self._machines[machine.number]
                 await self._cease(driver, "the machine that it ran at was lost")
-                self._source.told(MachineLost(driver.worker, machine.trouble))
+                unneeded = machine.number in self._let_go
+                self._source.told(
+                    MachineLetGo(driver.worker) if unneeded else MachineLost(driver.worker, machine.trouble)
+                )
                 driver = None
             if worker is None:
                 continue

@@ -6,7 +6,14 @@ import sys
 import pytest
 
 from golem_launcher.request import LaunchRequest
-from golem_launcher.tasks.events import AttemptBegun, AttemptFailed, MachineLost, MachineReady, SessionStarted
+from golem_launcher.tasks.events import (
+    AttemptBegun,
+    AttemptFailed,
+    MachineLetGo,
+    MachineLost,
+    MachineReady,
+    SessionStarted,
+)
 from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.scheduler import Attempt, Worker
 
@@ -28,6 +35,7 @@ def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
         AttemptBegun(attempt),
         AttemptFailed(attempt, "exit code 1"),
         MachineLost(worker, "It does not answer."),
+        MachineLetGo(Worker(2, "0xdef", "another")),
     ):
         telling.told(happened)
     said = sys.stderr.getvalue().splitlines()
@@ -37,4 +45,8 @@ def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
     assert said[0] == "The session is 'mine', for 2.5 tGLM at most. Machines are looked for."
     assert said[1].startswith("Machine 1 is ready at some")
     assert "\x1b" not in said[1]
-    assert said[2:] == ["Task 7 failed: exit code 1", "Machine 1 is gone. It does not answer."]
+    assert said[2:] == [
+        "Task 7 failed: exit code 1",
+        "Machine 1 is gone. It does not answer.",
+        "Machine 2 is let go of: there is nothing for it to do.",
+    ]

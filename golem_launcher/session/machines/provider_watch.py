@@ -128,9 +128,9 @@ class Refusal:
         return self._since is not None and now - self._since >= _REFUSED_SECONDS
 
 
-def longest_silence(session: Prepared) -> float:
-    """How long a provider may be silent in every way until it is given up, in seconds."""
-    return session.network.patience.silent * (_busyness() if session.network.sleeps_along else 1.0)
+def longest_silence(session: Prepared, *, least: float = 0.0) -> float:
+    """How long a provider may be silent until it is given up, in seconds: ``least`` where nothing holds it up."""
+    return max(session.network.patience.silent, least) * (_busyness() if session.network.sleeps_along else 1.0)
 
 
 async def lost_while_starting(session: Prepared, hiring: Hiring, runs: asyncio.Event) -> NoReturn:
@@ -159,7 +159,7 @@ async def lost_while_starting(session: Prepared, hiring: Hiring, runs: asyncio.E
         except NodeUnreachable:
             watch.pardon()
         counts_time = entry is not None and entry.price is not None and DURATION in entry.price.counters
-        if activity_id and counts_time and watch.silent_seconds >= max(longest_silence(session), _REPORT_SECONDS):
+        if activity_id and counts_time and watch.silent_seconds >= longest_silence(session, least=_REPORT_SECONDS):
             raise ProviderGone(VANISHED)
 
 

@@ -76,12 +76,13 @@ class Service:
 
     def chunks(self, ids: Iterable[bytes]) -> Iterator[bytes]:
         """The frames of these chunks."""
+        framing = wire.Framing()
         for each in ids:
             data = self._index.chunk(each)
             if data is None:
                 yield wire.bare(each, wire.GONE)
             else:
-                yield from wire.frame(each, data)
+                yield from framing.frame(each, data)
 
     def pack(self, name: str, ids: Iterable[bytes]) -> dict[str, Any]:
         """Put the frames into a file; its size."""

@@ -46,6 +46,7 @@ LARGEST_CHUNK = 1024 * 1024
 FRAME = struct.Struct(f">{ID_BYTES}sIIB")
 _SAMPLE = 4096
 _WORTH = 0.9
+_MOST_UNTRIED = 8
 _LEVEL = 1
 _PIECE = 64 * 1024
 _PIECE_SECONDS = 0.1
@@ -61,20 +62,39 @@ class WireError(ValueError):
     """Bytes that nobody of ours would have sent."""
 
 
-def frame(chunk: bytes, data: bytes) -> list[bytes]:
-    """A chunk as it travels: compressed where a sample of it says that this is worth it."""
-    kind, payload = PLAIN, data
-    if len(data) > _SAMPLE:
+class Framing:
+    """Makes frames of chunks that follow each other, each compressed where a sample says that this is worth it.
+
+    Behind chunks that were not worth it not each one is tried: of data like theirs a sample takes longer than all else.
+    """
+
+    def __init__(self) -> None:
+        self._poor = 0
+        """Samples in a row that were not worth it, up to a number."""
+        self._untried = 0
+        """So many of the next chunks go as they are."""
+
+    def frame(self, chunk: bytes, data: bytes) -> list[bytes]:
+        """A chunk as it travels."""
+        kind, payload = PLAIN, data
+        if self._is_promising(data):
+            packed = zlib.compress(data, _LEVEL)
+            if len(packed) < len(data):
+                kind, payload = ZLIB, packed
+        return [FRAME.pack(chunk, len(data), len(payload), kind), payload]
+
+    def _is_promising(self, data: bytes) -> bool:
+        if len(data) <= _SAMPLE:
+            return True
+        if self._untried:
+            self._untried -= 1
+            return False
         middle = len(data) // 2
         sample = data[middle : middle + _SAMPLE]
         promising = len(zlib.compress(sample, _LEVEL)) < len(sample) * _WORTH
-    else:
-        promising = True
-    if promising:
-        packed = zlib.compress(data, _LEVEL)
-        if len(packed) < len(data):
-            kind, payload = ZLIB, packed
-    return [FRAME.pack(chunk, len(data), len(payload), kind), payload]
+        self._poor = 0 if promising else min(self._poor + 1, _MOST_UNTRIED)
+        self._untried = self._poor
+        return promising
 
 
 def bare(chunk: bytes, kind: int) -> bytes:

@@ -249,6 +249,7 @@ class _Part:
         self.plain = 0
         """Bytes of the chunks so far."""
         self._sizes = array("I")
+        self._framing = wire.Framing()
 
     @property
     def end(self) -> int:
@@ -285,4 +286,4 @@ class _Part:
             self._lost.append(error.what)
             return [wire.bare(identifier, wire.GONE)]
         self.plain += len(data)
-        return wire.frame(identifier, data)
+        return self._framing.frame(identifier, data)

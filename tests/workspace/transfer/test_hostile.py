@@ -85,7 +85,7 @@ def file(path, data=DATA, mode=0o644, size=None):
 
 
 def sound(data=DATA):
-    return b"".join(wire.frame(chunk_id(data), data))
+    return b"".join(wire.Framing().frame(chunk_id(data), data))
 
 
 _ODD_PATHS = [
@@ -186,7 +186,7 @@ def test_bombs_and_endless_streams_end(liar, store, monkeypatch):
 @pytest.mark.parametrize(
     "answer",
     [
-        b"".join(wire.frame(ID, b"other bytes")),
+        b"".join(wire.Framing().frame(ID, b"other bytes")),
         sound(b"a chunk that nobody asked for"),
         sound() + sound(),
         wire.bare(ID, wire.AGAIN),

@@ -151,7 +151,7 @@ def test_who_dropped_what_it_had_is_found_out_when_it_is_relied_on(pretender, pr
     (provider.work / "a.txt").write_bytes(b"saved")
     name = chunk_id(b"saved")
     pretender.has = [["f", "a.txt", 0o644, 1, 5, [name.hex()]]]
-    pretender.gives = b"".join(wire.frame(name, b"saved"))
+    pretender.gives = b"".join(wire.Framing().frame(name, b"saved"))
 
     async def scenario():
         async with provider.agent() as agent, pretender.agent() as second:
@@ -169,7 +169,8 @@ def test_who_says_the_right_ids_and_has_not_what_they_name_is_found_out(pretende
     (provider.work / "a.txt").write_bytes(b"saved")
     name = chunk_id(b"saved")
     pretender.has = [["f", "a.txt", 0o644, 1, 5, [name.hex()]]]
-    for given in (wire.bare(name, wire.GONE), b"".join(wire.frame(name, b"other")), b"".join(wire.frame(name, b""))):
+    others = [b"".join(wire.Framing().frame(name, content)) for content in (b"other", b"")]
+    for given in (wire.bare(name, wire.GONE), *others):
         pretender.gives = given
         assert "can't give back" in brought_to(pretender, provider, store)
     pretender.gives = b"nonsense"

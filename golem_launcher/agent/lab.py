@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib
 import json
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from . import compiling, killed_kernels, late_extensions, notebook_cluster, page_builds_disabled
 from .kernel_state import signal_files
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 _LAYOUT = ".jupyter/lab"
 _LONGEST_TOKEN = 256
+_UNUSED_EXTENSION = "notebook_shim"
+"""It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s)."""
 _DEFAULTS: dict[str, dict[str, object]] = {
     # The launcher's page saves what was typed. JupyterLab's own saving keeps to its two minutes: sooner it would often
     # meet the other, and then ask about a file that has changed.
@@ -43,6 +46,20 @@ _DEFAULTS: dict[str, dict[str, object]] = {
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 """JupyterLab's settings for who has made none: work is saved by itself, and nothing is asked."""
+
+
+def load() -> None:
+    """Load what :func:`run` needs of the image, while files of the workspace still arrive: it reads none of them.
+
+    What can't be loaded is left to that, which says so.
+    """
+    with contextlib.suppress(Exception):
+        _lab_app()
+        for name in _enabled_extensions():
+            with contextlib.suppress(Exception):
+                extension = importlib.import_module(name)
+                for point in extension._jupyter_server_extension_points():  # noqa: SLF001 - Jupyter's name for it
+                    importlib.import_module(point["module"])
 
 
 def run(config: Config, life: int, lead: int) -> None:
@@ -58,20 +75,17 @@ def run(config: Config, life: int, lead: int) -> None:
         _write_defaults(config.jupyter)
     if config.notebook_cluster:
         notebook_cluster.bring(config)
-    # It has Node.js tell what is set for yarn, half a second of each start: for builds, which ask again.
-    with _without_programs():
-        from jupyterlab.labapp import LabApp  # noqa: PLC0415 - here, where its failure reaches the log
+    lab_app = _lab_app()  # here, where its failure reaches the log
     from traitlets.config import Config as Traits  # noqa: PLC0415
 
     # Handed over in memory, with the rank of the command line: nothing on disk, and no file of the image wins.
     traits = Traits(settings(config))
-    # It serves settings of the Notebook before version 7 alone, and imports all of IPython for it (0.3 s).
-    traits.ServerApp.jpserver_extensions.update({"notebook_shim": False})
+    traits.ServerApp.jpserver_extensions.update({_UNUSED_EXTENSION: False})
     if ResumableConnection is not None:
         traits.ServerApp.kernel_websocket_connection_class = ResumableConnection
     if SessionsWithState is not None:
         traits.ServerApp.session_manager_class = SessionsWithState
-    server = LabApp.initialize_server(argv=[], config=traits)
+    server = lab_app.initialize_server(argv=[], config=traits)
     if config.stands_by:
         server.io_loop.add_handler(lead, lambda *_: _take_lead(server, config, archive, lead), server.io_loop.READ)
     elif SessionsWithState is not None:
@@ -87,6 +101,23 @@ def run(config: Config, life: int, lead: int) -> None:
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it
     server.start()
+
+
+def _lab_app() -> Any:
+    # It has Node.js tell what is set for yarn, half a second of each start: for builds, which ask again.
+    with _without_programs():
+        from jupyterlab.labapp import LabApp  # noqa: PLC0415 - most processes of the agent need none
+    return LabApp
+
+
+def _enabled_extensions() -> list[str]:
+    """What is loaded into the server, by the configurations of the image."""
+    from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH  # noqa: PLC0415 - it is there with JupyterLab
+    from jupyter_server.extension.config import ExtensionConfigManager  # noqa: PLC0415 - likewise
+
+    paths = [os.path.join(path, "jupyter_server_config.d") for path in (*SYSTEM_CONFIG_PATH, *ENV_CONFIG_PATH)]  # noqa: PTH118
+    enabled = ExtensionConfigManager(read_config_path=paths).get_jpserver_extensions()
+    return [name for name, wanted in enabled.items() if wanted and name != _UNUSED_EXTENSION]
 
 
 @contextlib.contextmanager

@@ -88,12 +88,26 @@ class _Workload(_Child):
         self._stays = config.workload.stays
         self._say = say
         self._over = over
-        self.at = None if config.hold or config.waits_for_lead else 0.0
+        self.loads_ahead = not config.workload.argv
+        """Whether it is a JupyterLab: much of it is loaded while files arrive."""
+        self.at = None if (config.hold and not self.loads_ahead) or config.waits_for_lead else 0.0
         self._crashes = 0
+        self._outdated = False
         self.started = 0.0
+
+    def exchange(self) -> None:
+        """Have another process, because what this one has loaded is not what is installed by now."""
+        if self.pid:
+            self._outdated = True
+            with contextlib.suppress(OSError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def ended(self, code: int) -> Report | None:
         """Likewise."""
+        if self._outdated:
+            self._outdated = False
+            self.at = 0.0
+            return None
         if code == 0:
             why = Report(OVER, f"{self._name} was shut down")
             if not self._stays:
@@ -146,6 +160,10 @@ class _Manager:
         """Ends with the manager, for who has no bell."""
         self._gate, self._gate_write = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         """A byte from the agent's server: the workload may start."""
+        self._go, self._go_write = os.pipe2(os.O_CLOEXEC)
+        """By it a JupyterLab that was loaded ahead is told the same."""
+        self._installed = _installed()
+        """Before anything was brought here."""
         self._told = 0
         self._held = config.hold
         self._workload = _Workload(self._run_workload, config, self.say, self._log.end)
@@ -202,10 +220,26 @@ class _Manager:
 
     def _start(self, child: _Child) -> None:
         child.at = None
-        if child is self._workload:
-            self.say(f"{self._config.workload.name} starts in {self._config.root}")
-            self._workload.started = time.monotonic()
+        if child is self._workload and not self._held:
+            self._note_start()
         child.pid = self._child(child.run)
+
+    def _note_start(self) -> None:
+        self.say(f"{self._config.workload.name} starts in {self._config.root}")
+        self._workload.started = time.monotonic()
+
+    def _let_start(self) -> None:
+        """All is there that was to be brought."""
+        self._held = False
+        if self._config.waits_for_lead:
+            return
+        if not self._workload.loads_ahead:
+            self._workload.at = 0.0
+        elif self._installed != _installed():
+            self._workload.exchange()
+        elif self._workload.pid:
+            self._note_start()
+            os.write(self._go_write, b"g")
 
     def _ended(self, child: _Child, code: int) -> Report | None:
         pid, child.pid = child.pid, 0
@@ -230,9 +264,7 @@ class _Manager:
         self._obey()
         with contextlib.suppress(BlockingIOError):
             if os.read(self._gate, 4096) and self._held:
-                self._held = False
-                if not self._config.waits_for_lead:
-                    self._workload.at = 0.0
+                self._let_start()
         self._pump()
 
     def _obey(self) -> None:
@@ -293,6 +325,10 @@ class _Manager:
             jsonschema_import.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise
 
+            if self._held:
+                lab.load()
+                if not os.read(self._go, 1):
+                    return  # the manager is gone
             lab.run(self._config, self._life, self._lead)
 
     def _run_ways(self) -> None:
@@ -333,8 +369,8 @@ class _Manager:
                 self._input, self._output, self._wake, self._wake_write, self._bell, self._orders, self._gate,
             ):  # fmt: skip
                 os.close(descriptor)
-            os.close(self._life_write)
-            os.close(self._lead_write)
+            for written_here in (self._life_write, self._lead_write, self._go_write):
+                os.close(written_here)
             run()
             code = 0
         except SystemExit as end:
@@ -348,6 +384,18 @@ class _Manager:
                 sys.stdout.flush()
                 sys.stderr.flush()
             os._exit(code)
+
+
+def _installed() -> list[int]:
+    """Another list once packages were installed, exchanged or removed."""
+    return [_changed_at(place) for place in sys.path]
+
+
+def _changed_at(place: str) -> int:
+    try:
+        return os.stat(place).st_mtime_ns  # noqa: PTH116 - pathlib costs time to import
+    except OSError:
+        return 0
 
 
 def _kill_kernels(lab: int) -> None:

@@ -19,10 +19,11 @@ from golem_launcher.localnet import daemons, health, network, state
 from golem_launcher.node import yagna_process
 from tests.localnet.conftest import processes_below
 from tests.localnet.requestor import Requestor, play, until
+from tests.networks import at_home, prepare
 from tests.patience import slower
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from golem_launcher import processes
@@ -35,6 +36,35 @@ PROGRAM = [sys.executable, "-m", "golem_launcher.cli.main"]
 
 LAUNCHER = [sys.executable, "-c", "from golem_launcher.cli.main import main; main()"]
 UNSHARE = ["unshare", "--user", "--map-root-user"]
+
+
+@pytest.fixture
+def prepared(home: Path) -> Path:
+    """A home whose network does at its first start what others do later: where that is not what is looked at."""
+    prepare(home)
+    return home
+
+
+@pytest.fixture(scope="module")
+def home_of_one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of a network of one provider, for tests that leave it as they like."""
+    home = tmp_path_factory.mktemp("one")
+    prepare(home)
+    (home / "one.toml").write_text(ONE)
+    try:
+        yield home
+    finally:
+        with at_home(home):
+            network.down()
+        assert not processes_below(home)
+
+
+@pytest.fixture
+def one(home_of_one: Path) -> Iterator[Path]:
+    """The same where the network is up."""
+    with at_home(home_of_one):
+        network.up(home_of_one / "one.toml")
+        yield home_of_one
 
 
 def launcher(*words: str, prefix: Sequence[str] = ()) -> subprocess.CompletedProcess[str]:
@@ -91,7 +121,7 @@ def test_up_status_down(home: Path) -> None:
 
 
 @pytest.mark.slow
-def test_ten_callers_at_once_get_one_network(home: Path) -> None:
+def test_ten_callers_at_once_get_one_network(prepared: Path) -> None:
     with ThreadPoolExecutor(10) as pool:
         calls = [
             pool.submit(
@@ -105,7 +135,7 @@ def test_ten_callers_at_once_get_one_network(home: Path) -> None:
             for _ in range(10)
         ]
         servers = {call.result().stdout for call in calls}
-    assert servers == {f"{server_of(home).pid}\n"}
+    assert servers == {f"{server_of(prepared).pid}\n"}
 
 
 _UP = """
@@ -116,30 +146,23 @@ print(network.up().state["server"]["pid"])
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", ["server", "requestor", "provider"])
-def test_a_killed_part_is_mended(home: Path, part: str) -> None:
-    description = home / "one.toml"
-    description.write_text(ONE)
-    before = network.up(description)
-    record = server_of(home) if part == "server" else daemon_of(home, part).record
+def test_a_killed_part_is_mended(one: Path, part: str) -> None:
+    before = network.up()
+    record = server_of(one) if part == "server" else daemon_of(one, part).record
     record.signal(signal.SIGKILL)
     while record.alive():
         time.sleep(0.01)
     after = network.up()
-    assert [p["name"] for p in after.providers] == (
-        ["only"] if part != "server" else [p["name"] for p in after.providers]
-    )
-    assert (server_of(home) == state.server_record(before.state)) == (part != "server")
+    assert [provider["name"] for provider in after.providers] == ["only"]
+    assert (server_of(one) == state.server_record(before.state)) == (part != "server")
     if part == "requestor":
         assert after.node.api_url == before.node.api_url  # programs that hold its address go on
     assert network.status()["stage"] == "ready"
 
 
-def test_another_description_is_refused_while_one_is_up(home: Path) -> None:
-    description = home / "one.toml"
-    description.write_text(ONE)
-    network.up(description)
-    network.up(description)
-    other = home / "other.toml"
+def test_another_description_is_refused_while_one_is_up(one: Path) -> None:
+    network.up(one / "one.toml")
+    other = one / "other.toml"
     other.write_text(ONE.replace("only", "other"))
     with pytest.raises(LocalNetError, match="another description"):
         network.up(other)
@@ -151,7 +174,7 @@ def test_a_description_that_failed_is_not_forgotten(home: Path) -> None:
     in_the_way = home / "localnet" / "requestor"
     in_the_way.parent.mkdir()
     in_the_way.write_text("in the way")
-    with pytest.raises(LocalNetError):
+    with pytest.raises(LocalNetError, match="requestor"):
         network.up(description)
     assert network.status()["stage"] == "failed"
     assert "requestor" in launcher("localnet", "status").stdout
@@ -163,30 +186,25 @@ def test_a_description_that_failed_is_not_forgotten(home: Path) -> None:
     assert [provider["name"] for provider in network.status()["providers"]] == ["only"]
 
 
-def test_what_this_machine_lacks_is_said(home: Path) -> None:
-    description = home / "large.toml"
+def test_what_this_machine_lacks_is_said(prepared: Path) -> None:
+    description = prepared / "large.toml"
     description.write_text(f"{ONE}threads = 1000\nmemory_gib = 100000\n")
     up = launcher("localnet", "up", "--spec", str(description))
     assert re.search(r"only has \d+ threads instead of 1000, [\d.]+ GiB of memory instead of 100000: this", up.stdout)
 
 
 @pytest.mark.slow
-def test_two_networks_side_by_side(
-    home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    description = home / "one.toml"
-    description.write_text(ONE)
-    first = network.up(description)
-    second_home = tmp_path_factory.mktemp("second")
-    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(second_home))
-    try:
-        second = network.up(description)
-        assert second.state["router_port"] != first.state["router_port"]
-        assert second.node.api_url != first.node.api_url
-    finally:
-        network.down()
-        monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(home))
-    assert not processes_below(second_home)
+def test_two_networks_side_by_side(one: Path, tmp_path: Path) -> None:
+    first = network.up()
+    prepare(tmp_path)
+    with at_home(tmp_path):
+        try:
+            second = network.up(one / "one.toml")
+            assert second.state["router_port"] != first.state["router_port"]
+            assert second.node.api_url != first.node.api_url
+        finally:
+            network.down()
+    assert not processes_below(tmp_path)
     assert network.status()["stage"] == "ready"
 
 
@@ -225,26 +243,27 @@ ESCAPE = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("then", [network.down, network.up])
-def test_what_escaped_its_killed_processes_is_swept(home: Path, then: Callable[[], object]) -> None:
-    description = home / "one.toml"
+def test_what_escaped_its_killed_processes_is_swept(prepared: Path) -> None:
+    description = prepared / "one.toml"
     description.write_text(f'runtime = "process"\n{ONE}')  # a sandbox's processes end with its first in any case
-    up = network.up(description)
 
     async def scene(someone: Requestor) -> None:
         activity = await someone.activity(await someone.agree(name="only"))
         await someone.execute(activity, {"deploy": {}}, {"start": {}}, ESCAPE)
-        server = psutil.Process(server_of(home).pid)
+        server = psutil.Process(server_of(prepared).pid)
         first = [child for child in server.children() if "init.py" in command(child)]
         server.suspend()  # so that it can't clear up when its activity's first process ends
         for process in (*first, server):
             process.kill()
         assert first
-        await until(lambda: not server_of(home).alive())
+        await until(lambda: not server_of(prepared).alive())
         assert escaped()
 
-    play(up, scene)
-    then()
+    play(network.up(description), scene)
+    again = network.up()
+    assert not escaped()
+    play(again, scene)
+    network.down()
     assert not escaped()
 
 
@@ -267,49 +286,36 @@ def test_a_directory_that_cannot_be_used_is_named(home: Path) -> None:
     (home / "localnet" / "up.lock").rmdir()
 
 
-def test_a_server_that_cannot_start_says_why(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = home / "localnet" / "requestor"
-    paths.parent.mkdir()
-    paths.write_text("in the way")
-    with pytest.raises(LocalNetError) as caught:
-        network.up()
-    assert "requestor" in str(caught.value)
-    paths.unlink()
-    assert monkeypatch
-
-
-@pytest.mark.slow
-def test_a_network_that_stood_still_works_again(home: Path) -> None:
-    description = home / "one.toml"
-    description.write_text(ONE)
-    network.up(description)
-    server = server_of(home)
-    server.signal(signal.SIGSTOP)
-    try:
-        wait_for_line(home / "localnet" / "provider" / "yagna.log", "killing connection")
-    finally:
-        server.signal(signal.SIGCONT)
-    end = time.monotonic() + 120 * slower()
-    while (up := launcher("localnet", "up", "--spec", str(description))).returncode:
-        assert time.monotonic() < end, up.stderr
-    assert "only was hired for a moment, and works." in up.stdout
-
-
-def wait_for_line(log: Path, words: str) -> None:
-    end = time.monotonic() + 120 * slower()
-    while words not in log.read_text(errors="replace"):
-        assert time.monotonic() < end, f"{log} never said: {words}"
-        time.sleep(0.1)
-
-
-def test_one_that_stands_still_is_not_said_to_work(home: Path) -> None:
-    description = home / "one.toml"
-    description.write_text(ONE)
-    running = network.up(description)
+def test_one_that_stands_still_is_not_said_to_work(one: Path) -> None:
+    running = network.up()
     assert "works" in health.check(running)
-    server_of(home).signal(signal.SIGSTOP)
+    server_of(one).signal(signal.SIGSTOP)
     try:
         with pytest.raises(LocalNetError, match="The local network does not work: there was no "):
             health.check(running)
     finally:
-        server_of(home).signal(signal.SIGCONT)
+        server_of(one).signal(signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_network_that_stood_still_works_again(one: Path) -> None:
+    log = one / "localnet" / "provider" / "yagna.log"
+    known = log.stat().st_size
+    server = server_of(one)
+    server.signal(signal.SIGSTOP)
+    try:
+        wait_for_line(log, known, "killing connection")
+    finally:
+        server.signal(signal.SIGCONT)
+    end = time.monotonic() + 120 * slower()
+    while (up := launcher("localnet", "up", "--spec", str(one / "one.toml"))).returncode:
+        assert time.monotonic() < end, up.stderr
+    assert "only was hired for a moment, and works." in up.stdout
+
+
+def wait_for_line(log: Path, known: int, words: str) -> None:
+    """Behind the first ``known`` bytes."""
+    end = time.monotonic() + 120 * slower()
+    while words.encode() not in log.read_bytes()[known:]:
+        assert time.monotonic() < end, f"{log} never said: {words}"
+        time.sleep(0.1)

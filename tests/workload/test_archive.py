@@ -49,6 +49,7 @@ def test_plain_python_and_imports_nothing_of_ours(name):
     only = {
         "__main__.py": {"golem_launcher_agent"},
         "golem_launcher_agent/python_ssh.py": {"asyncssh"},
+        "golem_launcher_agent/lab.py": {"jupyter_core"},  # which JupyterLab brings
         "golem_launcher_agent/late_extensions.py": {"jupyter_lsp"},
         "golem_launcher_agent/task_values.py": {"pandas", "pyarrow"},  # for values that are theirs
         "golem_launcher_agent/brought/cluster.py": {"distributed"},  # for notebooks, which have it

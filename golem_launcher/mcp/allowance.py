@@ -17,6 +17,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.cleanup.session_history import all_sessions
+from golem_launcher.session.on_disk.bill import Bill
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.units import coins, counted
@@ -177,7 +178,7 @@ def _directory(entry: _Entry) -> SessionDirectory | None:
     """The session, unless it was removed, or another has its name by now."""
     with contextlib.suppress(SessionNotFound):
         directory = session_directory(entry.name)
-        return directory if _is_the_session(entry, directory) else None
+        return directory if _is_its(entry, directory.state().created_at) else None
     return None
 
 
@@ -196,27 +197,19 @@ def _settled(entry: _Entry) -> _Entry:
     """
     if entry.cost:
         return entry
-    every = all_sessions()
-    directory = next((one for one in every.directories if _is_the_session(entry, one)), None)
-    if directory is None:
-        bills = (bill.cost for bill in every.bills if _is_its(entry, bill.session, bill.created_at))
-        return replace(entry, cost=str(next(bills, entry.budget)))
-    state = directory.state()
-    if leftovers.cost_is_known(directory, state):
+    found = next((one for created_at, one in all_sessions().of_name(entry.name) if _is_its(entry, created_at)), None)
+    if found is None:
+        return replace(entry, cost=entry.budget)
+    if isinstance(found, Bill):
+        return replace(entry, cost=str(found.cost))
+    state = found.state()
+    if leftovers.cost_is_known(found, state):
         return replace(entry, cost=str(state.cost))
     return replace(entry, budget=str(max(state.budget, Decimal(entry.budget))))
 
 
-def _is_the_session(entry: _Entry, directory: SessionDirectory) -> bool:
-    with contextlib.suppress(SessionNotFound):  # deleted meanwhile
-        state = directory.state()
-        return _is_its(entry, state.name, state.created_at)
-    return False
-
-
-def _is_its(entry: _Entry, name: str, created_at: datetime) -> bool:
-    if name != entry.name:
-        return False
+def _is_its(entry: _Entry, created_at: datetime) -> bool:
+    """Whether a session of the entry's name, created then, is the entry's."""
     if entry.created_at:
         return entry.created_at == created_at.isoformat()
     return datetime.fromisoformat(entry.asked_at) <= created_at

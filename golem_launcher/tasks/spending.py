@@ -11,6 +11,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.cleanup.session_history import all_sessions
 from golem_launcher.session.on_disk import liveness
+from golem_launcher.session.on_disk.bill import Bill
 from golem_launcher.tasks.record import JobRecord, Line
 from golem_launcher.units import with_coin
 
@@ -68,7 +69,7 @@ def _note_earlier(job: JobDirectory) -> None:
         return
     with contextlib.closing(JobRecord(job)) as record:
         known = {line.session for line in lines}
-        for session in dict.fromkeys(_created(job.name)):
+        for session in dict.fromkeys(created.isoformat() for created, _ in all_sessions().of_name(job.name)):
             if session not in known:
                 record.add(Line(kind="earlier", session=session), sure=True)
 
@@ -77,30 +78,18 @@ def _was_begun(lines: Iterable[Line]) -> bool:
     return any(line.kind == "begun" for line in lines)
 
 
-def _created(name: str) -> Iterator[str]:
-    """When each session of that name was created, also of those that are just ending."""
-    every = all_sessions()
-    yield from (bill.created_at.isoformat() for bill in every.bills if bill.session == name)
-    for directory in every.directories:
-        with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            state = directory.state()
-            if state.name == name:
-                yield state.created_at.isoformat()
-
-
 def _found(name: str, but: Container[str]) -> Iterator[tuple[str, Decimal]]:
     """The sessions of that name that are over, ``but`` for some, by when they were created, and what each cost."""
-    every = all_sessions()
-    for bill in every.bills:
-        if bill.session == name and (created := bill.created_at.isoformat()) not in but:
-            yield created, bill.cost
-    for directory in every.directories:
+    for created_at, found in all_sessions().of_name(name):
+        created = created_at.isoformat()
+        if created in but:
+            continue
+        if isinstance(found, Bill):
+            yield created, found.cost
+            continue
         with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            state = directory.state()
-            created = state.created_at.isoformat()
-            is_its_own = state.name == name and state.workload == "tasks" and created not in but
-            if is_its_own and not liveness.alive(directory):
-                yield created, _cost(directory)
+            if found.state().workload == "tasks" and not liveness.alive(found):
+                yield created, _cost(found)
 
 
 def _cost(directory: SessionDirectory) -> Decimal:

@@ -19,6 +19,7 @@ from golem_launcher.access.link import listen
 from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.agent.tcp_carrier import reset
 from tests.access.far_side import IN_TURN, stopwatch
+from tests.examples import examples
 from tests.patience import slower
 
 SECONDS = 60
@@ -323,7 +324,7 @@ def test_an_answer_that_breaks_off_is_not_taken_for_a_whole_one():
     run(scene())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=400), st.booleans())
 def test_no_bytes_of_a_provider_harm_the_link(data, begun):
     async def scene():

@@ -21,6 +21,7 @@ from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.agent.tcp_carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
 from golem_launcher.errors import AccessError
 from tests.access.far_side import IN_TURN, SECONDS, far_side, program, stopwatch, tunnel_at
+from tests.examples import examples
 from tests.patience import slower
 
 KEY = "0123456789abcdef"
@@ -535,7 +536,7 @@ def test_connections_to_a_provider_that_was_left_end_at_once():
     run(scene())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.binary(max_size=300), max_size=6), st.sampled_from(["raw", "frames", "no upgrade", "connected"]))
 def test_garbage_never_harms_the_tunnel(pieces, how):
     async def behave(peer):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from golem_launcher.agent.log import LogWriter, read_log
+from tests.examples import examples
 
 _SECRET = "abcabcabd"  # overlaps with itself
 _pieces = st.lists(st.one_of(st.text("abcd\n", max_size=40), st.just(_SECRET), st.just(_SECRET[:5])), max_size=30)
@@ -25,7 +26,7 @@ def _follow(directory, offset, most):
 
 
 @given(_pieces, st.integers(0, 400), st.integers(1, 50))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 def test_what_is_written_is_read(pieces, offset, most):
     with tempfile.TemporaryDirectory() as directory:
         log = LogWriter(directory, _SECRET, segment_bytes=64, segments=3)

@@ -13,6 +13,7 @@ from golem_launcher.errors import BusCallError, BusClosed, LocalNetError
 from golem_launcher.localnet import router_peer
 from golem_launcher.localnet.router import Router
 from golem_launcher.node.gsb import GsbClient, connection, frames, ok, packets
+from tests.examples import examples
 from tests.node.gsb.read_packet import read_packet
 from tests.patience import slower
 
@@ -236,7 +237,7 @@ def test_hostile_peers_end_only_themselves():
     bodies = st.binary(max_size=300)
     framed = bodies.map(lambda body: len(body).to_bytes(4, "big") + body)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(st.one_of(bodies, framed), min_size=1, max_size=4), st.booleans())
     def fuzz(blobs, greet):
         async def test(router):

@@ -14,6 +14,7 @@ from golem_launcher.localnet.negotiation import NOTE_ACCEPT_TIMEOUT, NOTE_INTERV
 from golem_launcher.localnet.offer import offer_constraints, offer_properties
 from golem_launcher.localnet.spec import ClaimedGpu, NetworkSpec, ProviderSpec, default_spec, image_hash, load_spec
 from golem_launcher.market.offered_gpus import offered_gpus
+from tests.examples import examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +42,9 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, says: str) -> None:
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=examples(50),
+    deadline=None,
 )
 @given(data=st.binary(max_size=200))
 def test_any_file_is_read_or_refused(tmp_path: Path, data: bytes) -> None:

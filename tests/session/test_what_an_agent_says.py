@@ -25,6 +25,7 @@ from golem_launcher.session.machines.usage_meter import Meter
 from golem_launcher.untrusted_json import number
 from golem_launcher.workspace.repository.environment import installable, read_environment
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of
+from tests.examples import examples
 
 _USAGE = {
     "time": 12.5, "cpu_seconds": 3.25, "memory_bytes": 1 << 30, "disk_bytes": 5000, "gpu_percent": 7.0,
@@ -89,7 +90,7 @@ def test_every_figure_of_usage_is_read_by_its_name(monkeypatch):
     assert Meter().read(said({**_USAGE, "open_files": _BEYOND})).open_files is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(changed(_USAGE), min_size=1, max_size=3))
 def test_usage(values):
     reader = Meter()
@@ -100,7 +101,7 @@ def test_usage(values):
             assert all(each is None or 0 <= each < math.inf for each in shown.values()), shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(changed(_GPU), max_size=20) | _ANY)
 def test_gpus(values):
     found = gpu_readings(said({"gpus": values}))
@@ -114,7 +115,7 @@ def test_gpus(values):
     assert found is None or len(found) <= 16
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(changed(_STATUS))
 def test_the_ways_that_there_are(value):
     try:
@@ -127,7 +128,7 @@ def test_the_ways_that_there_are(value):
     assert server.user.isprintable()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(changed(_COUNT))
 def test_answers_about_files(value):
     try:
@@ -140,7 +141,7 @@ def test_answers_about_files(value):
     assert all(text.isprintable() and len(text) <= 300 for text in shown)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(changed(_PACKAGES))
 def test_packages(value):
     environment = read_environment(value)
@@ -149,7 +150,7 @@ def test_packages(value):
         assert not any(line.startswith("-") or "/" in line or " " in line for line in good)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(changed(_PROGRESS))
 def test_how_far_a_provider_is_with_the_image(value):
     told = []

@@ -21,6 +21,7 @@ from golem_launcher.agent.kernel_state.definitions import Definitions
 from golem_launcher.agent.kernel_state.pickler import Limits
 from golem_launcher.agent.kernel_state.restoring import LOST, REBUILT, SAVED, restore
 from golem_launcher.agent.kernel_state.saving import save
+from tests.examples import examples
 
 _NOTEBOOK = '''
 cell("import json as j, collections, dataclasses, enum, functools, threading, socket, io, sqlite3, typing")
@@ -538,7 +539,9 @@ _VALUES = st.recursive(
 
 @given(variables=st.dictionaries(st.from_regex(r"[a-z]{1,4}", fullmatch=True), _VALUES, max_size=8), shared=_VALUES)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_values_come_back_equal_and_share_what_they_shared(tmp_path, variables, shared):
     shutil.rmtree(tmp_path / "state", ignore_errors=True)

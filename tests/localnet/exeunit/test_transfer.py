@@ -22,6 +22,7 @@ from golem_launcher.localnet.exeunit import archive
 from golem_launcher.localnet.exeunit.script import Command, FileSet, ScriptError, read_script
 from golem_launcher.localnet.exeunit.transfer import Address
 from golem_launcher.localnet.runtime.volumes import COMMON, Volume, Volumes
+from tests.examples import examples
 
 
 @contextlib.asynccontextmanager
@@ -197,7 +198,7 @@ def test_links_are_followed_inside_and_never_out(volumes, tmp_path):
     assert (tmp_path / "secret").read_text() == "secret"
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.text(alphabet="./golemwrkdataninputx\0", max_size=60))
 def test_no_path_leads_out(path):
     root = Path("/nowhere/root")

@@ -17,6 +17,7 @@ from golem_launcher.localnet.vpn.packets import ACK, RST, SYN, Segment
 from golem_launcher.localnet.vpn.receiver import Receiver, ReceiveSettings
 from golem_launcher.localnet.vpn.sender import Sender, SendSettings
 from golem_launcher.localnet.vpn.tcp_types import State, TcpSettings
+from tests.examples import examples
 
 
 class End:
@@ -139,7 +140,7 @@ receive_limits = st.sampled_from([1, 100, 127, 2048, 4096, 65536, 262144])
 
 
 @pytest.mark.slow
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     rules,
     st.integers(0, 60000),
@@ -368,7 +369,7 @@ wild = st.builds(
 
 
 @pytest.mark.slow
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.booleans(), st.lists(st.one_of(wild, st.floats(0, 3), st.binary(max_size=3000)), max_size=40))
 def test_hostile_segments_never_break_the_machine(active, events):
     tcp = TcpSettings(receive=ReceiveSettings(limit=2000), send=SendSettings(limit=5000))

@@ -23,6 +23,7 @@ from golem_launcher.node.gftp.files import LARGEST_HOLE, Published, Receiving
 from golem_launcher.node.gftp.session import GftpSession
 from golem_launcher.node.gftp.wire import GftpError, GftpUrl
 from golem_launcher.node.gsb import GsbClient, flex
+from tests.examples import examples
 from tests.patience import slower
 
 CONTENT = bytes(range(256)) * 13_000 + b"end"  # several chunks, the last one short
@@ -234,7 +235,7 @@ def test_what_comes_of_a_file_that_was_removed_is_let_pass_and_takes_no_disk(tmp
     asyncio.run(run())
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(50), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(st.integers(0, 60), st.binary(min_size=1, max_size=20)), max_size=12))
 def test_an_upload_in_any_order_is_what_was_written(tmp_path, chunks):
     model = bytearray()

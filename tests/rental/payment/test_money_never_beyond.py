@@ -25,6 +25,7 @@ from golem_launcher.session.cleanup import leftovers
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.supervision import preload
+from tests.examples import examples
 
 PRICE = Price(Decimal("0.1"), Decimal("0.001"), Decimal(0), 1, (DURATION, CPU))
 BUDGET = Decimal(1)
@@ -112,7 +113,9 @@ steps = some.one_of(
 
 @pytest.mark.slow
 @settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(300),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(some.lists(steps, min_size=4, max_size=12), some.booleans())
 def test_no_order_of_bills_spends_more_than_the_budget_or_than_the_work_was_worth(steps, tells):

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.access.port_socket import PortSocket
 from golem_launcher.session.supervision.control import LONGEST_LINE, ControlServer
+from tests.examples import examples
 from tests.market.test_prices import JUNK
 from tests.patience import slower
 
@@ -21,7 +22,7 @@ def server(path):
     return ControlServer(path, {"stop": command}), calls
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=200) | JUNK.map(lambda value: json.dumps(value).encode()))
 def test_no_line_breaks_it(line):
     control, calls = server(None)

@@ -16,6 +16,7 @@ from golem_launcher.workspace.repository import packs
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.repository.sealing import Sealing
 from golem_launcher.workspace.repository.store import Store
+from tests.examples import examples
 
 WHO = st.integers(0, 2)
 CONTENT = st.lists(st.sampled_from([b"%d" % number * 50 for number in range(8)]), min_size=1, max_size=5)
@@ -128,4 +129,4 @@ class Shared(RuleBasedStateMachine):
 
 
 TestShared = Shared.TestCase
-TestShared.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestShared.settings = settings(max_examples=examples(40), stateful_step_count=25, deadline=None)

@@ -21,6 +21,7 @@ from golem_launcher.session.client import FRUGAL
 from golem_launcher.untrusted_json import LARGEST, json_value
 from golem_launcher.workspace.transfer.change_list import ChangeListReader
 from golem_launcher.workspace.transfer.responses import as_object
+from tests.examples import examples
 from tests.patience import slower
 from tests.workspace.transfer import saving_process
 from tests.workspace.transfer.test_hostile import ID, Liar, file, liar, sound
@@ -223,7 +224,7 @@ _JSON = st.recursive(
 _PARTS = st.tuples(st.just("<"), _JSON) | st.tuples(st.just("+"), st.lists(_JSON, max_size=2), _JSON) | st.just([">"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.lists(_JSON | _PARTS, max_size=8))
 def test_parts_in_any_order_harm_nobody(values):
     data = zlib.compress(b"".join(json.dumps(value).encode() + b"\n" for value in values))

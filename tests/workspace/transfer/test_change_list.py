@@ -6,6 +6,7 @@ from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.transfer.change_list import ChangeListReader
+from tests.examples import examples
 
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.sampled_from(["f", "d", "l", "-", "a/b"]),
@@ -17,7 +18,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.lists(_JSON, max_size=6), st.booleans())
 def test_lists_of_anything_end_in_a_plan_or_a_refusal(lines, whole):
     head, end = {"list": "p", "base": None}, {"end": True, "entries": 1, "notes": [], "environment": None, "state": ""}

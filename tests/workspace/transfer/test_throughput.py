@@ -5,6 +5,8 @@ import math
 import os
 import time
 
+import pytest
+
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.restore import restore_into
 from golem_launcher.workspace.transfer.saver import Saver
@@ -40,6 +42,7 @@ class SlowBulkTransfer(BulkTransfer):
         await super().transfer_in(local_path, container_path)
 
 
+@pytest.mark.slow
 def test_a_megabyte_is_saved_and_put_back_within_twenty_seconds_each(provider, store):
     (provider.work / "data.bin").write_bytes(os.urandom(1 << 20))
     (provider.work / "note.txt").write_text("note")

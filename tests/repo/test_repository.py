@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import io
+import itertools
 import json
 import re
 import socket
@@ -155,12 +156,63 @@ def test_the_agent_may_import_none_of_our_rooms() -> None:
     assert {name.removeprefix("golem_launcher.") for name in forbidden["forbidden_modules"]} == rooms
 
 
-def test_each_way_through_the_house_has_ten_files_at_most_and_none_twice() -> None:
+_CALLS = {
+    ("session/client/starting.py", "session/supervision/supervisor.py"): ("supervisor_command(", '"__main__"'),
+    ("session/machines/renting.py", "rental/session_engine.py"): ("engine.publish(", "async def publish("),
+    ("agent/server.py", "access/workload_client.py"): ('"/log"', '"/log?'),
+    ("access/workload_client.py", "ui/cards/logfeed.py"): ("def follow_log(self, path", "directory.workload_log"),
+    ("ui/cards/sessions.py", "ui/cards/sessions.js"): ('"kind": "log"', 'case "log":'),
+    ("ui/cards/sessions.js", "ui/cards/log.js"): (".log.add(", "\n  add("),
+    ("agent/workspace/routes.py", "workspace/transfer/agent_workspace.py"): ('"/chunks"', '"/chunks"'),
+    ("workspace/repository/pack_writer.py", "workspace/backends/directory.py"): ("location.write(", "def write("),
+    ("rental/strategy.py", "rental/event_consumer.py"): ("self._refused(", "def refused_bill("),
+    ("rental/event_consumer.py", "session/machines/monitor.py"): ("money.disputed(", "money.dispute("),
+}
+"""The arrows that are no imports: what the one file has, and the other, of the call."""
+
+
+def _imports(file: str) -> set[str]:
+    """The files of ours that a Python file imports, or has imported for it by a package's ``__init__``."""
+    package = ROOT / "golem_launcher"
+    found = set()
+    for node in ast.walk(ast.parse((package / file).read_text())):
+        if not isinstance(node, ast.ImportFrom):
+            continue
+        folder = (package / file).parents[node.level - 1] if node.level else ROOT
+        module = folder.joinpath(*(node.module or "").split("."))
+        for path in (module.with_suffix(".py"), *(module / f"{each.name}.py" for each in node.names)):
+            if path.is_file() and path.is_relative_to(package):
+                found.add(path.relative_to(package).as_posix())
+        inits = (module / "__init__.py", *(module / each.name / "__init__.py" for each in node.names))
+        for init in inits:
+            name = init.relative_to(package).as_posix() if init.is_relative_to(package) else file
+            if init.is_file() and name not in {file, "__init__.py"} and not file.endswith("__init__.py"):
+                found |= _imports(name)
+    return found
+
+
+def _is_arrow(one: str, other: str) -> bool:
+    if (one, other) in _CALLS:
+        here, there = _CALLS[one, other]
+        package = ROOT / "golem_launcher"
+        return here in (package / one).read_text() and there in (package / other).read_text()
+    return other in _imports(one) or one in _imports(other)
+
+
+def test_each_way_through_the_house_has_ten_files_at_most_none_twice_and_arrows_that_are_there() -> None:
     section = (ROOT / "docs/architecture.md").read_text().partition("## Four ways")[2].partition("\n## ")[0]
-    ways = [re.findall(_FILE, way) for way in section.split("\n\n") if way.startswith("**")]
+    ways = [way for way in section.split("\n\n") if way.startswith("**")]
     assert len(ways) == 4
+    arrows = []
     for way in ways:
-        assert 5 <= len(way) == len(set(way)) <= 10
+        files = re.findall(_FILE, way)
+        assert 5 <= len(files) == len(set(files)) <= 10
+        steps = [re.findall(_FILE, step) for step in way.split("→")]
+        arrows += [(one[0], other[0]) for one, other in itertools.pairwise(steps)]
+        asides = [(step[:at], step[at]) for step in steps for at in range(1, len(step))]
+        assert [aside for before, aside in asides if not any(_is_arrow(one, aside) for one in before)] == []
+    assert [arrow for arrow in arrows if not _is_arrow(*arrow)] == []
+    assert set(_CALLS) <= set(arrows)
 
 
 def test_a_rental_knows_nothing_of_what_runs_there() -> None:

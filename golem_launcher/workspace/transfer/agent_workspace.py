@@ -24,14 +24,13 @@ import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.loop_yielding import LoopTurns
-from golem_launcher.agent.workspace.wire import FRAME, LARGEST_CHUNK, PACKS, Frames
+from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, PACKS, Frames, WireError, frames_in
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.untrusted_json import LARGEST
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.transfer.change_list import ChangeList, ChangeListReader
-from golem_launcher.workspace.transfer.frames import expected
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.transfer.throughput import Throughput
 from golem_launcher.workspace.transfer.timeouts import (
@@ -47,7 +46,7 @@ from golem_launcher.workspace.transfer.timeouts import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -55,6 +54,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentWorkspace", "BulkTransfer", "Pack"]
 
+Chunk = tuple[str, "bytes | None"]
+"""Its id, and its bytes unless it is not there any more."""
 PACKS_THERE = "/golem/run/golem-launcher-agent" + PACKS
 _MOST_PROBLEMS = 1024 * 1024
 """Bytes of a list of what could not be put back."""
@@ -154,7 +155,7 @@ class AgentWorkspace:
             raise WorkspaceError("The provider's list of files builds on another than the one that is known.")
         return listed
 
-    async def chunks(self, ids: Sequence[str]) -> AsyncIterator[tuple[str, bytes | None]]:
+    async def chunks(self, ids: Sequence[str]) -> AsyncIterator[Chunk]:
         """These chunks in their order, over the tunnel; ``None`` for one that is not there any more."""
         frames, wanted = Frames(), iter(ids)
         left = len(ids) * (FRAME.size + LARGEST_CHUNK)
@@ -163,7 +164,7 @@ class AgentWorkspace:
                 left -= len(piece)
                 if left < 0:
                     raise nonsense("too long")
-                for identifier, data in expected(frames, piece, wanted):
+                for identifier, data in _these(frames.feed(piece), wanted):
                     yield identifier, data
         if next(wanted, None) is not None:
             raise ProviderError("The connection to the provider broke.")
@@ -368,3 +369,32 @@ def _size(path: Path) -> int:
 def _check_size(path: Path, size: int) -> None:
     if _size(path) != size:
         raise nonsense("a file of another size than announced")
+
+
+def read_frames(path: Path, ids: Iterable[str], take: Callable[[str, bytes], None]) -> list[str]:
+    """Give each chunk in a file of frames to ``take``; the ids of those that were not there any more. Blocking.
+
+    Raises ``WorkspaceError`` for anything but the chunks that were asked for, in their order.
+    """
+    wanted, gone = iter(ids), []
+    with path.open("rb") as file:
+        for identifier, data in _these(frames_in(file), wanted):
+            if data is None:
+                gone.append(identifier)
+            else:
+                take(identifier, data)
+    if next(wanted, None) is not None:
+        raise nonsense("it ended too early")
+    return gone
+
+
+def _these(frames: Iterator[tuple[bytes, int, bytes]], wanted: Iterator[str]) -> Iterator[Chunk]:
+    """The chunks in these frames, which must be those ``wanted`` next, in their order; that goes on with each."""
+    try:
+        for chunk, kind, data in frames:
+            identifier = chunk.hex()
+            if kind == AGAIN or next(wanted, None) != identifier:
+                raise nonsense("a chunk that nobody asked for")
+            yield identifier, None if kind == GONE else data
+    except WireError as error:
+        raise nonsense(str(error)) from None

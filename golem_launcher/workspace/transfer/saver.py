@@ -19,9 +19,8 @@ from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, shown
 from golem_launcher.workspace.transfer.added_generations import ON_ITS_WAY, AddedGenerations, SaveLimits
 from golem_launcher.workspace.transfer.change_list import BUSY, LARGE
-from golem_launcher.workspace.transfer.chunk_fetcher import fetch_chunks
+from golem_launcher.workspace.transfer.chunk_fetcher import Prefetch, fetch_chunks
 from golem_launcher.workspace.transfer.omissions import HARMLESS, Omissions
-from golem_launcher.workspace.transfer.prefetch import Prefetch
 from golem_launcher.workspace.transfer.progress import Bringing, untold
 from golem_launcher.workspace.transfer.space_limits import within
 from golem_launcher.workspace.transfer.timeouts import LEAST_RATE

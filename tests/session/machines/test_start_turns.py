@@ -54,3 +54,27 @@ def test_so_many_are_made_ready_at_a_time_and_the_next_when_one_is(here, clock, 
         await asyncio.gather(*making)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("cores", "begin"), [(0.2, 2), (0.7, 4), (2.0, 8)])
+def test_as_many_begin_at_once_as_there_is_room_for(cores, begin):
+    async def story():
+        looks = iter([(0.0, 0.0), (1.0, cores)])
+        blocked = asyncio.Event()
+
+        def clock():
+            try:
+                return next(looks)
+            except StopIteration:  # a second look: nothing is left
+                blocked.set()
+                return 2.0, cores
+
+        turns, begun, end = Turns(here=True, clock=clock), Begun(), asyncio.Event()
+        making = [asyncio.create_task(_make_ready(turns, begun, end)) for _ in range(12)]
+        async with asyncio.timeout(10 * slower()):
+            await blocked.wait()
+        assert begun.count == begin
+        end.set()
+        await asyncio.gather(*making)
+
+    asyncio.run(story())

@@ -8,6 +8,7 @@ unless the configuration says that the agent stays.
 from __future__ import annotations
 
 import contextlib
+import gc
 import math
 import os
 import select
@@ -47,6 +48,8 @@ def manage(config: Config, carriers: socket.socket) -> None:
     """
     from . import http_server  # noqa: F401, PLC0415 - loaded once, for all children that are forked of this process
 
+    gc.freeze()  # what is loaded stays, and no child copies its pages by looking at it
+    gc.enable()
     process_tree.adopt_orphans()
     manager = _Manager(config, carriers)
     why = Report(FAILED, "the agent failed")

@@ -14,7 +14,7 @@ from golem_launcher.access.open_documents import key
 from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.reverse_proxy import Conversation, Upstream
 from golem_launcher.errors import AccessError
-from golem_launcher.peers import is_another_person, is_ours, refusal
+from golem_launcher.socket_owner import is_another_person, is_ours, refusal
 
 if TYPE_CHECKING:
     import ssl

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from golem_launcher.agent.listening import listen
+from golem_launcher.agent.reserved_port import listen
 from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.agent.tcp_carrier_protocol import LARGEST
 from golem_launcher.errors import AccessError

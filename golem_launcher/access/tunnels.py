@@ -23,7 +23,7 @@ from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
 from golem_launcher.access.vpn import Vpn, VpnPort
 from golem_launcher.errors import AccessError
-from golem_launcher.peers import is_ours
+from golem_launcher.socket_owner import is_ours
 from golem_launcher.workload.base import Endpoint
 
 if TYPE_CHECKING:

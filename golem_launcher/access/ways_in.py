@@ -10,7 +10,7 @@ import hmac
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.access import hub_address, hub_settings
+from golem_launcher.access import hub_proxy, hub_settings
 from golem_launcher.access.agent_ports import AGENT_PORT
 from golem_launcher.access.hub_gate import HubGate
 from golem_launcher.access.in_process_stream import DuplexStream
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from golem_launcher.access.hub_address import HubPort
+    from golem_launcher.access.hub_proxy import HubPort
     from golem_launcher.access.in_process_stream import Stream
     from golem_launcher.access.lab_proxy_settings import LabView
     from golem_launcher.access.listener import Listener
@@ -157,13 +157,13 @@ class WaysIn:
 
     async def _open_at_hub(self, dial: Callable[[], Awaitable[Stream]]) -> None:
         """What a hub shows of JupyterLab. Raises ``AccessError``."""
-        started_by, hub_prefix = hub_settings.read(self._directory), hub_address.prefix()
+        started_by, hub_prefix = hub_settings.read(self._directory), hub_proxy.prefix()
         if started_by is not None:
             self._gate = HubGate(started_by, self._remote_lab(dial))
             await self._gate.start()
             self._resources.push_async_callback(self._gate.aclose)
         elif hub_prefix is not None:
-            self._hub = hub_address.HubPort(
+            self._hub = hub_proxy.HubPort(
                 hub_prefix, replace(self._remote_lab(dial), extensions=self._lab.hub_extensions)
             )
             await self._hub.start()

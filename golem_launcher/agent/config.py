@@ -15,7 +15,7 @@ ssh       {"authorized_key": a public key's line, "host_key": a private key in O
 workload  {"name": what it is called, "argv": the program and its arguments, "unsaved": patterns of what is not saved,
           "stays": whether the agent goes on when it has ended in order, "port": where it listens first, 0 if nowhere,
           "probe": the path there that answers 200 while it is well; empty where taking connections is all}, see
-          program.py and health.py; JupyterLab by default, and where argv is empty
+          program_workload.py and health.py; JupyterLab by default, and where argv is empty
 notebook_cluster  whether notebooks here may ask for Dask workers, see cluster_control.py; false by default
 kernel_state  whether notebooks' variables are kept and come back, see notebook_states.py; true by default
 index_url where pip looks for packages, where it always does by default

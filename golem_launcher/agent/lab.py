@@ -24,9 +24,9 @@ try:
 except ImportError:  # likewise
     SessionsWithState = None  # type: ignore[assignment, misc]
 try:
-    from . import raw_parts
+    from . import upload_parts_handler
 except ImportError:  # likewise
-    raw_parts = None  # type: ignore[assignment]
+    upload_parts_handler = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,8 +95,8 @@ def run(config: Config, life: int, lead: int) -> None:
     compiling.begin(server)
     if ResumableConnection is not None:
         cell_outputs.watch(server)
-    if raw_parts is not None:
-        raw_parts.take(server)
+    if upload_parts_handler is not None:
+        upload_parts_handler.take(server)
     late_extensions.watch(server)
     killed_kernels.watch(server)
     server.no_browser_open_file = True  # it would hold the token, and anybody could read it

@@ -16,7 +16,7 @@ import os
 import socket
 import sys
 
-from . import compiling, exit_report, file_placement, image_setup, lab_build_check, listening, log, process_manager
+from . import compiling, exit_report, file_placement, image_setup, lab_build_check, log, process_manager, reserved_port
 from .config import Config, ConfigRefused, log_of, parse
 from .tcp_carrier_protocol import BACKLOG
 
@@ -103,7 +103,7 @@ def _take(path: str) -> bytes:
 def _listen(address: str, port: int) -> socket.socket:
     """Take connections from now on: who comes before there is a process that answers waits, and is not refused."""
     try:
-        return listening.listen((address, port), backlog=BACKLOG)
+        return reserved_port.listen((address, port), backlog=BACKLOG)
     except OSError as error:
         raise _taken(address, port, error) from None
 

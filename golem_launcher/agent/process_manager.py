@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import jsonschema_import, process_tree, program
+from . import jsonschema_import, process_tree, program_workload
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 from .log import LogWriter
 from .process_orders import DASK, LEAD
@@ -318,12 +318,12 @@ class _Manager:
         for descriptor in (self._gate_write, self._orders_write, self._bell_read):
             os.close(descriptor)
         self._carriers.close()
-        if self._config.workload.argv == program.TASKS:
+        if self._config.workload.argv == program_workload.TASKS:
             from . import task_server  # noqa: PLC0415 - only this process needs it
 
             task_server.run(self._config)
         elif self._config.workload.argv:
-            program.run(self._config)
+            program_workload.run(self._config)
         else:
             jsonschema_import.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise

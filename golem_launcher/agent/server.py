@@ -59,7 +59,7 @@ from .cluster_control import ClusterControl
 from .control import Control, LogPiece
 from .http_server import Handler, Server
 from .log import OFFSET_HEADER
-from .program import TASKS
+from .program_workload import TASKS
 from .workspace.download_relay import UPGRADE, Relay
 
 if TYPE_CHECKING:

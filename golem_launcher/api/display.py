@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from golem_launcher.api.blocking_calls import in_thread, pause_here, result
 from golem_launcher.errors import LauncherError
+from golem_launcher.progress_rate import SOON_SECONDS
 from golem_launcher.session.reporting.narration import Narration
-from golem_launcher.speed import SOON_SECONDS
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:

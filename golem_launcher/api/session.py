@@ -12,11 +12,11 @@ from golem_launcher.api.display import Display, bundle, in_notebook, waited
 from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.api.starting import begin
 from golem_launcher.errors import SessionError
+from golem_launcher.progress_rate import SoFar
 from golem_launcher.session import client
 from golem_launcher.session.client import results
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories
 from golem_launcher.session.reporting.narration import meanwhile
-from golem_launcher.speed import SoFar
 
 if TYPE_CHECKING:
     from collections.abc import Callable

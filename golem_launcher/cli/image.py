@@ -192,7 +192,7 @@ def push(
     """
     from golem_launcher.image.push import push as upload
     from golem_launcher.image.store import ImageStore
-    from golem_launcher.market.golem_services import REGISTRY
+    from golem_launcher.market.golem_web_services import REGISTRY
 
     image = ImageStore().find(name)
     upload(image, tag, registry_url=REGISTRY.address)

@@ -225,24 +225,24 @@ def _stop_sessions(stopped: list[str], *, force: bool) -> None:
     """End every living session, and whoever wakes suspended ones up; what dead ones left is closed down too."""
     from golem_launcher.errors import SessionNotEnded
     from golem_launcher.session import timeouts
-    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.cleanup import housekeeping
     from golem_launcher.session.on_disk import liveness, parked_address
     from golem_launcher.session.supervision import fork_server
 
-    for name, process in upkeep.recall().items():
+    for name, process in housekeeping.recall().items():
         if process.stop(grace=timeouts.WAIT_FOR_END):
             stopped.append(f"session {name}")
-    upkeep.end_caretaker()
+    housekeeping.end_caretaker()
     ended: set[str] = set()
     kept: dict[str, str] = {}
     while living := [each for each in liveness.living() if each.name not in kept]:
         kept |= _end_sessions(living, force=force)
         ended |= {directory.name for directory in living} - set(kept)
-        upkeep.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
+        housekeeping.end_caretaker()  # one that was suspended just now began another one, which may have woken it up
     fork_server.end()
     stopped += [f"session {name}" for name in sorted(ended)]
     parked_address.leave_ended()
-    stopped += [f"what session {name} left" for name in upkeep.close_dead() if name not in {*ended, *kept}]
+    stopped += [f"what session {name} left" for name in housekeeping.close_dead() if name not in {*ended, *kept}]
     if kept:
         raise SessionNotEnded(" ".join(kept.values()))
 
@@ -335,13 +335,13 @@ def _clock_outside() -> Check:
     """Whether somebody on the internet has the same time."""
     import asyncio
 
-    from golem_launcher.market import golem_services
+    from golem_launcher.market import golem_web_services
     from golem_launcher.node import clock_check
     from golem_launcher.node.doctor_check import Check, Verdict
 
-    service = replace(golem_services.REGISTRY, seconds=_CLOCK_SECONDS)
+    service = replace(golem_web_services.REGISTRY, seconds=_CLOCK_SECONDS)
     try:
-        ahead = asyncio.run(golem_services.clock_ahead(service))
+        ahead = asyncio.run(golem_web_services.clock_ahead(service))
     except ServiceError as error:
         if any(words in error.what for words in _CERTIFICATE_DATES):
             said = f"To this computer's clock, {service.name} has a certificate of another time."

@@ -9,7 +9,7 @@ from golem_launcher.cli.formatting import cost, moment
 from golem_launcher.cli.printing import print_json, progress, say
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import SessionNotFound
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
 from golem_launcher.session.on_disk.session_summary import summary
 
@@ -28,8 +28,8 @@ _LONGEST_PROVIDER = 24
 
 def list_sessions(*, everything: bool = False, as_json: bool = False) -> None:
     """Print the sessions, the newest first: all that are not over, and of the others ``everything`` or the last."""
-    lost = upkeep.recall()
-    upkeep.tidy()
+    lost = housekeeping.recall()
+    housekeeping.tidy()
     places, more = _chosen(everything=everything)
     if as_json:
         print_json(_described(places))

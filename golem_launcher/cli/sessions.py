@@ -60,11 +60,11 @@ def show(name: Name, *, as_json: Json = False) -> None:
     golem-launcher show my-lab --json
     """
     from golem_launcher.session import client
-    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.cleanup import housekeeping
     from golem_launcher.session.on_disk import liveness
 
     directory = client.find(name)
-    upkeep.tidy()
+    housekeeping.tidy()
     if as_json:
         print_json(client.describe(directory))
         return
@@ -135,11 +135,11 @@ def open_session(name: Name, *, as_json: Json = False) -> None:
     Example: golem-launcher open my-lab
     """
     from golem_launcher.session import client
-    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.cleanup import housekeeping
     from golem_launcher.session.on_disk import parked_address
 
     directory = client.find(name)
-    upkeep.tidy()
+    housekeeping.tidy()
     state, url = directory.state(), _answered_link(directory)
     if url is None and state.stage is Stage.SUSPENDED:
         raise SessionError(

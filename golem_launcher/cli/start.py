@@ -120,11 +120,11 @@ def wake(
 
 def _begun(name: str, begin: Callable[[], SessionDirectory], *, wait: bool) -> SessionDirectory:
     """The session that ``begin`` starts, once it answers, or it is known to begin. Raises ``LauncherError``."""
-    from golem_launcher.session.cleanup import upkeep
+    from golem_launcher.session.cleanup import housekeeping
 
     try:
         directory = begin()
-        upkeep.tidy()
+        housekeeping.tidy()
         if wait:
             _wait_until_ready(directory)
         else:

@@ -29,7 +29,7 @@ from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.account import account
 from golem_launcher.hub_spawner.choices import Choices, from_form
 from golem_launcher.hub_spawner.form import form
-from golem_launcher.hub_spawner.going_on import going_on
+from golem_launcher.hub_spawner.resume_last_session import resume_last_session
 from golem_launcher.hub_spawner.user_store import of_user
 from golem_launcher.networks import token_of
 from golem_launcher.session import client, timeouts
@@ -323,7 +323,9 @@ def _begin(user: HubUser, request: LaunchRequest, at_hub: HubSettings, environme
         directory = SessionDirectory(paths.sessions_directory() / request.name)
         if directory.path.exists() and alive(directory):  # the hub died while it was started
             client.stop(request.name)
-        requested = going_on(request.model_copy(update={"store": of_user(request.store, user.home.name)}), directory)
+        requested = resume_last_session(
+            request.model_copy(update={"store": of_user(request.store, user.home.name)}), directory
+        )
         request = requested.request
         token = token_of(request.network)
         quotas.check(quotas.read().of(user), account(user, token), request, token)

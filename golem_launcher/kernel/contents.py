@@ -43,13 +43,13 @@ def address(path: str) -> str:
     return f"/api/contents/{quote(path)}"
 
 
-def draft_of(path: str) -> str:
+def partial_file_of(path: str) -> str:
     """A new name beside, for what is not whole yet."""
     return f"{path}.part-{secrets.token_hex(4)}"
 
 
 def is_draft(path: str) -> bool:
-    """Whether it has a name of :func:`draft_of`."""
+    """Whether it has a name of :func:`partial_file_of`."""
     return _DRAFT.search(path) is not None
 
 
@@ -86,7 +86,7 @@ async def put(lab: LabClient, draft: str, path: str) -> None:
         return
     if standing.size < 0:
         raise AccessError(f"'{path}' is a folder over there.", "Name another place: to=FOLDER")
-    aside = draft_of(path)
+    aside = partial_file_of(path)
     await rename(lab, path, aside)
     await put_in_place(lab, draft, path, aside)
 

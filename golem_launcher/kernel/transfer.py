@@ -21,10 +21,10 @@ from urllib.parse import quote
 import aiohttp
 
 from golem_launcher import files
-from golem_launcher.drafts import draft_of
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.remote_kernel import KernelGone
+from golem_launcher.partial_files import partial_file_of
 from golem_launcher.units import counted, data_size
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import begun_in_thread
@@ -115,7 +115,7 @@ async def upload(
 
 
 async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[], Awaitable[None]]) -> None:
-    draft = contents.draft_of(one.there)
+    draft = contents.partial_file_of(one.there)
     file = await asyncio.to_thread(one.here.open, "rb")
 
     async def sent(size: int) -> None:
@@ -243,7 +243,9 @@ async def _fetch(
 @contextlib.asynccontextmanager
 async def _draft_of(target: Path) -> AsyncIterator[Path]:
     with contextlib.ExitStack() as stack:
-        yield await begun_in_thread(lambda: stack.enter_context(draft_of(target, mode=0o644)), lambda _: stack.close())
+        yield await begun_in_thread(
+            lambda: stack.enter_context(partial_file_of(target, mode=0o644)), lambda _: stack.close()
+        )
 
 
 def _has_folder(target: Path) -> bool:

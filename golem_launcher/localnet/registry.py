@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from golem_launcher import peers
+from golem_launcher import socket_owner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ async def _ours_alone(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Other users of this computer have no business here."""
-    if request.transport is None or not peers.is_ours(request.transport):
+    if request.transport is None or not socket_owner.is_ours(request.transport):
         raise web.HTTPForbidden
     return await handler(request)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Final, Protocol
 
-from golem_launcher import peers
+from golem_launcher import socket_owner
 from golem_launcher.errors import BusProtocolError
 from golem_launcher.node.gsb import frames, packets
 from golem_launcher.node.gsb.connection import FrameConnection
@@ -129,7 +129,7 @@ class Peer(FrameConnection):
     def connection_made(self, transport: object) -> None:
         """Greet; but not another user of this computer, who could serve and hire here in the user's name."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if not peers.is_ours(transport):  # type: ignore[arg-type]
+        if not socket_owner.is_ours(transport):  # type: ignore[arg-type]
             self.abort()
             return
         self._router.joined(self)

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from golem_launcher.errors import RequestError, ServiceError
-from golem_launcher.market import golem_services
+from golem_launcher.market import golem_web_services
 
 _HASH = re.compile("[0-9a-f]{56}")
 _UNKNOWN = {HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}
@@ -22,7 +22,7 @@ async def task_package(image: str, *, registry_url: str) -> str:
     kind = "tag" if "/" in image else "hash"  # a tag has a slash, a hash has none
     query = {kind: image, "count": "true"}
     try:
-        found = await golem_services.ask(golem_services.REGISTRY, "/v1/image/info", query, address=registry_url)
+        found = await golem_web_services.ask(golem_web_services.REGISTRY, "/v1/image/info", query, address=registry_url)
     except ServiceError as error:
         if error.status not in _UNKNOWN:
             raise
@@ -35,5 +35,7 @@ async def task_package(image: str, *, registry_url: str) -> str:
     parts = urlsplit(url) if len(url) <= _LONGEST_URL else None
     same = kind == "tag" or digest == image
     if parts is None or not same or not _HASH.fullmatch(digest) or parts.scheme not in {"http", "https"}:
-        raise ServiceError(f"{golem_services.REGISTRY.name} says something of the image '{image}' that makes no sense.")
+        raise ServiceError(
+            f"{golem_web_services.REGISTRY.name} says something of the image '{image}' that makes no sense."
+        )
     return f"hash:sha3:{digest}:{url}"

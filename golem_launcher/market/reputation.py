@@ -9,7 +9,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ServiceError
-from golem_launcher.market import golem_services
+from golem_launcher.market import golem_web_services
 from golem_launcher.untrusted_json import number
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def scores(network: Network) -> dict[str, float]:
         return {}
     query = {"network": network.payment_network}
     try:
-        return read_scores(await golem_services.ask(golem_services.REPUTATION, "/v2/providers/scores", query))
+        return read_scores(await golem_web_services.ask(golem_web_services.REPUTATION, "/v2/providers/scores", query))
     except ServiceError as error:
         _LOG.warning("%s", error)
         return {}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from golem_launcher import files, paths, peers
+from golem_launcher import files, paths, socket_owner
 from golem_launcher.errors import LauncherError
 from golem_launcher.metrics.collector import registry
 from golem_launcher.metrics.exposition import Exposition
@@ -105,8 +105,8 @@ class _Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Hand it on to who answers, or close it."""
         connection = cast("asyncio.Transport", transport)
-        if not peers.is_ours(connection):
-            connection.write(peers.refusal())
+        if not socket_owner.is_ours(connection):
+            connection.write(socket_owner.refusal())
             connection.close()
         elif len(self._answering.connections) >= _MOST_CONNECTIONS:
             connection.abort()

@@ -19,10 +19,10 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
+from golem_launcher.tasks.function_results import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.function_source import ship
 from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.payload import Payload
-from golem_launcher.tasks.returned import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
 from golem_launcher.untrusted_text import clean_line

@@ -19,13 +19,13 @@ from golem_launcher.session import client
 from golem_launcher.tasks import record, result_files
 from golem_launcher.tasks.calls import call_payload
 from golem_launcher.tasks.events import MachineReady
+from golem_launcher.tasks.function_results import error_told, output_named
 from golem_launcher.tasks.function_source import ship
 from golem_launcher.tasks.job import parsed
 from golem_launcher.tasks.labels import labels_of_sets
 from golem_launcher.tasks.notebook import execute_notebook
 from golem_launcher.tasks.parameters import MOST_SETS, is_notebook
 from golem_launcher.tasks.record import Line
-from golem_launcher.tasks.returned import error_told, output_named
 from golem_launcher.tasks.scheduler import Fault
 from golem_launcher.untrusted_json import json_value
 from golem_launcher.untrusted_text import clean_line

@@ -167,9 +167,9 @@ class Page:
 
     async def _tidy(self) -> None:
         await loaded()
-        from golem_launcher.session.cleanup import upkeep  # noqa: PLC0415 - not needed to show the page
+        from golem_launcher.session.cleanup import housekeeping  # noqa: PLC0415 - not needed to show the page
 
-        await asyncio.to_thread(upkeep.tidy)
+        await asyncio.to_thread(housekeeping.tidy)
         await asyncio.to_thread(sweep_uploads)
 
     def _mend(self) -> None:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from golem_launcher.agent.program import ADDRESS, PORT, PYTHON
+from golem_launcher.agent.program_workload import ADDRESS, PORT, PYTHON
 
 __all__ = ["ADDRESS", "FIRST_PORT", "PORT", "PYTHON", "Endpoint", "Workload"]
 

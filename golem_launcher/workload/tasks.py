@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from golem_launcher.agent.program import TASKS as COMMAND
+from golem_launcher.agent.program_workload import TASKS as COMMAND
 from golem_launcher.workload.base import Endpoint, Workload
 
 TASKS = Workload(

@@ -11,7 +11,7 @@ from aiohttp import web
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from golem_launcher import peers
+from golem_launcher import socket_owner
 from golem_launcher.access import lab_frontend, labextension, reverse_proxy
 from golem_launcher.access.in_process_stream import DuplexStream
 from golem_launcher.access.lab_proxy_settings import RemoteLab
@@ -103,8 +103,8 @@ def test_another_users_program_gets_nothing_even_with_the_links_token(monkeypatc
     async def scene():
         async with bytes_of(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\ntheirs") as address:
             for ours, theirs, status in [(1000, 1000, b"200"), (1000, 0, b"200"), (1000, 1001, b"403"), (0, 7, b"200")]:
-                monkeypatch.setattr(peers.os, "geteuid", lambda ours=ours: ours)
-                monkeypatch.setattr(peers, "owner", lambda *_, theirs=theirs: theirs)
+                monkeypatch.setattr(socket_owner.os, "geteuid", lambda ours=ours: ours)
+                monkeypatch.setattr(socket_owner, "owner", lambda *_, theirs=theirs: theirs)
                 head, _ = await ask(address)
                 assert head.split()[1] == status
 
@@ -162,7 +162,7 @@ def test_requests_keep_their_parts_and_share_a_connection():
     peers = set()
 
     async def echo(request):
-        peers.add(request.transport.get_extra_info("peername"))
+        socket_owner.add(request.transport.get_extra_info("peername"))
         body = await request.read()
         return web.json_response(
             {"path": request.raw_path, "host": request.host, "method": request.method, "body": len(body)}

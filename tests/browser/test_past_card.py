@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher.events import Stage, now
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session_state import Saving
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, make_session
@@ -51,7 +51,7 @@ def test_a_past_session_says_where_it_is_saved_and_who_saved_there_since(page: P
 def test_of_very_many_past_sessions_the_older_ones_are_found_by_search(page: Page) -> None:
     for number in range(1, 56):
         make_session(f"thesis-{number}", OVER, alive=False, age=90000.0 - number)
-    upkeep.tidy()
+    housekeeping.tidy()
     past = page.get_by_role("region", name="Past sessions (55)")
     rows = past.get_by_role("article")
     expect(rows).to_have_count(3)

@@ -19,7 +19,7 @@ from golem_launcher.events import STOPPED, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.request.command import command as as_command
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session_state import MachineState, Saving
 from golem_launcher.workspace.repository.manifest import Environment
@@ -110,7 +110,7 @@ def test_that_nobody_offers_what_is_asked_for_is_told_by_start(monkeypatch):
         return directory
 
     monkeypatch.setattr(client, "start", begin)
-    monkeypatch.setattr(upkeep, "tidy", list)
+    monkeypatch.setattr(housekeeping, "tidy", list)
     result = run("start", "--name", "none", "--network", "polygon", "--budget", "2")
     assert result.exit_code == 1
     assert "It costs 2 GLM at most, which is real money." in result.stderr
@@ -137,7 +137,7 @@ def started(monkeypatch, *arguments):
         return directory
 
     monkeypatch.setattr(client, "start", begin)
-    monkeypatch.setattr(upkeep, "tidy", list)  # nobody looks after what is not started
+    monkeypatch.setattr(housekeeping, "tidy", list)  # nobody looks after what is not started
     result = run("start", *arguments)
     assert result.exit_code == 0, result.stderr
     return requests[0]

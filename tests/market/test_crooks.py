@@ -14,7 +14,7 @@ from golem_launcher import outbound, paths
 from golem_launcher.events import Stage
 from golem_launcher.market import history, scan, wallet
 from golem_launcher.market import identity_backup as identities
-from golem_launcher.market.golem_services import REGISTRY
+from golem_launcher.market.golem_web_services import REGISTRY
 from golem_launcher.networks import LOCAL
 from golem_launcher.node import probe
 from golem_launcher.node.rest_client import NodeRest

@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 from golem_launcher import paths
 from golem_launcher.cli import node as node_commands
 from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
-from golem_launcher.market import golem_services, image_registry, reputation, wallet
+from golem_launcher.market import golem_web_services, image_registry, reputation, wallet
 from golem_launcher.market import identity_backup as identities
-from golem_launcher.market.golem_services import REGISTRY, REPUTATION
+from golem_launcher.market.golem_web_services import REGISTRY, REPUTATION
 from golem_launcher.networks import HOODI, NETWORKS, POLYGON, RETIRED, SEPOLIA
 from golem_launcher.node import clock_check, health, manager, probe
 from golem_launcher.node.doctor_check import Verdict
@@ -254,7 +254,7 @@ def test_what_goes_wrong_with_a_service_is_said_in_words(service, server, answer
     def failure(**changes):
         changed = dataclasses.replace(service, **changes)
         with pytest.raises(ServiceError, match=service.name) as caught:
-            asyncio.run(golem_services.ask(changed, "/large", {}))
+            asyncio.run(golem_web_services.ask(changed, "/large", {}))
         assert caught.value.remedy == service.remedy
         return caught.value
 

@@ -17,7 +17,7 @@ from golem_launcher.events import ProviderLost, Stage
 from golem_launcher.localnet import network as localnet
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower
@@ -115,7 +115,7 @@ def test_a_killed_supervisor_is_tidied_up(ready, node):
     node.holds_nothing_of(entries)
     (agreement,) = entries.agreements
     assert Decimal(value["cost"]) == Decimal(node.invoice(agreement.agreement_id)["amount"]) > 0
-    assert upkeep.tidy() == []
+    assert housekeeping.tidy() == []
     assert left_over(directory) == []
 
 
@@ -148,7 +148,7 @@ def test_a_supervisor_killed_while_it_negotiates_is_tidied_up(begin, node):
     directory = begin(memory_gib=SLOW)
     wait_for(directory, lambda state: state.stage is Stage.DEPLOYING, 30)
     kill_all_of(directory)
-    upkeep.tidy()
+    housekeeping.tidy()
     assert journal(directory).closed
     node.holds_nothing_of(journal(directory))
 
@@ -158,7 +158,7 @@ def test_what_never_got_its_id_on_disk_is_found_again(ready, node):
     kill_all_of(directory)
     whole = journal(directory)
     Journal.read(directory.path).update(allocation_id=None, network_id=None, agreements=())
-    upkeep.tidy()
+    housekeeping.tidy()
     found = journal(directory)
     assert found.allocation_id == whole.allocation_id
     assert found.network_id == whole.network_id

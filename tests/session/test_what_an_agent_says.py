@@ -23,7 +23,7 @@ from golem_launcher.session.machines import usage_meter
 from golem_launcher.session.machines.gpu_readings import gpu_readings
 from golem_launcher.session.machines.usage_meter import Meter
 from golem_launcher.untrusted_json import number
-from golem_launcher.workspace.repository.environment import installable, read_environment
+from golem_launcher.workspace.repository.package_lists import installable, read_environment
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of
 from tests.examples import examples
 

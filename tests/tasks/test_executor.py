@@ -17,7 +17,7 @@ from golem_launcher.events import Stage
 from golem_launcher.market import history
 from golem_launcher.session import client
 from golem_launcher.tasks import runner
-from golem_launcher.tasks.returned import RemoteTraceback
+from golem_launcher.tasks.function_results import RemoteTraceback
 from tests.patience import slower
 from tests.tasks.conftest import HONEST, ODD
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from golem_launcher.agent.program import TASKS
+from golem_launcher.agent.program_workload import TASKS
 from golem_launcher.errors import ProviderError
 from golem_launcher.tasks import task_client
 from golem_launcher.tasks.payload import Payload

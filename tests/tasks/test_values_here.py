@@ -5,7 +5,7 @@ import json
 import pytest
 
 from golem_launcher.errors import ProviderError
-from golem_launcher.tasks import returned
+from golem_launcher.tasks import function_results
 from golem_launcher.tasks.payload import Answer, TaskOutput
 
 BLOBS = [{"$golem": "bytes", "blob": number} for number in range(3)]
@@ -18,13 +18,13 @@ def value_of(tmp_path):
         outputs = [TaskOutput("value.json", len(told), "", told)]
         outputs += [TaskOutput(f"{n}/a.txt", len(blob), "", blob) for n, blob in enumerate(blobs)]
         answer = Answer(0, timed_out=False, seconds=1.0, log=b"", outputs=tuple(outputs))
-        return returned.value_in(answer, tmp_path / "results", copy=False)
+        return function_results.value_in(answer, tmp_path / "results", copy=False)
 
     return value_of
 
 
 def test_bytes_of_a_result_are_counted_together(value_of, monkeypatch):
-    monkeypatch.setattr(returned, "_LARGEST_BYTES", 1000)
+    monkeypatch.setattr(function_results, "_LARGEST_BYTES", 1000)
     assert value_of(BLOBS[:2], *[b"x" * 500] * 2) == [b"x" * 500] * 2
     with pytest.raises(ProviderError, match="at most 0 are taken"):
         value_of(BLOBS, *[b"x" * 500] * 3)

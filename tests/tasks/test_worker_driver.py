@@ -5,7 +5,7 @@ import contextlib
 
 import pytest
 
-from golem_launcher.agent.program import TASKS
+from golem_launcher.agent.program_workload import TASKS
 from golem_launcher.tasks import task_client
 from golem_launcher.tasks.events import AttemptBegun, TaskDone
 from golem_launcher.tasks.payload import Payload

@@ -14,7 +14,7 @@ import time
 import types
 from typing import TYPE_CHECKING, Any
 
-from . import containers, functions, tensors, widgets
+from . import collection_subclasses, functions, tensors, widgets
 from .chunk_files import CHUNK, ChunkFiles, pieces
 from .definitions import MAIN
 from .size_text import in_words
@@ -221,8 +221,8 @@ class _Pickler(pickle.Pickler):
             return told
         if library == "numpy":
             _look_at_size(obj, self._limits)
-        if isinstance(obj, (list, dict)) and containers.does_more(kind):
-            return containers.reduced(obj)
+        if isinstance(obj, (list, dict)) and collection_subclasses.does_more(kind):
+            return collection_subclasses.reduced(obj)
         return NotImplemented
 
     def _of_torch(self, obj: Any) -> tuple[Any, ...] | None:

@@ -4,7 +4,7 @@ JupyterLab's pages send a file by a question for each megabyte, and wait for eac
 slow. So the user's side gathers questions in a piece (workspace/copying.py), as they were but for their content, which
 is packed twice in them and raw in the piece; they are asked here one after the other, until one is refused: as the
 browser asked them, or raw and some at a time where the Lab's server takes that for all but the first and the last
-(raw_parts.py). JupyterLab decides about each, by what the browser shows.
+(upload_parts_handler.py). JupyterLab decides about each, by what the browser shows.
 
 In a piece lies, for each question, a line of JSON, {"target": "…", "model": {…}, "bytes": n}, and then n bytes, the
 "content" of the model.

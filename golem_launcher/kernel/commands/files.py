@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
-from golem_launcher.speed import SOON_SECONDS, SoFar
+from golem_launcher.progress_rate import SOON_SECONDS, SoFar
 from golem_launcher.units import counted
 from golem_launcher.waiting import cancel_all
 

@@ -102,7 +102,7 @@ class Workspace:
         """
         target = self._outside(path)
         await self._make_folders(target)
-        draft = contents.draft_of(target)
+        draft = contents.partial_file_of(target)
         try:
             await contents.write(self._lab, draft, descriptor, _untold)
             made = await contents.look(self._lab, draft)
@@ -138,7 +138,7 @@ class Workspace:
         """Move it aside and look again, where it is then: what was written to meanwhile gets its name back."""
         if not same(await contents.look(self._lab, target), expected):
             return None
-        aside = contents.draft_of(target)
+        aside = contents.partial_file_of(target)
         await contents.rename(self._lab, target, aside)
         if not same(await contents.look(self._lab, aside), expected):
             await contents.rename(self._lab, aside, target)

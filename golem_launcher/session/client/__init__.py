@@ -3,7 +3,7 @@
 Nobody here holds a session: its supervisor does. These functions start supervisors and talk to them.
 """
 
-from golem_launcher.session.client.asking import (
+from golem_launcher.session.client.commands import (
     await_move,
     benchmark,
     borrow,
@@ -27,7 +27,7 @@ from golem_launcher.session.client.starting import (
     start,
     with_absolute_paths,
 )
-from golem_launcher.session.on_disk.description import damaged, describe, link, view_only_url
+from golem_launcher.session.on_disk.session_report import damaged, describe, link, view_only_url
 
 __all__ = [
     "FRUGAL",

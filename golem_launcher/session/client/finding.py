@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNotFound
-from golem_launcher.session.cleanup.upkeep import RECALL_SECONDS
+from golem_launcher.session.cleanup.housekeeping import RECALL_SECONDS
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive, strays
 

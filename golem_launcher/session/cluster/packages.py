@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.untrusted_text import clean_line
-from golem_launcher.workspace.repository.environment import installable
+from golem_launcher.workspace.repository.package_lists import installable
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.restore import install
 

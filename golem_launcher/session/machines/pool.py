@@ -17,7 +17,7 @@ from golem_launcher.errors import BudgetError, LauncherError, MarketError, NodeE
 from golem_launcher.events import Stage
 from golem_launcher.session.machines.monitor import Monitor
 from golem_launcher.session.machines.renting import Renting
-from golem_launcher.session.machines.start_turns import Turns
+from golem_launcher.session.machines.start_concurrency import StartConcurrency
 from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Pool:
         self._wanted = 0
         self._publishing: asyncio.Task[Demand] | None = None
         """Makes the demand by which more are rented."""
-        self._turns = Turns(here=session.network.host == "this computer")
+        self._turns = StartConcurrency(here=session.network.host == "this computer")
         self._gone: list[str] = []
         """Agreements of machines that were let go of."""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -79,8 +79,8 @@ def summary(place: SessionPaths) -> SessionSummary:
             return SessionSummary.of(_state(place))
     except (LookupError, TypeError, ValueError, ArithmeticError, OSError):  # the models have words for it
         pass
-    from golem_launcher.session.on_disk.description import describe  # noqa: PLC0415 - see above
     from golem_launcher.session.on_disk.directory import SessionDirectory  # noqa: PLC0415 - likewise
+    from golem_launcher.session.on_disk.session_report import describe  # noqa: PLC0415 - see above
 
     return SessionSummary.of(describe(SessionDirectory(place.path)))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from golem_launcher.errors import LauncherError, NodeUnreachable
 from golem_launcher.localnet import network as localnet
 from golem_launcher.market import constraint, wallet
-from golem_launcher.market.golem_services import REGISTRY
+from golem_launcher.market.golem_web_services import REGISTRY
 from golem_launcher.node import manager, probe
 from golem_launcher.rental.network_connection import NetworkConnection
 

@@ -22,9 +22,9 @@ from golem_launcher.events import (
     now,
 )
 from golem_launcher.frozen_copy import changed
+from golem_launcher.progress_rate import Speed
 from golem_launcher.session.reporting import notifications, start_trace
 from golem_launcher.session_state import AGREED, MachineState, SessionState
-from golem_launcher.speed import Speed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

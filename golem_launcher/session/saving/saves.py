@@ -333,7 +333,7 @@ class Saves:
 
 def _resumed(manifest: Manifest) -> str:
     """What a session began with, for its log."""
-    from golem_launcher.workspace.repository.environment import installable  # noqa: PLC0415 - likewise
+    from golem_launcher.workspace.repository.package_lists import installable  # noqa: PLC0415 - likewise
 
     packages, _ = installable(manifest.environment.requirements)
     more = f" and {len(packages) - _PACKAGES_NAMED} more" if len(packages) > _PACKAGES_NAMED else ""

@@ -45,7 +45,7 @@ _LOADED = (
     "golem_launcher.session.supervision.supervisor",
     "golem_launcher.session.supervision.commands",
     "golem_launcher.access.port_socket",
-    "golem_launcher.access.hub_address",
+    "golem_launcher.access.hub_proxy",
     "golem_launcher.access.hub_gate",
     "golem_launcher.access.link",
     "golem_launcher.access.ways_in",

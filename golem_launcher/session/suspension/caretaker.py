@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, processes
 from golem_launcher.access.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
-from golem_launcher.peers import is_another_person, refusal
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.on_disk.session_paths import SessionPaths, sessions_locked
@@ -33,6 +32,7 @@ from golem_launcher.session.suspension.caretaker_process import LOCK
 from golem_launcher.session.suspension.waking_page import told_to_it, waking_page
 from golem_launcher.session.suspension.waking_page_service import WakingPageService
 from golem_launcher.session.view_only import page as view_only_page
+from golem_launcher.socket_owner import is_another_person, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

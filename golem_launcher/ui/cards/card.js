@@ -6,7 +6,7 @@ import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
 import { UsageView } from "./gauges.js";
 import { JobView } from "./job.js";
-import { LabAsksView } from "./lab_asks.js";
+import { LabRequestsView } from "./lab_requests.js";
 import { LogView } from "./log.js";
 import { MachinesView } from "./machines.js";
 import { MetersView } from "./meters.js";
@@ -75,7 +75,7 @@ export class Card {
     this.idleWords = h("p", { dir: "auto" });
     this.idle = h("div", { class: "gl-idle", role: "status", hidden: true }, this.idleWords, this.keep);
     this.notices = h("ul", { class: "gl-notices", "aria-label": "Notices", hidden: true });
-    this.asks = new LabAsksView({
+    this.asks = new LabRequestsView({
       extend: (hours) => {
         this.extend.open(true);
         this.extend.choose(hours);

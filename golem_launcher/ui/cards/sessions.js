@@ -4,7 +4,7 @@ import { h, setText, show, tell } from "../common/dom.js";
 import { Presence } from "../common/presence.js";
 import { Card } from "./card.js";
 import { Downloads } from "./downloads.js";
-import { PastList } from "./past.js";
+import { PastList } from "./past_sessions.js";
 import { STAGE_WORDS } from "./session_text.js";
 import { Toasts } from "./toasts.js";
 

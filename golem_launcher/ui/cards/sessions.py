@@ -222,9 +222,9 @@ class SessionCards:
 
     def _close_down_unattended(self) -> None:
         """Let what a dead supervisor left be closed down; its card then says how it ended."""
-        from golem_launcher.session.cleanup import upkeep  # noqa: PLC0415 - not needed to show the page
+        from golem_launcher.session.cleanup import housekeeping  # noqa: PLC0415 - not needed to show the page
 
         unattended = any(not view["alive"] for view in self.view.live)
         if unattended and time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = time.monotonic()
-            self._threads.submit(upkeep.tidy)
+            self._threads.submit(housekeeping.tidy)

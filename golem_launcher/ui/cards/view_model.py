@@ -110,7 +110,7 @@ class SessionViews:
 
 
 def _text_of(view: dict[str, Any]) -> str:
-    """What a search looks through, as the page's script does (``textOf`` of past.js)."""
+    """What a search looks through, as the page's script does (``textOf`` of past_sessions.js)."""
     words = (view["name"], "job" if view["job"] else "", *(view[key] or "" for key in _SEARCHED))
     return "\n".join(words).lower()
 

@@ -20,7 +20,7 @@ _AFTER_ITS_FIRST_VIEW = (
     "golem_launcher.node.manager",
     "golem_launcher.market.scan",
     "golem_launcher.market.wallet",
-    "golem_launcher.session.cleanup.upkeep",
+    "golem_launcher.session.cleanup.housekeeping",
     "golem_launcher.session.client",
     "golem_launcher.session.preparation.network_nodes",
     "golem_launcher.ui.cards.actions",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from golem_launcher import files, paths
 from golem_launcher.agent import jsonschema_import
 from golem_launcher.errors import LauncherError
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.ui.server.run_directory import run_directory
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _serve(listener: socket.socket, name: str, settings: dict[str, Any], ready: 
         _log_to(app.log, paths.private_directory(paths.home() / "page") / "page.log")
         with contextlib.suppress(KeyboardInterrupt):  # one that comes before the server takes them itself
             ready()
-            threading.Thread(target=upkeep.keep_tidy, args=(over,), name="upkeep", daemon=True).start()
+            threading.Thread(target=housekeeping.keep_tidy, args=(over,), name="housekeeping", daemon=True).start()
             app.no_browser_open_file = True  # it would hold the token, and anybody could read it
             app.start()
         over.set()
@@ -101,7 +101,7 @@ def _app(listener: socket.socket, config: Any) -> Any:
     from jupyter_server.serverapp import ServerApp  # noqa: PLC0415
     from tornado.httpserver import HTTPServer  # noqa: PLC0415
 
-    from golem_launcher.peers import is_another_person, refusal  # noqa: PLC0415
+    from golem_launcher.socket_owner import is_another_person, refusal  # noqa: PLC0415
 
     class OwnServer(HTTPServer):
         def handle_stream(self, stream: Any, address: Any) -> None:

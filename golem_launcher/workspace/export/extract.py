@@ -26,7 +26,7 @@ from golem_launcher.workspace.export.read_ahead import ReadAhead
 from golem_launcher.workspace.repository import symlinks
 from golem_launcher.workspace.repository.case_conflicts import distinct_names, folded, ignores_case
 from golem_launcher.workspace.repository.entry import shown
-from golem_launcher.workspace.repository.environment import package_lists
+from golem_launcher.workspace.repository.package_lists import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:

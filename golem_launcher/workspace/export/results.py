@@ -15,14 +15,14 @@ from typing import IO, TYPE_CHECKING
 
 from golem_launcher import files
 from golem_launcher.agent.workspace.name_escaping import unescape
-from golem_launcher.drafts import draft_of
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.partial_files import partial_file_of
 from golem_launcher.units import counted
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.repository.autorun_files import could_run
 from golem_launcher.workspace.repository.case_conflicts import distinct_names
-from golem_launcher.workspace.repository.environment import package_lists
+from golem_launcher.workspace.repository.package_lists import package_lists
 from golem_launcher.workspace.repository.sealing import DamagedObject
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def save_zip(
     if path.exists() and not replace:
         raise _taken(path)
     try:
-        with draft_of(path) as draft:
+        with partial_file_of(path) as draft:
             with draft.open("r+b") as file:
                 results = write_zip(store, manifest, file, progress)
                 file.flush()

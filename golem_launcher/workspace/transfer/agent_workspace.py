@@ -29,7 +29,7 @@ from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.untrusted_json import LARGEST
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
-from golem_launcher.workspace.repository.environment import read_environment
+from golem_launcher.workspace.repository.package_lists import read_environment
 from golem_launcher.workspace.transfer.change_list import ChangeList, ChangeListReader
 from golem_launcher.workspace.transfer.responses import are_pairs, as_object, as_shown, count_of, nonsense
 from golem_launcher.workspace.transfer.throughput import Throughput

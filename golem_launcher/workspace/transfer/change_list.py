@@ -17,8 +17,8 @@ from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
 from golem_launcher.workspace.repository.entries import MOST_ENTRIES
 from golem_launcher.workspace.repository.entry import LONGEST_PATH, NO_SENSE, Entry, fault, fault_of_path
 from golem_launcher.workspace.repository.entry_records import Records, Sorter
-from golem_launcher.workspace.repository.environment import read_environment
 from golem_launcher.workspace.repository.manifest import MOST_LEFT_OUT, Environment
+from golem_launcher.workspace.repository.package_lists import read_environment
 from golem_launcher.workspace.transfer.omissions import MOST_NAMES, size_of
 from golem_launcher.workspace.transfer.responses import are_pairs
 

@@ -17,7 +17,7 @@ from golem_launcher.workspace.repository import entry_record
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import shown
 from golem_launcher.workspace.repository.entry_records import beside
-from golem_launcher.workspace.repository.environment import installable
+from golem_launcher.workspace.repository.package_lists import installable
 from golem_launcher.workspace.transfer.file_sender import send
 from golem_launcher.workspace.transfer.local_files import LocalFiles
 from golem_launcher.workspace.transfer.progress import PipSteps, untold

@@ -18,7 +18,7 @@ from golem_launcher.events import Message, Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client, timeouts
-from golem_launcher.session.cleanup import leftovers, trash, upkeep
+from golem_launcher.session.cleanup import housekeeping, leftovers, trash
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.liveness import alive
@@ -70,14 +70,14 @@ def test_the_directory_of_an_ended_session_is_moved_aside():
 
 def test_a_supervisor_that_died_early_leaves_a_failed_session_and_a_reason():
     directory = create_session_directory(LaunchRequest(name="a"))
-    assert upkeep.tidy() == ["a"]
+    assert housekeeping.tidy() == ["a"]
     state = directory.state()
     assert state.stage is Stage.FAILED
     assert state.reason == "Its supervisor died; everything it had was closed down."
     assert state.ended_at is not None
     events, _ = directory.events()
     assert events[-1].stage is Stage.FAILED
-    assert upkeep.tidy() == []
+    assert housekeeping.tidy() == []
 
 
 def test_an_event_of_which_a_full_disk_kept_half_hides_no_other():
@@ -92,7 +92,7 @@ def test_an_event_of_which_a_full_disk_kept_half_hides_no_other():
 def test_what_is_owed_waits_for_the_node():
     directory = create_session_directory(LaunchRequest(name="a"))
     Journal.create(directory.path).update(allocation_timeout=datetime.now(UTC) + timedelta(hours=1))
-    assert upkeep.tidy() == ["a"]
+    assert housekeeping.tidy() == ["a"]
     assert directory.state().reason.startswith("Its supervisor died, and the node does not run")
     assert Journal.read(directory.path).entries.owes
 
@@ -107,7 +107,7 @@ def test_what_a_removed_session_owes_is_not_forgotten():
         else:
             trash.put(directory)
     assert len(list(ended.iterdir())) == 21
-    assert upkeep.tidy() == ["a"]
+    assert housekeeping.tidy() == ["a"]
 
 
 def test_two_do_not_close_down_the_same_session():
@@ -115,10 +115,10 @@ def test_two_do_not_close_down_the_same_session():
     descriptor = os.open(directory.lock, os.O_RDWR | os.O_CREAT)
     try:
         assert files.try_lock(descriptor)
-        assert upkeep.tidy() == []
+        assert housekeeping.tidy() == []
     finally:
         os.close(descriptor)
-    assert upkeep.tidy() == ["a"]
+    assert housekeeping.tidy() == ["a"]
 
 
 def test_a_supervisor_that_says_nonsense_is_an_error():
@@ -229,7 +229,7 @@ def test_whoever_ends_a_session_waits_for_somebody_who_is_at_it(monkeypatch):
     assert files.try_lock(descriptor)
     timer = threading.Timer(0.5, os.close, [descriptor])
     timer.start()
-    assert upkeep.tidy() == []
+    assert housekeeping.tidy() == []
     assert client.stop("a").stage is Stage.FAILED
     timer.join()
 

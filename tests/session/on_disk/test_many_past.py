@@ -18,7 +18,7 @@ from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session.on_disk import parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.session.on_disk.session_paths import Lookout, SessionPaths, session_paths
@@ -93,11 +93,11 @@ def opened(home: Path, code: str) -> tuple[int, str]:
 def test_what_a_list_a_tab_and_the_page_read_does_not_grow_with_what_is_over(home: Path) -> None:
     codes = (_LIST, _TAB.format(count=60), _PAGE)
     make_past(60)
-    upkeep.tidy()
+    housekeeping.tidy()
     few = [opened(home, code)[0] for code in codes]
     shutil.rmtree(paths.sessions_directory())
     make_past(250)
-    upkeep.tidy()
+    housekeeping.tidy()
     assert [opened(home, code)[0] for code in codes] == few
     assert max(few) <= 4 * PAST_AT_MOST + 20
 
@@ -105,7 +105,7 @@ def test_what_a_list_a_tab_and_the_page_read_does_not_grow_with_what_is_over(hom
 @pytest.mark.slow
 def test_the_list_has_the_newest_of_what_is_over_and_all_that_is_not(home: Path) -> None:
     make_past(50)
-    upkeep.tidy()
+    housekeeping.tidy()
     create_session_directory(LaunchRequest(name="begun"))
     at = (datetime.now(UTC) - timedelta(days=90)).timestamp()
     os.utime(session_directory("begun").path / "request.json", (at, at))
@@ -130,7 +130,7 @@ def test_a_suspended_session_is_there_however_old() -> None:
     for file in sleeps.path.iterdir():
         os.utime(file, (long_ago, long_ago))
     make_past(PAST_AT_MOST + 10)
-    upkeep.tidy()
+    housekeeping.tidy()
     ran = subprocess.run([sys.executable, "-m", "golem_launcher.cli", "list"], capture_output=True, check=True)
     assert b"\nsleeps " in ran.stdout
     assert "sleeps" in [view["name"] for view in SessionViews().read()[0]]
@@ -138,7 +138,7 @@ def test_a_suspended_session_is_there_however_old() -> None:
 
 def test_the_page_has_the_newest_and_what_is_looked_for_among_all_others() -> None:
     make_past(PAST_AT_MOST + 10)
-    upkeep.tidy()
+    housekeeping.tidy()
     views = SessionViews()
     shown, directories = views.read()
     assert [view["name"] for view in shown] == [f"past-{number}" for number in range(59, 9, -1)]
@@ -157,10 +157,10 @@ def test_a_session_is_settled_once_nothing_is_left_to_be_done() -> None:
     journal = Journal.create(directory.path)
     journal.update(allocation_timeout=datetime.now(UTC) + timedelta(hours=1))
     directory.write_state(directory.state().model_copy(update={"stage": Stage.ENDED}))
-    upkeep.tidy()
+    housekeeping.tidy()
     assert not directory.is_settled, "it still owes something"
     journal.update(closed=True)
-    upkeep.tidy()
+    housekeeping.tidy()
     assert directory.is_settled
     client.remove("a")
     assert create_session_directory(LaunchRequest(name="a")).is_settled is False, "the mark is the other one's"
@@ -173,7 +173,7 @@ def test_an_address_that_is_long_over_is_forgotten() -> None:
     above = paths.sessions_directory()
     assert list(parked_address.everywhere(above)) == []
     assert parked_address.has_left_word(directory.path), "its supervisor may still be there"
-    upkeep.tidy()
+    housekeeping.tidy()
     assert list(parked_address.everywhere(above)) == []
     assert not parked_address.has_left_word(directory.path)
 

@@ -29,12 +29,12 @@ import pytest
 from golem_launcher import files, launch, paths, processes
 from golem_launcher.errors import RequestError, SessionDamaged, SessionError, SessionNameTaken, UsedUp
 from golem_launcher.events import Stage
-from golem_launcher.hub_spawner.going_on import going_on
+from golem_launcher.hub_spawner.resume_last_session import resume_last_session
 from golem_launcher.rental.payment import bills
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
-from golem_launcher.session.cleanup import trash, upkeep
+from golem_launcher.session.cleanup import housekeeping, trash
 from golem_launcher.session.client import waking
 from golem_launcher.session.on_disk import liveness, parked_address
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directories, session_directory
@@ -210,7 +210,7 @@ def test_resumed_by_a_hub_it_keeps_to_what_was_left_and_then_has_a_budget_of_its
     created = directory.state().created_at
 
     def begins(name: str = "lab", **fields: str) -> tuple[Decimal, datetime | None]:
-        requested = going_on(parse_request({"name": name, **fields}), session_directory(name))
+        requested = resume_last_session(parse_request({"name": name, **fields}), session_directory(name))
         return requested.request.budget, requested.instead_of
 
     assert begins(budget="5") == (Decimal("1.5"), created)
@@ -328,7 +328,7 @@ def test_whenever_who_wakes_it_up_is_killed_it_can_be_woken_up(home: Path, last:
     program = _WAKES_AND_IS_KILLED.replace("LAST", last)
     died = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
     assert died.returncode == -signal.SIGKILL, died.stderr
-    upkeep.close_dead()
+    housekeeping.close_dead()
     assert directory.state().stage is Stage.SUSPENDED
     again = parked_address.of(directory.path)
     assert before is not None
@@ -353,7 +353,7 @@ def test_who_is_killed_once_a_session_wakes_up_leaves_no_second_one_that_is_susp
     assert died.returncode == -signal.SIGKILL, died.stderr
     (aside,) = trash.kept()
     assert suspension.is_suspended(aside)
-    upkeep.close_dead()
+    housekeeping.close_dead()
     assert aside.state().stage is Stage.ENDED
     assert not suspension.is_suspended(aside)
     assert liveness.alive(directory)
@@ -457,7 +457,7 @@ def test_of_one_that_has_ended_a_stop_leaves_what_its_address_says(home: Path) -
 def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher_runs(home: Path) -> None:
     directory = suspended()
     address = str(directory.state().address)
-    upkeep.tidy()
+    housekeeping.tidy()
     wait(address, answers=True)
     _, said, _ = command("down")
     assert "Suspended: mine. Nobody answers at their links now." in said
@@ -466,7 +466,7 @@ def test_all_brought_down_nobody_is_left_who_could_wake_it_up_until_the_launcher
     wait(address, answers=False)
     over = threading.Event()
     over.set()
-    upkeep.keep_tidy(over)  # as what serves the page does
+    housekeeping.keep_tidy(over)  # as what serves the page does
     wait(address, answers=True)
 
 
@@ -488,7 +488,7 @@ def test_that_another_program_has_its_address_is_said(home: Path) -> None:
     what = parked_address.of(directory.path)
     assert what is not None
     with socket.create_server(what.place):
-        upkeep.tidy()
+        housekeeping.tidy()
         end = time.monotonic() + 30 * slower()
         while not parked_address.is_squatted(directory.path) and time.monotonic() < end:
             time.sleep(0.02)
@@ -507,7 +507,7 @@ def test_its_address_goes_from_one_of_ours_to_the_next_and_nobody_elses(home: Pa
     directory = suspended()
     what = parked_address.of(directory.path)
     assert what is not None
-    upkeep.tidy()
+    housekeeping.tidy()
     wait(what.address, answers=True)
 
     async def wakes_up_and_is_suspended() -> None:

@@ -10,8 +10,8 @@ import zipfile
 import pytest
 
 from golem_launcher.agent.workspace.packages import Packages, freeze
-from golem_launcher.workspace.repository.environment import package_lists
 from golem_launcher.workspace.repository.manifest import Environment
+from golem_launcher.workspace.repository.package_lists import package_lists
 from golem_launcher.workspace.transfer.restore import put_files, restore_into
 
 

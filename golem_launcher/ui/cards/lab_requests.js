@@ -7,7 +7,7 @@ import { h, setText, show } from "../common/dom.js";
 const YES = { extend: "Extend …", move: "See the price …", gpu: "See the price …", end: "End it …" };
 
 /** What the Lab asks for: nothing of it happens before the user says yes here, where no provider's script can. */
-export class LabAsksView {
+export class LabRequestsView {
   /**
    * @param {{
    *   extend: (hours: number) => void, price: (what: string) => void, move: (what: string) => void, end: () => void,

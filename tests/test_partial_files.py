@@ -6,13 +6,13 @@ import sys
 
 import pytest
 
-from golem_launcher import drafts, paths
-from golem_launcher.session.cleanup import upkeep
+from golem_launcher import partial_files, paths
+from golem_launcher.session.cleanup import housekeeping
 
 _WRITES = """
 import pathlib, signal, sys
-from golem_launcher.drafts import draft_of
-with draft_of(pathlib.Path(sys.argv[1])) as draft:
+from golem_launcher.partial_files import partial_file_of
+with partial_file_of(pathlib.Path(sys.argv[1])) as draft:
     draft.write_bytes(b"a part")
     print("there", flush=True)
     signal.pause()
@@ -32,19 +32,19 @@ def test_what_a_killed_process_left_is_removed_by_the_next_command(home):
     users.touch()
     with subprocess.Popen([sys.executable, "-c", _WRITES, home / "big.zip"], stdout=subprocess.PIPE) as writer:
         assert writer.stdout.readline() == b"there\n"
-        upkeep.tidy()
+        housekeeping.tidy()
         (draft,) = home.glob(".big.zip.*")  # it is being written
         writer.send_signal(signal.SIGKILL)
     assert draft.read_bytes() == b"a part"
-    upkeep.tidy()
+    housekeeping.tidy()
     assert list(home.iterdir()) == [users]
-    assert not list((paths.home() / "drafts").iterdir())
+    assert not list((paths.home() / "partial_files").iterdir())
 
 
 def test_a_draft_is_gone_when_its_block_is_left_or_has_its_name(home):
-    with pytest.raises(ZeroDivisionError), drafts.draft_of(home / "a"):
+    with pytest.raises(ZeroDivisionError), partial_files.partial_file_of(home / "a"):
         raise ZeroDivisionError
-    with drafts.draft_of(home / ("\U0001f40d" * 63)) as draft:  # the longest name that a file can have
+    with partial_files.partial_file_of(home / ("\U0001f40d" * 63)) as draft:  # the longest name that a file can have
         draft.rename(home / "b")
     assert [one.name for one in home.iterdir()] == ["b"]
-    assert not list((paths.home() / "drafts").iterdir())
+    assert not list((paths.home() / "partial_files").iterdir())

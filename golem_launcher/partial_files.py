@@ -24,7 +24,7 @@ _NAME = re.compile(r"\..*\.[0-9a-f]{8}", re.DOTALL)
 
 
 @contextlib.contextmanager
-def draft_of(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
+def partial_file_of(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
     """A new empty file beside ``target`` for the length of a ``with`` block: removed then, unless it got another name.
 
     Raises ``OSError``.
@@ -57,4 +57,4 @@ def sweep() -> None:
 
 
 def _notes() -> Path:
-    return paths.private_directory(paths.home() / "drafts")
+    return paths.private_directory(paths.home() / "partial_files")

@@ -12,7 +12,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from golem_launcher import drafts, paths
+from golem_launcher import partial_files, paths
 from golem_launcher.errors import LauncherError, SessionNotFound
 from golem_launcher.session.on_disk.liveness import alive, strays
 from golem_launcher.session.on_disk.session_paths import (
@@ -41,7 +41,7 @@ def tidy() -> list[str]:
     """Have all as it is to be: :func:`close_dead`, a caretaker where addresses are parked, no drafts of the killed."""
     with contextlib.suppress(OSError):
         caretaker_process.begin(os.environ)
-        drafts.sweep()
+        partial_files.sweep()
     return close_dead()
 
 

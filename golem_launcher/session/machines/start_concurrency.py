@@ -23,7 +23,7 @@ first second it does nothing here, as its provider hears of its activity. So as 
 for."""
 
 
-class Turns:
+class StartConcurrency:
     """The turns of machines that are to be made ready. Made where a loop runs."""
 
     def __init__(self, *, here: bool, clock: Callable[[], tuple[float, float]] | None = None) -> None:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 _UI = Path(golem_launcher.ui.__file__).parent
 _ORIGIN = "http://module.test"
 _SHOW = """async () => {
-  const { LabAsksView } = await import("/cards/lab_asks.js");
+  const { LabRequestsView } = await import("/cards/lab_requests.js");
   window.sent = [];
   const send = (kind) => (what) => window.sent.push([kind, what]);
-  window.view = new LabAsksView({ extend: send("extend"), price: send("price"), move: send("move"), end: send("end"),
-    decline: send("decline") });
+  window.view = new LabRequestsView({ extend: send("extend"), price: send("price"), move: send("move"),
+    end: send("end"), decline: send("decline") });
   document.body.append(window.view.element);
 }"""
 _ASK = "what => view.update({ live: true, asked: what && { what, hours: 0, words: `The Lab asks: ${what}.` } })"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from golem_launcher import speed
-from golem_launcher.speed import SoFar, Speed
+from golem_launcher import progress_rate
+from golem_launcher.progress_rate import SoFar, Speed
 
 
 def test_the_speed_is_that_of_late_and_not_known_at_once(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     now = [0.0]
-    monkeypatch.setattr(speed.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_rate.time, "monotonic", lambda: now[0])
     of = Speed()
     assert of.at(0) == 0
     now[0] = 1
@@ -22,7 +22,7 @@ def test_the_speed_is_that_of_late_and_not_known_at_once(monkeypatch) -> None:  
 
 def test_some_bytes_are_told_with_their_rate_and_the_time_that_is_left(monkeypatch) -> None:  # type: ignore[no-untyped-def]
     now = [0.0]
-    monkeypatch.setattr(speed.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(progress_rate.time, "monotonic", lambda: now[0])
     so_far = SoFar()
     assert so_far.far() == ("", None)
     for second in (1, 2, 3):

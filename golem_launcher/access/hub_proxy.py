@@ -22,7 +22,7 @@ from golem_launcher.access.origin_policy import OriginPolicy
 from golem_launcher.access.proxied_servers import elsewhere
 from golem_launcher.access.reverse_proxy import Upstream
 from golem_launcher.errors import AccessError
-from golem_launcher.peers import is_ours
+from golem_launcher.socket_owner import is_ours
 
 if TYPE_CHECKING:
     import asyncio

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from golem_launcher.session.machines.start_turns import Turns
+from golem_launcher.session.machines.start_concurrency import StartConcurrency
 from tests.patience import slower
 
 
@@ -39,7 +39,8 @@ async def reaches(begun, count):
 @pytest.mark.parametrize(("here", "clock", "most"), [(True, busy, 2), (True, idle, 12), (False, busy, 12)])
 def test_so_many_are_made_ready_at_a_time_and_the_next_when_one_is(here, clock, most):
     async def story():
-        turns, begun, ends = Turns(here=here, clock=clock), Begun(), [asyncio.Event() for _ in range(most + 1)]
+        turns, begun = StartConcurrency(here=here, clock=clock), Begun()
+        ends = [asyncio.Event() for _ in range(most + 1)]
         making = [asyncio.create_task(_make_ready(turns, begun, end)) for end in ends]
         await reaches(begun, most)
 
@@ -69,7 +70,7 @@ def test_as_many_begin_at_once_as_there_is_room_for(cores, begin):
                 blocked.set()
                 return 2.0, cores
 
-        turns, begun, end = Turns(here=True, clock=clock), Begun(), asyncio.Event()
+        turns, begun, end = StartConcurrency(here=True, clock=clock), Begun(), asyncio.Event()
         making = [asyncio.create_task(_make_ready(turns, begun, end)) for _ in range(12)]
         async with asyncio.timeout(10 * slower()):
             await blocked.wait()

@@ -1,4 +1,4 @@
-from golem_launcher.workspace.repository.environment import installable
+from golem_launcher.workspace.repository.package_lists import installable
 
 
 def test_only_plain_requirements_reach_pip():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 
-def going_on(request: LaunchRequest, directory: SessionDirectory) -> Requested:
+def resume_last_session(request: LaunchRequest, directory: SessionDirectory) -> Requested:
     """The session that is ``request``-ed for a server, with what its last one, in ``directory``, has saved.
 
     Where that one is suspended, with no more than what is left of its budget; once that is used up the server is over,

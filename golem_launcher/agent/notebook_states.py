@@ -3,7 +3,7 @@
 A notebook's state is a directory of a name without meaning, with a file that says whose it is: a notebook that is
 renamed keeps its own. What is there when the server starts came with the workspace, or was left by a server that
 crashed. The first kernel that is started for such a notebook takes its state up; whoever restarts it gets an empty one.
-A state during whose return the server ended is not tried again at this machine.
+A state during whose return the server ended is tried once more at this machine: that may have had another reason.
 
 A notebook may also lie on the user's computer, whose kernel asks for a session by a name for it that is no file's.
 
@@ -115,12 +115,17 @@ class NotebookStates:
         return inside and os.path.isfile(os.path.join(self._root, path))  # noqa: PTH113, PTH118
 
     def _deadly(self) -> set[str]:
-        """The directories of states that were being taken up, here, when the server before this one ended."""
+        """The directories of states that were being taken up, here, when two servers before this one ended."""
         found: set[str] = set()
         with contextlib.suppress(OSError):
             for name in os.listdir(self._tickets):  # noqa: PTH208
                 if name.endswith(extension.TAKING):
-                    found.add(os.readlink(os.path.join(self._tickets, name)))  # noqa: PTH115, PTH118
+                    mark = os.path.join(self._tickets, name)  # noqa: PTH118
+                    directory = os.readlink(mark)  # noqa: PTH115
+                    suspected = self._ticket(directory) + extension.SUSPECTED
+                    if os.path.lexists(suspected):
+                        found.add(directory)
+                    os.replace(mark, suspected)  # noqa: PTH105
         return found
 
     def _ticket(self, directory: str) -> str:

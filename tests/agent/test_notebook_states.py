@@ -258,7 +258,31 @@ def test_what_goes_wrong_breaks_no_cell_and_no_kernel(machines):
     assert _ask(second, dies) == ["False\n"]
 
 
-def test_a_state_that_ends_jupyters_server_does_so_once(machines):
+def test_a_server_that_ends_just_after_a_state_was_taken_up_costs_nobody_their_variables(machines):
+    first = machines()
+    (first.work / "mine.ipynb").write_text("{}")
+    (session,) = _ask(first, _open("mine.ipynb"))
+    _ask(first, *_run(session, "import os; n = 1"))
+    _kept(first, "n")
+    second = machines()
+    (session,) = _ask(second, _open("mine.ipynb"))
+
+    async def ends(jupyter):
+        running = asyncio.create_task(jupyter.run(session["kernel"]["id"], "print(n); os.kill(os.getppid(), 9)"))
+        try:
+            await asyncio.to_thread(eventually, lambda: b"crashed (exit code -9)" in second.log()[0], 60)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    _ask(second, ends)
+    second.answers()
+    (session,) = _ask(second, _open("mine.ipynb"))
+    (said,) = _ask(second, *_run(session, "print(n)"))
+    assert said.splitlines()[-1] == "1"
+
+
+def test_a_state_that_ends_jupyters_server_does_so_twice(machines):
     first = machines()
     (first.work / "deadly.ipynb").write_text("{}")
     (session,) = _ask(first, _open("deadly.ipynb"))
@@ -269,24 +293,29 @@ def test_a_state_that_ends_jupyters_server_does_so_once(machines):
     )
     _kept(first, "deadly")
     second = machines()
-    (session,) = _ask(second, _open("deadly.ipynb"))
 
-    async def dies(jupyter):
-        running = asyncio.create_task(jupyter.run(session["kernel"]["id"], "1"))
-        try:
-            await asyncio.to_thread(eventually, lambda: b"crashed (exit code -9)" in second.log()[0], 60)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+    def crashes():
+        return second.log()[0].count(b"crashed (exit code -9)")
 
-    _ask(second, dies)
-    second.answers()
+    for time_of_two in (1, 2):
+        (session,) = _ask(second, _open("deadly.ipynb"))
+
+        async def dies(jupyter, kernel=session["kernel"]["id"], count=time_of_two):
+            running = asyncio.create_task(jupyter.run(kernel, "1"))
+            try:
+                await asyncio.to_thread(eventually, lambda: crashes() == count, 60)
+            finally:
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+
+        _ask(second, dies)
+        second.answers()
     (session,) = _ask(second, _open("deadly.ipynb"))
     assert _ask(second, *_run(session, "print('Deadly' in globals())")) == ["False\n"]
-    assert second.log()[0].count(b"crashed (exit code") == 1
+    assert crashes() == 2
 
 
-def test_a_state_that_was_being_taken_up_when_the_server_ended_is_not_taken_up_again(tmp_path):
+def test_a_state_that_was_being_taken_up_when_two_servers_ended_is_not_taken_up_again(tmp_path):
     root, tickets = tmp_path / "work", tmp_path / "tickets"
     root.mkdir()
     (root / "mine.ipynb").write_text("{}")
@@ -301,6 +330,9 @@ def test_a_state_that_was_being_taken_up_when_the_server_ended_is_not_taken_up_a
     for _ in range(2):  # nobody has taken it up yet, whatever ended the server
         ticket = asks(starts())
         assert ticket.read_text() == str(state)
+    Path(f"{ticket}{extension.TAKING}").symlink_to(state)
+    ticket = asks(starts())
+    assert ticket.read_text() == str(state), "once may be chance"
     Path(f"{ticket}{extension.TAKING}").symlink_to(state)
     assert not asks(starts()).exists()
     assert not state.exists()

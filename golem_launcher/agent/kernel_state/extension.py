@@ -15,6 +15,8 @@ NO_STATE = "GOLEM_LAUNCHER_NO_STATE"
 """There instead: why nothing is kept, in a sentence."""
 TAKING = ".taking"
 """Behind the ticket's name: a link to the state's directory, while that is being taken up."""
+SUSPECTED = ".suspected"
+"""Behind that directory's, beside the tickets: the same link, when Jupyter's server ended meanwhile."""
 
 
 def way(archive: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from . import PLACE, signal_files, state_report
 from .chunk_files import ChunkFiles, kept_in
 from .definitions import Definitions
-from .extension import TAKING
+from .extension import SUSPECTED, TAKING
 from .forked import ForkedSave
 from .gpu_copies import GpuCopies
 from .left_out_variables import LeftOutVariables
@@ -126,13 +126,14 @@ class NotebookVariables:
         if self._ticket and os.path.exists(self._ticket):
             directory = _read(self._ticket)
             taking, server = self._ticket + TAKING, os.getppid()
-            os.symlink(directory, taking)  # first: a state that ends the kernel, or its server, does so once
+            suspected = os.path.join(os.path.dirname(self._ticket), os.path.basename(directory) + SUSPECTED)
+            os.symlink(directory, taking)  # first: it may end the kernel, or its server
             os.replace(self._ticket, self._ticket + _TAKEN)
             self._ticket = ""
             self._files = ChunkFiles(directory)
             self._left_out = LeftOutVariables(directory)
             self._came_back = restore(self._files, self._shell.user_ns, self._root)
-            settled = threading.Timer(_SETTLED_SECONDS, _taken, (taking, server))
+            settled = threading.Timer(_SETTLED_SECONDS, _taken, (server, taking, suspected))
             settled.daemon = True
             settled.start()
             if self._came_back is not None:
@@ -390,8 +391,9 @@ def _annotations_flag() -> int:
     return __future__.annotations.compiler_flag
 
 
-def _taken(taking: str, server: int) -> None:
+def _taken(server: int, *marks: str) -> None:
     """A state was taken up and did no harm: whoever starts the server anew may have it taken up again."""
     if os.getppid() == server:
-        with contextlib.suppress(OSError):
-            os.unlink(taking)
+        for mark in marks:
+            with contextlib.suppress(OSError):
+                os.unlink(mark)

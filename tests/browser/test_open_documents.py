@@ -181,7 +181,7 @@ _SIGNAL = _End(_by_signal, "Stopped as asked.")
 _DOWN = _End(_by_down, "Stopped as asked.")
 
 
-@pytest.mark.parametrize("end", [_TIME, _MONEY, _SIGNAL, _DOWN] if "GOLEM_LAUNCHER_SOAK" in os.environ else [_TIME])
+@pytest.mark.parametrize("end", [_SIGNAL, _TIME, _MONEY, _DOWN] if "GOLEM_LAUNCHER_SOAK" in os.environ else [_SIGNAL])
 def test_an_end_saves_even_what_the_user_wants_to_save_by_hand(
     chromium: Browser, home: Path, tmp_path: Path, end: _End
 ) -> None:

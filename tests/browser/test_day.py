@@ -102,9 +102,11 @@ def test_a_notebook_of_63_mb(chromium: Browser, directory: SessionDirectory) -> 
 
 
 _VENV = (
-    "python -m venv own && own/bin/pip install -q ipykernel && "
+    "python -m venv --without-pip own && there=$(python -c 'import ipykernel; print(ipykernel.__path__[0])') && "
+    "echo ${there%/*} > $(echo own/lib/python3*/site-packages)/session.pth && "
     "own/bin/python -m ipykernel install --user --name own --display-name 'My own'"
 )
+"""One with the session's packages: pip would take half a minute, and that it works other tests say."""
 
 
 def test_a_venvs_kernel_and_pdf_without_tex(chromium: Browser, directory: SessionDirectory) -> None:

@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .name_escaping import escape, unescape
-from .wire import WireError
+from .wire import MADE, WireError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ _BLOCK = 1024 * 1024
 _TICK_SECONDS = 0.05
 """Two changes that are farther apart than this have different times."""
 _STALE_SECONDS = 900.0
-"""A piece that nobody took for so long belongs to a copy that was killed."""
+"""A piece that nobody took for so long belongs to a copy, or a save, that was killed."""
 
 
 def unfinished(tag: str) -> str:
@@ -123,7 +123,7 @@ class Copying:
 
         ``{"size": n, "sha256": "…", "faults": [why it is not in it, or null, for each segment]}``.
         """
-        self._sweep()
+        self.sweep()
         named = ((self._place(path), offset, length, stamp) for path, offset, length, stamp in segments)
         size, sha256, faults = fill(self._place_of(name), named)
         return {"size": size, "sha256": sha256, "faults": faults}
@@ -149,7 +149,7 @@ class Copying:
     @contextlib.contextmanager
     def taken(self, name: Any, sha256: Any) -> Iterator[BufferedReader]:
         """A piece, open; removed then. Raises ``WireError`` for one that is not what was sent."""
-        self._sweep()
+        self.sweep()
         place = self._place_of(name)
         try:
             with open(place, "rb") as piece:
@@ -171,6 +171,15 @@ class Copying:
         with open(self._place_of(name), "wb") as piece:
             piece.writelines(blocks)
         return {}
+
+    def sweep(self) -> None:
+        """Remove pieces, and files of chunks for the launcher, that nobody took."""
+        directory = os.path.dirname(self._piece(PREFIX))
+        for each in os.scandir(directory):
+            with contextlib.suppress(OSError):
+                stays = not each.name.startswith((PREFIX, MADE)) or each.name in self._held
+                if not stays and each.stat().st_mtime < time.time() - _STALE_SECONDS:
+                    os.unlink(each.path)
 
     def _put(self, piece: BinaryIO, part: Part) -> None:
         if not isinstance(part.tag, str) or not _TAG.fullmatch(part.tag):
@@ -202,15 +211,6 @@ class Copying:
         if not isinstance(name, str) or not name.startswith(PREFIX):
             raise WireError("a name that is none")
         return self._piece(name)
-
-    def _sweep(self) -> None:
-        """Remove pieces that nobody took."""
-        directory = os.path.dirname(self._piece(PREFIX))
-        for each in os.scandir(directory):
-            with contextlib.suppress(OSError):
-                stays = not each.name.startswith(PREFIX) or each.name in self._held
-                if not stays and each.stat().st_mtime < time.time() - _STALE_SECONDS:
-                    os.unlink(each.path)
 
 
 def entries(top: str, *, below: bool = True) -> Iterator[Any]:

@@ -86,6 +86,7 @@ class Service:
 
     def pack(self, name: str, ids: Iterable[bytes]) -> dict[str, Any]:
         """Put the frames into a file; its size."""
+        self.copying.sweep()
         path = self._pack(name)
         with open(path, "wb") as file:
             file.writelines(self.chunks(ids))
@@ -102,6 +103,7 @@ class Service:
         with self._lock:
             if self._receiver is not None:
                 self._receiver.abandon()
+            self._remove_sent()
             self._receiver = FileReceiver(self._root, self._index)
             self._receiver.begin(lines)
             return {"next": 0}
@@ -143,6 +145,7 @@ class Service:
             receiver = self._receiving()
             receiver.finish()
             self._receiver = None
+            self._remove_sent()
             return {"problems": receiver.problems}
 
     def packages(self) -> dict[str, Any]:
@@ -157,6 +160,13 @@ class Service:
         if self._receiver is None:
             raise wire.WireError("no restore has begun")
         return self._receiver
+
+    def _remove_sent(self) -> None:
+        """Remove files of chunks that nobody takes any more: their restore went on another way, or ended."""
+        for each in os.scandir(self._packs):
+            if each.name.startswith(wire.SENT):
+                with contextlib.suppress(OSError):
+                    os.unlink(each.path)
 
     def _pack(self, name: str) -> str:
         if not isinstance(name, str) or not _PACK_NAME.fullmatch(name):

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 PACKS = ".packs"
 """What the directory of whole files in transfer ends with."""
+MADE, SENT = "out-", "in-"
+"""What the names of files of chunks in it begin with: those that are made here, and those that were sent here."""
 PLAIN, ZLIB, GONE, AGAIN = range(4)
 LARGEST_CHUNK = 1024 * 1024
 """A chunk of ours is smaller; whoever reads takes up to this."""

@@ -24,7 +24,18 @@ import aiohttp
 
 from golem_launcher.access.provider_http import ProviderHttp
 from golem_launcher.agent.loop_yielding import LoopTurns
-from golem_launcher.agent.workspace.wire import AGAIN, FRAME, GONE, LARGEST_CHUNK, PACKS, Frames, WireError, frames_in
+from golem_launcher.agent.workspace.wire import (
+    AGAIN,
+    FRAME,
+    GONE,
+    LARGEST_CHUNK,
+    MADE,
+    PACKS,
+    SENT,
+    Frames,
+    WireError,
+    frames_in,
+)
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.untrusted_json import LARGEST
 from golem_launcher.untrusted_text import clean_line
@@ -171,7 +182,7 @@ class AgentWorkspace:
 
     async def pack(self, ids: Sequence[str]) -> Pack:
         """Have a file made over there with the frames of these chunks, to :meth:`fetch`; :meth:`discard` it at last."""
-        name = f"out-{secrets.token_hex(6)}"
+        name = f"{MADE}{secrets.token_hex(6)}"
         size = (await self.ask("/pack", {"ids": list(ids), "name": name}, WORK)).get("size")
         most = min(len(ids) * (FRAME.size + LARGEST_CHUNK), _LARGEST_FILE)
         if not isinstance(size, int) or not 0 <= size <= most:
@@ -227,7 +238,7 @@ class AgentWorkspace:
 
     async def send_file(self, path: Path, bulk: BulkTransfer) -> str:
         """Send a file of frames by a transfer; its name there, for :meth:`take_file`."""
-        name = f"in-{secrets.token_hex(6)}"
+        name = f"{SENT}{secrets.token_hex(6)}"
         await bulk.transfer_in(path, f"{PACKS_THERE}/{name}")
         self.sent += await asyncio.to_thread(_size, path)
         return name

@@ -177,6 +177,48 @@ def test_files_of_chunks_go_on_behind_what_has_arrived(provider, tmp_path, monke
     assert chunks.bytes < SIZE + 4_000_000  # three files that were under way
 
 
+def test_files_of_chunks_that_were_not_taken_do_not_stay(provider, tmp_path, monkeypatch):
+    """Of a restore that goes on by the tunnel; of one that was given up, with the next; of a save that was killed."""
+    monkeypatch.setattr(file_sender, "_FIRST_FILE_BYTES", 1_000_000)
+    monkeypatch.setattr(file_sender, "_FILE_BYTES", 1_000_000)
+    (tmp_path / "big.bin").write_bytes(os.urandom(SIZE))
+    local = LocalFiles([(tmp_path / "big.bin", "big.bin")])
+
+    class Broken(BulkTransfer):
+        def __init__(self, heard=lambda: None):
+            super().__init__(provider)
+            self._heard = heard
+
+        async def transfer_in(self, local_path, container_path):
+            await super().transfer_in(local_path, container_path)
+            if self.into > 3:
+                self._heard()
+                raise ProviderError("The provider failed: a cable was pulled.")
+
+    async def scenario():
+        async with provider.agent(Broken()) as agent:
+            with pytest.raises(ProviderError):
+                await file_sender.send(agent, local.entries, Asked(local))
+            assert list(provider.packs.iterdir())
+            agent.bulk = None
+            assert await file_sender.send(agent, [], Asked(local)) == []
+            assert not list(provider.packs.iterdir())
+        async with provider.agent() as agent:
+            agent.bulk = Broken(lambda: setattr(agent, "bulk", None))
+            assert await file_sender.send(agent, local.entries, Asked(local)) == []
+            assert not list(provider.packs.iterdir())
+        async with provider.agent() as agent:
+            ids = [chunk for entry in local.entries for chunk in entry.chunks][:2]
+            killed, other = await agent.pack(ids), await agent.pack(ids)
+            os.utime(provider.packs / killed.name, (0, 0))
+            assert (provider.packs / (await agent.pack(ids)).name).exists()
+            assert (provider.packs / other.name).exists()
+            assert not (provider.packs / killed.name).exists()
+
+    asyncio.run(scenario())
+    assert (provider.work / "big.bin").read_bytes() == (tmp_path / "big.bin").read_bytes()
+
+
 @pytest.mark.timeout(120)
 def test_chunks_are_brought_while_the_list_is_still_coming(store):
     """This provider ends its list when somebody has asked for what is in it."""

@@ -91,11 +91,15 @@ class LauncherError(Exception):
 
 
 class RequestError(LauncherError):
-    """A request asks for something impossible; ``field`` names the field at fault, when one is."""
+    """A request asks for something impossible; ``field`` names the field at fault, when one is.
 
-    def __init__(self, what: str, remedy: str = "", *, field: str | None = None) -> None:
+    ``is_secret``: what was given for it is a secret that belongs nowhere, and is not to be kept or shown.
+    """
+
+    def __init__(self, what: str, remedy: str = "", *, field: str | None = None, is_secret: bool = False) -> None:
         super().__init__(what, remedy)
         self.field = field
+        self.is_secret = is_secret
 
 
 class NodeError(LauncherError):

@@ -89,6 +89,11 @@ class Network:
         return self.money != "none"
 
     @property
+    def is_real_money(self) -> bool:
+        """Whether bills are paid with what money buys."""
+        return self.money == "real"
+
+    @property
     def platform(self) -> str:
         """The payment platform as offers and demands name it."""
         return f"erc20-{self.payment_network}-{self.token.lower()}"
@@ -103,7 +108,7 @@ class Network:
 
     def onboarding_url(self, address: str) -> str:
         """Golem's own page for buying GLM and gas; empty where money is not real."""
-        if self.money != "real":
+        if not self.is_real_money:
             return ""
         return f"https://glm.golem.network/#/onboarding/budget?yagnaAddress={address}&network={self.payment_network}"
 
@@ -208,6 +213,9 @@ SEPOLIA = Network(
 )
 
 NETWORKS: dict[str, Network] = {network.name: network for network in (LOCAL, HOODI, POLYGON, MAINNET, AMOY, SEPOLIA)}
+
+DEFAULT = LOCAL.name
+"""The network of whoever names none."""
 
 RETIRED: dict[str, str] = {
     "holesky": "hoodi",

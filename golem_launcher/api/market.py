@@ -11,7 +11,7 @@ from golem_launcher.api.display import waited
 from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.market import quote as quotes
 from golem_launcher.market import scan
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import DEFAULT, NETWORKS
 from golem_launcher.session.preparation import market_look, network_nodes
 from golem_launcher.units import coins
 
@@ -74,8 +74,7 @@ class Offers(Sequence[scan.Offer]):
 def _row(offer: Offer) -> tuple[str, ...]:
     machine = offer.machine
     gpu = f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else "-"
-    sizes = (f"{machine.cpus:g}", f"{machine.memory_gib:.1f}", f"{machine.disk_gib:.0f}")
-    return (machine.name[:24], *sizes, gpu, coins(offer.per_hour), coins(offer.whole))
+    return (machine.name[:24], *machine.size_texts, gpu, coins(offer.per_hour), coins(offer.whole))
 
 
 @takes_request
@@ -106,7 +105,7 @@ def quote(**fields: Any) -> Quote:
     return quotes.quote(request, waited("Collecting offers", partial(market_look.look, request)))
 
 
-def wallet(network: str = "local") -> Wallet:
+def wallet(network: str = DEFAULT) -> Wallet:
     """The wallet on a network: address, balance, what is reserved and owed. The node is started where it is ours.
 
     Raises ``RequestError`` for a network that there is not, and ``NodeError`` when the node fails.

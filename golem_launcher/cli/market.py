@@ -263,11 +263,10 @@ def _show_table(shown: Sequence[Offer], token: str) -> None:
 
 def _cells(offer: Offer) -> tuple[str, ...]:
     machine = offer.machine
-    sizes = (f"{machine.cpus:g}", f"{machine.memory_gib:.1f}", f"{machine.disk_gib:.0f}")
     costs = (f"{offer.per_hour:.6f}", f"{offer.start:.4f}", f"{offer.whole:.6f}")
     gpu = f"{machine.gpus} x {machine.gpu_model}" if machine.gpus else "-"
     speed = "-" if offer.speed is None else f"{offer.speed:.1f}"
-    return (machine.name[:24], *sizes, *costs, gpu, machine.place or "-", speed)
+    return (machine.name[:24], *machine.size_texts, *costs, gpu, machine.place or "-", speed)
 
 
 _WHERE_KNOWN: dict[str, Callable[[Offer], bool]] = {

@@ -10,7 +10,7 @@ import typer
 from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import network_names
 from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.networks import token_of
+from golem_launcher.networks import DEFAULT, token_of
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def mcp(
             help="Where they run; assistants can't choose it.",
             autocompletion=network_names,
         ),
-    ] = "local",
+    ] = DEFAULT,
     spent: Annotated[bool, typer.Option("--spent", help="Say what assistants spent, and no more.")] = False,
     forget: Annotated[
         bool, typer.Option("--forget", help="Let assistants begin anew: forget what they spent.")

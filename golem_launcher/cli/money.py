@@ -12,7 +12,7 @@ import typer
 from golem_launcher.cli.command_io import Json, print_json, reports_errors, say, waiting_for
 from golem_launcher.cli.completion import network_names
 from golem_launcher.errors import LauncherError, RequestError
-from golem_launcher.networks import NETWORKS, Network, unknown
+from golem_launcher.networks import DEFAULT, NETWORKS, Network, unknown
 from golem_launcher.units import coins, counted, with_coin
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def wallet(
     *,
-    network: _NetworkName = "local",
+    network: _NetworkName = DEFAULT,
     release: Annotated[
         bool, typer.Option("--release", help="Give back what is reserved and belongs to no session that runs.")
     ] = False,
@@ -92,7 +92,7 @@ def fund(
     node = _node(known)
     if known.chain_is_here:
         _mint(node, known, as_json=json)
-    elif known.money == "real":
+    elif known.is_real_money:
         _show_address(node, known, amount=hours * price, as_json=json)
     else:
         _ask_faucet(node, known, as_json=json)

@@ -12,7 +12,7 @@ from golem_launcher.cli.command_io import Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import network_names
 from golem_launcher.cli.table import show_table
 from golem_launcher.errors import RequestError
-from golem_launcher.networks import token_of
+from golem_launcher.networks import DEFAULT, token_of
 from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import coins, number
 
@@ -41,7 +41,7 @@ def list_users(
         typer.Option(
             "--network", metavar="TEXT", help="Whose coin is counted.", autocompletion=network_names, show_default=True
         ),
-    ] = "local",
+    ] = DEFAULT,
     json: Json = False,
 ) -> None:
     """List quotas, and the hub's users: what each has spent and reserved this month (UTC), hours, machines and GPUs.

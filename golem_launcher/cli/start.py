@@ -73,7 +73,7 @@ def start(
             "What it would be now: golem-launcher quote --standby 1"
         )
     network = NETWORKS[request.network]
-    real = ", which is real money" if network.money == "real" else ""
+    real = ", which is real money" if network.is_real_money else ""
     progress(f"It costs {with_coin(request.budget, network.token)} at most{real}.")
     directory = _begun(
         request.name,

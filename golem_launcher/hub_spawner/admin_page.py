@@ -23,6 +23,7 @@ from golem_launcher import own_modules, paths
 from golem_launcher.errors import LauncherError
 from golem_launcher.hub_spawner import overview
 from golem_launcher.hub_spawner.overview_html import page
+from golem_launcher.networks import DEFAULT
 
 _LOG = logging.getLogger(__name__)
 _STYLE = Path(__file__).with_suffix(".css")
@@ -33,7 +34,7 @@ _PREDECESSOR_SECONDS = 10.0
 _POLICY = "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 
-def service(network: str = "local", *, port: int = 10801) -> dict[str, Any]:
+def service(network: str = DEFAULT, *, port: int = 10801) -> dict[str, Any]:
     """What the hub's configuration says of it; called there, in the hub's own process.
 
     ``network``: whose coin is counted; ``port``: a free one at 127.0.0.1.

@@ -31,7 +31,7 @@ from golem_launcher.hub_spawner.choices import Choices, from_form
 from golem_launcher.hub_spawner.form import form
 from golem_launcher.hub_spawner.resume_last_session import resume_last_session
 from golem_launcher.hub_spawner.user_store import of_user
-from golem_launcher.networks import token_of
+from golem_launcher.networks import DEFAULT, token_of
 from golem_launcher.session import client, timeouts
 from golem_launcher.session.on_disk.directory import SessionDirectory
 from golem_launcher.session.on_disk.liveness import alive
@@ -78,7 +78,7 @@ class StartError(web.HTTPError):
 class GolemSpawner(Spawner):
     """Starts each server as a session on Golem. ``c.JupyterHub.spawner_class = "golem"``."""
 
-    network = Unicode("local", help="The Golem network: local, hoodi, polygon, …").tag(config=True)
+    network = Unicode(DEFAULT, help="The Golem network: local, hoodi, polygon, …").tag(config=True)
     settings = Dict(help="What holds for every server, by the fields of a request: {'disk_gib': 10}.").tag(config=True)
     profiles = Dict(help="What users choose from, by name: a title, a description, fields.").tag(config=True)
     fields = List(Unicode(), ["hours", "budget", "packages"], help="The fields that users fill in.").tag(config=True)

@@ -13,7 +13,7 @@ from golem_launcher.kernel.gpu_borrower import GpuBorrower
 from golem_launcher.kernel.local_kernel import LocalKernel
 from golem_launcher.kernel.synced_folder import SyncedFolder
 from golem_launcher.kernel.unconnected_replies import NOT_CONNECTED
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import DEFAULT, NETWORKS
 from golem_launcher.request import parse_request
 from golem_launcher.units import coins
 from golem_launcher.waiting import wait_for
@@ -70,7 +70,7 @@ class Notebook:
     @property
     def network(self) -> str:
         """The chosen network's name."""
-        return str(self.choices.get("network", "local"))
+        return str(self.choices.get("network", DEFAULT))
 
     @property
     def token(self) -> str:
@@ -291,7 +291,7 @@ def _connecting(request: LaunchRequest) -> str:
 def _refuse_real_money(request: LaunchRequest) -> None:
     """Of a request for whose network nobody said how much it may cost: raise ``RequestError`` where that is money."""
     network = NETWORKS[request.network]
-    if network.money == "real":
+    if network.is_real_money:
         raise RequestError(
             f"A session on {network.title} costs real money, and nobody said how much it may be.",
             f"Say the most that it may cost: %connect {network.name} 1, for 1 {network.token} (in a file: budget: 1).",

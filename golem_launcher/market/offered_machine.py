@@ -68,6 +68,11 @@ class OfferedMachine:
         return self.sizes["disk_gib"]
 
     @property
+    def size_texts(self) -> tuple[str, str, str]:
+        """Threads, memory and disk as tables in a terminal and in Python show them."""
+        return f"{self.cpus:g}", f"{self.memory_gib:.1f}", f"{self.disk_gib:.0f}"
+
+    @property
     def gpus(self) -> int:
         """How many GPUs it has, of whatever model."""
         return sum(card.count for card in self.cards)

@@ -36,8 +36,8 @@ _SECONDS = 1.0
 _LARGEST = 512 * 1024
 _PATIENCE_SECONDS, _LATELY_SECONDS = 0.002, 60.0
 """How long a scrape waits for what they say, where they said something so long ago at most."""
-_HOSTS = {NETWORKS["local"].host: "local", NETWORKS["polygon"].host: "golem"}
-"""What each node is called here: that of the network on this computer, and the user's own."""
+_HOSTS = {"this computer": "local", "node": "golem"}
+"""What the node of networks with a ``host`` is called here: that of this computer's network, and the user's own."""
 FIGURES = {
     "market_proposals_requestor_generated": "Offers that it found for demands.",
     "market_proposals_requestor_countered": "Answers that it gave to providers.",

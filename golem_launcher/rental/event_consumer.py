@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.rental.choice import Choice
-    from golem_launcher.rental.payment.bill_refusal import Refusal
+    from golem_launcher.rental.payment.bill_refusal import BillRefusal
     from golem_launcher.rental.payment.money import Money
 
 _CHOSEN = "golem.com.payment.chosen-platform"
@@ -112,7 +112,7 @@ class EventConsumer:
                 self.negotiating[job_id].discard(provider_id)
         self.news.set()
 
-    def refused_bill(self, agreement_id: str, refusal: Refusal) -> None:
+    def refused_bill(self, agreement_id: str, refusal: BillRefusal) -> None:
         """Write down why a bill is refused, and blame the provider if it is dishonest. Called by the strategy."""
         entry = self._journal.agreement(agreement_id)
         if not refusal.dishonest:

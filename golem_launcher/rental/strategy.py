@@ -11,7 +11,7 @@ from yapapi.strategy import SCORE_REJECTED, MarketStrategy
 
 from golem_launcher import clock
 from golem_launcher.market.constraint import condition
-from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, INVOICE, Refusal, beyond_budget
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, INVOICE, BillRefusal, beyond_budget
 from golem_launcher.rental.payment.debit_note_rate import DebitNoteRate
 from golem_launcher.rental.payment.journal import TAG_PROPERTY
 from golem_launcher.rental.payment_terms import EXPIRATION, terms
@@ -36,7 +36,7 @@ class LaunchStrategy(MarketStrategy):
         self,
         choice: Choice,
         journal: Journal,
-        refused: Callable[[str, Refusal], None],
+        refused: Callable[[str, BillRefusal], None],
         money: Money,
     ) -> None:
         """``refused`` is called with an agreement and why its bill is not accepted."""
@@ -69,7 +69,7 @@ class LaunchStrategy(MarketStrategy):
         agreement_id = debit_note.agreement_id
         if too_soon := self._rate(agreement_id).objection(payable=debit_note.payment_due_date is not None):
             amount = Decimal(debit_note.total_amount_due)
-            self._refused(agreement_id, Refusal(at=clock.now(), bill=DEBIT_NOTE, amount=amount, why=too_soon))
+            self._refused(agreement_id, BillRefusal(at=clock.now(), bill=DEBIT_NOTE, amount=amount, why=too_soon))
             return _REFUSED
         amount = Decimal(debit_note.total_amount_due)
         return self._judge(agreement_id, amount, DEBIT_NOTE, activity_id=debit_note.activity_id)
@@ -93,17 +93,17 @@ class LaunchStrategy(MarketStrategy):
         self._refused(agreement_id, refusal)
         return _REFUSED
 
-    def _objection(self, agreement_id: str, amount: Decimal, what: str, activity_id: str | None) -> Refusal | None:
+    def _objection(self, agreement_id: str, amount: Decimal, what: str, activity_id: str | None) -> BillRefusal | None:
         entry, money = self._journal.agreement(agreement_id), self._money
         coin = self._journal.entries.coin
         if entry is None:
             why = f"The provider sent {what} of {with_coin(amount, coin)} for an agreement that the session never made."
-            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why)
+            return BillRefusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why)
         noted = money.noted(agreement_id, without=activity_id) if activity_id is not None else Decimal(0)
         refusal = entry.objection(what, amount, activity_id=activity_id, noted=noted)
         if refusal is None and activity_id is not None and money.is_settled(agreement_id):
             why = f"{what.capitalize()} of {with_coin(amount, coin)} came after the invoice that covers it."
-            return Refusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why, dishonest=False)
+            return BillRefusal(at=clock.now(), bill=what, amount=amount, coin=coin, why=why, dishonest=False)
         room = money.room(agreement_id, activity_id)
         if refusal is None and amount > room:
             return beyond_budget(what, amount, room, coin)

@@ -10,12 +10,16 @@ import binascii
 import re
 import struct
 
+from pydantic_core import PydanticCustomError
+
 from golem_launcher.networks import NETWORKS, unknown
 from golem_launcher.outbound import address
 from golem_launcher.software import SOFTWARE
 from golem_launcher.suggestions import meant
 from golem_launcher.workload import registry
 
+PRIVATE_KEY = "private_key"
+"""The type of pydantic's error for a private key where a public one belongs."""
 _KEY_TYPES = re.compile(
     r"ssh-(ed25519|rsa)|ecdsa-sha2-nistp(256|384|521)|sk-(ssh-ed25519|ecdsa-sha2-nistp256)@openssh\.com"
 )
@@ -82,7 +86,9 @@ def public_ssh_key(text: str) -> str:
     """One public key, ``type base64 comment``. Options before it, several lines and private keys are refused."""
     line = text.strip()
     if "PRIVATE KEY" in line.upper():
-        raise ValueError("this is a private key: it was thrown away; paste the line of the file that ends in .pub")
+        raise PydanticCustomError(
+            PRIVATE_KEY, "this is a private key: it was thrown away; paste the line of the file that ends in .pub"
+        )
     if "\n" in line or "\r" in line:
         raise ValueError("must be one line, the whole of a file that ends in .pub")
     parts = line.split(None, 2)

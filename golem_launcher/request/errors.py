@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
+from golem_launcher.request.checks import PRIVATE_KEY
 from golem_launcher.request.field_metadata import About
 from golem_launcher.request.launch_request import LaunchRequest
 from golem_launcher.units import number
@@ -35,7 +36,8 @@ def request_errors(error: ValidationError) -> list[RequestError]:
         message = _message(detail["type"], detail.get("ctx", {}), detail["msg"])
         if detail["type"] == "string_pattern_mismatch" and field in _PATTERNS:
             message = _PATTERNS[field]
-        errors.append(RequestError(f"{title}: {message[:1].lower()}{message[1:]}.", field=field))
+        is_secret = detail["type"] == PRIVATE_KEY
+        errors.append(RequestError(f"{title}: {message[:1].lower()}{message[1:]}.", field=field, is_secret=is_secret))
     return errors
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from golem_launcher.networks import NETWORKS
+from golem_launcher.networks import DEFAULT, NETWORKS
 from golem_launcher.request import field_types
 from golem_launcher.request.field_metadata import About
 from golem_launcher.software import SOFTWARE
@@ -41,7 +41,7 @@ class RequestFields(BaseModel):
     network: Annotated[
         field_types.NetworkName,
         Field(
-            default="local",
+            default=DEFAULT,
             title="Network",
             description="Where to look for a provider.",
         ),

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import SessionError
-from golem_launcher.networks import token_of
+from golem_launcher.networks import DEFAULT, token_of
 from golem_launcher.session.on_disk.directory import session_directory
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def about(directory: JobDirectory) -> dict[str, Any]:
         "done": len(tally.done),
         "failed": len(tally.failed),
         "cost": str(sum(costs.values(), Decimal(0))),
-        "coin": token_of(description.request.network if description else "local"),
+        "coin": token_of(description.request.network if description else DEFAULT),
         "last": datetime.fromtimestamp(directory.changed, UTC),
         "output": description.output if description else "",
     }

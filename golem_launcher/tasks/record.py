@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from golem_launcher import files, paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
+from golem_launcher.networks import DEFAULT
 from golem_launcher.session.on_disk.directory import read_lines
 from golem_launcher.tasks.group_commit import GroupCommit
 from golem_launcher.tasks.labels import labels_of, labels_of_sets
@@ -65,7 +66,7 @@ class Line(BaseModel):
 
 
 class _Asked(BaseModel):
-    network: str = "local"
+    network: str = DEFAULT
 
 
 class Overview(BaseModel):

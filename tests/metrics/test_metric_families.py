@@ -29,7 +29,7 @@ from golem_launcher.metrics.exposition import Exposition
 from golem_launcher.metrics.metric_definitions import SESSION, finite
 from golem_launcher.metrics.server import token_file
 from golem_launcher.metrics.session_reading import MOST_ENDED
-from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, Refusal
+from golem_launcher.rental.payment.bill_refusal import DEBIT_NOTE, BillRefusal
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.session.cleanup import trash
 from golem_launcher.session_state import ClusterState, Saving, StandbyState
@@ -69,7 +69,7 @@ def test_each_file_of_a_session_is_told():
         directory.append_event(event)
     journal = Journal.create(directory.path)
     journal.add_agreement(AgreementEntry(agreement_id="a", provider_id="p", provider_name=HOSTILE, price=None))
-    journal.refuse("a", Refusal(at=BEGAN, bill=DEBIT_NOTE, amount=Decimal(9), why="too much"))
+    journal.refuse("a", BillRefusal(at=BEGAN, bill=DEBIT_NOTE, amount=Decimal(9), why="too much"))
     text = server.text()
     found = figures(text)
     expected = {

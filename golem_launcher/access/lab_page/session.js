@@ -50,7 +50,7 @@ function duration(seconds) {
 }
 
 /** A row of the panel: what it is called, its figure, and what belongs to that. */
-class Row {
+class PanelRow {
   /** @param {string} label */
   constructor(label) {
     this._value = h("span", {});
@@ -121,10 +121,10 @@ export class SessionView {
     this.item.addEventListener("click", () => this.reveal());
     this._title = h("h2", {}, "Golem session");
     this._stage = h("p", { role: "status" });
-    this._left = new Row("Time left");
-    this._spent = new Row("Spent");
-    this._saved = new Row("Saved");
-    this._used = ["CPU", "Memory", "Disk", "GPU"].map((label) => /** @type {const} */ ([label, new Row(label)]));
+    this._left = new PanelRow("Time left");
+    this._spent = new PanelRow("Spent");
+    this._saved = new PanelRow("Saved");
+    this._used = ["CPU", "Memory", "Disk", "GPU"].map((label) => /** @type {const} */ ([label, new PanelRow(label)]));
     const rows = [this._left, this._spent, this._saved, ...this._used.map(([, row]) => row)];
     for (const row of rows) row.set("");
     this._machines = h("ul", {});

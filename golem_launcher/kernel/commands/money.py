@@ -110,7 +110,7 @@ async def _fund(notebook: Notebook, call: CommandCall, output: Output) -> None:
     place = output.place()
     await place.show(cards.progress("The node starts …"))
     node = await asyncio.to_thread(network_nodes.wallet_node, network)
-    if network.money == "real":
+    if network.is_real_money:
         identity = await asyncio.to_thread(wallets.open_account, node, network)
         await place.show(_address(network, identity, parse_budget(notebook)))
         return

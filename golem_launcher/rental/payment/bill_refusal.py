@@ -15,7 +15,7 @@ DEBIT_NOTE = "a debit note"
 INVOICE = "an invoice"
 
 
-class Refusal(BaseModel):
+class BillRefusal(BaseModel):
     """One bill that was not accepted. Amounts in the network's token, times in seconds."""
 
     model_config = ConfigDict(frozen=True)
@@ -51,8 +51,8 @@ class Refusal(BaseModel):
         return f"{with_coin(self.amount, self.coin)} billed after {self.seconds:.0f} s; {reported}"
 
 
-def beyond_budget(bill: str, amount: Decimal, room: Decimal, coin: str) -> Refusal:
+def beyond_budget(bill: str, amount: Decimal, room: Decimal, coin: str) -> BillRefusal:
     """The refusal of a bill that is correct but more than what is left of the budget; nobody is to blame."""
     left = f"the {with_coin(room, coin)} that the budget leaves"
     why = f"{bill.capitalize()} of {with_coin(amount, coin)} is more than {left}."
-    return Refusal(at=clock.now(), bill=bill, amount=amount, coin=coin, most=room, why=why, dishonest=False)
+    return BillRefusal(at=clock.now(), bill=bill, amount=amount, coin=coin, most=room, why=why, dishonest=False)

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from golem_launcher import files
 from golem_launcher.errors import NodeError
 from golem_launcher.market.wallet import transaction_of
-from golem_launcher.rental.payment.bill_refusal import Refusal
+from golem_launcher.rental.payment.bill_refusal import BillRefusal
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.untrusted_json import number
 
@@ -62,7 +62,7 @@ class AgreementBill(BaseModel):
     """``RECEIVED``, ``ACCEPTED``, ``SETTLED`` and so on, as yagna calls it; empty when none came."""
     refused: str = ""
     """Why the invoice is not accepted, in words; empty when it is."""
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[BillRefusal, ...] = ()
     """Each bill that was not accepted, with the figures that led to it."""
     owed: Decimal = Decimal(0)
     """While an invoice is waited for, or for the node to accept it: the most that it will be accepted for."""

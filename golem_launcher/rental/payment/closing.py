@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.node.node import Node
     from golem_launcher.node.requestor_api import YagnaRest
-    from golem_launcher.rental.payment.bill_refusal import Refusal
+    from golem_launcher.rental.payment.bill_refusal import BillRefusal
     from golem_launcher.rental.payment.journal import Journal
 
 _LOG = logging.getLogger(__name__)
@@ -257,7 +257,9 @@ async def _settle(rest: YagnaRest, invoices: list[dict[str, Any]], entry: Agreem
     return False
 
 
-async def _beyond_budget(rest: YagnaRest, journal: Journal, entry: AgreementEntry, amount: Decimal) -> Refusal | None:
+async def _beyond_budget(
+    rest: YagnaRest, journal: Journal, entry: AgreementEntry, amount: Decimal
+) -> BillRefusal | None:
     """Why an invoice is more than what the user gave: the node may have reserved more, where an answer was lost."""
     if journal.entries.budget is None:
         return None
@@ -266,7 +268,7 @@ async def _beyond_budget(rest: YagnaRest, journal: Journal, entry: AgreementEntr
     return beyond_budget(INVOICE, amount, room, journal.entries.coin) if amount > room else None
 
 
-def _refuse(journal: Journal, entry: AgreementEntry, refusal: Refusal) -> None:
+def _refuse(journal: Journal, entry: AgreementEntry, refusal: BillRefusal) -> None:
     _LOG.warning("unpaid: %s %s", refusal.why, refusal.figures)
     journal.refuse(entry.agreement_id, refusal)
     if refusal.dishonest:

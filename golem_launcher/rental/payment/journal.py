@@ -20,7 +20,7 @@ from golem_launcher import clock, files
 from golem_launcher.frozen_copy import changed
 from golem_launcher.market.prices import Price
 from golem_launcher.networks import GOLEMS_COIN, token_of
-from golem_launcher.rental.payment.bill_refusal import INVOICE, Refusal
+from golem_launcher.rental.payment.bill_refusal import INVOICE, BillRefusal
 from golem_launcher.units import with_coin
 
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ class AgreementEntry(BaseModel):
     """Whether the node knows of its end too, which it does once the provider has heard of it."""
     refused: str = ""
     """Why its invoice is not accepted, in words; empty when it is, or when none came."""
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[BillRefusal, ...] = ()
     """Each bill that was not accepted, with the figures; the first few."""
 
     def objection(
         self, what: str, amount: Decimal, *, activity_id: str | None = None, noted: Decimal = Decimal(0)
-    ) -> Refusal | None:
+    ) -> BillRefusal | None:
         """Why a bill (``a debit note``, ``an invoice``) is not accepted; ``None`` when it may be.
 
         ``activity_id``: the one that it is for; an invoice is for all of them. ``noted``: what was accepted of the
@@ -89,7 +89,7 @@ class AgreementEntry(BaseModel):
         """
         if not amount.is_finite():
             why = f"The provider sent {what} of no amount at all. It is not accepted."
-            return Refusal(at=clock.now(), bill=what, amount=Decimal(0), why=why)
+            return BillRefusal(at=clock.now(), bill=what, amount=Decimal(0), why=why)
         most = self.acceptable()
         if activity_id is not None:
             most = max(min(self._acceptable_of(activity_id), most - noted), Decimal(0))
@@ -99,7 +99,7 @@ class AgreementEntry(BaseModel):
         beyond = allowed if amount > 0 else "less than nothing"
         why = f"The provider sent {what} of {with_coin(amount, self.coin)}, {beyond}. It is not accepted."
         seconds, age = self._times()
-        return Refusal(
+        return BillRefusal(
             at=clock.now(), bill=what, amount=amount, coin=self.coin, most=most, why=why, seconds=seconds,
             usage=self.last_usage, report_age=age, dishonest=not self._may_not_know,
         )  # fmt: skip
@@ -299,7 +299,7 @@ class Journal:
         if entry is not None and usage != entry.last_usage:
             self.entries = self._with_agreement(agreement_id, {"last_usage": usage, "reported_at": clock.now()})
 
-    def refuse(self, agreement_id: str, refusal: Refusal) -> None:
+    def refuse(self, agreement_id: str, refusal: BillRefusal) -> None:
         """Write down why a bill of an agreement is not accepted."""
         entry = self.agreement(agreement_id)
         if entry is not None:

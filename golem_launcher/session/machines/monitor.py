@@ -19,8 +19,8 @@ from golem_launcher.session.machines.node_address_change import follow_node
 from golem_launcher.session.machines.provider_watch import (
     SLEPT_SECONDS,
     VANISHED,
+    ConnectionRefusal,
     ProviderWatch,
-    Refusal,
     longest_silence,
 )
 from golem_launcher.session.machines.usage_meter import follow_usage
@@ -102,7 +102,7 @@ class Monitor:
         self._stalled = SaveWatchdog(session.recorder)
         self._provider = ProviderWatch(session, machine.rented.agreement_id, machine.rented.activity_id)
         self._answered_at = now
-        self._refusal = Refusal(slot.endpoint)
+        self._refusal = ConnectionRefusal(slot.endpoint)
         self._troubled = False
         self._node_away_since: float | None = None
         self._warned = False

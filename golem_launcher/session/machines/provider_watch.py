@@ -107,7 +107,7 @@ class ProviderWatch:
         return asyncio.get_running_loop().time() - self.reported_at
 
 
-class Refusal:
+class ConnectionRefusal:
     """Watches whether anybody at one machine takes connections; made where a loop runs, once its agent was heard."""
 
     def __init__(self, endpoint: MachineEndpoint) -> None:

@@ -10,7 +10,7 @@ from golem_launcher.agent import exit_report
 from golem_launcher.errors import ImageBlamed, NodeUnreachable, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
-from golem_launcher.session.machines.provider_watch import Refusal, lost_while_starting
+from golem_launcher.session.machines.provider_watch import ConnectionRefusal, lost_while_starting
 from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import first_of, together
 from golem_launcher.workload.shipment import shipment
@@ -129,7 +129,7 @@ class WorkloadStart:
         ask_at = loop_time() + _ASK_SECONDS
         crowd = min(self._session.choice.request.machines_wanted, _CROWD)
         seconds = _PROBE_SECONDS * crowd
-        refusal = Refusal(self._slot.endpoint)
+        refusal = ConnectionRefusal(self._slot.endpoint)
         async with self._slot.endpoint.client() as client:
             while not await client.answers(seconds=seconds, patience=seconds / 2):
                 if self._slot.workload.ends_session and await client.has_ended():

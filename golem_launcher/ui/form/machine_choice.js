@@ -79,7 +79,7 @@ const COLUMNS = [
  */
 export function makeMachineChoice({ allowed, allow }) {
   const titleId = newId("machines");
-  const rows = /** @type {Map<string, Row>} */ (new Map());
+  const rows = /** @type {Map<string, OfferRow>} */ (new Map());
   let machines = /** @type {MachineRow[]} */ ([]);
   let sorted = COLUMNS[1];
   let backwards = false;
@@ -153,7 +153,7 @@ export function makeMachineChoice({ allowed, allow }) {
       rows.delete(id);
     }
     shown.forEach((machine, index) => {
-      const row = rows.get(machine.id) ?? new Row(() => pick(machine.id));
+      const row = rows.get(machine.id) ?? new OfferRow(() => pick(machine.id));
       rows.set(machine.id, row);
       row.update(machine, chosen.includes(machine), known);
       if (body.children[index] !== row.element) body.insertBefore(row.element, body.children[index] ?? null);
@@ -225,7 +225,7 @@ function makeHead({ title, name }, sort) {
 }
 
 /** One machine. */
-class Row {
+class OfferRow {
   /** @param {() => void} pick */
   constructor(pick) {
     const titleId = newId("machine");

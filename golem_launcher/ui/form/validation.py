@@ -15,11 +15,7 @@ if TYPE_CHECKING:
 def refusal(kind: str, errors: Sequence[RequestError]) -> dict[str, Any]:
     """The message of this ``kind``: a sentence for each field, and the fields that must not keep what they hold."""
     said = [[error.field, _sentence(error)] for error in errors]
-    return {"kind": kind, "errors": said, "wipe": ["ssh_key"] if _has_private_key(errors) else []}
-
-
-def _has_private_key(errors: Sequence[RequestError]) -> bool:
-    return any(error.field == "ssh_key" and "private key" in str(error) for error in errors)
+    return {"kind": kind, "errors": said, "wipe": [error.field for error in errors if error.is_secret]}
 
 
 def _sentence(error: LauncherError) -> str:

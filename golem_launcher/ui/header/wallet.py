@@ -114,7 +114,7 @@ class WalletPanel:
 
 def wallet_view(found: Wallet, network: Network, budget: Decimal, *, backed_up: bool) -> dict[str, Any]:
     """A wallet as the page's script takes it, for a request that may cost ``budget``."""
-    real = network.money == "real"
+    real = network.is_real_money
     empty = network.settles and (found.amount == 0 or found.gas == 0)
     lacking = funding.missing(budget, found.free) if network.settles else Decimal(0)
     return {

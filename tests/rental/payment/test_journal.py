@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher.market.prices import CPU, DURATION, Price
-from golem_launcher.rental.payment.bill_refusal import INVOICE, Refusal
+from golem_launcher.rental.payment.bill_refusal import INVOICE, BillRefusal
 from golem_launcher.rental.payment.journal import FILE, AgreementEntry, Journal
 
 PRICE = Price(Decimal("0.5"), Decimal("0.001"), Decimal("0.002"), 2, (CPU, DURATION))
@@ -63,7 +63,7 @@ def test_an_end_counts_though_the_disk_does_not_take_it_and_is_written_when_it_d
     with pytest.raises(OSError, match="No such file"):
         journal.update_agreement("a1", activity_id="never asked for")
     journal.note("a1", ended_at=began + timedelta(seconds=10))
-    refusal = Refusal(at=began, bill=INVOICE, amount=Decimal(9), why="It is too much.")
+    refusal = BillRefusal(at=began, bill=INVOICE, amount=Decimal(9), why="It is too much.")
     journal.refuse("a1", refusal)
     assert journal.agreement("a1").refusals == (refusal,)
     most = journal.agreement("a1").acceptable()

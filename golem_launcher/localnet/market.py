@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import NodeError
 from golem_launcher.localnet import clock_jump
 from golem_launcher.localnet.negotiation import COEFFICIENTS, NO_CAPACITY, Negotiator, ProposalRefused
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-_LINGER_SECONDS = 20.0
 _RETRY_SECONDS = 0.5
 _APPROVE_SECONDS = 15.0
 _MOST_EVENTS = 50
@@ -30,7 +28,7 @@ _MOST_PROPOSALS = 1000
 
 @dataclass
 class Market:
-    """Keeps an offer in the market while the provider is free, and negotiates."""
+    """Keeps an offer in the market, and negotiates: a provider that is taken refuses, and is listed as before."""
 
     rest: NodeRest
     properties: Mapping[str, Any]
@@ -58,7 +56,6 @@ class Market:
     start_more: float = 0.0
     """Misbehaves: asks so much more at the start, and half of the rest."""
     _free: bool = True
-    _busy_since: float = 0.0
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _offered: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What we said last, by our proposal's id: the next answer goes on from there."""
@@ -68,7 +65,6 @@ class Market:
         if free and not self._free:
             self._changed.set()  # a new offer: demands that this one's rejection has reached do not come back to it
         self._free = free
-        self._busy_since = time.monotonic()
 
     async def run(self) -> None:
         """Offer and negotiate for ever."""
@@ -88,30 +84,21 @@ class Market:
                 await asyncio.sleep(_RETRY_SECONDS)
 
     async def _serve_one_offer(self) -> None:
-        """Serve an offer until the provider was busy for a while (others still get their refusal at once then)."""
+        """Serve an offer until cancelled, while the provider is busy, too: others get their refusal at once then."""
         self._offered.clear()
         asked = self.constraints()
         offer = {"properties": dict(self.properties), "constraints": asked}
         identifier = str(await self.rest.post("/market-api/v1/offers", offer))
         self.subscribed()
         try:
-            while self._free or time.monotonic() < self._busy_since + _LINGER_SECONDS:
+            while True:
                 await self._serve_events(identifier, asked)
         finally:
             with contextlib.suppress(NodeError):
                 await self.rest.delete(f"/market-api/v1/offers/{identifier}")
-        await self._changed.wait()
 
     async def _serve_events(self, offer_id: str, asked: str) -> None:
-        poll = self.rest.events(f"/market-api/v1/offers/{offer_id}/events", maxEvents=_MOST_EVENTS)
-        if self._free:
-            events = await poll
-        else:
-            left = max(0.1, self._busy_since + _LINGER_SECONDS - time.monotonic())
-            try:
-                events = await wait_for(poll, left)
-            except TimeoutError:
-                return
+        events = await self.rest.events(f"/market-api/v1/offers/{offer_id}/events", maxEvents=_MOST_EVENTS)
         for event in events:
             await self._react(offer_id, asked, event)
 

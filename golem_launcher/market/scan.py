@@ -60,21 +60,31 @@ class ScannedOffers:
         )
 
 
-async def offers_for(request: LaunchRequest, node: Node, *, subnet: str, seconds: float = 2.0) -> ScannedOffers:
-    """What is on offer now, as far as ``node`` learns of it within ``seconds``.
+async def offers_for(
+    request: LaunchRequest, node: Node, *, subnet: str, held: Mapping[str, str], seconds: float = 2.0
+) -> ScannedOffers:
+    """What is on offer now, as far as ``node`` learns of it within ``seconds``; ``held`` as with :func:`judged`.
 
     Raises ``NodeUnreachable`` and ``NodeRefused``.
     """
-    return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.read())
+    return judged(request, machines(await scan(node, subnet=subnet, seconds=seconds)), history.read(), held)
 
 
 def judged(
-    request: LaunchRequest, found: Iterable[OfferedMachine], known: Mapping[str, history.ProviderRecord]
+    request: LaunchRequest,
+    found: Iterable[OfferedMachine],
+    known: Mapping[str, history.ProviderRecord],
+    held: Mapping[str, str],
 ) -> ScannedOffers:
-    """Tell machines that fit a request from others, with reasons; ``known`` is what we remember of providers."""
+    """Tell machines that fit a request from others, with reasons.
+
+    ``known`` is what we remember of providers; ``held`` are the user's own sessions, by the ids of the providers whose
+    machines they have. A provider's offer stays in the market while somebody has its machine.
+    """
     found = list(found)
     offers = sorted(
-        (_offer(request, machine, known.get(machine.provider_id)) for machine in found), key=lambda offer: offer.whole
+        (_offer(request, one, known.get(one.provider_id), held.get(one.provider_id)) for one in found),
+        key=lambda offer: offer.whole,
     )
     fitting = tuple(
         sorted(
@@ -83,7 +93,9 @@ def judged(
             reverse=True,
         )
     )
-    advice = () if fitting else tuple(loosen(request, found))
+    advice = (
+        () if fitting else tuple(loosen(request, [machine for machine in found if machine.provider_id not in held]))
+    )
     return ScannedOffers(fitting, tuple(offer for offer in offers if offer.why), advice)
 
 
@@ -98,7 +110,9 @@ async def scan(node: Node, *, subnet: str, seconds: float) -> list[dict[str, Any
         return found
 
 
-def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.ProviderRecord | None) -> Offer:
+def _offer(
+    request: LaunchRequest, machine: OfferedMachine, record: history.ProviderRecord | None, holder: str | None
+) -> Offer:
     price = machine.price
     pinned = any(map(machine.has_id, request.allow))  # by its id: its past is forgiven, as sessions do
     past = record.avoided() if record and not pinned else ""
@@ -107,7 +121,11 @@ def _offer(request: LaunchRequest, machine: OfferedMachine, record: history.Prov
         per_hour=price.per_hour(),
         start=price.start,
         whole=cost(request, machine),
-        why=(*why_not(request, machine), *((f"avoided: {past}",) if past else ())),
+        why=(
+            *((f"your own session '{holder}' has it",) if holder else ()),
+            *why_not(request, machine),
+            *((f"avoided: {past}",) if past else ()),
+        ),
         note=record.failed_lately() if record else "",
         speed=core_speed(record),
     )

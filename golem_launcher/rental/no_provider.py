@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
 
 _MOST_REASONS = 3
+_MOST_NAMED = 5
 
 
-def no_provider(choice: Choice, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
-    """The error with which a search ends. ``offers``: what the market has, when it is known.
+def no_provider(choice: Choice, held: Mapping[str, str], offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
+    """The error with which a search ends.
+
+    ``held``: the user's own sessions by the ids of the providers whose machines they have. ``offers``: what the market
+    has, when it is known.
 
     Called by who rents a machine and finds nobody.
     """
@@ -43,6 +47,13 @@ def no_provider(choice: Choice, offers: Sequence[Mapping[str, Any]] = ()) -> Lau
         return MarketError(
             f"No offer fits: {next(iter(wanted or choice.unfit.values()))}",
             "See what is on offer and why it is not taken: golem-launcher offers --all",
+        )
+    elsewhere = choice.suitable - choice.backoff.busy  # without those that work for this session
+    if elsewhere and elsewhere <= held.keys():
+        names = sorted({held[provider_id] for provider_id in elsewhere})
+        return MarketError(
+            f"Your own sessions use all machines that fit: {', '.join(names[:_MOST_NAMED])}.",
+            f"End one of them: golem-launcher stop {names[0]}",
         )
     if choice.seen:
         remedy = "Try again; or ask for less, so that more machines fit."

@@ -68,7 +68,7 @@ def test_it_is_remembered_and_grows_old():
 
 
 def _order(request, found, known):
-    return [offer.machine.name for offer in judged(parse_request({"budget": 100, **request}), found, known).fitting]
+    return [offer.machine.name for offer in judged(parse_request({"budget": 100, **request}), found, known, {}).fitting]
 
 
 def test_the_fastest_that_is_known_is_taken_first():

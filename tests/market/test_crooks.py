@@ -155,7 +155,7 @@ def said(directory):
 @pytest.mark.slow
 def test_offers_live_on_the_network(crooks):
     request = LaunchRequest(memory_gib=0.5, disk_gib=0.5, gpus=1, gpu_model="rtx", hours=2, budget=100)
-    found = asyncio.run(scan.offers_for(request, crooks.node, subnet="public"))
+    found = asyncio.run(scan.offers_for(request, crooks.node, subnet="public", held={}))
     (gpu,) = found.fitting
     assert (gpu.machine.name, gpu.machine.gpus, gpu.machine.gpu_memory_gib) == ("gpu", 1, 24)
     assert gpu.start == Decimal("0.001")

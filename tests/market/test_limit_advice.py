@@ -89,7 +89,7 @@ def test_advice_says_what_to_loosen_and_it_helps():
     request = parse_request({"cpus": 20})
     (advice,) = loosen(request, found)
     assert advice.text == "Cores: 16, then 1 machine fits."
-    offers = judged(parse_request({"cpus": advice.values["cpus"]}), found, {})
+    offers = judged(parse_request({"cpus": advice.values["cpus"]}), found, {}, {})
     assert [one.machine.name for one in offers.fitting] == ["b"]
     assert "4 cores, 16 are asked for" in offers.others[0].why[0]
 
@@ -101,11 +101,15 @@ def test_offers_come_with_their_whole_price_and_what_is_avoided():
         parse_request({"hours": 2, "budget": 100}),
         found,
         {"0xcheap": ProviderRecord(overbilled=1, overbilling="it billed 9 GLM")},
+        {},
     )
     (dear_one,) = offers.fitting
     assert (dear_one.start, round(dear_one.whole, 6)) == (Decimal("0.25"), Decimal("6.25"))
     assert dear_one.per_hour == 3
     assert offers.others[0].why == ("avoided: it billed 9 GLM",)
+    held = judged(parse_request({"hours": 2, "budget": 100}), found, {}, {"0xdear": "training"})
+    assert [one.machine.name for one in held.fitting] == ["cheap"]
+    assert held.others[0].why == ("your own session 'training' has it",)
 
 
 NUMBERS = st.one_of(st.floats(), st.integers(), st.sampled_from([0, -1, 1e20, 1e300, 10**400, True, None, "4"]))
@@ -139,7 +143,7 @@ def test_no_offer_spoils_the_market_for_the_others(strange, asked):
     choice = Choice(request, known={})
     for each in offers:
         choice.score(each["providerId"], each["properties"])
-    no_provider(choice, offers)
+    no_provider(choice, {}, offers)
 
 
 @pytest.mark.parametrize("name", OFFERED)

@@ -70,7 +70,7 @@ def test_a_provider_that_failed_comes_after_all_others_and_one_that_billed_too_m
     choice.ban("b", "crook", "it billed too much")
     assert choice.score("b", offer()) is None
     assert choice.hopeless  # the one is out, the other one let alone for longer than anybody waits
-    error = no_provider(choice)
+    error = no_provider(choice, {})
     assert isinstance(error, MarketError)
     assert "evil: it hung" in error.what
     assert "crook: it billed too much" in error.what
@@ -80,7 +80,7 @@ def test_a_provider_that_failed_comes_after_all_others_and_one_that_billed_too_m
 def test_an_offer_that_makes_no_sense_is_refused_and_named():
     choice = Choice(request())
     assert choice.score("a", offer(**{"golem.com.pricing.model": "auction"})) is None
-    assert "not linear" in no_provider(choice).what
+    assert "not linear" in no_provider(choice, {}).what
 
 
 def test_machines_that_cost_nearly_the_same_take_turns():
@@ -102,7 +102,7 @@ def test_who_over_billed_is_not_taken_and_who_failed_is_taken_last():
     }
     choice = Choice(request(budget=1000), known=known)
     assert choice.score("bad", offer()) is None
-    assert "once billed too much" in no_provider(choice).what
+    assert "once billed too much" in no_provider(choice, {}).what
     cheap = {"golem.com.pricing.model.linear.coeffs": [0.001, 0.0005, 0.0]}
     assert choice.score("weak", offer(**cheap)) < choice.score("fine", offer())
     named = Choice(request(budget=1000, allow=["bad"]), known=known)
@@ -126,7 +126,7 @@ def test_who_is_not_wanted_by_name_does_not_end_the_search():
     assert choice.score("other", offer()) is None
     assert choice.all_refused
     assert not choice.hopeless
-    assert "not among the providers that you allow" in no_provider(choice).what
+    assert "not among the providers that you allow" in no_provider(choice, {}).what
     small = offer(**{"golem.node.id.name": "wanted", "golem.inf.mem.gib": 0.01})
     assert choice.score("wanted", small) is None
     assert choice.hopeless
@@ -142,7 +142,7 @@ def test_a_part_of_the_price_that_rises_after_the_offer_is_refused_though_the_re
     assert choice.all_refused
     assert (
         "riser: it offered itself for 0.5 tGLM at the start, 7.2 tGLM an hour and 3.6 tGLM an hour of each of 4 threads"
-        in (no_provider(choice).what)
+        in (no_provider(choice, {}).what)
     )
     assert choice.score("a", offer("riser", **{COEFFICIENTS: [0.001, 0.001, 0.5]}), answered=True) is not None
 
@@ -182,7 +182,9 @@ def test_what_is_signed_costs_no_more_than_what_was_judged(agreed):
     choice.score("a", offer("riser"))
     assert choice.refuses_to_sign("a", offer("riser"), offer("riser", **{COEFFICIENTS: agreed}))
     assert choice.all_refused
-    assert "(riser: it" in no_provider(choice).what or "(riser: Its price is malformed" in no_provider(choice).what
+    assert (
+        "(riser: it" in no_provider(choice, {}).what or "(riser: Its price is malformed" in no_provider(choice, {}).what
+    )
     assert choice.score("a", offer("riser")) is None
 
 
@@ -211,7 +213,7 @@ def test_what_is_told_beforehand_is_the_order_in_which_machines_are_taken(fields
     offers = {name: offer(name, **rates(0.001 * 1.7**place)) for place, name in enumerate("abcdefgh")}
     choice = Choice(asked, known=known)
     taken = sorted(offers, key=lambda name: choice.score(name, offers[name]), reverse=True)
-    told = judged(asked, machines({"providerId": name, "properties": one} for name, one in offers.items()), known)
+    told = judged(asked, machines({"providerId": name, "properties": one} for name, one in offers.items()), known, {})
     assert [one.machine.provider_id for one in told.fitting] == taken
     assert quote(asked, told).providers == (taken[0],)
     if taken[0] == "b":

@@ -21,7 +21,7 @@ from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower
-from tests.session.conftest import DIES, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
+from tests.session.conftest import DIES, ONLY, OVERBILLS, REFUSES, SLOW, command, explain, wait_for
 from tests.session.ending import BUSY, kill_all_of, kill_supervisor, wait_for_end
 from tests.session.jupyter import Jupyter
 from tests.session.losing_node import daemon, kill, kill_and_take_port
@@ -87,6 +87,13 @@ def test_nobody_signs(begin):
     state = wait_for(directory, lambda state: state.stage in {Stage.READY, Stage.FAILED}, 60)
     # The next larger one is slow but honest: it is taken, or there is a reason that names who refused.
     assert state.stage is Stage.READY or "refuses" in state.reason, explain(directory)
+
+
+def test_a_provider_that_an_own_session_has_stays_on_offer_and_who_has_it_is_said(ready, begin):
+    holder = ready(**ONLY)
+    state = ended(begin(**ONLY), 60)
+    assert state.stage is Stage.FAILED
+    assert f"Your own sessions use all machines that fit: {holder.name}." in state.reason, state.reason
 
 
 def test_stop_while_a_provider_deploys(begin, node):

@@ -23,10 +23,13 @@ from golem_launcher.rental.no_provider import no_provider
 from golem_launcher.session.machines.node_address_change import follow_node
 from golem_launcher.session.machines.provider_loss import Loss, nobody_left, why_no_other
 from golem_launcher.session.machines.workload_start import WorkloadStart
+from golem_launcher.session.on_disk.held_machines import held_machines
 from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.demand import Demand
     from golem_launcher.rental.hiring import Hiring
@@ -123,7 +126,7 @@ class Renting:
                 self._hiring = None
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
                 return Machine(rented, hiring, (*told, *notices))
-        raise self.session.image_faults.instead_of(no_provider(session.choice))
+        raise await self._nobody()
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
         """Another machine in the place of one that was ``lost``. Raises ``LauncherError`` when there is none."""
@@ -237,6 +240,11 @@ class Renting:
         await hiring.release()
         await hiring.aclose()
 
+    async def _nobody(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
+        """Why nobody was found; ``offers``: what the market has, when it is known."""
+        held = await asyncio.to_thread(held_machines, self.session.request.network)
+        return self.session.image_faults.instead_of(no_provider(self.session.choice, held, offers))
+
     async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known.
 
@@ -251,11 +259,11 @@ class Renting:
         except MarketError:
             offers = [] if choice.looked_at else await on_offer
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
-                raise self.session.image_faults.instead_of(no_provider(choice, offers)) from None
+                raise await self._nobody(offers) from None
             try:
                 await hiring.agree(patience)
             except MarketError:
-                raise self.session.image_faults.instead_of(no_provider(choice)) from None
+                raise await self._nobody() from None
         finally:
             self.session.recorder.update(providers_seen=choice.judged)
             await cancel_all(on_offer)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher.market import scan
 from golem_launcher.networks import NETWORKS
+from golem_launcher.session.on_disk.held_machines import held_machines
 from golem_launcher.session.preparation import network_nodes
 
 if TYPE_CHECKING:
@@ -22,4 +23,5 @@ def look(request: LaunchRequest) -> ScannedOffers:
     network = NETWORKS[request.network]
     place = network_nodes.enter(network)
     seconds = _SCAN_SECONDS[network.money]
-    return asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, seconds=seconds))
+    held = held_machines(network.name)
+    return asyncio.run(scan.offers_for(request, place.node, subnet=place.subnet, held=held, seconds=seconds))

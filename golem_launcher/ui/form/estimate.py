@@ -8,14 +8,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.market.limit_advice import loosen, rounded_up, why_not
+from golem_launcher.market.limit_advice import rounded_up, why_not
 from golem_launcher.market.quote import first_taken, lasts_at, seconds_of, whole_cost
 from golem_launcher.networks import NETWORKS
 from golem_launcher.ui.form.machine_rows import machine_rows
 from golem_launcher.units import coins_at_a_glance, counted, duration
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from decimal import Decimal
 
     from golem_launcher.market.history import ProviderRecord
@@ -33,28 +33,33 @@ def estimate(
     request: LaunchRequest,
     found: Sequence[OfferedMachine],
     known: Mapping[str, ProviderRecord] | None = None,
-    own: Sequence[str] = (),
+    held: Mapping[str, str] | None = None,
     scores: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """What the page says of ``request`` when ``found`` is on offer, as its script takes it.
 
-    ``known`` is what is remembered of providers, ``own`` are the user's sessions that run on the request's network,
-    ``scores`` what others say of providers, 0 to 1.
+    ``known`` is what is remembered of providers, ``held`` are the user's own sessions by the ids of the providers whose
+    machines they have, ``scores`` is what others say of providers, 0 to 1.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 
     token = NETWORKS[request.network].token
-    offers = judged(request, found, known or {})
+    known, held = known or {}, held or {}
+    offers = judged(request, found, known, held)
     fitting = [offer.machine for offer in offers.fitting]
     if not found:
-        return _empty(request, own)
+        return {
+            "state": "empty",
+            "headline": "No machine is on offer.",
+            "short": "None on offer",
+            "hint": "Offers come and go, and spread slowly: look again in a minute, or choose another network.",
+        }
     if not fitting:
+        own = judged(request, [machine for machine in found if machine.provider_id in held], known, {}).fitting
         return {
             "state": "unfit",
-            "headline": "No machine fits.",
-            "short": "None fits",
-            "hint": " ".join(filter(None, (f"{counted(len(found), 'machine')} on offer.", _used_by(own)))),
-            "loosen": [asdict(advice) for advice in loosen(request, found)],
+            **(_all_held(held[offer.machine.provider_id] for offer in own) if own else _none_fits(len(found))),
+            "loosen": [asdict(advice) for advice in offers.advice],
         }
     prices = sorted(machine.price.per_hour() for machine in fitting)
     taken = first_taken(request, offers)
@@ -79,34 +84,27 @@ def estimate(
         "token": token,
         "time": duration(seconds_of(request)),
         "best": [machine.name for machine in chosen],
-        "machines": machine_rows(request, found, known or {}, scores or {}),
+        "machines": machine_rows(request, found, known, held, scores or {}),
     }
 
 
-def _empty(request: LaunchRequest, own: Sequence[str]) -> dict[str, Any]:
-    here = NETWORKS[request.network].host == "this computer"
-    again = "Offers come and go, and spread slowly: look again in a minute, or choose another network."
-    if own and here:
-        return {
-            "state": "empty",
-            "headline": "Your own sessions use all machines.",
-            "short": "None free",
-            "hint": f"{_used_by(own)} End one of them, or choose another network.",
-        }
+def _none_fits(on_offer: int) -> dict[str, str]:
     return {
-        "state": "empty",
-        "headline": "No machine is on offer.",
-        "short": "None on offer",
-        "hint": " ".join(filter(None, (_used_by(own), again))),
+        "headline": "No machine fits.",
+        "short": "None fits",
+        "hint": f"{counted(on_offer, 'machine')} on offer.",
     }
 
 
-def _used_by(own: Sequence[str]) -> str:
-    """Which machines can't be on offer, because the user has them."""
-    if not own:
-        return ""
-    names = ", ".join(own[:_NAMED]) + (f" and {counted(len(own) - _NAMED, 'other')}" if len(own) > _NAMED else "")
-    return f"Running here already: {names}."
+def _all_held(holders: Iterable[str]) -> dict[str, str]:
+    """``holders``: the user's own sessions that have the machines that fit."""
+    names = sorted(set(holders))
+    more = f" and {counted(len(names) - _NAMED, 'other')}" if len(names) > _NAMED else ""
+    return {
+        "headline": "Your own sessions use all machines that fit.",
+        "short": "None free",
+        "hint": f"Running here already: {', '.join(names[:_NAMED])}{more}. End one of them, or choose another network.",
+    }
 
 
 def _headline(request: LaunchRequest, fitting: int) -> str:

@@ -25,17 +25,19 @@ def machine_rows(
     request: LaunchRequest,
     found: Sequence[OfferedMachine],
     known: Mapping[str, ProviderRecord],
+    held: Mapping[str, str],
     scores: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The machines that fit whatever ``request`` says of allowed providers, in the order in which they are taken.
 
-    ``known`` is what is remembered of providers, ``scores`` what others say of them. Whom the user allowed by a
-    name has those words as ``by``.
+    ``known`` is what is remembered of providers, ``held`` are the user's own sessions by the ids of those whose
+    machines they have, ``scores`` is what others say of providers. Whom the user allowed by a name has those words
+    as ``by``.
     """
     from golem_launcher.market.scan import judged  # noqa: PLC0415 - not needed to show the page
 
     others = request.model_copy(update={"allow": ()})
-    fitting = judged(others, found, known).fitting[:ROWS_AT_MOST]
+    fitting = judged(others, found, known, held).fitting[:ROWS_AT_MOST]
     return [
         _row(
             request,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.errors import LauncherError, SessionNotFound
+from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
 from golem_launcher.waiting import wait_for
 
@@ -40,7 +40,8 @@ class OfferWatch:
         self._machines: list[OfferedMachine] | None = None
         self._trouble: dict[str, Any] = _LOOKING
         self._known: dict[str, ProviderRecord] = {}
-        self._own: list[str] = []
+        self._held: dict[str, str] = {}
+        """The user's own sessions, by the ids of the providers whose machines they have."""
         self._scores: dict[str, float] = {}
         self._scored: tuple[str, float] | None = None
         """Of which network they are, and when others were asked for them by the loop's clock."""
@@ -64,6 +65,7 @@ class OfferWatch:
     async def look(self) -> None:
         """Look at the market once, then wait until it is time for the next look."""
         from golem_launcher.market import history  # noqa: PLC0415 - as all below: not needed to show the page
+        from golem_launcher.session.on_disk.held_machines import held_machines  # noqa: PLC0415
 
         self._wanted.clear()
         await self._see_what_is_sent()
@@ -72,9 +74,9 @@ class OfferWatch:
             found, trouble = await _seen(network, self._threads)
             loop = asyncio.get_running_loop()
             known = await loop.run_in_executor(self._threads, history.read)
-            own = await loop.run_in_executor(self._threads, _own_sessions, network)
+            held = await loop.run_in_executor(self._threads, held_machines, network)
             if network == self._network:
-                self._machines, self._trouble, self._known, self._own = found, trouble, known, own
+                self._machines, self._trouble, self._known, self._held = found, trouble, known, held
                 self._show()
                 if found and NETWORKS[network].settles:
                     await self._see_what_others_say(network)
@@ -110,7 +112,7 @@ class OfferWatch:
             from golem_launcher.ui.form.estimate import estimate  # noqa: PLC0415
 
             scores = self._scores if self._scored is not None and self._scored[0] == self._network else {}
-            view = estimate(self._request, self._machines, self._known, self._own, scores)
+            view = estimate(self._request, self._machines, self._known, self._held, scores)
             view["gpu_models"] = sorted({one.model for one in gpu_models(self._request, self._machines) if one.model})
         self._tell({**view, "sending": self._sending if _image_of(self._request) == self._sent else ""})
 
@@ -120,19 +122,6 @@ def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
 
 
 _LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
-
-
-def _own_sessions(network: str) -> list[str]:
-    """The user's sessions that have machines of a network. Blocking."""
-    from golem_launcher.session.on_disk.directory import unsettled_directories  # noqa: PLC0415
-
-    found = []
-    for directory in unsettled_directories():
-        with contextlib.suppress(SessionNotFound):  # removed meanwhile
-            state = directory.state()
-            if state.network == network and not state.stage.final:
-                found.append(state.name)
-    return found
 
 
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:

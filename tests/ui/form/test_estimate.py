@@ -141,14 +141,18 @@ def test_the_price_is_that_of_the_machine_that_is_taken_and_a_cheaper_one_that_f
     assert estimate(only, _MARKET, known)["rows"][0] == ["2 h at the best price", "0.04 tGLM"]
 
 
-@pytest.mark.parametrize(
-    ("network", "headline"), [("local", "Your own sessions use all machines."), ("hoodi", "No machine is on offer.")]
-)
-def test_own_sessions_that_have_the_machines_are_named(network: str, headline: str) -> None:
-    view = estimate(parse_request({"network": network}), [], own=["a", "b", "c", "d"])
-    assert view["headline"] == headline
-    assert "Running here already: a, b, c and 1 other." in view["hint"]
-    assert "Running" not in estimate(parse_request({"network": network}), [])["hint"]
+def test_own_sessions_that_have_the_machines_are_named_and_their_machines_are_no_choice() -> None:
+    request = parse_request({"memory_gib": 0.5})
+    held = {machine.provider_id: name for machine, name in zip(_MARKET, "abc", strict=True)}
+    view = estimate(request, _MARKET, held=held)
+    assert view["headline"] == "Your own sessions use all machines that fit."
+    assert "Running here already: a, b, c. End one of them" in view["hint"]
+    del held["0xstandard"]
+    view = estimate(request, _MARKET, held=held)
+    assert [row["name"] for row in view["machines"]] == view["best"] == ["standard"]
+    held = {"0xsmall": "a"}
+    view = estimate(parse_request({"memory_gib": 500}), _MARKET, held=held)
+    assert view["headline"] == "No machine fits."
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,3 @@ import sys
 # compile all that it imports of the launcher; and each job would rewrite the asserts of its tests, and of hypothesis.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-
-# jsonschema does without it: no schema of Jupyter's has its formats, and its grammar takes three seconds to compile.
-sys.modules["rfc3987_syntax"] = None

@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from . import jsonschema_import, process_tree, program_workload
+from . import process_tree, program_workload
 from .exit_report import CRASHED, DEADLINE, FAILED, OVER, TOLD, Report
 from .log import LogWriter
 from .process_orders import DASK, LEAD
@@ -325,7 +325,6 @@ class _Manager:
         elif self._config.workload.argv:
             program_workload.run(self._config)
         else:
-            jsonschema_import.apply()  # before any module of ours that imports Jupyter's
             from . import lab  # noqa: PLC0415 - likewise
 
             if self._held:

@@ -188,3 +188,12 @@ def test_the_page_is_told_of_no_build_and_whoever_asks_for_one_is_refused_in_wor
 def test_the_streams_of_the_command_are_let_go(lab):
     manager, _ = lab.manager_and_lab()
     assert {str(Path(f"/proc/{manager}/fd/{number}").readlink()) for number in (0, 1, 2)} == {"/dev/null"}
+
+
+def test_nothing_that_the_lab_loads_compiles_a_grammar(agent):
+    """jsonschema of 4.25 and later does, where ``rfc3987_syntax`` is installed: for longer than all else takes."""
+    assert agent.start("-X", "importtime").returncode == 0
+    agent.answers()
+    imported = "".join(file.read_text() for file in (agent.run / "agent.log").iterdir())
+    assert "jupyterlab.labapp" in imported
+    assert "rfc3987_syntax" not in imported

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, paths
-from golem_launcher.agent import jsonschema_import
 from golem_launcher.errors import LauncherError
 from golem_launcher.session.cleanup import housekeeping
 from golem_launcher.ui.server.run_directory import run_directory
@@ -77,7 +76,6 @@ def serve_beside(listener: socket.socket, base_url: str) -> None:
 
 
 def _serve(listener: socket.socket, name: str, settings: dict[str, Any], ready: Callable[[], None]) -> None:
-    jsonschema_import.apply()
     from traitlets.config import Config  # noqa: PLC0415 - half a second that no other command should pay
 
     jupyter_path = [str(JUPYTER_DATA), *filter(None, [os.environ.get("JUPYTER_PATH")])]

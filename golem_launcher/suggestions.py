@@ -1,4 +1,4 @@
-"""What somebody meant who typed a name that there is not."""
+"""Suggests known names for one that was mistyped. Used in the messages of errors: requests, stores, networks."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ async def open_until_told(
     async with way as entered, contextlib.AsyncExitStack() as stack:
         host = loopback_address(name)
         wanted = asked.remote_port if asked.remote_port is not None else _wanted(entered, asked.endpoint)
-        if isinstance(wanted, int) or wanted.protocol != "lab":
+        if isinstance(wanted, int) or not wanted.is_lab:
             remote_port = wanted if isinstance(wanted, int) else wanted.port
             if asked.listen is not None:
                 raise AccessError(

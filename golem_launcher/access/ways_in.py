@@ -135,7 +135,7 @@ class WaysIn:
         self._resources.push_async_callback(self._lab.documents.aclose)
         self._resources.push_async_callback(self._pages.aclose)
         endpoint = self._workload.link
-        if endpoint is not None and endpoint.protocol == "lab":
+        if endpoint is not None and endpoint.is_lab:
             await self._open_at_hub(functools.partial(self._dial, endpoint.port))
         self._port_socket = PortSocket(port_socket_path(self._directory), self._carry)
         await self._port_socket.start()
@@ -147,7 +147,7 @@ class WaysIn:
         if endpoint is None:
             return
         dial = functools.partial(self._dial, endpoint.port)
-        if endpoint.protocol == "lab":
+        if endpoint.is_lab:
             lab = replace(self._remote_lab(dial), base_url=self.base_url, lead=self._pages.lead)
             self._link = await listen(self._host, port, lab, shared=True)  # with who is there while it is suspended
         else:
@@ -192,7 +192,7 @@ class WaysIn:
     def _require_lab(self) -> int:
         """The port of JupyterLab over there. Raises ``AccessError`` where another workload runs."""
         endpoint = self._workload.link
-        if endpoint is None or endpoint.protocol != "lab":
+        if endpoint is None or not endpoint.is_lab:
             raise AccessError(f"{self._workload.title} is no JupyterLab.", "Use golem-launcher tunnel.")
         return endpoint.port
 

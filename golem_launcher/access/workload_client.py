@@ -58,7 +58,7 @@ class WorkloadClient:
         base_url: str = "/",
     ) -> None:
         first = workload.first
-        self._lab_port = first.port if first is not None and first.protocol == "lab" else None
+        self._lab_port = first.port if first is not None and first.is_lab else None
         """``None`` where it is another program."""
         self._base_url = base_url
         self._lab_probe = base_url.rstrip("/") + workload.probe

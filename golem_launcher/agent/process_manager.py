@@ -106,7 +106,7 @@ class _Workload(_Child):
                 os.kill(self.pid, signal.SIGKILL)
 
     def ended(self, code: int) -> Report | None:
-        """Likewise."""
+        """Take its end with this exit code. The report of why all ends, or ``None`` where it, or the rest, goes on."""
         if self._outdated:
             self._outdated = False
             self.at = 0.0

@@ -142,7 +142,7 @@ def _show_bill(found: Bill) -> None:
 
 
 def _beside_notes(bill: AgreementBill) -> str:
-    """Why an invoice has another amount than what was told while the session ran; empty where it has the same."""
+    """Why an invoice has another amount than what was shown while the session ran; empty where it has the same."""
     more = (bill.invoiced or Decimal(0)) - bill.debited
     if not more or not bill.debit_notes:
         return ""

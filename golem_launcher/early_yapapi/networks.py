@@ -1,4 +1,4 @@
-"""What has come in the place of drivers, networks and subnets that are no more. Each is told once.
+"""Maps payment drivers, networks and subnets that were shut down to their successors, and says so once for each.
 
 Money that a program meant for tests is never real: neither its own words nor this environment lead from a test network
 to one on which GLM is paid.

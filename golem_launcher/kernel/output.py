@@ -46,7 +46,7 @@ class Output:
         await self._publish(messages.make(kind, content, session=self._session, parent=self._parent))
 
     async def say(self, text: str, *, error: bool = False) -> None:
-        """Some lines."""
+        """Publish text as the cell's output, on stderr for an ``error``; a line break is added at its end."""
         await self.tell("stream", {"name": "stderr" if error else "stdout", "text": text.rstrip("\n") + "\n"})
 
     async def show(self, shown: Shown) -> None:

@@ -18,6 +18,7 @@ from ya_market import ApiException
 from yapapi import events
 
 from golem_launcher.rental.activity_run import failure_text
+from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.rental.yapapi_engine import cancel_agreement
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -31,7 +32,6 @@ _LOG = logging.getLogger(__name__)
 _SPARE = 2
 """So many providers more than are wanted are asked at once."""
 _MOST_HEAD_STARTS = 5.0
-_REST_SECONDS = 15.0
 _FAILURES = (ApiException, asyncio.TimeoutError, OSError, aiohttp.ClientError)
 _REASON = {"message": "Another provider was faster", "golem.requestor.code": "Cancelled"}
 
@@ -133,8 +133,8 @@ class Signing:
     async def _ask(self, proposal: Any) -> Any:
         """Sign and wait until the provider did, or did not: the agreement or ``None``."""
         try:
-            agreement = await wait_for(proposal.create_agreement(), _REST_SECONDS)
-            details = await wait_for(agreement.get_details(), _REST_SECONDS)
+            agreement = await wait_for(proposal.create_agreement(), REST_SECONDS)
+            details = await wait_for(agreement.get_details(), REST_SECONDS)
         except _FAILURES as error:
             _LOG.warning("an agreement could not be made: %s", failure_text(error))
             return None
@@ -175,7 +175,7 @@ class Signing:
 async def _release(agreement: Any) -> None:
     """Take an agreement back, or end it when the provider has signed it meanwhile."""
     try:
-        await wait_for(cancel_agreement(agreement, _REASON), _REST_SECONDS)
+        await wait_for(cancel_agreement(agreement, _REASON), REST_SECONDS)
     except _FAILURES:
         with contextlib.suppress(asyncio.TimeoutError):
-            await wait_for(agreement.terminate(_REASON), _REST_SECONDS)
+            await wait_for(agreement.terminate(_REASON), REST_SECONDS)

@@ -18,6 +18,7 @@ from golem_launcher.errors import MarketError, NodeError
 from golem_launcher.rental.activity_run import failure_text
 from golem_launcher.rental.agreement import SignedAgreement
 from golem_launcher.rental.agreement_signing import Signing
+from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.rental.yapapi_engine import YapapiJob
 from golem_launcher.waiting import wait_for
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_REST_SECONDS = 15.0
 _MOST_FALLS = 6
 _FALL_SECONDS = 3.0
 """How much longer each time, after the first, before the demand is published again: 45 s in all."""
@@ -163,7 +163,7 @@ class Demand:
         self.job.forget_offers()
         with contextlib.suppress(*_MARKET_FAILURES):
             demand = self._consumer.subscriptions[self.job.id].id
-            await wait_for(self._engine.unsubscribe(demand), _REST_SECONDS)
+            await wait_for(self._engine.unsubscribe(demand), REST_SECONDS)
 
     async def _compare(self, least: float, most: float) -> None:
         """Wait for better offers, while there are providers of such that may still come to terms."""

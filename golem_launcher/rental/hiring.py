@@ -13,6 +13,7 @@ from golem_launcher.errors import ProviderError
 from golem_launcher.rental.activity_batches import ActivityTransfer, BatchQueue
 from golem_launcher.rental.activity_run import WORDS_SECONDS, run_activity
 from golem_launcher.rental.deploy_progress import DeployProgress
+from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from golem_launcher.rental.private_network import PrivateNetwork
     from golem_launcher.rental.yapapi_engine import YapapiEngine
 
-_REST_SECONDS = 15.0
 _WORKER_END_SECONDS = 15.0
 
 
@@ -156,7 +156,7 @@ class Hiring:
         heard = False
         try:
             with contextlib.suppress(asyncio.TimeoutError, aiohttp.ClientError):
-                heard = await wait_for(self._demand.job.end(self._signed.id, reason), _REST_SECONDS)
+                heard = await wait_for(self._demand.job.end(self._signed.id, reason), REST_SECONDS)
         finally:
             self._signed.note_end(heard=heard)
 

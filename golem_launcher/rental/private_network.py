@@ -18,6 +18,7 @@ from ya_net.exceptions import ApiException
 from yapapi.network import NetworkError
 
 from golem_launcher.errors import NodeError
+from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import cancel_all, wait_for
 
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 
-_REST_SECONDS = 15.0
 _LEAVE_SECONDS = 3.0
 _LULL_SECONDS = 2.0
 """Machines are told of each other when no other came up for so long."""
@@ -84,7 +84,7 @@ class PrivateNetwork:
         """
         address = str(self._journal.entries.network_address)
         ours = str(next(ip_network(address).hosts()))
-        self._network = await wait_for(self._engine.make_network(address, self._identity, ours=ours), _REST_SECONDS)
+        self._network = await wait_for(self._engine.make_network(address, self._identity, ours=ours), REST_SECONDS)
         self._journal.update(network_id=self.id)
         return self._network
 
@@ -100,7 +100,7 @@ class PrivateNetwork:
         async with self._turn:
             await self._leave_splices()
             with contextlib.suppress(ApiException):
-                await wait_for(self._network.remove(), _REST_SECONDS)
+                await wait_for(self._network.remove(), REST_SECONDS)
             self.made = asyncio.create_task(self._make())
 
     async def add(self, provider_id: str) -> Any:
@@ -109,7 +109,7 @@ class PrivateNetwork:
         for missed in self._missed.values():
             missed.add(provider_id)
         self._missed[provider_id] = set()
-        return await wait_for(self._network.add_node(provider_id), _REST_SECONDS)
+        return await wait_for(self._network.add_node(provider_id), REST_SECONDS)
 
     async def leave_out(self, provider_id: str) -> None:
         """Remove a provider from the network once its machine was released or lost.
@@ -142,7 +142,7 @@ class PrivateNetwork:
             if address is None:  # left out meanwhile
                 continue
             try:
-                await wait_for(self._engine.tell_again(self.id, provider_id, address), _REST_SECONDS)
+                await wait_for(self._engine.tell_again(self.id, provider_id, address), REST_SECONDS)
             except _FAILURES as error:
                 _LOG.warning("not all machines could be told of each other: %s", clean_line(str(error)))
 
@@ -171,7 +171,7 @@ class PrivateNetwork:
                     self._splices[first] = await RejoinedNetwork.open(gsb_url, old_network=first, new_network=self.id)
                 self._names[rented.provider_id] = remote_end(rented.provider_id, first)
                 away = self._network.add_node(self._names[rented.provider_id], rented.ip)
-                await wait_for(away, _REST_SECONDS)
+                await wait_for(away, REST_SECONDS)
             except (TimeoutError, ApiException, NetworkError, OSError) as error:
                 what = sentence(f"The node did not make the private network again: {clean_line(str(error))}")
                 raise NodeError(what) from error

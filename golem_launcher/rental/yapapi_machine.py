@@ -11,14 +11,13 @@ from yapapi.payload.package import Package
 
 from golem_launcher import outbound
 from golem_launcher.market.demand_constraints import constraints
+from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from golem_launcher.rental.requested_machine import RequestedMachine
-
-_REST_SECONDS = 15.0
 
 
 async def machine_for_demand(machine: RequestedMachine, expires: datetime) -> Package:
@@ -29,7 +28,7 @@ async def machine_for_demand(machine: RequestedMachine, expires: datetime) -> Pa
     with an empty manifest is given a card for the internet, and a look-up of names that it may not survive. Raises
     what :meth:`SessionImage.task_package` raises.
     """
-    image = await wait_for(machine.image.task_package(), _REST_SECONDS)
+    image = await wait_for(machine.image.task_package(), REST_SECONDS)
     wanted = constraints(machine.request)
     if not machine.outbound.anything:
         return _DemandedMachine(image, wanted, {})

@@ -18,6 +18,8 @@ BENCHMARK = 40.0
 """The network is measured, then the machine, which takes 20 s at most."""
 ANSWER = 3.0
 """What needs nobody else."""
+POLL = 0.05
+"""Between two looks at what a supervisor, or a process of ours, writes down or ends with."""
 _MARGIN = 20.0
 
 WAIT_FOR_SAVE = SAVE + _MARGIN

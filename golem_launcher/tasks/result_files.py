@@ -1,4 +1,4 @@
-"""Gives what came back its place on this computer: whole or absent, below one directory, by plain names."""
+"""Puts result files of tasks into the output directory: each whole or not at all, under plain names, never above it."""
 
 from __future__ import annotations
 

@@ -36,6 +36,11 @@ class Endpoint:
     path: str = "/"
     """The path that a link opens, below the base URL."""
 
+    @property
+    def is_lab(self) -> bool:
+        """Whether JupyterLab listens there: its pages and kernels are known, not only its port."""
+        return self.protocol == "lab"
+
     def __post_init__(self) -> None:
         """Raises ``ValueError`` and ``TypeError`` for what is no endpoint."""
         if not _NAME.fullmatch(self.name) or self.protocol not in {"lab", "http", "tcp"}:

@@ -48,7 +48,7 @@ def shipment(workload: Workload, settings: Mapping[str, Any], *, familiar: bool)
         "argv": workload.argv,
         "unsaved": workload.unsaved,
         "stays": workload.ends_session,  # to be saved once it is over
-        "port": 0 if first is None or first.protocol == "lab" else first.port,
+        "port": 0 if first is None or first.is_lab else first.port,
         "probe": workload.probe if first is not None and first.protocol == "http" else "",
     }
     config = {**settings, "root": _ROOT, "workload": about}

@@ -1,6 +1,7 @@
-"""Lists and dictionaries that do more than theirs as they are filled: pickle fills them before they can.
+"""Pickles objects whose class extends ``list`` or ``dict`` and overrides how items are added.
 
-So they have their attributes first, and are filled behind the back of their class.
+pickle adds the items before it sets the attributes, and such a method may need those. So here the attributes are set
+first, and the items are then added by the methods of ``list`` and ``dict`` themselves. Called by the kernel's pickler.
 """
 
 from __future__ import annotations

@@ -73,16 +73,16 @@ def made(code: bytes, module: str, closure: tuple[CellType, ...] | None) -> Func
 
 
 def complete(function: FunctionType, state: dict[str, Any]) -> None:
-    """Likewise, once what it holds is there."""
+    """Called by pickle when the objects that the function refers to are there: sets its attributes."""
     for name, value in state.items():
         setattr(function, name, value)
 
 
 def new_cell() -> CellType:
-    """Likewise."""
+    """Called by pickle for an empty cell of a closure, which :func:`fill` fills."""
     return CellType()
 
 
 def fill(cell: CellType, held: tuple[object]) -> None:
-    """Likewise."""
+    """Called by pickle once what the cell holds is there."""
     (cell.cell_contents,) = held

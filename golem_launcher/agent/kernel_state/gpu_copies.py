@@ -1,7 +1,7 @@
-"""Copies of what variables have on a GPU, in this memory: who keeps variables is a fork, and CUDA ends with one.
+"""Copies GPU tensors of the notebook's variables into main memory, before the kernel forks to write variables down.
 
-They are made while the kernel is idle, a few milliseconds at a time, and let go of when a cell begins, which may change
-what was copied already. Where no tensor can be on a GPU nothing is even looked at.
+A fork can't use CUDA, so the kernel itself copies: while it is idle, a few milliseconds at a time. When a cell begins,
+the copies are dropped, as the cell may change what was copied. Where no tensor can be on a GPU, nothing is looked at.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def made_memory(data: Any, *gpu: int) -> Any:
 
 
 def made_storage(memory: Any, dtype: Any) -> Any:
-    """Likewise."""
+    """Called by pickle for a tensor's typed storage over ``memory``."""
     storage = importlib.import_module(LIBRARY).storage
     return storage.TypedStorage(wrap_storage=memory, dtype=dtype, _internal=True)
 

@@ -1,4 +1,4 @@
-"""Keeps all as it is to be between commands: nothing is left of dead supervisors, parked addresses are answered for.
+"""Closes down what dead supervisors left, removes partial files, and has a caretaker run where an address is parked.
 
 Called by every command and page that shows or starts sessions: this computer may have been started since the last.
 What it takes to close something down is loaded where there is something to close down. Everything here blocks.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import partial_files, paths
 from golem_launcher.errors import LauncherError, SessionNotFound
+from golem_launcher.session import timeouts
 from golem_launcher.session.on_disk.liveness import alive, strays
 from golem_launcher.session.on_disk.session_paths import (
     BEGUN,
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 RECALL_SECONDS = 10.0
 _TIDY_SECONDS = 30.0
-_POLL_SECONDS = 0.05
 
 
 def tidy() -> list[str]:
@@ -97,7 +97,7 @@ def recall(seconds: float = RECALL_SECONDS) -> dict[str, ProcessRecord]:
     """Wait until supervisors whose directories were deleted have made them again; those that have not, by name."""
     end = time.monotonic() + seconds
     while (left := strays()) and time.monotonic() < end:
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)
     return left
 
 

@@ -1,6 +1,7 @@
-"""A session makes room for a new one of its name: when who began that is killed half-way, it is finished or undone.
+"""Moves an ended session out of the way of a new one that takes its name, and completes or undoes a half-done move.
 
-Who calls holds the lock of the sessions' directory. Everything here blocks.
+A process that is killed in between leaves such a move; the next start finds it. The caller holds the lock of the
+sessions' directory. Everything here blocks.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import ClusterState, MoveState, SessionState
 
-_POLL_SECONDS = 0.05
 _HOUR = 3600
 
 
@@ -142,7 +141,7 @@ def await_move(name: str, number: int, told: Callable[[MoveState], None] = lambd
             told(state.move)
         if state.stage.final:
             raise SessionError(f"'{name}' ended before it could move. {state.reason}")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)
 
 
 def borrow(name: str, changes: dict[str, Any], seconds: float) -> int | None:

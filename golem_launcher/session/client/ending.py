@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import SessionState
 
-_POLL_SECONDS = 0.05
 _KILL_GRACE_SECONDS = 3.0
 
 
@@ -72,7 +71,7 @@ def _ask_for_end(directory: SessionDirectory, command: str, seconds: float, **ar
             control(directory, command, **arguments)
         except SessionError as error:
             if isinstance(error.__cause__, OSError) and time.monotonic() < end:
-                time.sleep(_POLL_SECONDS)
+                time.sleep(timeouts.POLL)
                 continue
         return
 
@@ -87,7 +86,7 @@ def _ends_by_itself(directory: SessionDirectory) -> bool:
             heard = time.monotonic()
         if time.monotonic() > min(end, heard + timeouts.SILENCE):
             return False
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)
     return True
 
 
@@ -118,4 +117,4 @@ def await_end(directory: SessionDirectory, seconds: float = timeouts.WAIT_FOR_EN
                 f"The session '{directory.name}' did not end within {seconds:.0f} s.",
                 f"golem-launcher stop {directory.name} --force",
             )
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)

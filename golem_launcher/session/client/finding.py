@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import paths
 from golem_launcher.errors import SessionDamaged, SessionError, SessionNotFound
+from golem_launcher.session import timeouts
 from golem_launcher.session.cleanup.housekeeping import RECALL_SECONDS
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import alive, strays
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import Saving, SessionState
-
-_POLL_SECONDS = 0.05
 
 
 def find(name: str, seconds: float = RECALL_SECONDS) -> SessionDirectory:
@@ -36,7 +35,7 @@ def find(name: str, seconds: float = RECALL_SECONDS) -> SessionDirectory:
                 f"Check that {paths.sessions_directory()} can be written to. A signal ends it: "
                 f"kill {strays()[name].pid}",
             )
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)
     return session_directory(name)
 
 
@@ -70,7 +69,7 @@ def wait_for(
             raise _died(directory)
         if time.monotonic() > end or state.stage.final:
             return None
-        time.sleep(_POLL_SECONDS)
+        time.sleep(timeouts.POLL)
 
 
 def followed(directory: SessionDirectory) -> SessionState:

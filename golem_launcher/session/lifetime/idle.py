@@ -167,7 +167,7 @@ class Idleness:
         self._recorder.event(Idle(seconds=round(quiet), seconds_left=round(left), becomes=self.becomes))
 
     def _is_used(self) -> None:
-        """Take back what was told."""
+        """Take back the warning, as somebody uses the session again."""
         self._saved = False
         self.gpu.used()
         if self._recorder.state.idle:

@@ -1,4 +1,4 @@
-"""What a session costs in an hour at the pace of the last minutes, of what it had cost at moments."""
+"""Estimates what a session costs per hour, from what it had cost at several moments of the last minutes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Says when a session's newest save is older than it should be, as a provider that holds saving up won't say so."""
+"""Warns when a session's newest save is older than it should be: a provider that delays saving would not say so.
+
+One runs beside the monitor of each machine whose workspace is saved.
+"""
 
 from __future__ import annotations
 

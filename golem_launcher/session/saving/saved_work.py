@@ -1,4 +1,4 @@
-"""Where a name leads that somebody typed for saved work: to the session of that name first, then to the workspace.
+"""Resolves a name that somebody typed for saved work: to the session of that name, or else to the workspace.
 
 Commands, Python, notebooks and assistants ask here; a request and a supervisor know workspaces alone. Everything
 blocks.

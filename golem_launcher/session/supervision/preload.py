@@ -1,6 +1,7 @@
-"""What a supervisor loads, in an order that a start does not wait for: between Start and an agreement, most is imports.
+"""Imports a supervisor's large packages on threads, while the start does something else.
 
-aiohttp, which reads the system's certificates, is imported while other modules are; yapapi, while the node is asked.
+Imports are most of the time between Start and an agreement. aiohttp, which reads the system's certificates, is imported
+beside other modules; yapapi, while the node is asked. Called by the supervisor and by the fork server.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import csv
 import io
 import itertools
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 MOST_SETS = 10_000
 _LARGEST_FILE = 16 * 1024 * 1024
-_WHOLE = re.compile(r"[+-]?\d+")
+_WHOLE = re.compile(r"[+-]?\d{1,4000}")
+"""Python reads no more digits than 4300."""
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
@@ -34,7 +36,7 @@ def sets_of(options: Sequence[str], file: Path | None) -> tuple[dict[str, Any], 
         if name in given:
             raise RequestError(f"--param {name} is given twice.", f"All its values in one: --param {name}=1,2")
         given.add(name)
-        axes.append([{name: _value(one)} for one in next(csv.reader([values], skipinitialspace=True), [])])
+        axes.append([{name: value} for value in _listed(name, values)])
     return _combined(axes)
 
 
@@ -54,11 +56,13 @@ def sets_typed(typed: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
 
 
 def _combined(axes: Sequence[Sequence[dict[str, Any]]]) -> tuple[dict[str, Any], ...]:
-    count = 1
-    for axis in axes:
-        count *= len(axis)
+    for name, value in itertools.chain(*(row.items() for axis in axes for row in axis)):
+        if not _is_plain(value):
+            what = f"{value!r:.80} is no value of a parameter"
+            raise RequestError(f"{what}: it must be one that JSON knows, and a number finite.", field=name)
+    count = math.prod(map(len, axes))
     if not 0 < count <= MOST_SETS:
-        raise RequestError(f"That makes {count} sets of parameters; 1 to {MOST_SETS} make a sweep.")
+        raise RequestError(f"That makes {count:,} sets of parameters; 1 to {MOST_SETS:,} make a sweep.")
     return tuple({key: value for part in parts for key, value in part.items()} for parts in itertools.product(*axes))
 
 
@@ -66,21 +70,30 @@ def _values_typed(name: str, text: str) -> list[Any]:
     try:
         found = ast.literal_eval(text)
     except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return _listed(name, text)
+    if found == ():
+        raise RequestError("These are no values: () is empty.", field=name)
+    return list(found) if isinstance(found, tuple) else [found]
+
+
+def _listed(name: str, text: str) -> list[Any]:
+    """The values that stand in ``text`` with commas between them."""
+    try:
         return [_value(one) for one in next(csv.reader([text], skipinitialspace=True), [])]
-    values = list(found) if isinstance(found, tuple) else [found]
-    for value in values:
-        if not _is_plain(value):
-            raise RequestError(f"{value!r:.80} is no value of a parameter: it must be one that JSON knows.", field=name)
-    return values
+    except csv.Error:
+        what = f"What is given for {name} can't be read as values with commas between them"
+        raise RequestError(f"{what}: it is too long, or has more than a line.", field=name) from None
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether papermill can write it into a notebook of any language."""
+    """Whether papermill can write it into a notebook of any language, and a job's file keeps it as it is."""
+    if isinstance(value, float):
+        return math.isfinite(value)
     if isinstance(value, list):
         return all(map(_is_plain, value))
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
-    return value is None or isinstance(value, bool | int | float | str)
+    return value is None or isinstance(value, bool | int | str)
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

@@ -59,10 +59,27 @@ def test_what_is_typed_is_a_value_or_several():
     assert sets_typed({}) == ({},)
 
 
-@pytest.mark.parametrize("text", ["{1}", "b'x'", "1j", "...", "{1: 2}", "()"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{1}",
+        "b'x'",
+        "1j",
+        "...",
+        "{1: 2}",
+        "()",
+        "1e999",
+        "a, nan",
+        "9" * 5000,
+        f"b, {'9' * 5000}",
+        "a" * 200_000 + ",b",
+    ],
+)
 def test_what_can_be_no_parameter_is_refused(text):
-    with pytest.raises(RequestError):
+    """Among it what would be another value in the job's file, or none."""
+    with pytest.raises(RequestError) as refused:
         sets_typed({"x": text})
+    assert refused.value.field == "x"
 
 
 def test_a_name_that_is_none_is_refused_by_its_field():

@@ -11,7 +11,7 @@ import { Insist, Presence } from "../common/presence.js";
  *   name: () => string,
  *   value: () => string,
  *   isDefault: () => boolean,
- *   complain: (text: string) => void,
+ *   complain: (text: string, ofName?: boolean) => void,
  *   focus: () => void,
  *   element: HTMLElement,
  * }} Row
@@ -21,6 +21,8 @@ const CONSIDER_MS = 250;
 const LARGEST_NOTEBOOK = 8 * 1024 * 1024; // web servers drop messages of more than 10 MiB without a word
 const IDENTIFIER = /^[\p{ID_Start}_]\p{ID_Continue}*$/u;
 const BEGIN_WORDS = "Start the sweep";
+const WORKERS = "--workers"; // the kernel's word for the number of machines
+const GONE = "This file can't be read: is it still there?";
 const TOO_LARGE =
   "This notebook has more than 8 MiB: clear its outputs, or use the command golem-launcher sweep with its file.";
 
@@ -56,8 +58,11 @@ function renderSweep({ model, el }) {
     inputmode: "numeric",
     class: "gl-input",
     autocomplete: "off",
+    "aria-describedby": `${workersId}-error`,
+    oninput: () => complainOfWorkers(""),
   });
   workers.value = "3";
+  const workersError = h("p", { class: "gl-error-text", id: `${workersId}-error`, hidden: true });
   const stop = h("input", { type: "checkbox", class: "gl-check" });
   const base = h("p", { class: "gl-hint" });
   const count = h("p", { class: "gl-sweep-count", role: "status" });
@@ -74,6 +79,7 @@ function renderSweep({ model, el }) {
       h("span", { class: "gl-control gl-sweep-workers" }, workers),
       h("label", { class: "gl-check-label" }, stop, "Begin nothing more once one has failed"),
     ),
+    workersError,
     base,
     h("div", { class: "gl-row" }, button, count),
   );
@@ -102,9 +108,9 @@ function renderSweep({ model, el }) {
     const [one] = file.files ?? [];
     if (!one) return;
     const tooLarge = one.size > LARGEST_NOTEBOOK;
-    const data = tooLarge ? null : await one.arrayBuffer();
+    const data = tooLarge ? null : await one.arrayBuffer().catch(() => null);
     file.value = ""; // the same file again is a change again
-    complain("", tooLarge ? TOO_LARGE : "");
+    complain("", tooLarge ? TOO_LARGE : data ? "" : GONE);
     if (data) model.send({ kind: "notebook", name: one.name }, undefined, [data]);
   }
 
@@ -157,11 +163,13 @@ function renderSweep({ model, el }) {
       "aria-describedby": error.id,
       oninput: () => consider(),
     });
-    /** @param {string} text */
-    function complainOfEither(text) {
+    /**
+     * @param {string} text
+     * @param {boolean} ofName
+     */
+    function complainOfEither(text, ofName = !IDENTIFIER.test(name.value.trim())) {
       complain(text);
-      const ofName = text !== "" && !IDENTIFIER.test(name.value.trim());
-      mark(name, ofName);
+      mark(name, text !== "" && ofName);
       mark(input, text !== "" && !ofName);
     }
     const row = {
@@ -169,7 +177,7 @@ function renderSweep({ model, el }) {
       value: () => input.value,
       isDefault: () => !name.value.trim() && !input.value.trim(),
       complain: complainOfEither,
-      focus: () => input.focus(),
+      focus: () => (name.hasAttribute("aria-invalid") ? name : input).focus(),
       element: h(
         "div",
         { class: "gl-sweep-row" },
@@ -228,12 +236,41 @@ function renderSweep({ model, el }) {
    * @param {string} text
    */
   function complain(field, text) {
-    const row = rows.find((one) => one.name() === field);
+    const ofWorkers = field === WORKERS;
+    const row = rows.find((one) => field !== "" && one.name() === field);
     for (const one of rows) one.complain(one === row ? text : "");
-    const general = row ? "" : text;
-    setText(wrong, field === "workers" ? `Machines: ${general}` : general);
+    complainOfWorkers(ofWorkers ? text : "");
+    const general = row || ofWorkers ? "" : text;
+    setText(wrong, general);
     show(wrong, general !== "");
-    return row;
+    return ofWorkers ? workers : row;
+  }
+
+  /** @param {string} text */
+  function complainOfWorkers(text) {
+    setText(workersError, text);
+    show(workersError, text !== "");
+    mark(workers, text !== "");
+  }
+
+  /**
+   * Say what the kernel, which is told of each name once, can't see: values without a name, and a name that comes twice.
+   *
+   * @returns {Row | undefined} the first row that is wrong so
+   */
+  function refuseNames() {
+    /** @param {Row} row */
+    const isTwice = (row) => rows.slice(0, rows.indexOf(row)).some((other) => other.name() === row.name());
+    const faulty = rows.filter((row) => !row.isDefault() && (!row.name() || isTwice(row)));
+    if (!faulty.length) return undefined;
+    complain("", "");
+    setText(count, "");
+    for (const row of faulty)
+      row.complain(
+        row.name() ? `'${row.name()}' is above already: type all its values there.` : "It needs a name.",
+        true,
+      );
+    return faulty[0];
   }
 
   let asked = 0;
@@ -247,7 +284,10 @@ function renderSweep({ model, el }) {
   }
   function consider() {
     forget();
-    if (!rest.hidden) soon = setTimeout(() => considering.begin(), CONSIDER_MS);
+    if (!rest.hidden) soon = setTimeout(considerNow, CONSIDER_MS);
+  }
+  function considerNow() {
+    if (!refuseNames()) considering.begin();
   }
 
   let order = /** @type {object | null} */ (null);
@@ -259,6 +299,8 @@ function renderSweep({ model, el }) {
     if (button.disabled) return;
     forget(); // it must not take away what is wrong with this
     complain("", "");
+    const row = refuseNames();
+    if (row) return row.focus();
     orderId = newId("order");
     order = { parameters: typed(), workers: workers.value, stop_at_failure: stop.checked };
     busy(true);

@@ -11,9 +11,12 @@ from dataclasses import asdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from annotated_types import Le
+
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, token_of
+from golem_launcher.request import LaunchRequest
 from golem_launcher.request.fields import DECIDED_BY_JOBS
 from golem_launcher.ui.common.orders import Orders
 from golem_launcher.units import counted, with_coin
@@ -22,11 +25,15 @@ from golem_launcher.untrusted_text import clean_line, clean_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from golem_launcher.request import LaunchRequest
     from golem_launcher.ui.sweep.view import SweepView
 
 _MOST_PARAMETERS = 100
+_MOST_WORKERS = max(
+    one.le for one in LaunchRequest.model_fields["machines"].metadata if isinstance(one, Le) and isinstance(one.le, int)
+)
 _MOST_WORKERS_DIGITS = 3
+_WORKERS = "--workers"
+"""The field of how many machines: no parameter can be called so."""
 _UNREADABLE = "This is no notebook that can be read."
 
 
@@ -141,9 +148,10 @@ def _sets(content: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 
 def _workers(typed: Any) -> int:
     text = str(typed).strip()
-    if not text.isascii() or not text.isdecimal() or len(text) > _MOST_WORKERS_DIGITS or not int(text):
-        raise RequestError("It must be a whole number of machines, 1 or more.", field="workers")
-    return int(text)
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_WORKERS_DIGITS else 0
+    if not 1 <= number <= _MOST_WORKERS:
+        raise RequestError(f"It must be a whole number of machines, 1 to {_MOST_WORKERS}.", field=_WORKERS)
+    return number
 
 
 def _words(request: LaunchRequest) -> str:

@@ -147,7 +147,7 @@ class Session(_Session):
         """Ask for a session; nothing is started yet. Raises ``RequestError`` for what can't be.
 
         Args:
-            name: Name. Small letters, digits and dashes, at most 40 characters.
+            name: Name. What it is called, here and in commands.
             network: Network. Where to look for a provider. One of local, hoodi, polygon, mainnet, amoy,
                 sepolia.
             budget: Budget. The most this session may ever cost. At most 100000 GLM.
@@ -259,7 +259,7 @@ def launch(
     it waits ends what was begun.
 
     Args:
-        name: Name. Small letters, digits and dashes, at most 40 characters.
+        name: Name. What it is called, here and in commands.
         network: Network. Where to look for a provider. One of local, hoodi, polygon, mainnet, amoy,
             sepolia.
         budget: Budget. The most this session may ever cost. At most 100000 GLM.
@@ -375,7 +375,7 @@ def offers(
     """What is on offer now for a request: two seconds on this computer's network, eight on Golem's. Nothing is paid.
 
     Args:
-        name: Name. Small letters, digits and dashes, at most 40 characters.
+        name: Name. What it is called, here and in commands.
         network: Network. Where to look for a provider. One of local, hoodi, polygon, mainnet, amoy,
             sepolia.
         budget: Budget. The most this session may ever cost. At most 100000 GLM.
@@ -488,7 +488,7 @@ def quote(
     """What a request would cost by the offers of now, and how long its budget lasts. Nothing is paid.
 
     Args:
-        name: Name. Small letters, digits and dashes, at most 40 characters.
+        name: Name. What it is called, here and in commands.
         network: Network. Where to look for a provider. One of local, hoodi, polygon, mainnet, amoy,
             sepolia.
         budget: Budget. The most this session may ever cost. At most 100000 GLM.

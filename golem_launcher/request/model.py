@@ -34,7 +34,7 @@ class RequestFields(BaseModel):
         Field(
             default_factory=_new_name,
             title="Name",
-            description="Small letters, digits and dashes, at most 40 characters.",
+            description="What it is called, here and in commands.",
         ),
         About("main", words=("name",)),
     ]

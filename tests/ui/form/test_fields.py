@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from golem_launcher.errors import RequestError
 from golem_launcher.networks import NETWORKS
 from golem_launcher.request import LaunchRequest, parse_request
 from golem_launcher.software import SOFTWARE
@@ -23,6 +24,14 @@ _WHOLE = parse_request(
 
 def _fields() -> dict[str, dict[str, Any]]:
     return {field["name"]: field for group in form_groups() for field in group["fields"]}
+
+
+def test_what_is_said_of_a_wrong_name_does_not_stand_below_it_already() -> None:
+    with pytest.raises(RequestError) as refused:
+        parse_request({"name": "My Lab"})
+    said, below = str(refused.value).lower(), _fields()["name"]["description"].lower()
+    assert "small letters" in said
+    assert not [words for words in below.rstrip(".").split(", ") if words in said]
 
 
 def test_the_form_has_every_field_of_the_request_in_its_group() -> None:

@@ -143,6 +143,9 @@ def test_presets_and_files(form: Page, tmp_path: Path) -> None:
     _command(form, "--package numpy")
     assert "# left out, line 3, '-e .'" in form.get_by_label("Packages", exact=True).input_value()
     form.get_by_role("button", name="Save as preset").click()
+    form.get_by_role("button", name="Cancel").press("Escape")
+    expect(form.get_by_role("button", name="Save as preset")).to_be_focused()
+    form.get_by_role("button", name="Save as preset").press("Enter")
     form.get_by_label("Title of the preset").fill("Three <b>cores</b>")
     form.keyboard.press("Enter")
     form.get_by_label("Preset", exact=True).locator("option", has_text="Three <b>cores</b>").wait_for(state="attached")
@@ -364,3 +367,29 @@ def test_the_keyboard_suffices_and_everything_has_a_name(form: Page) -> None:
     names = {re.sub("-gl-tiles.*", "", name) for name in reached}
     assert {"network", "software", "budget", "packages", "inputs", "resume", "image", "store"} <= names
     assert "Start JupyterLab on Golem" in names
+
+
+_FIRST_SEEN = """
+window.seen = { headlines: [], places: [] };
+const look = () => {
+  const headline = document.querySelector(".gl-offers-headline");
+  const below = document.querySelector(".gl-group-advanced");
+  if (headline) window.seen.headlines.push(headline.textContent);
+  if (below) window.seen.places.push(Math.round(below.getBoundingClientRect().top));
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+
+
+def test_what_it_costs_is_worked_out_in_sight_and_moves_nothing(form_context: BrowserContext, address: str) -> None:
+    page = form_context.new_page()
+    page.add_init_script(_FIRST_SEEN)
+    page.goto(address)
+    page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
+    page.locator(".gl-machine-choice").get_by_text("local-standard").first.wait_for()
+    seen = page.evaluate("window.seen")
+    assert seen["headlines"][0] == "Working out the price …"
+    assert "" not in seen["headlines"]
+    assert max(seen["places"]) - min(seen["places"]) <= 12, sorted(set(seen["places"]))
+    page.close()

@@ -110,19 +110,38 @@ export function makeMachineChoice({ allowed, allow }) {
     "Speed: of a core when it was measured in a session of yours, with a usual core of a server as 1.",
   );
   const plot = h("div", { class: "gl-offers-plot" });
+  const box = h(
+    "div",
+    { class: "gl-offered-box" },
+    h("div", { class: "gl-offered-list" }, table, aboutSpeed, more),
+    plot,
+  );
+  const none = h("p", { class: "gl-hint gl-offered-none" }, "Looking at what is on offer …");
   const element = h(
     "section",
-    { class: "gl-group gl-machine-choice", "aria-labelledby": titleId, hidden: true },
+    { class: "gl-group gl-machine-choice", "aria-labelledby": titleId },
     h("h3", { id: titleId }, "What fits"),
+    none,
     bestRow,
-    h("div", { class: "gl-offered-box" }, h("div", { class: "gl-offered-list" }, table, aboutSpeed, more), plot),
+    box,
   );
+  element.dataset.state = "looking"; // as high as with a few machines: what is below stays where it is
+  showAny(false);
+
+  /** @param {boolean} any */
+  function showAny(any) {
+    show(none, !any);
+    show(bestRow, any);
+    show(box, any);
+  }
 
   /** @param {Offers} view */
   function update(view) {
     if (UNTOUCHED.includes(view.state ?? "")) return;
     machines = view.machines ?? [];
-    show(element, machines.length > 0);
+    element.dataset.state = view.state ?? "";
+    setText(none, view.headline ?? "");
+    showAny(machines.length > 0);
     setText(heads[1].words, `Price for ${view.time ?? ""}, ${view.token ?? ""}`);
     const now = allowed().length === 0 && view.best?.length ? `; now ${view.best.slice(0, NAMED).join(", ")}` : "";
     setText(bestWords, `: whichever of them is best when the session starts${now}`);

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
+from golem_launcher.ui.form.view import LOOKING
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class OfferWatch:
         self._request: LaunchRequest | None = None
         self._network: str | None = None
         self._machines: list[OfferedMachine] | None = None
-        self._trouble: dict[str, Any] = _LOOKING
+        self._trouble: dict[str, Any] = LOOKING
         self._known: dict[str, ProviderRecord] = {}
         self._held: dict[str, str] = {}
         """The user's own sessions, by the ids of the providers whose machines they have."""
@@ -55,7 +56,7 @@ class OfferWatch:
         """Another request was typed; ``None``: something that is none."""
         self._request = request
         if request is not None and request.network != self._network:
-            self._network, self._machines, self._trouble = request.network, None, _LOOKING
+            self._network, self._machines, self._trouble = request.network, None, LOOKING
             self._wanted.set()
         if request is not None and _image_of(request) != self._sent:
             self._sending = ""
@@ -121,9 +122,6 @@ def _image_of(request: LaunchRequest) -> tuple[str, str | None, str]:
     return request.network, request.image, request.software_taken
 
 
-_LOOKING: dict[str, Any] = {"state": "looking", "headline": "Looking at the market …"}
-
-
 async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] | None, dict[str, Any]]:
     """The machines on offer, or ``None`` and what to say instead. Starts nothing."""
     from golem_launcher.market.offered_machine import machines  # noqa: PLC0415
@@ -134,7 +132,7 @@ async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] |
         node = await asyncio.get_running_loop().run_in_executor(threads, network_nodes.present, NETWORKS[network])
         if node is None:
             return None, _not_running(network)
-        return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), _LOOKING
+        return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), LOOKING
     except LauncherError as error:
         return None, {"state": "failed", "headline": "The market can't be seen.", "hint": str(error)}
 

@@ -6,7 +6,7 @@ may be seen: the last choices, and the request as it may be shown around.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import traitlets
 
@@ -14,6 +14,9 @@ from golem_launcher.ui.common.assets import script, style
 from golem_launcher.ui.common.presence import Present
 
 _STYLES = ("form.css", "remembered_values.css", "controls.css", "offers.css", "machine_choice.css", "uploads.css")
+
+LOOKING: dict[str, Any] = {"state": "looking", "headline": "Working out the price …"}
+"""What it will cost, until the market was seen."""
 
 
 class FormView(Present):
@@ -38,7 +41,7 @@ class FormView(Present):
     shared = traitlets.Dict().tag(sync=True)
     """The request as ``command`` and ``yaml``, without secrets; ``left_out`` says what that concerns."""
 
-    offers = traitlets.Dict().tag(sync=True)
+    offers = traitlets.Dict(LOOKING).tag(sync=True)
     """What it will cost, as :class:`~.offers.OfferWatch` tells it."""
 
     workspaces = traitlets.List().tag(sync=True)

@@ -65,3 +65,40 @@ def test_of_very_many_past_sessions_the_older_ones_are_found_by_search(page: Pag
     past.get_by_text("None of them matches.").wait_for()
     past.get_by_role("button", name="Clear", exact=True).click()
     past.get_by_text("Take all 55 off this list?").wait_for()
+
+
+def test_a_lone_button_is_on_the_line_of_the_name_where_it_is_narrow(page: Page) -> None:
+    make_session("frames", OVER, alive=False, workload="tasks")
+    make_session("starting", GOOD_START[:3])
+    page.set_viewport_size({"width": 360, "height": 900})
+    for name, label in (("frames", "Remove"), ("starting", "Abort")):
+        card = page.get_by_role("article", name=name)
+        button = card.get_by_role("button", name=label, exact=True)
+        button.wait_for()
+        title, place = card.get_by_role("heading", name=name).bounding_box(), button.bounding_box()
+        assert title
+        assert place
+        assert place["y"] < title["y"] + title["height"]
+        assert place["x"] > title["x"] + title["width"]
+
+
+def test_what_comes_up_can_be_pressed_by_key_and_gives_the_place_on_the_page_back(page: Page) -> None:
+    for name in ("first", "second"):
+        make_session(name, OVER, alive=False)
+    page.clock.install()
+    for name in ("first", "second"):
+        card = page.get_by_role("article", name=name)
+        card.get_by_role("button", name="Remove", exact=True).press("Enter")
+        card.get_by_role("button", name="Remove", exact=True).press("Enter")
+        page.get_by_text(f"{name} was removed").wait_for()
+    page.clock.fast_forward(60_000)  # who goes there by key is not as fast
+    budget = page.get_by_label("Budget", exact=True)
+    budget.focus()
+    dismiss = page.get_by_role("button", name="Dismiss: second was removed")
+    dismiss.focus()
+    dismiss.press("Enter")
+    undo = page.get_by_role("button", name="Undo")
+    expect(undo).to_be_focused()
+    undo.press("Enter")
+    page.get_by_role("article", name="first").wait_for()
+    expect(budget).to_be_focused()

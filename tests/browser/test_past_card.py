@@ -92,7 +92,7 @@ def test_what_comes_up_can_be_pressed_by_key_and_gives_the_place_on_the_page_bac
         card.get_by_role("button", name="Remove", exact=True).press("Enter")
         page.get_by_text(f"{name} was removed").wait_for()
     page.clock.fast_forward(60_000)  # who goes there by key is not as fast
-    budget = page.get_by_label("Budget", exact=True)
+    budget = page.locator(".gl-field-budget input")
     budget.focus()
     dismiss = page.get_by_role("button", name="Dismiss: second was removed")
     dismiss.focus()

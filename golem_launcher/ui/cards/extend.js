@@ -127,10 +127,13 @@ export class ExtendForm {
 
   /** @param {boolean} now */
   open(now) {
+    const { activeElement } = document;
+    const isHere = activeElement === document.body || this.form.contains(activeElement);
     show(this.form, now);
     this.button.setAttribute("aria-expanded", String(now));
     setText(this.answer, "");
-    (now ? this.hours.input : this.button).focus();
+    if (now) this.hours.input.focus();
+    else if (isHere) this.button.focus(); // an answer may come to who has gone on elsewhere
     if (!now) return;
     this.hours.input.select();
     this.tell();

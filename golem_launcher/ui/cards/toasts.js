@@ -36,6 +36,10 @@ export class Toasts {
   constructor() {
     this.box = h("section", { class: "gl gl-toasts", "aria-label": "News" });
     this.alerts = /** @type {ToastOfAlert[]} */ ([]);
+    this.before = /** @type {HTMLElement | null} */ (null); // where the keyboard's place was
+    this.box.addEventListener("focusin", ({ relatedTarget }) => {
+      if (relatedTarget instanceof HTMLElement && !this.box.contains(relatedTarget)) this.before = relatedTarget;
+    });
     document.body.append(this.box); // in the page's own boxes, "fixed" may mean fixed to one of them
     this.ask = h("button", {
       type: "button",
@@ -50,7 +54,19 @@ export class Toasts {
   }
 
   /**
-   * One toast. It stays until dismissed when it matters for long.
+   * Take one away; the keyboard's place, if it is in it, goes to the next, or back to where it was before.
+   *
+   * @param {HTMLElement} element
+   */
+  remove(element) {
+    const next = element.nextElementSibling ?? element.previousElementSibling;
+    const held = element.contains(document.activeElement);
+    element.remove();
+    if (held) (next?.querySelector("button") ?? this.before)?.focus({ preventScroll: true });
+  }
+
+  /**
+   * One toast. It stays until dismissed when it matters for long, or has something to press: by key that takes a while.
    *
    * @param {string} title
    * @param {string} text
@@ -58,7 +74,7 @@ export class Toasts {
    * @returns {HTMLElement}
    */
   add(title, text, { mood = "plain", stay = false, action = null } = {}) {
-    const gone = () => element.remove();
+    const gone = () => this.remove(element);
     const act =
       action &&
       h(
@@ -87,8 +103,8 @@ export class Toasts {
       close,
     );
     this.box.append(element);
-    while (this.box.childElementCount > 4) this.box.firstElementChild?.remove();
-    if (!stay) {
+    while (this.box.childElementCount > 4) this.remove(/** @type {HTMLElement} */ (this.box.firstElementChild));
+    if (!stay && !action) {
       let timer = setTimeout(gone, TOAST_MS);
       element.addEventListener("pointerenter", () => clearTimeout(timer)); // being read
       element.addEventListener("focusin", () => clearTimeout(timer));
@@ -143,7 +159,7 @@ export class Toasts {
   drop(which) {
     this.alerts = this.alerts.filter((toast) => {
       const gone = which(toast);
-      if (gone) toast.element.remove();
+      if (gone) this.remove(toast.element);
       return !gone && toast.element.isConnected;
     });
   }

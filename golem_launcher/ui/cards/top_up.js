@@ -31,7 +31,11 @@ export class TopUpForm {
       this.send.disabled = true; // until it is answered
       act(Object.fromEntries(this.inputs.map(({ name, input }) => [name, input.value])));
     });
-    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    this.form.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      this.close();
+      this.button.focus();
+    });
   }
 
   /**

@@ -19,13 +19,14 @@ export function makePresets(model, values) {
     class: "gl-input",
     maxlength: 60,
     "aria-label": "Title of the preset",
-    onkeydown: onKey,
+    onkeydown: onEnter,
   });
   const save = h("button", { type: "button", class: "gl-button gl-small", onclick: keep }, "Save");
   const cancel = h("button", { type: "button", class: "gl-button gl-small", onclick: () => ask(false) }, "Cancel");
   const choosing = h("span", { class: "gl-row" }, h("span", { class: "gl-control" }, select), remove, open);
   const titled = h("label", { class: "gl-row" }, "Title", h("span", { class: "gl-control" }, title));
   const asking = h("span", { class: "gl-row", hidden: true }, titled, save, cancel);
+  asking.addEventListener("keydown", (event) => event.key === "Escape" && ask(false));
   const element = h("div", { class: "gl-presets", role: "group", "aria-label": "Presets" }, choosing, asking);
 
   function list(chosen = select.value) {
@@ -59,8 +60,7 @@ export function makePresets(model, values) {
     tell(model, { kind: "save preset", title: title.value, values: values() });
   }
   /** @param {KeyboardEvent} event */
-  function onKey(event) {
-    if (event.key === "Escape") ask(false);
+  function onEnter(event) {
     if (event.key !== "Enter") return;
     event.preventDefault(); // it would start the session
     keep();

@@ -162,7 +162,7 @@ def test_requests_keep_their_parts_and_share_a_connection():
     peers = set()
 
     async def echo(request):
-        socket_owner.add(request.transport.get_extra_info("peername"))
+        peers.add(request.transport.get_extra_info("peername"))
         body = await request.read()
         return web.json_response(
             {"path": request.raw_path, "host": request.host, "method": request.method, "body": len(body)}

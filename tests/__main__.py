@@ -169,6 +169,8 @@ def _again(job: jobs.Job, code: int) -> int:
     if code != pytest.ExitCode.TESTS_FAILED:
         return code
     files = jobs.failing_files(_report(job))
+    if not files:  # its report is not whole: with no files, pytest would run all there are
+        return code
     sys.stdout.write(f"\nSome tests of {job.name} failed; their files are run once more, alone: {' '.join(files)}\n")
     sys.stdout.flush()
     again = dataclasses.replace(job, name=f"{job.name}-again", files=files)

@@ -110,6 +110,16 @@ def test_every_file_of_tests_is_in_one_job() -> None:
         assert set(seconds) <= {file.removeprefix("tests/") for file in files}
 
 
+@pytest.mark.parametrize("cut", ["<testsuite><testcase", ""])
+def test_a_report_of_a_job_that_was_ended_by_force_is_read_as_far_as_it_goes(tmp_path: Path, cut: str) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(cut)
+    assert (jobs.failing_files(report), jobs.measured([report])) == ((), {})
+    whole = '<testcase classname="tests.a.test_b" time="7"><failure/></testcase><testcase classname="tests.a.test_c"/>'
+    report.write_text(f"<testsuite>{whole}<testcase><error/></testcase></testsuite>")
+    assert (jobs.failing_files(report), jobs.measured([report])) == (("tests/a/test_b.py",), {"a/test_b.py": 7})
+
+
 _FILE = r"`([\w./-]+\.(?:py|js|toml))[`:]"
 
 

@@ -163,6 +163,26 @@ async def lost_while_starting(session: Prepared, hiring: Hiring, runs: asyncio.E
             raise ProviderGone(VANISHED)
 
 
+async def nobody_listens(session: Prepared, endpoint: MachineEndpoint) -> None:
+    """Wait until nobody at a machine takes connections, so that nothing there will answer. Called once its agent runs.
+
+    Nobody is reached while the node is away.
+    """
+    refusal = ConnectionRefusal(endpoint)
+    while True:
+        if await refusal.is_final() and await _node_is_there(session):
+            return
+        await asyncio.sleep(_ROUND_SECONDS)
+
+
+async def _node_is_there(session: Prepared) -> bool:
+    try:
+        await session.rest.networks()
+    except NodeUnreachable:
+        return False
+    return True
+
+
 def _busyness() -> float:
     """How many times longer a provider on this computer may be silent, as it waits for its turn like everybody here."""
     waiting = os.getloadavg()[0] / (os.cpu_count() or 1)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from golem_launcher import clock
 from golem_launcher.agent import exit_report
-from golem_launcher.errors import ImageBlamed, NodeUnreachable, ProviderError
+from golem_launcher.errors import ImageBlamed, ProviderError
 from golem_launcher.rental.activity_spec import ActivitySpec
 from golem_launcher.session.lifetime.deadline import AGENT_GRACE_SECONDS
-from golem_launcher.session.machines.provider_watch import ConnectionRefusal, lost_while_starting
+from golem_launcher.session.machines.provider_watch import lost_while_starting, nobody_listens
 from golem_launcher.untrusted_text import clean_line, sentence
 from golem_launcher.waiting import first_of, together
 from golem_launcher.workload.shipment import shipment
@@ -78,7 +78,9 @@ class WorkloadStart:
         and as soon as a bill is not accepted or the provider is gone, however long files and packages take.
         """
         runs = asyncio.Event()
-        failing = together(self._overbilled(hiring), lost_while_starting(self._session, hiring, runs))
+        failing = together(
+            self._overbilled(hiring), lost_while_starting(self._session, hiring, runs), self._deaf(hiring, runs)
+        )
         async with first_of(self._ready(hiring, deployed, runs), failing) as (ready, failed):
             if not ready.done():
                 failed.result()
@@ -105,6 +107,15 @@ class WorkloadStart:
             news.clear()
         raise ProviderError(why)
 
+    async def _deaf(self, hiring: Hiring, runs: asyncio.Event) -> NoReturn:
+        """Raise ``ProviderError`` once nobody takes connections where the agent ``runs``, whatever is waited for."""
+        await runs.wait()
+        await nobody_listens(self._session, self._slot.endpoint)
+        raise self._not_started(exit_report.read(await hiring.last_words()))
+
+    def _not_started(self, told: Report | None) -> ProviderError:
+        return ProviderError(f"{self._slot.workload.title} could not be started. {reason_in(told)}".rstrip())
+
     def _about(self, rented: Rented) -> list[str]:
         """What the user should know of the provider's disk, once a session."""
         told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
@@ -129,29 +140,19 @@ class WorkloadStart:
         ask_at = loop_time() + _ASK_SECONDS
         crowd = min(self._session.choice.request.machines_wanted, _CROWD)
         seconds = _PROBE_SECONDS * crowd
-        refusal = ConnectionRefusal(self._slot.endpoint)
         async with self._slot.endpoint.client() as client:
             while not await client.answers(seconds=seconds, patience=seconds / 2):
                 if self._slot.workload.ends_session and await client.has_ended():
                     return
-                refused = await refusal.is_final() and await self._node_is_there()
-                if refused or loop_time() > min(ask_at, end):
+                if loop_time() > min(ask_at, end):
                     told = exit_report.read(await hiring.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
-                    if refused or (told is not None and told.kind in exit_report.ENDS):
-                        raise ProviderError(f"{name} could not be started. {reason_in(told)}".rstrip())
+                    if told is not None and told.kind in exit_report.ENDS:
+                        raise self._not_started(told)
                     if loop_time() > end:
                         late = f"{name} did not answer within {start_seconds:.0f} s."
                         raise ProviderError(f"{late} {reason_in(told)}".rstrip())
                 await asyncio.sleep(_POLL_SECONDS * crowd)
-
-    async def _node_is_there(self) -> bool:
-        """Whether the node answers: without it nobody is reached."""
-        try:
-            await self._session.rest.networks()
-        except NodeUnreachable:
-            return False
-        return True
 
 
 def reason_in(report: Report | None) -> str:

@@ -52,9 +52,13 @@ def waited_for(tmp_path, monkeypatch):
     directory = create_session_directory(request)
     recorder = Recorder(directory)
 
-    def wait(*, refuses=False, counters=(DURATION, CPU), deploys=True, **rest):
+    def wait(*, refuses=False, counters=(DURATION, CPU), deploys=True, sends=False, **rest):
         endpoint = SimpleNamespace(client=Silent, refuses=answers(refuses), point_at=lambda *_: None, lab_token="token")
-        files = SimpleNamespace(attach=answers([]))
+
+        async def attach(_):
+            return [] if not sends else await asyncio.Event().wait()
+
+        files = SimpleNamespace(attach=attach)
         slot = MachineSlot(LAB, endpoint, MachineRecorder(recorder, HEAD), files, directory.workload_log)
         calls = {"activity_state": "Ready", "agreement": {}, "activity_usage": (1.0, 1.0), "networks": []}
         session = SimpleNamespace(
@@ -105,9 +109,10 @@ def test_one_that_is_silent_is_left(waited_for, deploys):
         waited_for(deploys=deploys)
 
 
-def test_one_where_nobody_takes_connections_is_left(waited_for):
+@pytest.mark.parametrize("sends", [True, False])
+def test_one_where_nobody_takes_connections_is_left_while_files_are_sent_too(waited_for, sends):
     with pytest.raises(ProviderError, match="could not be started"):
-        waited_for(refuses=True, counters=(CPU,))
+        waited_for(refuses=True, counters=(CPU,), sends=sends)
 
 
 async def _away(*_, **__):

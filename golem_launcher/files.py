@@ -7,6 +7,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,17 @@ def _sync(path: Path, flags: int) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove a directory with all that is in it, as far as that goes, also where a part may not be written to."""
+    for above, directories, _ in os.walk(directory):
+        for each in directories:
+            path = os.path.join(above, each)  # noqa: PTH118
+            with contextlib.suppress(OSError):
+                if not os.path.islink(path):  # noqa: PTH114
+                    os.chmod(path, 0o700)  # noqa: PTH101
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 def write_json(path: Path, value: Any, *, mode: int = 0o600) -> None:

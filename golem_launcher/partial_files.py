@@ -1,4 +1,4 @@
-"""Files that are not whole yet, beside the places that they are for: hidden, and noted while somebody writes them.
+"""Files and directories that are not whole yet, beside the places that they are for: hidden, and noted meanwhile.
 
 By its note, one whose writer was killed is found and removed (:func:`sweep`), in whichever of the user's folders it is.
 Everything blocks.
@@ -29,17 +29,30 @@ def partial_file_of(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     Raises ``OSError``.
     """
+    with _noted(target) as draft:
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
+        yield draft
+
+
+@contextlib.contextmanager
+def partial_directory_of(target: Path) -> Iterator[Path]:
+    """A new empty directory of the user's alone beside ``target``, as :func:`partial_file_of` has a file."""
+    with _noted(target) as draft:
+        draft.mkdir(mode=0o700)
+        yield draft
+
+
+@contextlib.contextmanager
+def _noted(target: Path) -> Iterator[Path]:
     mark = secrets.token_hex(4)
     short = target.name.encode(errors="surrogateescape")[:_LONGEST_BYTES].decode(errors="ignore")
     draft = target.with_name(f".{short}.{mark}")
     note = _notes() / f"{mark}.json"
     files.write_json(note, {"path": str(draft.absolute()), "writer": ProcessRecord.of(os.getpid()).to_json()})
     try:
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
         yield draft
     finally:
-        draft.unlink(missing_ok=True)
-        note.unlink(missing_ok=True)
+        _remove(draft, note)
 
 
 def sweep() -> None:
@@ -52,8 +65,17 @@ def sweep() -> None:
         if writer is None or writer.alive() or not _NAME.fullmatch(draft.name):
             continue
         with contextlib.suppress(OSError):
-            draft.unlink(missing_ok=True)
-            note.unlink(missing_ok=True)
+            _remove(draft, note)
+
+
+def _remove(draft: Path, note: Path) -> None:
+    """Remove a draft, and its note once nothing is left of it. Raises ``OSError``."""
+    if draft.is_dir() and not draft.is_symlink():
+        files.remove_tree(draft)
+    else:
+        draft.unlink(missing_ok=True)
+    if not os.path.lexists(draft):
+        note.unlink(missing_ok=True)
 
 
 def _notes() -> Path:

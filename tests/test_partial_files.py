@@ -41,6 +41,34 @@ def test_what_a_killed_process_left_is_removed_by_the_next_command(home):
     assert not list((paths.home() / "partial_files").iterdir())
 
 
+_WRITES_DIRECTORY = """
+import pathlib, signal, sys
+from golem_launcher.partial_files import partial_directory_of
+with partial_directory_of(pathlib.Path(sys.argv[1])) as draft:
+    (draft / "closed" / "deep").mkdir(parents=True)
+    (draft / "closed" / "deep" / "file").write_bytes(b"a part")
+    (draft / "away").symlink_to(pathlib.Path(sys.argv[1]).parent)
+    (draft / "closed").chmod(0o500)
+    print("there", flush=True)
+    signal.pause()
+"""
+
+
+def test_a_directory_that_a_killed_process_left_is_removed_likewise_and_nothing_that_it_leads_to(home):
+    mine = home / "mine"
+    mine.touch()
+    program = [sys.executable, "-c", _WRITES_DIRECTORY, home / "restored"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:
+        assert writer.stdout.readline() == b"there\n"
+        housekeeping.tidy()
+        (draft,) = home.glob(".restored.*")
+        writer.send_signal(signal.SIGKILL)
+    assert (draft / "closed" / "deep" / "file").read_bytes() == b"a part"
+    housekeeping.tidy()
+    assert list(home.iterdir()) == [mine]
+    assert not list((paths.home() / "partial_files").iterdir())
+
+
 def test_a_draft_is_gone_when_its_block_is_left_or_has_its_name(home):
     with pytest.raises(ZeroDivisionError), partial_files.partial_file_of(home / "a"):
         raise ZeroDivisionError

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from golem_launcher import paths
+from golem_launcher import partial_files, paths
 from golem_launcher.cli.command_io import FAILED, Json, print_json, reports_errors, say
 from golem_launcher.cli.completion import saved_names, workspace_names
 from golem_launcher.cli.table import show_table
@@ -139,6 +139,7 @@ def results(
     from golem_launcher.workspace.repository.autorun_files import LOOK_FIRST, folded
     from golem_launcher.workspace.repository.store import open_store
 
+    partial_files.sweep()
     work = saved_work(name, store)
     kept = open_store(work.store)
     manifest = kept.manifest(work.workspace, generation if generation is not None else work.number)
@@ -209,6 +210,7 @@ def restore(
     from golem_launcher.workspace.export.file_content import see_none_damaged
     from golem_launcher.workspace.repository.store import open_store
 
+    partial_files.sweep()
     work = saved_work(name, store)
     kept, workspace = open_store(work.store), work.workspace
     manifest = kept.manifest(workspace, work.number)

@@ -1,7 +1,8 @@
 """Extracts a generation into a directory. Follows no link; each file is written whole or not at all.
 
 All is written into a directory beside, within the one that is asked for, and moved out of it when it is whole and on
-disk: what an interrupted restore leaves is taken for nobody's file, and removed by the next one.
+disk: what an interrupted restore leaves is taken for nobody's file, and removed by a later command (partial_files.py),
+or by the next restore there, on whichever computer.
 """
 
 from __future__ import annotations
@@ -9,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
-import shutil
 import stat
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from golem_launcher.agent.workspace.name_escaping import unescape
 from golem_launcher.agent.workspace.open_beneath import directory as opened_directory
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import WorkspaceError
+from golem_launcher.partial_files import partial_directory_of
 from golem_launcher.workspace.export.file_content import LOST, pieces
 from golem_launcher.workspace.export.kernel_states import kernel_states, without_kernel_states
 from golem_launcher.workspace.export.read_ahead import ReadAhead
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
-_UNFINISHED = ".golem-launcher-unfinished-"
+_UNFINISHED = "golem-launcher-unfinished"
 
 
 @dataclass
@@ -90,9 +90,7 @@ def _extracted(store: Store, manifest: Manifest, directory: Path, progress: Call
     _clear(directory)
     if any(directory.iterdir()):
         raise WorkspaceError(f"{directory} is not empty.", "Name a new directory: nothing is written over.")
-    unfinished = directory / f"{_UNFINISHED}{secrets.token_hex(4)}"
-    unfinished.mkdir(mode=0o700)
-    try:
+    with partial_directory_of(directory / _UNFINISHED) as unfinished:
         found = _written(store, manifest, unfinished, progress)
         modes = {unescape(each.path): each.mode for each in found.entries if each.kind == "directory"}
         os.sync()  # one for all: each for itself takes minutes where there are thousands
@@ -107,8 +105,6 @@ def _extracted(store: Store, manifest: Manifest, directory: Path, progress: Call
             if each.name in modes:  # now, for who may not write to a directory may not move it
                 os.chmod(directory / each.name, modes[each.name])  # noqa: PTH101
         files.sync_directory(directory)
-    finally:
-        _remove(unfinished)
     return found
 
 
@@ -215,16 +211,5 @@ def _date(descriptor: int, entry: Entry) -> None:
 def _clear(directory: Path) -> None:
     """Remove what a restore left that was interrupted."""
     for each in directory.iterdir():
-        if each.name.startswith(_UNFINISHED) and stat.S_ISDIR(each.lstat().st_mode):
-            _remove(each)
-
-
-def _remove(directory: Path) -> None:
-    """Remove a directory with all that is in it, also where a part may not be written to."""
-    for above, directories, _ in os.walk(directory):
-        for each in directories:
-            path = os.path.join(above, each)  # noqa: PTH118
-            with contextlib.suppress(OSError):
-                if not os.path.islink(path):  # noqa: PTH114
-                    os.chmod(path, 0o700)  # noqa: PTH101
-    shutil.rmtree(directory, ignore_errors=True)
+        if each.name.startswith(f".{_UNFINISHED}.") and stat.S_ISDIR(each.lstat().st_mode):
+            files.remove_tree(each)

@@ -169,7 +169,9 @@ def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monke
         assert left == set()
     else:
         (unfinished,) = left
-        assert unfinished.startswith(".golem-launcher-unfinished-")
+        assert unfinished.startswith(".golem-launcher-unfinished.")
+    command("restore", "work", str(tmp_path / "elsewhere"))
+    assert not out.exists() or not any(out.iterdir())
     command("restore", "work", str(out))
     assert {path.name: path.read_bytes() for path in out.iterdir()} == {"small": b"s", "big.bin": big}
 

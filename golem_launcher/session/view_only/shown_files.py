@@ -7,9 +7,11 @@ the user's own work comes first. Everything that arrives is from a stranger.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import time
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,7 @@ from golem_launcher.workspace.transfer.responses import nonsense
 from golem_launcher.workspace.transfer.timeouts import PROMPT, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from golem_launcher.access.provider_http import Dial
 
@@ -82,6 +84,8 @@ class ShownFiles:
         self._token = token
         self._agent: tuple[str, AgentWorkspace] | None = None
         """With the token that it shows."""
+        self._users: Counter[AgentWorkspace] = Counter()
+        """How many ask each client at present: one of a provider that was left is closed by the last of them."""
         self._listing = ShownListing({}, fresh=False, known=False)
         self._looked_at = float("-inf")
         self._looking = asyncio.Lock()
@@ -91,8 +95,8 @@ class ShownFiles:
         async with self._looking:
             if time.monotonic() - self._looked_at >= LOOK_SECONDS:
                 try:
-                    agent = await self._client()
-                    answer = await agent.ask_with("/shown", b"{}", PROMPT, most=_MOST_OF_LIST)
+                    async with self._client() as agent:
+                        answer = await agent.ask_with("/shown", b"{}", PROMPT, most=_MOST_OF_LIST)
                     self._listing = _listing(answer, self._listing.files, time.time())
                 except (ProviderError, WorkspaceError):
                     self._listing = ShownListing(
@@ -107,9 +111,9 @@ class ShownFiles:
         Raises ``ProviderError``, also where it is another one by now, and ``WorkspaceError``.
         """
         body = json.dumps({"path": file.path, "stamp": file.stamp}).encode()
-        agent, data = await self._client(), bytearray()
+        data = bytearray()
         try:
-            async with agent.post("/show", body, Timeouts(whole=_SECONDS)) as pieces:
+            async with self._client() as agent, agent.post("/show", body, Timeouts(whole=_SECONDS)) as pieces:
                 async for piece in pieces:
                     data += piece
                     if len(data) > min(file.size, LARGEST):
@@ -120,20 +124,35 @@ class ShownFiles:
             raise ProviderError("It did not come as a whole.")
         return bytes(data)
 
-    async def _client(self) -> AgentWorkspace:
-        """A client of the present provider's agent."""
+    @contextlib.asynccontextmanager
+    async def _client(self) -> AsyncIterator[AgentWorkspace]:
+        """A client of the present provider's agent, which stays open for the length of the block."""
         token = self._token()
         if self._agent is not None and self._agent[0] != token:
             await self.aclose()
         if self._agent is None:
             self._agent = token, AgentWorkspace(self._dial, token)
-        return self._agent[1]
+        _, agent = self._agent
+        self._users[agent] += 1
+        try:
+            yield agent
+        finally:
+            self._users[agent] -= 1
+            if not self._users[agent]:
+                del self._users[agent]
+                if self._agent is None or self._agent[1] is not agent:
+                    await _close(agent)
 
     async def aclose(self) -> None:
-        """Let go of the provider."""
+        """Let go of the provider, once nobody asks it any more."""
         if self._agent is not None:
             (_, agent), self._agent = self._agent, None
-            await wait_for(agent.__aexit__(None, None, None), _SECONDS)
+            if not self._users[agent]:
+                await _close(agent)
+
+
+async def _close(agent: AgentWorkspace) -> None:
+    await wait_for(agent.__aexit__(None, None, None), _SECONDS)
 
 
 def _listing(answer: dict[str, Any], before: dict[str, ShownFile], now: float) -> ShownListing:

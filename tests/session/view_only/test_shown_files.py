@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
 
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.session.view_only.shown_files import _listing
+from golem_launcher.session.view_only.shown_files import ShownFile, ShownFiles, _listing
+from tests.dialling import to_origin
+from tests.patience import slower
 
 _NS = 10**9
 
@@ -37,3 +41,36 @@ def test_ages_are_counted_by_this_computers_clock() -> None:
 def test_what_makes_no_sense_is_refused(told: dict[str, Any]) -> None:
     with pytest.raises(WorkspaceError):
         _listing(told, {}, 0.0)
+
+
+def test_a_client_stays_open_until_a_file_came_though_its_provider_was_left() -> None:
+    file = ShownFile("a.md", 8, "1", 0.0)
+
+    async def scene() -> None:
+        token, half, rest = "first", asyncio.Event(), asyncio.Event()
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked = await reader.readuntil(b"\r\n\r\n")
+            listing = json.dumps({"now": 0, "files": [], "more": False}).encode()
+            body = b"12345678" if asked.startswith(b"POST /show ") else listing
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body[:4])
+            await writer.drain()
+            if body is not listing:
+                half.set()
+                await rest.wait()
+            writer.write(body[4:])
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            shown = ShownFiles(to_origin(f"http://127.0.0.1:{port}"), lambda: token)
+            coming = asyncio.create_task(shown.content(file))
+            await half.wait()
+            token = "second"
+            assert (await shown.listing()).fresh
+            rest.set()
+            assert await coming == b"12345678"
+            await shown.aclose()
+
+    asyncio.run(asyncio.wait_for(scene(), 20 * slower()))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from typing import TYPE_CHECKING, Any
 
 from ..http_server import PIECE  # noqa: TID252 - the archive has another name
 from . import viewer_files, wire
 from .download_relay import Relay
 from .service import Service
-from .upload_replay import replay, target_of
+from .upload_replay import Turn, replay, target_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +27,7 @@ class WorkspaceRoutes:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._service = Service(config)
-        self._turns = [threading.Lock() for _ in range(_REPLAYS)]
-        """Of uploads: what goes to one file goes there one after the other."""
+        self._turns = [Turn() for _ in range(_REPLAYS)]
 
     def of(self, request: Handler) -> Routes:
         """Find the handler of a POST ``request`` by its path."""
@@ -67,9 +65,9 @@ class WorkspaceRoutes:
     def _replay(self, name: Any, sha256: Any, headers: Any, given_up: Callable[[], bool]) -> dict[str, Any]:
         with self._service.copying.taken(name, sha256) as piece:
             turn = self._turns[hash(target_of(piece)) % len(self._turns)]
-            with turn:  # one that was given up asks its last question before the file is begun anew
+            with turn.lock:  # one that was given up asks its last question before the file is begun anew
                 config = self._config
-                return replay(config.hosts, config.port, config.base_url, headers, piece, given_up)
+                return replay(config.hosts, config.port, config.base_url, headers, piece, given_up, turn)
 
 
 def _entries(pieces: Iterator[bytes]) -> Iterator[Any]:

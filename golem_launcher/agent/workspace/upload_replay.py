@@ -15,6 +15,7 @@ from __future__ import annotations
 import base64
 import http.client
 import json
+import threading
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from .download_relay import of_first
@@ -43,6 +44,25 @@ class _Question(NamedTuple):
     parts: int
 
 
+class Turn:
+    """Whose it is to ask: what goes to one file goes there one after the other. Used with its ``lock`` held."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self._target = ""
+        self._raw = False
+
+    def takes_raw(
+        self, connection: http.client.HTTPConnection, base_url: str, headers: Sequence[tuple[str, str]], piece: BinaryIO
+    ) -> bool:
+        """Whether the workload takes parts of a piece's file raw: asked once a file, as it is begun."""
+        target, chunk = _first_of(piece)
+        if chunk == _FIRST or target != self._target:
+            self._raw = _takes_raw(connection, base_url, headers, target)
+            self._target = target
+        return self._raw
+
+
 def replay(  # noqa: PLR0917 - each is another thing
     hosts: Iterable[str],
     port: int,
@@ -50,6 +70,7 @@ def replay(  # noqa: PLR0917 - each is another thing
     headers: Sequence[tuple[str, str]],
     piece: BinaryIO,
     given_up: Callable[[], bool],
+    turn: Turn,
 ) -> dict[str, Any]:
     """Ask what is in a piece, each with these headers; how many were answered, and the last answer.
 
@@ -60,7 +81,7 @@ def replay(  # noqa: PLR0917 - each is another thing
     connection = of_first(hosts, lambda host: _connected(host, port))
     answer: dict[str, Any] = {"count": 0}
     try:
-        questions = _questions(piece, base_url, raw=_takes_raw(connection, base_url, headers, piece))
+        questions = _questions(piece, base_url, raw=turn.takes_raw(connection, base_url, headers, piece))
         question = next(questions, None)
         while question is not None:
             if given_up():
@@ -88,17 +109,23 @@ def replay(  # noqa: PLR0917 - each is another thing
 
 def target_of(piece: BinaryIO) -> str:
     """What the first question in a piece is about. Raises ``WireError`` when there is none."""
-    try:
-        target = json.loads(piece.readline(_LONGEST_LINE))["target"]
-    except (ValueError, KeyError, TypeError):
-        raise WireError("no piece of questions") from None
-    piece.seek(0)
-    return str(target)
+    return _first_of(piece)[0]
 
 
 def head(target: str, model: dict[str, Any], content: bytes) -> bytes:
     """What lies in a piece before the ``content`` of a question: the launcher's side makes them."""
     return json.dumps({"target": target, "model": model, "bytes": len(content)}).encode() + b"\n"
+
+
+def _first_of(piece: BinaryIO) -> tuple[str, Any]:
+    """What the first question in a piece is about, and the number of the part. Raises ``WireError``."""
+    try:
+        told = json.loads(piece.readline(_LONGEST_LINE))
+        target, chunk = str(told["target"]), told["model"].get("chunk")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise WireError("no piece of questions") from None
+    piece.seek(0)
+    return target, chunk
 
 
 def _questions(piece: BinaryIO, base_url: str, *, raw: bool) -> Iterator[_Question]:
@@ -136,10 +163,10 @@ def _raw_place(target: str, base_url: str) -> str:
 
 
 def _takes_raw(
-    connection: http.client.HTTPConnection, base_url: str, headers: Sequence[tuple[str, str]], piece: BinaryIO
+    connection: http.client.HTTPConnection, base_url: str, headers: Sequence[tuple[str, str]], target: str
 ) -> bool:
     """Whether the workload takes parts raw from whoever has these headers."""
-    place = _raw_place(target_of(piece), base_url)
+    place = _raw_place(target, base_url)
     if not place:
         return False
     _ask(connection, "GET", place, headers, [])

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from golem_launcher.access.uploads import UploadRefused
-from golem_launcher.agent.workspace.upload_replay import head, replay
+from golem_launcher.agent.workspace.upload_replay import Turn, head, replay
 from golem_launcher.workspace.transfer import replayed_upload
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace
 from golem_launcher.workspace.transfer.remote_files import RemoteFiles
@@ -89,7 +89,7 @@ def test_parts_between_the_first_and_the_last_are_written_raw_and_as_the_lab_wri
         head(target, {"type": "file", "format": "base64", "chunk": number}, content) + content
         for number, content in zip(numbers, contents, strict=True)
     )
-    answer = replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(piece), lambda: False)
+    answer = replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(piece), lambda: False, Turn())
     assert (answer["count"], answer["status"]) == (9, 200)
     assert (lab.work / "elsewhere" / "target.bin").read_bytes() == b"".join(contents)
     assert (lab.work / "link.bin").is_symlink()
@@ -142,7 +142,7 @@ def test_nothing_more_is_asked_of_what_was_given_up(lab):
     ]
     told = iter([False, False, True])
     with pytest.raises(ConnectionError, match="has left"):
-        replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told))
+        replay([lab.address], lab.port, "/", _HEADERS, io.BytesIO(b"".join(parts)), lambda: next(told), Turn())
     assert (lab.work / "given-up.bin").read_bytes() == _PART * 3  # the first alone, the next two together
 
 
@@ -171,10 +171,42 @@ def test_the_next_part_is_made_ready_before_the_answer_to_one():
     piece = Piece(b"".join(head("/api/contents/a.bin", {"chunk": number}, b"x") + b"x" for number in (1, 2, 3)))
     with ThreadingHTTPServer(("127.0.0.1", 0), Workload) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        answer = replay(["127.0.0.1"], server.server_port, "/", _HEADERS, piece, lambda: False)
+        answer = replay(["127.0.0.1"], server.server_port, "/", _HEADERS, piece, lambda: False, Turn())
         server.shutdown()
     assert answer["count"] == 3
     assert ready == [True] * 3
+
+
+def test_whether_parts_are_taken_raw_is_asked_once_a_file():
+    asked = []
+
+    class Workload(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self):
+            asked.append(self.path)
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_PUT(self):
+            self.do_GET()
+
+        def log_message(self, *_):
+            pass
+
+    def piece(path, *numbers):
+        return io.BytesIO(b"".join(head(f"/api/contents/{path}", {"chunk": at}, b"x") + b"x" for at in numbers))
+
+    turn, raw = Turn(), "/golem-launcher/parts/"
+    with ThreadingHTTPServer(("127.0.0.1", 0), Workload) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for path, number in (("a", 1), ("a", 2), ("a", -1), ("b", 2), ("a", 1)):
+            replay(["127.0.0.1"], server.server_port, "/", _HEADERS, piece(path, number), lambda: False, turn)
+        server.shutdown()
+    first, second, last = "/api/contents/a", f"{raw}a", "/api/contents/a"
+    assert asked == [f"{raw}a", first, second, last, f"{raw}b", f"{raw}b", f"{raw}a", first]
 
 
 @pytest.mark.parametrize(

@@ -65,9 +65,10 @@ def sweep(
     """
     from golem_launcher.tasks import record, result_files
     from golem_launcher.tasks.job import parsed
+    from golem_launcher.tasks.labels import SUMMARIES
     from golem_launcher.tasks.parameters import sets_of, unheeded
     from golem_launcher.tasks.sweep import Sweep, keep_notebook, new_sweep, read_notebook, sweep_in
-    from golem_launcher.tasks.sweep_summary import SUMMARIES, write_summary
+    from golem_launcher.tasks.sweep_summary import write_summary
 
     own: dict[str, Any] = {"workers": workers, "timeout": timeout, "stop_at_failure": stop_at_failure or None}
     own = {name: value for name, value in own.items() if value is not None}

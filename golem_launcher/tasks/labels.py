@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+SUMMARIES = ("summary.csv", "summary.html", "summary.parquet")
+"""A sweep's tables; the last one only where pyarrow is installed."""
 _LONGEST = 60
 
 

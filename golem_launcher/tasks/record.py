@@ -21,7 +21,7 @@ from golem_launcher.errors import SessionDamaged, SessionError, SessionNameTaken
 from golem_launcher.networks import DEFAULT
 from golem_launcher.session.on_disk.directory import read_lines
 from golem_launcher.tasks.group_commit import GroupCommit
-from golem_launcher.tasks.labels import labels_of, labels_of_sets
+from golem_launcher.tasks.labels import SUMMARIES, labels_of, labels_of_sets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -87,6 +87,12 @@ class Overview(BaseModel):
     def labels(self) -> list[str]:
         """What each task is called, by its index."""
         return labels_of_sets(self.sets) if self.sets else labels_of(self.items)
+
+    def writes(self, name: str) -> bool:
+        """Whether a result of it has this name in its directory."""
+        if self.sets:
+            return name in SUMMARIES or (name.endswith(".ipynb") and name.removesuffix(".ipynb") in self.labels)
+        return name in self.labels
 
 
 _LINE: TypeAdapter[Line] = TypeAdapter(Line)
@@ -222,6 +228,15 @@ def job_directories() -> list[JobDirectory]:
     """Every job's directory, the one in which something happened last first. Raises ``OSError``."""
     found = [JobDirectory(path) for path in jobs_directory().iterdir() if (path / _JOB).is_file()]
     return sorted(found, key=lambda directory: directory.changed, reverse=True)
+
+
+def writer_of(parent: Path, name: str) -> JobDirectory | None:
+    """The job whose result is at ``parent / name``, the last one by what happened to it; ``None`` where none's is."""
+    for directory in job_directories():
+        known = directory.overview()
+        if known is not None and known.output == str(parent) and known.writes(name):
+            return directory
+    return None
 
 
 def _understood(lines: Iterable[bytes]) -> Iterator[Line]:

@@ -10,6 +10,7 @@ import shutil
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import RequestError
+from golem_launcher.tasks import record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,11 +51,18 @@ def check_free(parent: Path, names: Iterable[str]) -> None:
     A job that is gone on with is not asked: what nobody counted of its own is replaced. Blocking.
     """
     taken = next((name for name in names if os.path.lexists(parent / name)), None)
-    if taken is not None:
-        raise RequestError(
-            f"There is {parent / taken} already, and what comes back would take its place.",
-            "Choose another --output; or go on with the job that made it: --resume NAME",
-        )
+    if taken is None:
+        return
+    there = f"There is {parent / taken} already"
+    job = record.writer_of(parent, taken)
+    if job is None:
+        raise RequestError(f"{there}, and what comes back would take its place.", "Choose another --output.")
+    if job.busy:
+        raise RequestError(f"{there}: the job '{job.name}' is at work there.", "Choose another --output.")
+    raise RequestError(
+        f"{there}: the job '{job.name}' made it.",
+        f"Choose another --output; or go on with that job: --resume {job.name}",
+    )
 
 
 def place(target: Path, outputs: Sequence[TaskOutput], extra: dict[str, bytes], *, copy: bool = False) -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files
+from golem_launcher.tasks.labels import SUMMARIES
 from golem_launcher.untrusted_text import clean_line, spreadsheet_cell
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.record import Line
     from golem_launcher.tasks.sweep import Sweep
 
-SUMMARIES = ("summary.csv", "summary.html", "summary.parquet")
-"""The tables' names; the last one only where pyarrow is installed."""
 _SCRAP = "scrap."
 _MOST_SCRAPS = 200
 """Columns of them, those that most notebooks have: a stranger who makes up names makes a table of billions of cells."""

@@ -8,6 +8,7 @@ from nbformat import v4
 
 from golem_launcher import paths
 from golem_launcher.cli.main import app
+from golem_launcher.errors import RequestError
 from golem_launcher.tasks import record, result_files
 from golem_launcher.tasks.payload import TaskOutput
 
@@ -70,6 +71,26 @@ def test_a_new_job_takes_the_place_of_nothing_that_is_there(tmp_path, monkeypatc
     assert ended.value.code == 2
     assert f"There is {tmp_path / mine.partition('/')[0]} already" in " ".join(capsys.readouterr().err.split())
     assert list(record.jobs_directory().iterdir()) == [], "nothing is begun"
+
+
+def test_the_job_is_named_whose_results_are_there(tmp_path, monkeypatch):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    place = tmp_path / "out"
+    for name in ("alpha", "mine", "lr=1.ipynb", "summary.csv"):
+        result_files.place(place / name, [], {})
+    run = record.create("render", {"items": ["alpha", "beta"], "output": str(place)})
+    record.create("train", {"sets": [{"lr": 1}, {"lr": 2}], "output": str(place)})
+    record.create("other", {"items": ["mine"], "output": str(tmp_path)})
+    for name, job in (("alpha", "render"), ("lr=1.ipynb", "train"), ("summary.csv", "train")):
+        with pytest.raises(RequestError) as refused:
+            result_files.check_free(place, ["free", name])
+        assert refused.value.what == f"There is {place / name} already: the job '{job}' made it."
+        assert refused.value.remedy.endswith(f"--resume {job}")
+    with run.held(), pytest.raises(RequestError, match="the job 'render' is at work there") as refused:
+        result_files.check_free(place, ["alpha"])
+    assert "--resume" not in refused.value.remedy
+    with pytest.raises(RequestError, match="would take its place"):
+        result_files.check_free(place, ["mine"])
 
 
 def test_one_that_cannot_be_written_leaves_nothing(tmp_path):

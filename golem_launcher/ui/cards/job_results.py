@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher.errors import SessionDamaged, SessionError
+from golem_launcher.tasks.labels import SUMMARIES
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 _PART = 4 * 1024 * 1024
 _NAMED = 3
-_SUMMARIES = ("summary.csv", "summary.html", "summary.parquet")
 
 
 def write_made(name: str, path: Path, progress: Callable[[float, float], None]) -> str:
@@ -61,7 +61,7 @@ def _tops(output: Path, overview: Overview) -> Iterator[Path]:
     for label in overview.labels:
         yield from (output / f"{label}.ipynb",) if overview.sets else (output / label, output / f"{label} (failed).txt")
     if overview.sets:
-        yield from (output / name for name in _SUMMARIES)
+        yield from (output / name for name in SUMMARIES)
 
 
 def _files(top: Path) -> Iterator[Path]:

@@ -66,7 +66,7 @@ def sweep(
     from golem_launcher.tasks import record, result_files
     from golem_launcher.tasks.job import parsed
     from golem_launcher.tasks.labels import SUMMARIES
-    from golem_launcher.tasks.parameters import sets_of, unheeded
+    from golem_launcher.tasks.parameters import check_names, sets_of, unheeded
     from golem_launcher.tasks.sweep import Sweep, keep_notebook, new_sweep, read_notebook, sweep_in
     from golem_launcher.tasks.sweep_summary import write_summary
 
@@ -83,6 +83,7 @@ def sweep(
         data, sets = read_notebook(notebook), sets_of(param or [], param_file)
         place = Path(output) if output else None
         asked = new_sweep(notebook.stem, sets, given, inputs=file or (), output=place, kernel=kernel or "", **own)
+        check_names(data, asked.sets)
         if words := unheeded(data, asked.sets):
             typer.echo(f"Note: {words}", err=True)
         result_files.check_free(Path(asked.output), [*SUMMARIES, *(f"{label}.ipynb" for label in asked.labels)])

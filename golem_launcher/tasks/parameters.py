@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import RequestError
+from golem_launcher.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 MOST_SETS = 10_000
+_MOST_NAMED = 10
 _LARGEST_FILE = 16 * 1024 * 1024
 _WHOLE = re.compile(r"[+-]?\d{1,4000}")
 """Python reads no more digits than 4300."""
@@ -179,19 +181,37 @@ def _assignments(source: str) -> Iterator[ast.Assign | ast.AnnAssign]:
 
 def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
     """What who pays should know of parameters that the notebook may never look at, in a sentence; or nothing."""
-    names = dict.fromkeys(itertools.chain(*sets))
-    sources = _tagged(notebook)
-    if not names:
+    if _tagged(notebook) or not any(sets):
         return ""
-    if not sources:
-        return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
+    return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
+
+
+def check_names(notebook: bytes, sets: Iterable[dict[str, Any]]) -> None:
+    """Raise ``RequestError`` for a parameter that the cells tagged ``parameters`` do not set; ``field`` is its name.
+
+    Any name will do where no cell is tagged, or what they set can't be told. Called before anything is paid: papermill
+    executes the notebook all the same, with its own value.
+    """
+    known = _set_there(notebook)
+    odd = next((name for name in itertools.chain(*sets) if name not in known), None)
+    if known and odd is not None:
+        raise RequestError(
+            f"The notebook has no parameter '{odd:.80}'.",
+            f"{did_you_mean(odd, known)} Its cell tagged 'parameters' sets {', '.join(known[:_MOST_NAMED])}.".lstrip(),
+            field=odd,
+        )
+
+
+def _set_there(notebook: bytes) -> list[str]:
+    """All names that the cells tagged ``parameters`` set; none where that can't be told."""
     try:
-        tree = ast.parse("\n".join(sources))
+        nodes = list(ast.walk(ast.parse("\n".join(_tagged(notebook)))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""  # another language, or magics
-    set_there = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
-    odd = [name for name in names if name not in set_there]
-    return f"The cell tagged 'parameters' does not set {', '.join(odd)}: is the name right?" if odd else ""
+        return []  # another language, or magics
+    if any(isinstance(node, ast.alias) and node.name == "*" for node in nodes):
+        return []
+    names = (node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+    return list(dict.fromkeys(names))
 
 
 def _tagged(notebook: bytes) -> list[str]:

@@ -16,7 +16,7 @@ from golem_launcher.cli.main import app
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record
-from golem_launcher.tasks.parameters import sets_of, unheeded
+from golem_launcher.tasks.parameters import check_names, sets_of, unheeded
 from golem_launcher.tasks.payload import Answer, TaskOutput
 from golem_launcher.tasks.record import JobDirectory, Line
 from golem_launcher.tasks.scheduler import Attempt, Fault, Worker
@@ -170,11 +170,36 @@ def notebook_of(*cells):
 def test_parameters_that_a_notebook_may_not_heed_are_told_before_anything_is_paid():
     tagged = notebook_of("lr = 1\ndepth = 1", "print(lr)").encode()
     assert unheeded(tagged, [{"lr": 2}, {"depth": 1}]) == ""
-    assert "does not set lrr:" in unheeded(tagged, [{"lrr": 2, "lr": 1}])
     assert "No cell" in unheeded(tagged.replace(b"parameters", b"else"), [{"lr": 2}])
     for silent in (notebook_of("%matplotlib inline\nx <- 1"), notebook_of("lr = 1").replace("parameters", "else")):
         assert unheeded(silent.encode(), [{}]) == ""
     assert unheeded(notebook_of("x <- 1 %in% y").encode(), [{"x": 2}]) == ""
+
+
+def test_a_parameter_that_the_notebook_does_not_have_is_refused_with_the_nearest_that_it_has():
+    tagged = notebook_of("lr = 1\nfor depth in (1,): pass", "print(lr)").encode()
+    with pytest.raises(RequestError) as refused:
+        check_names(tagged, [{"lr": 2}, {"depth": 1, "dept": 2}])
+    assert refused.value.what == "The notebook has no parameter 'dept'."
+    assert refused.value.remedy == "Did you mean 'depth'? Its cell tagged 'parameters' sets lr, depth."
+    assert refused.value.field == "dept"
+    unknown = [notebook_of(source).encode() for source in ("x <- 1 %in% y", "from defaults import *\nx = 1", "# none")]
+    for notebook in (tagged.replace(b"parameters", b"else"), *unknown):
+        check_names(notebook, [{"dept": 2}])
+    check_names(tagged, [{"lr": 2, "depth": 3}, {}])
+
+
+def test_a_sweep_of_a_parameter_that_there_is_not_begins_no_job(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
+    notebook = tmp_path / "train.ipynb"
+    notebook.write_text(notebook_of("rate = 1", "print(rate)"))
+    with pytest.raises(SystemExit) as ended:
+        typer.main.get_command(app).main(
+            ["sweep", str(notebook), "--param", "rat=1,2", "--output", str(tmp_path / "o")]
+        )
+    assert ended.value.code == 2
+    assert "Did you mean 'rate'?" in capsys.readouterr().err
+    assert list(record.jobs_directory().iterdir()) == []
 
 
 def test_what_is_no_notebook_begins_no_job(tmp_path, monkeypatch, capsys):

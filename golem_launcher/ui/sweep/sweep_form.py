@@ -96,6 +96,7 @@ class SweepForm:
     def _begin(self, content: dict[str, Any]) -> str:
         """Make the job and have a command do it; its name. Blocking."""
         from golem_launcher.tasks import background, record  # noqa: PLC0415 - what a job needs shows no page
+        from golem_launcher.tasks.parameters import check_names  # noqa: PLC0415
         from golem_launcher.tasks.sweep import keep_notebook, new_sweep  # noqa: PLC0415
 
         if not self._data:
@@ -104,10 +105,12 @@ class SweepForm:
             raise RequestError("The form above has something to mend first.")
         asked = self._request.model_dump()
         fields = {field: asked[field] for field in asked if field not in DECIDED_BY_JOBS | {"name"}}
+        sets = _sets(content)
+        check_names(self._data, sets)
         name = record.new_name()
         sweep = new_sweep(
             str(self.view.notebook["name"]),
-            _sets(content),
+            sets,
             {**fields, "name": name},
             workers=_workers(content.get("workers")),
             inputs=self._request.inputs,
@@ -134,7 +137,8 @@ def _understood(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
         {field: clean_line(text) for field, text in asdict(one).items()}
         for one in parameters_in(data)[:_MOST_PARAMETERS]
     ]
-    note = "" if found else unheeded(data, [{"any": 0}]) or "Its cell tagged 'parameters' is no Python: name them here."
+    unnamed = "Its cell tagged 'parameters' names none in Python: name them here."
+    note = "" if found else unheeded(data, [{"any": 0}]) or unnamed
     return data, {"name": name, "parameters": found, "note": note}
 
 

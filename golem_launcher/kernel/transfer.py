@@ -29,6 +29,7 @@ from golem_launcher.units import counted, data_size
 from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import begun_in_thread
 from golem_launcher.workspace.repository.autorun_files import could_run
+from golem_launcher.workspace.repository.entry import LARGEST_FILE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -253,12 +254,9 @@ def _has_folder(target: Path) -> bool:
     folder = Path()
     for part in target.parent.parts:
         folder /= part
-        folder.mkdir(exist_ok=True)
-    made = target.parent
-    while made not in {Path(), Path.cwd()} and made != made.parent:
-        if made.is_symlink():
+        if folder.is_symlink():  # before anything is made beyond it
             return False
-        made = made.parent
+        folder.mkdir(exist_ok=True)
     return True
 
 
@@ -347,4 +345,5 @@ def _checked(value: Any) -> dict[str, Any] | None:
         return None
     if name.startswith(".") or "/" in name or "\\" in name or not name.isprintable():
         return None
-    return {"name": name, "type": str(value.get("type")), "size": size if isinstance(size, int) and size > 0 else 0}
+    size = min(max(size, 0), LARGEST_FILE) if isinstance(size, int) else 0  # a number without end is told to nobody
+    return {"name": name, "type": str(value.get("type")), "size": size}

@@ -239,6 +239,12 @@ def test_more_bytes_than_a_disk_takes_are_refused(there, tmp_path, monkeypatch):
     assert asked == []
 
 
+def test_a_size_that_no_number_of_ours_holds_is_refused(there):
+    entries = [{"name": "f", "type": "file", "size": 10**400}]
+    with pytest.raises(AccessError, match="come at once"):
+        there([_listing(entries)], _download(["*"]))
+
+
 def test_files_grow_by_a_little_all_together(there, tmp_path, monkeypatch):
     monkeypatch.setattr(transfer, "_GROWTH", 10)
     entries = [{"name": f"f{number}", "type": "file", "size": 1} for number in range(9)]
@@ -281,14 +287,14 @@ def test_nothing_is_written_through_a_link(there, tmp_path):
 
     async def talk(lab):
         brought = transfer.Brought()
-        for folder in ("data", ""):
+        for folder in ("data", "data/autostart", ""):
             planned = await transfer.plan_download(lab, ["one.txt"], Path(folder), brought)
             await transfer.download(lab, planned, brought, _nothing, force=True)
         return brought
 
     brought = there(routes, talk)
     assert brought.files == 0
-    assert len(brought.left_out) == 2
+    assert len(brought.left_out) == 3
     assert list(elsewhere.iterdir()) == []
     with pytest.raises(RequestError):
         there(routes, _download(["../one.txt"]))

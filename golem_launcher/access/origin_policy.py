@@ -35,13 +35,17 @@ _TOLD = re.compile(
 """Of a request behind a hub: what a Lab needs. Proxies in front of a hub tell it by headers of their own who the user
 is, with tokens that are good elsewhere, and there are more such proxies every year."""
 _PASSED = {
-    b"accept-ranges", b"allow", b"cache-control", b"content-disposition", b"content-encoding", b"content-language",
-    b"content-length", b"content-range", b"content-type", b"date", b"etag", b"expires", b"last-modified", b"pragma",
+    b"accept-ranges", b"allow", b"content-disposition", b"content-encoding", b"content-language",
+    b"content-length", b"content-range", b"content-type", b"date", b"etag", b"last-modified",
     b"retry-after", b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-protocol",
     b"sec-websocket-version", b"transfer-encoding", b"vary",
 }  # fmt: skip
 """Of an answer: what says what it is. Everything else may reach beyond it, and browsers learn new ones every year: a
 stranger may not give others our permission, load things, or tell others of what is done here."""
+_CACHING = {b"cache-control", b"expires", b"pragma"}
+_NOT_KEPT = (b"cache-control", b"no-store")
+"""Of what a Lab's provider answers: a browser that keeps it takes it for the answer of the next provider at this
+address. Nor may it ask whether that has the same, as who made it up has chosen its ``ETag`` as well."""
 _REPORTING = (b"report-uri", b"report-to")
 _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
 """Cookies that a page compares with what it sends: their names stay."""
@@ -220,11 +224,13 @@ class OriginPolicy:
                 kept.append((name, self._here(value)))
             elif name == b"content-security-policy":  # beside ours it can but forbid more
                 kept.append((name, _unreported(value)))
-            elif name in _PASSED:
+            elif name in _PASSED or (name in _CACHING and self.framed_by):
                 kept.append((name, value))
         if upgrade:
             wanted = _one(headers, b"upgrade") or b"websocket"
             return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
+        if not self.framed_by:
+            kept.append(_NOT_KEPT)
         inner = self.inner(path.decode("latin-1")).encode("latin-1")
         stopped = _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT
         kept.append((b"content-security-policy", self.content_security_policy() if self.extensions else stopped))

@@ -155,7 +155,7 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     ]  # fmt: skip
     headers = RULES.response(b"/login", theirs)
     assert dict(headers).keys() == {
-        b"content-type", b"content-security-policy", b"x-content-type-options", b"referrer-policy"
+        b"content-type", b"content-security-policy", b"x-content-type-options", b"referrer-policy", b"cache-control"
     }  # fmt: skip
     assert dict(headers)[b"referrer-policy"] == b"same-origin"
     policy = dict(headers)[b"content-security-policy"]
@@ -171,6 +171,20 @@ def test_a_provider_gives_nobody_permissions_and_no_script_runs_in_its_pages():
     assert {"'self'", "'unsafe-eval'", "https:"} <= set(policy["script-src"])
     assert {"'self'", "ws://127.200.1.2:4000", "wss:"} <= set(policy["connect-src"])
     assert not {"http:", "ws:", "*"} & {word for words in policy.values() for word in words}  # no other program here
+
+
+def test_no_answer_of_one_provider_stays_for_a_page_of_the_next_at_the_address():
+    """A redirect or a script that a browser kept would be taken for that of whoever comes in its place."""
+    kept = [
+        (b"cache-control", b"public, max-age=31536000, immutable"), (b"expires", b"Fri, 31 Dec 2099 23:59:59 GMT"),
+        (b"pragma", b"cache"), (b"etag", b'"that of the next one"'),
+    ]  # fmt: skip
+    lifetimes = {b"cache-control", b"expires", b"pragma"}
+    for extensions in (False, True):
+        lab = OriginPolicy(frozenset({HERE}), "secret", extensions=extensions)
+        for path in (b"/lab", b"/lab/extensions/theirs/static/remoteEntry.0123456789abcdef.js"):
+            told = [each for each in lab.response(path, kept) if each[0] in lifetimes]
+            assert told == [(b"cache-control", b"no-store")]
 
 
 @pytest.mark.parametrize(

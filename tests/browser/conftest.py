@@ -242,3 +242,18 @@ def serving(argv: list[str], found: Callable[[str], bool], **options: Any) -> It
             server.kill()
             rest, _ = server.communicate()
         lines += rest.splitlines()
+
+
+@contextmanager
+def serving_at(port: int, argv: list[str], **options: Any) -> Iterator[list[str]]:
+    """Likewise a Jupyter server, until it takes connections: it prints its address some milliseconds before."""
+    with serving(argv, lambda line: f":{port}/" in line, **options) as lines:
+        end = time.monotonic() + _PATIENCE * slower()
+        while not _connects(port):
+            assert time.monotonic() < end, lines
+        yield lines
+
+
+def _connects(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -12,7 +12,7 @@ import pytest
 
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.browser import binder
-from tests.browser.conftest import command, free_port, new_context, program, serving
+from tests.browser.conftest import command, free_port, new_context, program, serving_at
 from tests.patience import milliseconds, slower
 
 if TYPE_CHECKING:
@@ -29,13 +29,13 @@ def image(tmp_path: Path) -> binder.Image:
     return binder.build(tmp_path)
 
 
+@pytest.mark.usefixtures("sessions")
 @pytest.mark.timeout(900)  # the first time, the environment is made
-def test_from_the_repository_to_a_cell(chromium: Browser, home: Path, image: binder.Image) -> None:
-    del home
+def test_from_the_repository_to_a_cell(chromium: Browser, image: binder.Image) -> None:
     port = free_port()
     origin = f"http://127.0.0.1:{port}"
     address = f"{origin}{binder.PREFIX}voila/render/launcher.ipynb?token={binder.TOKEN}"
-    with serving(binder.server(image, port), lambda line: f":{port}{binder.PREFIX}" in line):
+    with serving_at(port, binder.server(image, port)):
         with new_context(chromium, strict=False) as context:  # its messages are JupyterLab's
             page = context.new_page()
             page.goto(address)

@@ -18,7 +18,7 @@ import pytest
 from golem_launcher.localnet import network
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.ui.server.install import install
-from tests.browser.conftest import free_port, new_context, serving
+from tests.browser.conftest import free_port, new_context, serving_at
 from tests.patience import milliseconds, slower
 from tests.ui.made import make_session, say
 
@@ -90,7 +90,7 @@ def test_bare_voila(chromium: Browser, home: Path) -> None:
     say(make_session("mine"), "a line")
     port = free_port()
     argv = [sys.executable, "-m", "voila", "launcher.ipynb", "--no-browser", f"--port={port}"]
-    with serving(argv, lambda line: f":{port}/" in line, cwd=ROOT), new_context(chromium, strict=False) as context:
+    with serving_at(port, argv, cwd=ROOT), new_context(chromium, strict=False) as context:
         page = context.new_page()
         page.goto(f"http://localhost:{port}/")
         _works(page)
@@ -113,7 +113,7 @@ def test_a_hubs_server(chromium: Browser, home: Path, tmp_path: Path) -> None:
         "JUPYTER_CONFIG_PATH": str(tmp_path / "prefix/etc/jupyter"),
         "JUPYTERHUB_SERVICE_PREFIX": "/user/me/",
     }
-    served = serving(argv, lambda line: f":{port}/" in line, cwd=tmp_path / "served", env=environment)
+    served = serving_at(port, argv, cwd=tmp_path / "served", env=environment)
     address = f"http://127.0.0.1:{port}/user/me/voila/render/launcher.ipynb?token=secret"
     with served:
         with new_context(chromium) as context:
@@ -223,7 +223,7 @@ def _notebook(
     ]
     argv += ["--IdentityProvider.token=secret", "--LabApp.news_url=", f"--LabApp.check_for_updates_class={_NEVER}"]
     environment = {**os.environ, **{name: str(place / at) for name, at in places.items()}}
-    served = serving(argv, lambda line: f":{port}/" in line, cwd=place, env=environment)
+    served = serving_at(port, argv, cwd=place, env=environment)
     with served as printed, new_context(chromium, strict=False) as context:
         page = context.new_page()
         page.goto(f"http://127.0.0.1:{port}/{path}/launcher.ipynb?token=secret")
@@ -280,7 +280,7 @@ def test_a_tile_of_a_jupyterlab_that_has_the_launcher_beside_it(chromium: Browse
     argv += ["--IdentityProvider.token=secret", "--ServerApp.base_url=/my/", "--LabApp.news_url="]
     argv += [f"--LabApp.check_for_updates_class={_NEVER}"]
     environment = {**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path / "config")}
-    served = serving(argv, lambda line: f":{port}/" in line, cwd=tmp_path, env=environment)
+    served = serving_at(port, argv, cwd=tmp_path, env=environment)
     with served:
         with new_context(chromium, strict=False) as context:
             page = context.new_page()

@@ -16,7 +16,7 @@ import pytest
 
 from golem_launcher.session.supervision.control import ControlServer
 from golem_launcher.ui.server.install import install
-from tests.browser.conftest import free_port, new_context, serving
+from tests.browser.conftest import free_port, new_context, serving_at
 from tests.ui.made import make_session
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def test_a_strangers_page_needs_a_yes_each_time(chromium: Browser, home: Path, t
     with (
         behind_the_hub() as (lab, heads),
         supervised(make_session("strange", network="polygon", base_url=f"/user/me/proxy/absolute/{lab}/")) as asked,
-        serving(argv, lambda line: f":{port}/" in line, cwd=tmp_path / "served", env=environment),
+        serving_at(port, argv, cwd=tmp_path / "served", env=environment),
         new_context(chromium) as context,
     ):
         page = context.new_page()

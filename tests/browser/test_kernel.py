@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Error
 
 from golem_launcher.kernel import kernelspec
-from tests.browser.conftest import free_port, new_context, serving
+from tests.browser.conftest import free_port, new_context, serving_at
 from tests.browser.lab import output, type_cell
 from tests.patience import milliseconds
 
@@ -33,6 +33,14 @@ _SLIDER = (
     "slider.observe(moved, 'value')\ndisplay(slider, shown)"
 )
 
+_KERNEL_IS_IDLE = """
+async () => {
+  const kernels = await (await fetch("/api/kernels")).json();
+  return kernels.some((kernel) => kernel.execution_state === "idle");
+}
+"""
+"""By the server: Notebook 7 shows one that does not run yet as idle, and asks for a kernel where a cell is run then."""
+
 
 @contextlib.contextmanager
 def _own_jupyter(chromium: Browser, folder: Path, program: str, page_path: str) -> Iterator[Page]:
@@ -45,7 +53,7 @@ def _own_jupyter(chromium: Browser, folder: Path, program: str, page_path: str) 
         f"--IdentityProvider.token={_TOKEN}", f"--ServerApp.root_dir={folder / 'work'}",
     ]  # fmt: skip
     with (
-        serving(command, lambda line: "is running at" in line),
+        serving_at(port, command),
         new_context(chromium, strict=False) as context,
     ):
         page = context.new_page()
@@ -146,6 +154,7 @@ def _drag(page: Page) -> None:
 @pytest.mark.slow
 def test_a_slider_moves_in_notebook_7(own_notebook: Page, pictures: Path) -> None:
     page = own_notebook
+    page.wait_for_function(_KERNEL_IS_IDLE, timeout=milliseconds(_SECONDS))
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=milliseconds(_SECONDS))
     type_cell(page, "%connect local 1")
     output(page, "time left")

@@ -89,7 +89,7 @@ def test_in_a_cell_of_a_notebook(network, tmp_path):  # noqa: ARG001 - it must b
     assert _said(outputs[2]) == [
         "200 True",
         "<Session cell: ready> cell False",
-        "True True True 4",
+        "True True True 3",
         "tGLM",
     ]
     assert _said(outputs[3]) == ["Cores: must be at least 1.", "ended None"]

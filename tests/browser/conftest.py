@@ -119,7 +119,18 @@ def address(home: Path) -> Iterator[str]:
 @pytest.fixture
 def sessions(home: Path) -> Iterator[None]:
     """No session before, none after."""
+    _remove_sessions(home)
     yield
+    _remove_sessions(home)
+
+
+@pytest.fixture(scope="module")
+def no_session(home: Path) -> None:
+    """None that another file's tests left, when this file's begin."""
+    _remove_sessions(home)
+
+
+def _remove_sessions(home: Path) -> None:
     end = time.monotonic() + 60 * slower()
     while left := [path for path in (home / "sessions").glob("*") if path.is_dir()]:  # who tidies may still write there
         for path in left:

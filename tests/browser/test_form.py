@@ -53,7 +53,7 @@ def form_context(chromium: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture(scope="module")
-def form(form_context: BrowserContext, address: str) -> Page:
+def form(no_session: None, form_context: BrowserContext, address: str) -> Page:  # noqa: ARG001
     return open_page(form_context, address)
 
 

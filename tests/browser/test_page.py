@@ -29,7 +29,7 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>\x1b[31m\u202egn
 
 
 @pytest.fixture(scope="module")
-def loaded(chromium: Browser, address: str) -> Iterator[Page]:
+def loaded(no_session: None, chromium: Browser, address: str) -> Iterator[Page]:  # noqa: ARG001
     """One page for all: to load it takes twenty times as long as to look at what it shows."""
     with new_context(chromium) as context:
         yield open_page(context, address)

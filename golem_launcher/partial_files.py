@@ -29,52 +29,52 @@ def partial_file_of(target: Path, *, mode: int = 0o666) -> Iterator[Path]:
 
     Raises ``OSError``.
     """
-    with _noted(target) as draft:
-        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
-        yield draft
+    with _noted(target) as partial:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
+        yield partial
 
 
 @contextlib.contextmanager
 def partial_directory_of(target: Path) -> Iterator[Path]:
     """A new empty directory of the user's alone beside ``target``, as :func:`partial_file_of` has a file."""
-    with _noted(target) as draft:
-        draft.mkdir(mode=0o700)
-        yield draft
+    with _noted(target) as partial:
+        partial.mkdir(mode=0o700)
+        yield partial
 
 
 @contextlib.contextmanager
 def _noted(target: Path) -> Iterator[Path]:
     mark = secrets.token_hex(4)
     short = target.name.encode(errors="surrogateescape")[:_LONGEST_BYTES].decode(errors="ignore")
-    draft = target.with_name(f".{short}.{mark}")
+    partial = target.with_name(f".{short}.{mark}")
     note = _notes() / f"{mark}.json"
-    files.write_json(note, {"path": str(draft.absolute()), "writer": ProcessRecord.of(os.getpid()).to_json()})
+    files.write_json(note, {"path": str(partial.absolute()), "writer": ProcessRecord.of(os.getpid()).to_json()})
     try:
-        yield draft
+        yield partial
     finally:
-        _remove(draft, note)
+        _remove(partial, note)
 
 
 def sweep() -> None:
-    """Remove the drafts of processes that were killed. What can't be removed now is tried again the next time."""
+    """Remove those of processes that were killed. What can't be removed now is tried again the next time."""
     for note in _notes().glob("*.json"):
         noted = files.read_json(note)
         if not isinstance(noted, dict):
             continue
-        writer, draft = ProcessRecord.from_json(noted.get("writer")), Path(str(noted.get("path")))
-        if writer is None or writer.alive() or not _NAME.fullmatch(draft.name):
+        writer, partial = ProcessRecord.from_json(noted.get("writer")), Path(str(noted.get("path")))
+        if writer is None or writer.alive() or not _NAME.fullmatch(partial.name):
             continue
         with contextlib.suppress(OSError):
-            _remove(draft, note)
+            _remove(partial, note)
 
 
-def _remove(draft: Path, note: Path) -> None:
-    """Remove a draft, and its note once nothing is left of it. Raises ``OSError``."""
-    if draft.is_dir() and not draft.is_symlink():
-        files.remove_tree(draft)
+def _remove(partial: Path, note: Path) -> None:
+    """Remove a partial file, and its note once nothing is left of it. Raises ``OSError``."""
+    if partial.is_dir() and not partial.is_symlink():
+        files.remove_tree(partial)
     else:
-        draft.unlink(missing_ok=True)
-    if not os.path.lexists(draft):
+        partial.unlink(missing_ok=True)
+    if not os.path.lexists(partial):
         note.unlink(missing_ok=True)
 
 

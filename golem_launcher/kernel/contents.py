@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _PIECE = 3 * 1024 * 1024
 _PIECE_SECONDS = 120.0
-_DRAFT = re.compile(r"\.part-[0-9a-f]{8}$")
+_PARTIAL = re.compile(r"\.part-[0-9a-f]{8}$")
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,14 @@ def address(path: str) -> str:
     return f"/api/contents/{quote(path)}"
 
 
-def partial_file_of(path: str) -> str:
+def partial_name(path: str) -> str:
     """A new name beside, for what is not whole yet."""
     return f"{path}.part-{secrets.token_hex(4)}"
 
 
-def is_draft(path: str) -> bool:
-    """Whether it has a name of :func:`partial_file_of`."""
-    return _DRAFT.search(path) is not None
+def is_partial(path: str) -> bool:
+    """Whether it has a name of :func:`partial_name`."""
+    return _PARTIAL.search(path) is not None
 
 
 async def make_folder(lab: LabClient, path: str) -> None:
@@ -78,23 +78,23 @@ async def rename(lab: LabClient, path: str, name: str) -> None:
     await lab.read("PATCH", address(path), {"path": name})
 
 
-async def put(lab: LabClient, draft: str, path: str) -> None:
-    """Give a draft its name, which another file may have: that one goes, once this one is there."""
+async def put(lab: LabClient, partial: str, path: str) -> None:
+    """Give a partial file its name, which another file may have: that one goes, once this one is there."""
     standing = await look(lab, path)
     if standing is None:
-        await rename(lab, draft, path)
+        await rename(lab, partial, path)
         return
     if standing.size < 0:
         raise AccessError(f"'{path}' is a folder over there.", "Name another place: to=FOLDER")
-    aside = partial_file_of(path)
+    aside = partial_name(path)
     await rename(lab, path, aside)
-    await put_in_place(lab, draft, path, aside)
+    await put_in_place(lab, partial, path, aside)
 
 
-async def put_in_place(lab: LabClient, draft: str, path: str, aside: str) -> None:
-    """Give a draft the name of what was put ``aside``, and remove that: where it fails, that one has its name again."""
+async def put_in_place(lab: LabClient, partial: str, path: str, aside: str) -> None:
+    """Give a partial file the name of what was put ``aside``, and remove that; where it fails, that has it again."""
     try:
-        await rename(lab, draft, path)
+        await rename(lab, partial, path)
     except BaseException:
         with contextlib.suppress(AccessError, KernelGone):
             await asyncio.shield(rename(lab, aside, path))

@@ -116,7 +116,7 @@ async def upload(
 
 
 async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[], Awaitable[None]]) -> None:
-    draft = contents.partial_file_of(one.there)
+    partial = contents.partial_name(one.there)
     file = await asyncio.to_thread(one.here.open, "rb")
 
     async def sent(size: int) -> None:
@@ -124,11 +124,11 @@ async def _send(lab: LabClient, one: Planned, brought: Brought, told: Callable[[
         await told()
 
     try:
-        await contents.write(lab, draft, file.fileno(), sent)
-        await contents.put(lab, draft, one.there)
+        await contents.write(lab, partial, file.fileno(), sent)
+        await contents.put(lab, partial, one.there)
     except BaseException:
         with contextlib.suppress(AccessError, KernelGone):
-            await asyncio.shield(contents.remove(lab, draft))
+            await asyncio.shield(contents.remove(lab, partial))
         raise
     finally:
         file.close()
@@ -206,13 +206,13 @@ async def download(
         if not await asyncio.to_thread(_has_folder, one.here):
             brought.left_out.append(f"{one.here}: a link leads away from there")
             continue
-        async with _draft_of(one.here) as draft:
+        async with _partial_file(one.here) as partial:
 
             async def tell(one: Planned = one) -> None:
                 await told(one, brought.bytes, total)
 
-            await _fetch(lab, one, draft, brought, tell, most=most)
-            if await asyncio.to_thread(_put, draft, one.here, replace=force or one.named):
+            await _fetch(lab, one, partial, brought, tell, most=most)
+            if await asyncio.to_thread(_put, partial, one.here, replace=force or one.named):
                 brought.files += 1
                 if could_run(one.here.as_posix()):
                     brought.could_run.append(str(one.here))
@@ -221,7 +221,7 @@ async def download(
 
 
 async def _fetch(
-    lab: LabClient, one: Planned, draft: Path, brought: Brought, told: Callable[[], Awaitable[None]], *, most: int
+    lab: LabClient, one: Planned, partial: Path, brought: Brought, told: Callable[[], Awaitable[None]], *, most: int
 ) -> None:
     """``most``: bytes of all files up to this one."""
     path = f"{lab.base}/files/{quote(one.there)}"
@@ -230,7 +230,7 @@ async def _fetch(
         async with await lab.http.request("GET", path, timeout=timeout, host=lab.host) as response:
             if response.status != _OK:
                 raise AccessError(f"'{clean_line(one.there)}' can't be read over there ({response.status}).")
-            with draft.open("wb") as file:
+            with partial.open("wb") as file:
                 async for data in response.content.iter_chunked(1024 * 1024):
                     if brought.bytes + len(data) > most:
                         raise AccessError(f"'{clean_line(one.there)}' is larger than it was said to be.")
@@ -242,7 +242,7 @@ async def _fetch(
 
 
 @contextlib.asynccontextmanager
-async def _draft_of(target: Path) -> AsyncIterator[Path]:
+async def _partial_file(target: Path) -> AsyncIterator[Path]:
     with contextlib.ExitStack() as stack:
         yield await begun_in_thread(
             lambda: stack.enter_context(partial_file_of(target, mode=0o644)), lambda _: stack.close()
@@ -260,17 +260,17 @@ def _has_folder(target: Path) -> bool:
     return True
 
 
-def _put(draft: Path, target: Path, *, replace: bool) -> bool:
-    """Give the draft its name; whether that could be done. What is equal is left as it is."""
+def _put(partial: Path, target: Path, *, replace: bool) -> bool:
+    """Give the partial file its name; whether that could be done. What is equal is left as it is."""
     if target.is_symlink() or target.is_dir():
         return False
-    files.sync_file(draft)
+    files.sync_file(partial)
     if replace:
-        draft.replace(target)
+        partial.replace(target)
         return True
     if target.exists():
-        return filecmp.cmp(draft, target, shallow=False)
-    return files.name_new(draft, target)
+        return filecmp.cmp(partial, target, shallow=False)
+    return files.name_new(partial, target)
 
 
 def _below(top: Path, target: str, brought: Brought) -> list[Planned]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import typing
 from decimal import Decimal
 
@@ -57,8 +58,18 @@ def _kinds(annotation: object) -> set[object]:
 
 def least(name: str) -> float:
     """The smallest number that it takes."""
-    bounds = (getattr(one, "ge", None) for one in LaunchRequest.model_fields[name].metadata)
-    return next((float(bound) for bound in bounds if bound is not None), 0.0)
+    return _bound(name, "ge") or 0.0
+
+
+def most(name: str) -> float:
+    """The largest number that it takes."""
+    bound = _bound(name, "le")
+    return math.inf if bound is None else bound
+
+
+def _bound(name: str, kind: str) -> float | None:
+    bounds = (getattr(one, kind, None) for one in LaunchRequest.model_fields[name].metadata)
+    return next((float(bound) for bound in bounds if bound is not None), None)
 
 
 def is_whole(name: str) -> bool:

@@ -43,6 +43,24 @@ def _run(session, *cells):
     return [lambda jupyter, cell=cell: jupyter.run(session["kernel"]["id"], cell) for cell in cells]
 
 
+def _crashes(agent):
+    return agent.log()[0].count(b"crashed (exit code -9)")
+
+
+def _ends_the_server(agent, session, cell, *, times):
+    """Run a cell by which Jupyter's server ends, which so has crashed so many ``times``."""
+
+    async def ends(jupyter):
+        running = asyncio.create_task(jupyter.run(session["kernel"]["id"], cell))
+        try:
+            await asyncio.to_thread(eventually, lambda: _crashes(agent) == times, 60)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    return ends
+
+
 def _newest(agent):
     """The names of the newest state of each notebook."""
     found = {}
@@ -267,15 +285,7 @@ def test_a_server_that_ends_just_after_a_state_was_taken_up_costs_nobody_their_v
     second = machines()
     (session,) = _ask(second, _open("mine.ipynb"))
 
-    async def ends(jupyter):
-        running = asyncio.create_task(jupyter.run(session["kernel"]["id"], "print(n); os.kill(os.getppid(), 9)"))
-        try:
-            await asyncio.to_thread(eventually, lambda: b"crashed (exit code -9)" in second.log()[0], 60)
-        finally:
-            running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
-
-    _ask(second, ends)
+    _ask(second, _ends_the_server(second, session, "print(n); os.kill(os.getppid(), 9)", times=1))
     second.answers()
     (session,) = _ask(second, _open("mine.ipynb"))
     (said,) = _ask(second, *_run(session, "print(n)"))
@@ -293,26 +303,13 @@ def test_a_state_that_ends_jupyters_server_does_so_twice(machines):
     )
     _kept(first, "deadly")
     second = machines()
-
-    def crashes():
-        return second.log()[0].count(b"crashed (exit code -9)")
-
-    for time_of_two in (1, 2):
+    for times in (1, 2):
         (session,) = _ask(second, _open("deadly.ipynb"))
-
-        async def dies(jupyter, kernel=session["kernel"]["id"], count=time_of_two):
-            running = asyncio.create_task(jupyter.run(kernel, "1"))
-            try:
-                await asyncio.to_thread(eventually, lambda: crashes() == count, 60)
-            finally:
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-
-        _ask(second, dies)
+        _ask(second, _ends_the_server(second, session, "1", times=times))
         second.answers()
     (session,) = _ask(second, _open("deadly.ipynb"))
     assert _ask(second, *_run(session, "print('Deadly' in globals())")) == ["False\n"]
-    assert crashes() == 2
+    assert _crashes(second) == 2
 
 
 def test_a_state_that_was_being_taken_up_when_two_servers_ended_is_not_taken_up_again(tmp_path):

@@ -62,7 +62,7 @@ class Workspace:
         manifest = self._store.manifest(self.name, generation)
         for entry in manifest.entries:
             path = self._inside(entry.path)
-            if not path or entry.kind == "directory" or contents.is_draft(path):
+            if not path or entry.kind == "directory" or contents.is_partial(path):
                 continue
             reason = _fault(path) or self._unfit(entry, size)
             if reason == "hidden":
@@ -102,26 +102,26 @@ class Workspace:
         """
         target = self._outside(path)
         await self._make_folders(target)
-        draft = contents.partial_file_of(target)
+        partial = contents.partial_name(target)
         try:
-            await contents.write(self._lab, draft, descriptor, _untold)
-            made = await contents.look(self._lab, draft)
+            await contents.write(self._lab, partial, descriptor, _untold)
+            made = await contents.look(self._lab, partial)
             if expected is None:
                 if await contents.look(self._lab, target) is not None:
                     return None
-                await contents.rename(self._lab, draft, target)
+                await contents.rename(self._lab, partial, target)
             else:
                 aside = await self._aside(target, expected)
                 if aside is None:
                     return None
-                await contents.put_in_place(self._lab, draft, target, aside)
+                await contents.put_in_place(self._lab, partial, target, aside)
         except KernelGone:  # the folder went meanwhile
             self._made.clear()
             return None
         finally:
             with contextlib.suppress(AccessError, KernelGone):
-                if await contents.look(self._lab, draft) is not None:
-                    await contents.remove(self._lab, draft)
+                if await contents.look(self._lab, partial) is not None:
+                    await contents.remove(self._lab, partial)
         return made
 
     async def remove(self, path: str, expected: Look) -> bool:
@@ -138,7 +138,7 @@ class Workspace:
         """Move it aside and look again, where it is then: what was written to meanwhile gets its name back."""
         if not same(await contents.look(self._lab, target), expected):
             return None
-        aside = contents.partial_file_of(target)
+        aside = contents.partial_name(target)
         await contents.rename(self._lab, target, aside)
         if not same(await contents.look(self._lab, aside), expected):
             await contents.rename(self._lab, aside, target)

@@ -38,7 +38,7 @@ _TIDY_SECONDS = 30.0
 
 
 def tidy() -> list[str]:
-    """Have all as it is to be: :func:`close_dead`, a caretaker where addresses are parked, no drafts of the killed."""
+    """Have all as it is to be: :func:`close_dead`, a caretaker where addresses are parked, no file of the killed."""
     with contextlib.suppress(OSError):
         caretaker_process.begin(os.environ)
         partial_files.sweep()

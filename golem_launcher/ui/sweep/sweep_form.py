@@ -11,13 +11,10 @@ from dataclasses import asdict
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from annotated_types import Le
-
 from golem_launcher import paths
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, token_of
-from golem_launcher.request import LaunchRequest
-from golem_launcher.request.fields import DECIDED_BY_JOBS
+from golem_launcher.request.fields import DECIDED_BY_JOBS, most
 from golem_launcher.ui.common.orders import Orders
 from golem_launcher.units import counted, with_coin
 from golem_launcher.untrusted_text import clean_line, clean_text
@@ -25,12 +22,11 @@ from golem_launcher.untrusted_text import clean_line, clean_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from golem_launcher.request import LaunchRequest
     from golem_launcher.ui.sweep.view import SweepView
 
 _MOST_PARAMETERS = 100
-_MOST_WORKERS = max(
-    one.le for one in LaunchRequest.model_fields["machines"].metadata if isinstance(one, Le) and isinstance(one.le, int)
-)
+_MOST_WORKERS = int(most("machines"))
 _MOST_WORKERS_DIGITS = 3
 _WORKERS = "--workers"
 """The field of how many machines: no parameter can be called so."""

@@ -199,14 +199,14 @@ def save_zip(
     if path.exists() and not replace:
         raise _taken(path)
     try:
-        with partial_file_of(path) as draft:
-            with draft.open("r+b") as file:
+        with partial_file_of(path) as partial:
+            with partial.open("r+b") as file:
                 results = write_zip(store, manifest, file, progress)
                 file.flush()
                 os.fsync(file.fileno())
             if replace:
-                draft.replace(path)
-            elif not files.name_new(draft, path):
+                partial.replace(path)
+            elif not files.name_new(partial, path):
                 raise _taken(path)
     except OSError as error:
         raise WorkspaceError(

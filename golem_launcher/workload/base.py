@@ -88,6 +88,8 @@ class Workload:
 
     Otherwise that exit loses the machine, and the session continues on another with what was saved.
     """
+    begins_with_one: bool = False
+    """Whether the session rents one machine until it is told to have more, as work comes; otherwise all that it may."""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for a name or a title that nobody could use."""

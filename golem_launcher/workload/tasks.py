@@ -12,4 +12,5 @@ TASKS = Workload(
     argv=COMMAND,
     endpoints=(Endpoint("tasks", protocol="tcp"),),
     ends_session=True,
+    begins_with_one=True,
 )

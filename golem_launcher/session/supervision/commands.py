@@ -136,7 +136,7 @@ class Commands:
     async def _have(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Have so many machines from now on, never more than the request's.
 
-        Told before the first is rented, it begins with so many.
+        Told before the first is rented, it begins with so many, whatever its workload begins with.
         """
         count = arguments.get("machines")
         if not isinstance(count, int) or not 0 < count <= self._session.request.machines:

@@ -69,7 +69,7 @@ class SessionRun:
         self.head = Head(self.session, lambda: self.ending)
         self.pool: Pool | None = None
         """The other machines, once they can be rented."""
-        self._first = self.session.request.machines_wanted
+        self._first = 1 if self.session.workload.begins_with_one else self.session.request.machines_wanted
         """How many machines it begins with."""
         self._over = False
         """Its work is over by its own terms."""

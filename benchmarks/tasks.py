@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 _WORKERS = 3
 _SHORT_TASKS = 40
 _LONG_SECONDS = 2.0
-_WAITING_SECONDS = 0.2
 _LONG_TASKS = 4 * _WORKERS
 _NETWORK = "".join(
     f"""
@@ -84,12 +83,12 @@ def _measure(workers: int) -> tuple[float, float, float]:
 
 
 def _have_all_ready(executor: golem_launcher.Executor, workers: int) -> None:
-    """Machines are taken while work waits for them, so each gets some."""
+    """Machines are taken once work has waited for them for a while, so there is some for longer."""
     deadline = time.monotonic() + 120
     while len(_ready(executor)) < workers:
         if time.monotonic() > deadline:
             raise RuntimeError("the machines are not ready")
-        list(executor.map(sleep, [_WAITING_SECONDS] * workers))
+        list(executor.map(sleep, [_LONG_SECONDS] * _LONG_TASKS))
 
 
 def _ready(executor: golem_launcher.Executor) -> list[int]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SignedAgreement:
-    """Signed by both sides. Made by :class:`golem_launcher.rental.demand.Demand`, used by one ``Hiring``."""
+    """Signed by both sides. Made by :class:`golem_launcher.rental.demand.Demand`, used by one ``ProviderActivity``."""
 
     def __init__(self, agreement_id: str, journal: Journal, choice: Choice, invoiced: asyncio.Event) -> None:
         """``invoiced`` is set once its invoice was accepted or refused."""

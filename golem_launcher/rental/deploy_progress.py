@@ -67,9 +67,9 @@ class DeployProgress:
         provider_id: str,
         deployed: asyncio.Future[Any],
         still_seconds: float,
-        told: Callable[[str, int, int, str], None],
+        on_progress: Callable[[str, int, int, str], None],
     ) -> None:
-        """``told``: as :meth:`Recorder.progress` takes it.
+        """``on_progress``: called with what :meth:`Recorder.progress` takes.
 
         ``deployed`` is done when the batch is over; it becomes a ``ProviderError`` when the image stands still.
         """
@@ -77,7 +77,7 @@ class DeployProgress:
         self._image = image
         self._deployed = deployed
         self._still_seconds = still_seconds
-        self._told = told
+        self._on_progress = on_progress
         self._tasks: list[asyncio.Task[None]] = []
         self._done, self._total = 0, 0
         """Bytes, as the provider says."""
@@ -118,7 +118,7 @@ class DeployProgress:
             return
         self._finished = True
         if 0 < self._done < self._total and not self._whole:  # its last word comes before the end
-            self._told(WHAT, self._total, self._total, "bytes")
+            self._on_progress(WHAT, self._total, self._total, "bytes")
 
     def _take(self, progress: Any, unit: str) -> None:
         """``progress`` is [done, total], from a provider."""
@@ -126,7 +126,7 @@ class DeployProgress:
         if unit.lower() == "bytes" and 0 <= done <= total and 0 < total < 1 << 50:
             self._done, self._total = done, total
             if not self._whole:
-                self._told(WHAT, done, total, "bytes")
+                self._on_progress(WHAT, done, total, "bytes")
 
     async def _watch(self) -> None:
         try:
@@ -144,7 +144,7 @@ class DeployProgress:
             if self._all_there() and not self._whole:
                 self._whole = True  # what its last word left open would stand there until it has booted
                 if self._total:
-                    self._told(WHAT, self._total, self._total, "bytes")
+                    self._on_progress(WHAT, self._total, self._total, "bytes")
             # A look that comes late was held up here, as by a computer that slept: the provider is not to blame.
             still += min(loop_time() - looked_at, 2 * _LOOK_SECONDS)
             looked_at = loop_time()

@@ -23,8 +23,8 @@ from golem_launcher.market import reputation
 from golem_launcher.rental.demand import Demand
 from golem_launcher.rental.deploy_progress import DeployLimits
 from golem_launcher.rental.event_consumer import EventConsumer
-from golem_launcher.rental.hiring import Hiring
 from golem_launcher.rental.private_network import PrivateNetwork
+from golem_launcher.rental.provider_activity import ProviderActivity
 from golem_launcher.rental.strategy import LaunchStrategy
 from golem_launcher.rental.yapapi_engine import YapapiEngine
 from golem_launcher.rental.yapapi_machine import machine_for_demand
@@ -49,7 +49,7 @@ _ENGINE_STOP_SECONDS = 15.0
 
 
 class SessionEngine:
-    """yapapi's engine for one session; its machines' providers are hired from it. Not reusable.
+    """yapapi's engine for one session; its machines are rented by it. Not reusable.
 
     It begins when it is made, where a loop runs; ``publishable`` comes before the first demand, ``stop`` once.
     """
@@ -81,7 +81,7 @@ class SessionEngine:
             self._engine, funds.journal, funds.reserved.identity, after=self._publishable
         )
         self._demands: list[Demand] = []
-        self._hirings: list[Hiring] = []
+        self._activities: list[ProviderActivity] = []
 
     async def publishable(self) -> None:
         """Wait until a demand can be published. Bounded by yapapi's own REST time-outs; raises what it raises."""
@@ -103,7 +103,7 @@ class SessionEngine:
     @property
     def works(self) -> bool:
         """Whether any of its machines has an activity."""
-        return any(hiring.works for hiring in self._hirings)
+        return any(activity.works for activity in self._activities)
 
     @property
     def network_id(self) -> str:
@@ -140,18 +140,20 @@ class SessionEngine:
         self._demands.append(demand)
         return demand
 
-    def hire(
-        self, demand: Demand, spec: Callable[[], ActivitySpec], told: Callable[[str, int, int, str], None]
-    ) -> Hiring:
-        """A hiring, which finds one machine's provider by a ``demand``; ``spec`` makes what goes into the activity.
+    def activity(
+        self, demand: Demand, spec: Callable[[], ActivitySpec], on_progress: Callable[[str, int, int, str], None]
+    ) -> ProviderActivity:
+        """The next machine's: it finds a provider by the ``demand``; ``spec`` says what is deployed there.
 
-        ``told``: how far an image is that the provider fetches, as :meth:`Recorder.progress` takes it.
+        ``on_progress``: called as a provider fetches the image, with what :meth:`Recorder.progress` takes.
         """
         image = self._machine.image
         limits = DeployLimits.of(self._network.patience, image)
-        hiring = Hiring(self._engine, demand, self._private_network, spec=spec, image=image, limits=limits, told=told)
-        self._hirings.append(hiring)
-        return hiring
+        activity = ProviderActivity(
+            self._engine, demand, self._private_network, spec=spec, image=image, limits=limits, on_progress=on_progress
+        )
+        self._activities.append(activity)
+        return activity
 
     async def invoices_came(self, agreement_ids: Iterable[str], seconds: float) -> None:
         """Wait until the invoices of released agreements are accepted or refused, for ``seconds`` at most."""
@@ -168,7 +170,7 @@ class SessionEngine:
         for task in tasks:
             task.cancel()
         await self._private_network.aclose()
-        await asyncio.gather(*(hiring.aclose() for hiring in self._hirings))
+        await asyncio.gather(*(activity.aclose() for activity in self._activities))
         await asyncio.gather(*(demand.aclose() for demand in self._demands))
         await asyncio.gather(*tasks, return_exceptions=True)
         try:

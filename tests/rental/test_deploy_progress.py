@@ -39,7 +39,7 @@ class Watched:
             provider_id=PROVIDER,
             deployed=self.deployed,
             still_seconds=STILL,
-            told=lambda *step: self.told.append(step),
+            on_progress=lambda *step: self.told.append(step),
         )
         self._task = asyncio.create_task(self._deploying._watch())
 

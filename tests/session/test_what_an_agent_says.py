@@ -159,7 +159,7 @@ def test_how_far_a_provider_is_with_the_image(value):
         image = SimpleNamespace(served=None, served_to=lambda _provider: None)
         looking = DeployProgress(
             None, provider_id="0x1", image=image, deployed=asyncio.get_running_loop().create_future(),
-            still_seconds=1.0, told=lambda *words: told.append(words),
+            still_seconds=1.0, on_progress=lambda *words: told.append(words),
         )  # fmt: skip
         with contextlib.suppress(LookupError, TypeError, ValueError, OverflowError):  # as its listener: no word
             looking._take(value["progress"], str(value["unit"] or ""))

@@ -175,10 +175,10 @@ class Head:
         assert machine is not None
         head = session.slots[0]
         head.endpoint.take_over(newcomer.endpoint, session.connection.node, machine.rented)
-        if (agreement := machine.hiring.agreement) is not None:
+        if (agreement := machine.activity.agreement) is not None:
             head.recorder.agreed(agreement, session.choice.gpus_of(agreement.provider_id))
         head.recorder.trouble("")
-        await session.saves.move_in(session.request, machine.hiring.bulk_transfer())
+        await session.saves.move_in(session.request, machine.activity.bulk_transfer())
         await newcomer.aclose()
         self._renting = Renting(session, head)
         return self._renting, machine
@@ -276,9 +276,9 @@ async def _nobody() -> int:
 async def _let_go(machine: Machine) -> list[str]:
     """End a machine that was moved away from, in good order; its agreement."""
     try:
-        await machine.hiring.release()
+        await machine.activity.release()
     finally:
-        await machine.hiring.aclose()
+        await machine.activity.aclose()
     return [machine.rented.agreement_id]
 
 

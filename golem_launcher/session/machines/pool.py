@@ -211,8 +211,8 @@ class Pool:
         """Let go of whatever there is in a slot."""
         machine, member.machine = member.machine, None
         if machine is not None:
-            await each_alone(machine.hiring.release())
-            await each_alone(machine.hiring.aclose())
+            await each_alone(machine.activity.release())
+            await each_alone(machine.activity.aclose())
         await each_alone(member.renting.abandon())
 
     async def _wait_for_the_market(self, member: _Member, why: LauncherError) -> None:
@@ -235,7 +235,7 @@ class Pool:
             recorder.enter(Stage.STOPPING)
             await member.slot.files.detach()
             await member.renting.release(machine)
-            await machine.hiring.aclose()
+            await machine.activity.aclose()
         recorder.update(activity_id=None, ip=None, price_per_hour=None, usage=None, gpus=None, trouble="")
         recorder.enter(Stage.ENDED)
         member.task, member.emptying = None, False

@@ -18,7 +18,7 @@ from golem_launcher.waiting import together
 if TYPE_CHECKING:
     from typing import NoReturn
 
-    from golem_launcher.rental.hiring import Hiring
+    from golem_launcher.rental.provider_activity import ProviderActivity
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 
@@ -133,23 +133,23 @@ def longest_silence(session: Prepared, *, least: float = 0.0) -> float:
     return max(session.network.patience.silent, least) * (_busyness() if session.network.sleeps_along else 1.0)
 
 
-async def lost_while_starting(session: Prepared, hiring: Hiring, runs: asyncio.Event) -> NoReturn:
+async def lost_while_starting(session: Prepared, activity: ProviderActivity, runs: asyncio.Event) -> NoReturn:
     """Watch a provider from its agreement until its workload answers, for which the caller waits.
 
     An activity's own end counts once its agent ``runs``: before that another one may be tried. A node that is away says
     nothing of a provider. Raises ``ProviderGone``.
     """
     loop_time = asyncio.get_running_loop().time
-    watch = ProviderWatch(session, hiring.agreement_id, "")
+    watch = ProviderWatch(session, activity.agreement_id, "")
     while True:
         due = loop_time() + _ROUND_SECONDS
         await asyncio.sleep(_ROUND_SECONDS)
         if loop_time() - due > SLEPT_SECONDS:
             watch.pardon()
-        entry = hiring.agreement
+        entry = activity.agreement
         activity_id = (entry and entry.activity_id) or ""
         if activity_id != watch.activity_id:
-            watch = ProviderWatch(session, hiring.agreement_id, activity_id)
+            watch = ProviderWatch(session, activity.agreement_id, activity_id)
         try:
             if runs.is_set():
                 await watch.state()

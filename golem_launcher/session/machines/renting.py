@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.demand import Demand
-    from golem_launcher.rental.hiring import Hiring
+    from golem_launcher.rental.provider_activity import ProviderActivity
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.endpoints.machine_slot import MachineSlot
 
@@ -58,8 +58,8 @@ class Machine:
     """A rented provider whose workload answers."""
 
     rented: Rented
-    hiring: Hiring
-    """What it was found by, and is let go by."""
+    activity: ProviderActivity
+    """Where it runs, and by which agreement: it is let go of there."""
     notices: tuple[str, ...]
     """What the user should know of how it was made ready."""
 
@@ -72,7 +72,7 @@ class Renting:
         self._slot = slot
         self._recorder = slot.recorder
         self._start = WorkloadStart(session, slot)
-        self._hiring: Hiring | None = None
+        self._activity: ProviderActivity | None = None
         """Of a machine that is not ready yet."""
 
     async def publish(self, loss: str = "") -> Demand:
@@ -102,30 +102,32 @@ class Renting:
 
     async def _rent(self, demand: Demand, loss: Loss | None, seeking: contextlib.ExitStack) -> Machine:
         session = self.session
-        hiring = self._hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
+        activity = self._activity = session.engine.activity(demand, self._start.spec, self._recorder.progress)
         lost, least_seconds = ("", 0.0) if loss is None else (loss.words, _SEARCH_SECONDS)
         for _ in range(_ATTEMPTS):
-            await self._agree(hiring, least_seconds)
+            await self._agree(activity, least_seconds)
             self._enter(Stage.DEPLOYING, lost)
             try:
-                rented, notices = await self._start.until_ready(hiring, lambda: self._enter(Stage.STARTING, lost))
+                rented, notices = await self._start.until_ready(activity, lambda: self._enter(Stage.STARTING, lost))
             except ProviderError as error:
                 if forgotten := await self._node_began_anew():
-                    await self._let_go(hiring)
+                    await self._let_go(activity)
                     seeking.close()
                     await session.engine.renew(forgotten)
                     demand = await self.publish(lost)
                     seeking.enter_context(demand.sought())
-                    hiring = self._hiring = session.engine.hire(demand, self._start.spec, self._recorder.progress)
+                    activity = self._activity = session.engine.activity(
+                        demand, self._start.spec, self._recorder.progress
+                    )
                     continue
-                await self._give_up(hiring, error)
+                await self._give_up(activity, error)
                 self._enter(Stage.NEGOTIATING, lost)
             else:
                 for blamed in session.image_faults.refuted():
                     session.choice.failed(*blamed)
-                self._hiring = None
+                self._activity = None
                 told = [] if loss is None else [loss.made_good(rented.provider_name)]
-                return Machine(rented, hiring, (*told, *notices))
+                return Machine(rented, activity, (*told, *notices))
         raise await self._nobody()
 
     async def replace(self, lost: Machine, error: ProviderError) -> Machine:
@@ -152,7 +154,7 @@ class Renting:
             return Loss(words, self._slot.files.saved_last())
         finally:  # also where no other is to be asked: nobody is to pay for one that is not watched
             self._slot.endpoint.point_nowhere()
-            await lost.hiring.aclose()  # nothing is asked of it
+            await lost.activity.aclose()  # nothing is asked of it
             session.terminations.begin(session.rest, session.journal, rented.agreement_id)
 
     async def make_good(self, loss: Loss) -> Machine:
@@ -168,17 +170,17 @@ class Renting:
 
     async def abandon(self) -> None:
         """Let go of whoever is being rented, after :meth:`rent` raised or was cancelled; bounded in time."""
-        hiring, self._hiring = self._hiring, None
+        activity, self._activity = self._activity, None
         self._slot.endpoint.point_nowhere()
         await self._slot.files.detach()
-        if hiring is not None:
-            await hiring.release()
-            await hiring.aclose()
+        if activity is not None:
+            await activity.release()
+            await activity.aclose()
 
     async def release(self, machine: Machine) -> None:
         """Let go of a machine in good order, bounded in time."""
         self._slot.endpoint.point_nowhere()
-        await machine.hiring.release()
+        await machine.activity.release()
 
     def _enter(self, stage: Stage, lost: str) -> None:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
@@ -187,31 +189,31 @@ class Renting:
         else:
             self._recorder.enter(stage)
 
-    async def _give_up(self, hiring: Hiring, error: ProviderError) -> None:
+    async def _give_up(self, activity: ProviderActivity, error: ProviderError) -> None:
         """Let go of a provider whose workload did not answer; that it blames the image is not its own fault yet.
 
         Nothing is asked of one that is gone, and nobody waits for it.
         """
         session = self.session
-        entry = hiring.agreement
+        entry = activity.agreement
         provider = ("", "") if entry is None else (entry.provider_id, entry.provider_name)
         self._recorder.message(f"{provider[1]}: {error.what}", "warning")
         self._slot.endpoint.point_nowhere()
         await self._slot.files.detach()
         if isinstance(error, ImageBlamed):
             session.choice.blames_image(*provider, error.what)
-            await hiring.release()
+            await activity.release()
             self.session.image_faults.hear(*provider, error)
-        elif session.money.dispute(hiring.agreement_id) is not None:
+        elif session.money.dispute(activity.agreement_id) is not None:
             session.choice.ban(*provider, error.what)
-            await hiring.release()
+            await activity.release()
         elif isinstance(error, ProviderGone):
             session.choice.lost(*provider, error.what)
-            session.journal.note(hiring.agreement_id, lost_at=clock.now())
-            await hiring.aclose()
-            session.terminations.begin(session.rest, session.journal, hiring.agreement_id)
+            session.journal.note(activity.agreement_id, lost_at=clock.now())
+            await activity.aclose()
+            session.terminations.begin(session.rest, session.journal, activity.agreement_id)
         else:
-            await hiring.give_up(error.what)
+            await activity.give_up(error.what)
 
     async def _node_began_anew(self) -> str:
         """The private network that a node forgot which was started anew: no provider is to blame for that; else empty.
@@ -232,20 +234,20 @@ class Renting:
             else:
                 return "" if network_id in known else network_id
 
-    async def _let_go(self, hiring: Hiring) -> None:
+    async def _let_go(self, activity: ProviderActivity) -> None:
         """Let go of whoever was being rented when the node was started anew."""
         self._recorder.message("The node was started anew meanwhile, so a provider is looked for again.", "warning")
         self._slot.endpoint.point_nowhere()
         await self._slot.files.detach()
-        await hiring.release()
-        await hiring.aclose()
+        await activity.release()
+        await activity.aclose()
 
     async def _nobody(self, offers: Sequence[Mapping[str, Any]] = ()) -> LauncherError:
         """Why nobody was found; ``offers``: what the market has, when it is known."""
         held = await asyncio.to_thread(held_machines, self.session.request.network)
         return self.session.image_faults.instead_of(no_provider(self.session.choice, held, offers))
 
-    async def _agree(self, hiring: Hiring, least_seconds: float) -> None:
+    async def _agree(self, activity: ProviderActivity, least_seconds: float) -> None:
         """An agreement with somebody, or the reason why there is none, as early as it is known.
 
         Somebody is looked for at least ``least_seconds``, even where nobody that fits is on the market.
@@ -255,24 +257,24 @@ class Renting:
         first = max(patience.look, least_seconds)
         on_offer = asyncio.ensure_future(self._offers(after=first - _SCAN_SECONDS))
         try:
-            await hiring.agree(replace(patience, search=first))
+            await activity.agree(replace(patience, search=first))
         except MarketError:
             offers = [] if choice.looked_at else await on_offer
             if choice.hopeless or (offers and not any(map(choice.fits, offers))):
                 raise await self._nobody(offers) from None
             try:
-                await hiring.agree(patience)
+                await activity.agree(patience)
             except MarketError:
                 raise await self._nobody() from None
         finally:
             self.session.recorder.update(providers_seen=choice.judged)
             await cancel_all(on_offer)
-        if hiring.agreement is not None:
-            provider_id = hiring.agreement.provider_id
-            self._recorder.agreed(hiring.agreement, choice.gpus_of(provider_id))
+        if activity.agreement is not None:
+            provider_id = activity.agreement.provider_id
+            self._recorder.agreed(activity.agreement, choice.gpus_of(provider_id))
             for words in choice.why_dearer(provider_id):
                 self._recorder.message(words)
-        await hiring.begin()
+        await activity.begin()
 
     async def _offers(self, *, after: float) -> list[dict[str, Any]]:
         """What the market has ``after`` so long, whether it fits or not; nothing when that is known or can't be."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.agent.exit_report import Report
     from golem_launcher.rental.activity_spec import Rented
-    from golem_launcher.rental.hiring import Hiring
+    from golem_launcher.rental.provider_activity import ProviderActivity
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.endpoints.machine_slot import MachineSlot
 
@@ -52,7 +52,7 @@ class WorkloadStart:
         self._told_of_disk = False
 
     def spec(self) -> ActivitySpec:
-        """What is put into the next activity, with secrets that are new; called by the hiring for each one."""
+        """What is put into the next activity, with secrets that are new; called before each one is made."""
         session, workload = self._session, self._slot.workload
         settings = {
             **self._slot.endpoint.begin_anew(),
@@ -71,7 +71,7 @@ class WorkloadStart:
             image_is_known=session.image.known_whole or session.image_faults.runs,
         )
 
-    async def until_ready(self, hiring: Hiring, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
+    async def until_ready(self, activity: ProviderActivity, deployed: Callable[[], None]) -> tuple[Rented, list[str]]:
         """Wait until the workload answers at the provider that signed; the machine, and what to tell the user of it.
 
         ``deployed`` is called once the agent runs there. Raises ``ProviderError`` when the workload can't be started,
@@ -79,39 +79,39 @@ class WorkloadStart:
         """
         runs = asyncio.Event()
         failing = together(
-            self._overbilled(hiring), lost_while_starting(self._session, hiring, runs), self._deaf(hiring, runs)
+            self._overbilled(activity), lost_while_starting(self._session, activity, runs), self._deaf(activity, runs)
         )
-        async with first_of(self._ready(hiring, deployed, runs), failing) as (ready, failed):
+        async with first_of(self._ready(activity, deployed, runs), failing) as (ready, failed):
             if not ready.done():
                 failed.result()
             return ready.result()
 
     async def _ready(
-        self, hiring: Hiring, deployed: Callable[[], None], runs: asyncio.Event
+        self, activity: ProviderActivity, deployed: Callable[[], None], runs: asyncio.Event
     ) -> tuple[Rented, list[str]]:
-        rented = await self._deployed(hiring)
+        rented = await self._deployed(activity)
         runs.set()
         deployed()
         self._slot.endpoint.point_at(self._session.connection.node, rented)
         self._recorder.token(self._slot.endpoint.lab_token)
-        notices = [*self._about(rented), *await self._slot.files.attach(hiring.bulk_transfer())]
-        await self._answers(hiring)
+        notices = [*self._about(rented), *await self._slot.files.attach(activity.bulk_transfer())]
+        await self._answers(activity)
         return rented, notices
 
-    async def _overbilled(self, hiring: Hiring) -> NoReturn:
+    async def _overbilled(self, activity: ProviderActivity) -> NoReturn:
         """Raise ``ProviderError`` once a bill of who signed is not accepted."""
-        agreement_id, money = hiring.agreement_id, self._session.money
+        agreement_id, money = activity.agreement_id, self._session.money
         news = money.news(agreement_id)
         while (why := money.dispute(agreement_id)) is None:
             await news.wait()
             news.clear()
         raise ProviderError(why)
 
-    async def _deaf(self, hiring: Hiring, runs: asyncio.Event) -> NoReturn:
+    async def _deaf(self, activity: ProviderActivity, runs: asyncio.Event) -> NoReturn:
         """Raise ``ProviderError`` once nobody takes connections where the agent ``runs``, whatever is waited for."""
         await runs.wait()
         await nobody_listens(self._session, self._slot.endpoint)
-        raise self._not_started(exit_report.read(await hiring.last_words()))
+        raise self._not_started(exit_report.read(await activity.last_words()))
 
     def _not_started(self, told: Report | None) -> ProviderError:
         return ProviderError(f"{self._slot.workload.title} could not be started. {reason_in(told)}".rstrip())
@@ -121,18 +121,18 @@ class WorkloadStart:
         told, self._told_of_disk = self._told_of_disk, self._told_of_disk or not rented.own_disk
         return [] if told or rented.own_disk else [_SHARED_DISK]
 
-    async def _deployed(self, hiring: Hiring) -> Rented:
+    async def _deployed(self, activity: ProviderActivity) -> Rented:
         """The workload runs there, at the second try if need be: an activity that failed can't deploy again."""
         try:
-            return await hiring.deployed()
+            return await activity.deployed()
         except ProviderError as error:
-            if isinstance(error, ImageBlamed) or not await hiring.start_again():
+            if isinstance(error, ImageBlamed) or not await activity.start_again():
                 raise
-            name = hiring.agreement.provider_name if hiring.agreement is not None else ""
+            name = activity.agreement.provider_name if activity.agreement is not None else ""
             self._recorder.message(f"{name}: {error.what} It is tried once more there.")
-        return await hiring.deployed()
+        return await activity.deployed()
 
-    async def _answers(self, hiring: Hiring) -> None:
+    async def _answers(self, activity: ProviderActivity) -> None:
         """Wait for it; when it does not come up, ask the agent why: its log is read through the workload otherwise."""
         loop_time = asyncio.get_running_loop().time
         start_seconds, name = self._session.network.patience.start, self._slot.workload.title
@@ -145,7 +145,7 @@ class WorkloadStart:
                 if self._slot.workload.ends_session and await client.has_ended():
                     return
                 if loop_time() > min(ask_at, end):
-                    told = exit_report.read(await hiring.last_words())
+                    told = exit_report.read(await activity.last_words())
                     ask_at = loop_time() + _ASK_SECONDS
                     if told is not None and told.kind in exit_report.ENDS:
                         raise self._not_started(told)

@@ -187,7 +187,7 @@ class Commands:
         _, machine = self._ready(arguments)
         from golem_launcher.session.saving.file_transfers import transfer  # noqa: PLC0415 - of use to few sessions
 
-        await transfer(machine.hiring.bulk_transfer(), arguments)
+        await transfer(machine.activity.bulk_transfer(), arguments)
         return {}
 
     def _ready(self, arguments: dict[str, Any]) -> tuple[int, Machine]:

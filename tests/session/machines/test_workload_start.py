@@ -74,7 +74,7 @@ def waited_for(tmp_path, monkeypatch):
                 await asyncio.Event().wait()
             return RENTED
 
-        hiring = SimpleNamespace(
+        activity = SimpleNamespace(
             agreement_id="a",
             agreement=SimpleNamespace(activity_id="b", price=SimpleNamespace(counters=counters)),
             deployed=deployed,
@@ -83,7 +83,7 @@ def waited_for(tmp_path, monkeypatch):
         )
 
         async def until_ready():
-            await asyncio.wait_for(WorkloadStart(session, slot).until_ready(hiring, lambda: None), 0.7 * slower())
+            await asyncio.wait_for(WorkloadStart(session, slot).until_ready(activity, lambda: None), 0.7 * slower())
 
         asyncio.run(until_ready())
 

@@ -157,7 +157,7 @@ class Newcomer:
         """It knows the session's token, and does not lead: it must not reach the head any more."""
         self.endpoint.point_nowhere()
         if self.machine is not None:
-            await self.machine.hiring.aclose()
+            await self.machine.activity.aclose()
 
     def _note(self, notices: list[str]) -> None:
         """Keep for the user what could not be done there: it matters once the session goes on there."""
@@ -176,7 +176,7 @@ class Newcomer:
         if self.machine is None:
             return []
         await self._renting.release(self.machine)
-        await self.machine.hiring.aclose()
+        await self.machine.activity.aclose()
         return [self.machine.rented.agreement_id]
 
     async def aclose(self) -> None:

@@ -140,7 +140,7 @@ class Standby:
     def _fits(self, newcomer: Newcomer) -> bool:
         """Whether it can stand by for the head: a move may have changed what is wanted, or led to the same owner."""
         machine, head = newcomer.machine, self._session.recorder.state.head
-        entry = machine.hiring.agreement if machine is not None else None
+        entry = machine.activity.agreement if machine is not None else None
         shared = entry is not None and entry.wallet.lower() == head.wallet.lower() != ""
         return newcomer.session.request == self._session.request and not shared
 

@@ -12,8 +12,8 @@ from golem_launcher.session.supervision import preload
 preload.engine()  # yapapi as a supervisor loads it: any other way, it warns
 from golem_launcher.rental.agreement import SignedAgreement  # noqa: E402
 from golem_launcher.rental.deploy_progress import DeployLimits  # noqa: E402
-from golem_launcher.rental.hiring import Hiring  # noqa: E402
 from golem_launcher.rental.payment.journal import AgreementEntry, Journal  # noqa: E402
+from golem_launcher.rental.provider_activity import ProviderActivity  # noqa: E402
 
 
 class Engine:
@@ -37,18 +37,18 @@ async def batches(closed):
         closed.append(True)
 
 
-def hiring(engine):
-    nothing = dict.fromkeys(("spec", "image", "told"))
+def activity(engine):
+    nothing = dict.fromkeys(("spec", "image", "on_progress"))
     demand = SimpleNamespace(job=SimpleNamespace(id="job"))
     network = SimpleNamespace(came_up=lambda _: None)
-    return Hiring(engine, demand, network, **nothing, limits=DeployLimits(whole=60.0, still=1.0))
+    return ProviderActivity(engine, demand, network, **nothing, limits=DeployLimits(whole=60.0, still=1.0))
 
 
 def test_a_deploy_that_stands_still_is_not_waited_for_any_longer():
     closed, engine = [], Engine()
 
     async def stand_still():
-        made = hiring(engine)
+        made = activity(engine)
         asyncio.get_running_loop().call_soon(made._deployed.set_exception, ProviderError("It did not get on."))
         await made._process("agreement", None, batches(closed))
 
@@ -62,7 +62,7 @@ def test_once_the_package_runs_the_batches_go_on():
     closed, engine = [], Engine()
 
     async def run():
-        made = hiring(engine)
+        made = activity(engine)
         made._deployed.set_result(SimpleNamespace(provider_id="0x1"))
         work = asyncio.create_task(made._process("agreement", None, batches(closed)))
         for _ in range(5):
@@ -88,7 +88,7 @@ def test_what_is_let_go_of_is_given_up_then_whatever_the_node_says(tmp_path, fai
         return True
 
     async def let_go():
-        made = hiring(Engine())
+        made = activity(Engine())
         made._demand.job.end = end
         choice = SimpleNamespace(backoff=SimpleNamespace(busy=set()))
         made._signed = SignedAgreement("a1", journal, choice, asyncio.Event())

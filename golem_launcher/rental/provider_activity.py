@@ -1,4 +1,4 @@
-"""One machine's provider: found by a demand, and what runs there, through yapapi's parts."""
+"""One machine's provider: the agreement with it, and the activity under that, through yapapi's parts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 _WORKER_END_SECONDS = 15.0
 
 
-class Hiring:
-    """Finds one provider and keeps it. Made by a ``SessionEngine``; not reusable."""
+class ProviderActivity:
+    """One machine's agreement and activity, from the search for a provider on. Made by a ``SessionEngine``."""
 
     def __init__(
         self,
@@ -45,16 +45,16 @@ class Hiring:
         spec: Callable[[], ActivitySpec],
         image: SessionImage,
         limits: DeployLimits,
-        told: Callable[[str, int, int, str], None],
+        on_progress: Callable[[str, int, int, str], None],
     ) -> None:
-        """``spec`` makes what goes into each activity; ``told`` is told how far the image is."""
+        """``spec`` says what is deployed in each activity; ``on_progress`` is called as the image is fetched."""
         self._engine = engine
         self._demand = demand
         self._private_network = private_network
         self._spec = spec
         self._image = image
         self._limits = limits
-        self._told = told
+        self._on_progress = on_progress
         self._signed: SignedAgreement | None = None
         """The one that is worked under."""
         self._worker: asyncio.Task[None] | None = None
@@ -222,7 +222,7 @@ class Hiring:
             provider_id=context.provider_id,
             deployed=self._deployed,
             still_seconds=self._limits.still,
-            told=self._told,
+            on_progress=self._on_progress,
         )
         try:
             with contextlib.suppress(StopAsyncIteration):

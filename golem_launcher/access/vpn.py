@@ -279,7 +279,8 @@ class Vpn:
     def _client(self) -> aiohttp.ClientSession:
         """What connects to the node, made with the first connection."""
         if self._http is None:
-            # One websocket per connection: no pool, no cookies, no proxy between us and the user's own node.
+            # One websocket per connection: no pool, no cookies, no proxy between us and the user's own node. Not the
+            # client of the node's REST API: what is behind this may be a hub's server, and there is no limit of time.
             self._http = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, force_close=True),
                 cookie_jar=aiohttp.DummyCookieJar(),

@@ -45,7 +45,8 @@ _OK, _NOT_FOUND = 200, 404
 class WorkloadClient:
     """A client of a workload, which answers below ``base_url``, and of the agent beside it. Made where a loop runs.
 
-    ``dial`` makes a stream to a port over there. The agent wants to see ``token``, and JupyterLab ``lab_token``.
+    ``dial`` makes a stream to a port over there. The agent wants to see ``token``, and the workload
+    ``endpoint_token``.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class WorkloadClient:
         dial: Callable[[int], Awaitable[Stream]],
         token: str,
         *,
-        lab_token: str,
+        endpoint_token: str,
         base_url: str = "/",
     ) -> None:
         first = workload.first
@@ -63,7 +64,7 @@ class WorkloadClient:
         self._base_url = base_url
         self._lab_probe = base_url.rstrip("/") + workload.probe
         self._lab_kernels = base_url.rstrip("/") + "/api/kernels"
-        self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), lab_token)
+        self._lab = ProviderHttp(lambda: dial(self._lab_port or 0), endpoint_token)
         self._dask = ProviderHttp(lambda: dial(DASHBOARD_PORT), "")
         self._agent = ProviderHttp(lambda: dial(AGENT_PORT), token)
 

@@ -1,7 +1,7 @@
 """The agent's configuration: a JSON object in a file, validated.
 
 token     what every request to the agent's server must show; letters, digits, - and _, at least 16
-lab_token what every request to JupyterLab must show, likewise; the token by default
+endpoint_token what every request to the workload's endpoint must show (JupyterLab's token); by default the token
 port      where the workload listens, on ``$GOLEM_BIND_ADDRESS`` or every address; the three ports after it are the
           agent's: there the launcher's tunnel comes in, see tcp_carrier.py, ssh, and its own server, see server.py
 root      the workspace, seen from the configuration's directory; made when it is not there
@@ -74,7 +74,7 @@ class Config(NamedTuple):
     """What the launcher asks for, checked."""
 
     token: str
-    lab_token: str
+    endpoint_token: str
     port: int
     address: str
     root: str
@@ -152,7 +152,7 @@ def parse(data: bytes, path: str) -> Config:
         raise ConfigRefused(exit_report.CONFIGURATION, "the configuration is not an object.")
     return Config(
         token=(token := _text(raw, "token", TOKEN, None)),
-        lab_token=_text(raw, "lab_token", TOKEN, token),
+        endpoint_token=_text(raw, "endpoint_token", TOKEN, token),
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
         root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120

@@ -149,13 +149,13 @@ class Control:
         os.write(self._orders, b"%.3f\n" % (process_tree.clock() + seconds))
         return {}
 
-    def lead(self, lab_token: object) -> dict[str, Any]:
-        """Make this machine the head: JupyterLab takes ``lab_token`` from now on, and variables come back.
+    def lead(self, endpoint_token: object) -> dict[str, Any]:
+        """Make this machine the head: its endpoint takes ``endpoint_token`` from now on, and variables come back.
 
         Raises ``ValueError`` for what is no token.
         """
-        if not isinstance(lab_token, str) or not TOKEN.fullmatch(lab_token):
+        if not isinstance(endpoint_token, str) or not TOKEN.fullmatch(endpoint_token):
             raise ValueError("no token")
         self._config = self._config._replace(stands_by=False)
-        os.write(self._orders, LEAD + lab_token.encode() + b"\n")
+        os.write(self._orders, LEAD + endpoint_token.encode() + b"\n")
         return {}

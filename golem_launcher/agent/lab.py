@@ -172,8 +172,8 @@ def _write_defaults(directory: str) -> None:
         json.dump(merged, file)
 
 
-def _cookie_secret(lab_token: str) -> bytes:
-    return hashlib.sha256(b"cookies " + lab_token.encode()).digest()
+def _cookie_secret(endpoint_token: str) -> bytes:
+    return hashlib.sha256(b"cookies " + endpoint_token.encode()).digest()
 
 
 def settings(config: Config) -> dict[str, dict[str, object]]:
@@ -189,13 +189,17 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
             "root_dir": config.root,
             "base_url": config.base_url,
             # The same at each provider of the session: a page that is loaded again after a loss is not asked who it is.
-            "cookie_secret": _cookie_secret(config.lab_token),
+            "cookie_secret": _cookie_secret(config.endpoint_token),
             # No login shell, which is the default here: it would forget the PATH that leads to what pip installed.
             "terminado_settings": {"shell_command": [os.environ.get("SHELL") or "sh"]},
             "identity_provider_class": "jupyter_server.auth.identity.PasswordIdentityProvider",
         },
         # An image may bring a password of its own: whoever knows it must not get in.
-        "PasswordIdentityProvider": {"token": config.lab_token, "hashed_password": "", "allow_password_change": False},
+        "PasswordIdentityProvider": {
+            "token": config.endpoint_token,
+            "hashed_password": "",
+            "allow_password_change": False,
+        },
         # A kernel that dies within its first ten seconds (a file too large for the memory, in the first cell) would
         # come back at other ports, and whoever is connected to it would wait for answers for ever.
         "KernelRestarter": {"random_ports_until_alive": False},

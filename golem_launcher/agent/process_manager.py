@@ -148,7 +148,7 @@ class _Manager:
     def __init__(self, config: Config, carriers: socket.socket) -> None:
         self._config = config
         self._carriers = carriers
-        self._log = LogWriter(config.log, config.lab_token)
+        self._log = LogWriter(config.log, config.endpoint_token)
         self._output, self._input = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._output, False)  # the writing end stays as programs expect it
         self._bell_read, self._bell = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -285,15 +285,15 @@ class _Manager:
                 self._deadline = deadline
                 self.say(f"the deadline is in {deadline - process_tree.clock():.0f} s now")
 
-    def _take_lead(self, lab_token: str) -> None:
+    def _take_lead(self, endpoint_token: str) -> None:
         """Make this machine the head, with that token; a JupyterLab that is started again takes it as well."""
         if self._config.waits_for_lead and not self._held:
             self._workload.at = 0.0
-        self._config = self._config._replace(lab_token=lab_token, stands_by=False)
+        self._config = self._config._replace(endpoint_token=endpoint_token, stands_by=False)
         self.say("this machine stood by, and is used from now on")
-        self._log.hide(lab_token)
+        self._log.hide(endpoint_token)
         with contextlib.suppress(BlockingIOError):
-            os.write(self._lead_write, lab_token.encode())
+            os.write(self._lead_write, endpoint_token.encode())
 
     def _pump(self) -> None:
         """What the workload wrote so far, into the log."""

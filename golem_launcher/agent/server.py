@@ -28,7 +28,7 @@ can be put back first, and while that is being started anew.
     POST /packages {}                                 {"requirements": [what the user installed, …]}
     POST /install  {"requirements": […], "seconds": n}   JSON lines, see packages.py
     POST /open     {}                                 the workload may start
-    POST /lead     {"lab_token": "…"}                 a machine that stood by is used now, by that token
+    POST /lead     {"endpoint_token": "…"}            a machine that stood by is used now, by that token
     POST /keep-variables {}                           {"late": how many notebooks had variables to keep, and no time}
     POST /files    {"path": "…", "below": true}       what there is at a path, a list as in copying.py
     POST /shown    {}                                 what viewers are shown, a list as in viewer_files.py
@@ -133,7 +133,7 @@ class _Handler(Handler):
 
         own = {
             "/open": with_body(lambda _: control.open()),
-            "/lead": with_body(lambda body: control.lead(body.get("lab_token"))),
+            "/lead": with_body(lambda body: control.lead(body.get("endpoint_token"))),
             "/benchmark": with_body(lambda _: control.benchmark()),
             "/keep-variables": with_body(lambda _: control.keep_variables()),
             "/deadline": with_body(lambda body: control.move_deadline(body.get("seconds"))),

@@ -51,7 +51,7 @@ def run(config: Config) -> None:
     base = os.path.join(os.path.dirname(config.log), "tasks")  # noqa: PTH118, PTH120
     os.chdir(config.root)
     tasks = Tasks(Path(base), Path(config.root))
-    server = _TaskServer((config.hosts[0], config.port), _TaskHandler, config.lab_token, tasks)
+    server = _TaskServer((config.hosts[0], config.port), _TaskHandler, config.endpoint_token, tasks)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     while tasks.idle < _ALONE_SECONDS:
         time.sleep(_LOOK_SECONDS)

@@ -121,7 +121,7 @@ def test_whether_a_program_is_well_its_agent_is_asked_by_one_connection():
                 dialled.append(port)
                 return await dial()
 
-            async with WorkloadClient(database, to, "token", lab_token="token") as client:
+            async with WorkloadClient(database, to, "token", endpoint_token="token") as client:
                 return [await client.answers(seconds=5) for _ in range(6)]
 
     assert asyncio.run(ask()) == [True, False, False, False, False, False]
@@ -144,7 +144,10 @@ def test_what_an_agent_says_of_an_end_is_no_end_unless_it_says_so(told):
 @contextlib.asynccontextmanager
 async def _served(answer):
     """A ``WorkloadClient`` of a Lab all of whose answers are ``answer``'s."""
-    async with _serving(answer) as dial, WorkloadClient(LAB, lambda _: dial(), "token", lab_token="token") as client:
+    async with (
+        _serving(answer) as dial,
+        WorkloadClient(LAB, lambda _: dial(), "token", endpoint_token="token") as client,
+    ):
         yield client
 
 

@@ -10,7 +10,7 @@ SESSION = "a-token-of-the-session"
 
 
 def lead(agent, token=SESSION):
-    return agent.ask("POST", "/lead", body=json.dumps({"lab_token": token}).encode())[0]
+    return agent.ask("POST", "/lead", body=json.dumps({"endpoint_token": token}).encode())[0]
 
 
 def test_jupyterlab_lets_in_who_has_the_sessions_token_once_it_leads(agent):

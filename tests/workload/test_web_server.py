@@ -45,7 +45,7 @@ def send(machine, workload=WEB_SERVER, **settings):
 
 def answers(machine):
     async def ask():
-        async with WorkloadClient(WEB_SERVER, machine.dial, TOKEN, lab_token=TOKEN) as client:
+        async with WorkloadClient(WEB_SERVER, machine.dial, TOKEN, endpoint_token=TOKEN) as client:
             return await client.answers(seconds=5)
 
     return asyncio.run(ask())

@@ -70,8 +70,8 @@ class MachineEndpoint:
         self.point_at(node, rented)
 
     @property
-    def lab_token(self) -> str:
-        """What JupyterLab wants to see there, and the links to it carry."""
+    def endpoint_token(self) -> str:
+        """What the workload's endpoint wants to see (JupyterLab's token), and links to it carry."""
         return self._session_token or self.token
 
     def begin_anew(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class MachineEndpoint:
         Called for each activity, before :meth:`point_at`.
         """
         self.token = secrets.token_hex(_TOKEN_BYTES)
-        known = {"token": self.token, "lab_token": self.lab_token, "base_url": self._base_url()}
+        known = {"token": self.token, "endpoint_token": self.endpoint_token, "base_url": self._base_url()}
         return {**known, "stands_by": self._stands_by, **self._way().agent_settings()}
 
     def opens_to(self, session_token: str) -> None:
@@ -95,7 +95,7 @@ class MachineEndpoint:
     def client(self) -> WorkloadClient:
         """A new HTTP client of the workload and its agent; ``async with`` it."""
         return WorkloadClient(
-            self._workload, self._dial, self.token, lab_token=self.lab_token, base_url=self._base_url()
+            self._workload, self._dial, self.token, endpoint_token=self.endpoint_token, base_url=self._base_url()
         )
 
     async def dial_agent(self) -> Stream:

@@ -93,7 +93,7 @@ class WorkloadStart:
         runs.set()
         deployed()
         self._slot.endpoint.point_at(self._session.connection.node, rented)
-        self._recorder.token(self._slot.endpoint.lab_token)
+        self._recorder.token(self._slot.endpoint.endpoint_token)
         notices = [*self._about(rented), *await self._slot.files.attach(activity.bulk_transfer())]
         await self._answers(activity)
         return rented, notices

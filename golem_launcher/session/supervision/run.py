@@ -216,7 +216,7 @@ class SessionRun:
 
     def _write_tokens(self) -> None:
         for slot in self.session.slots:
-            slot.recorder.token(slot.endpoint.lab_token)
+            slot.recorder.token(slot.endpoint.endpoint_token)
 
     @property
     def seen_at(self) -> str | None:

@@ -137,9 +137,9 @@ class AgentWorkspace:
         """Let the workload start that waits for what is put back first."""
         await self.ask("/open", {}, PROMPT)
 
-    async def lead(self, lab_token: str) -> None:
+    async def lead(self, endpoint_token: str) -> None:
         """Have a machine used that stood by: its JupyterLab lets in who has this token, in a moment."""
-        await self.ask("/lead", {"lab_token": lab_token}, PROMPT)
+        await self.ask("/lead", {"endpoint_token": endpoint_token}, PROMPT)
 
     async def keep_variables(self) -> None:
         """Have notebooks' kernels write down at once what they keep. Takes some seconds at most, and never raises."""

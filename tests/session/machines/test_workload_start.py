@@ -53,7 +53,9 @@ def waited_for(tmp_path, monkeypatch):
     recorder = Recorder(directory)
 
     def wait(*, refuses=False, counters=(DURATION, CPU), deploys=True, sends=False, **rest):
-        endpoint = SimpleNamespace(client=Silent, refuses=answers(refuses), point_at=lambda *_: None, lab_token="token")
+        endpoint = SimpleNamespace(
+            client=Silent, refuses=answers(refuses), point_at=lambda *_: None, endpoint_token="token"
+        )
 
         async def attach(_):
             return [] if not sends else await asyncio.Event().wait()

@@ -23,7 +23,7 @@ from golem_launcher.agent.config import Config
 from golem_launcher.agent import server
 address, root, log, gate = sys.argv[1:]
 token = sys.stdin.readline().strip()
-config = Config(token=token, lab_token=token, port=8888, address=address, root=root, deadline=0.0, base_url="/",
+config = Config(token=token, endpoint_token=token, port=8888, address=address, root=root, deadline=0.0, base_url="/",
                 index_url="", log=log, hold=True)
 print("ready", flush=True)
 server.run(config, int(gate), 0, 2)

@@ -16,8 +16,9 @@ _HEADER = struct.Struct("=IHHII")
 _QUESTION = struct.Struct("=BBBBI")
 _ANY_SOCKET = struct.pack("=III", 0, 0xFFFFFFFF, 0xFFFFFFFF)
 _ADDRESS = 16
-_UID = struct.Struct("=I")
+_OWNER = struct.Struct("=II")
 _ROOT = 0
+_LOOPBACK = "127."
 _UID_OFFSET = _HEADER.size + 64  # in inet_diag_msg, behind four bytes, the socket's identity and three numbers
 
 
@@ -48,6 +49,8 @@ def is_another_person(peer: tuple[str, int], mine: tuple[str, int]) -> bool:
         return False
     try:
         return owner(peer, mine) not in {os.geteuid(), _ROOT}
+    except ConnectionAbortedError:  # what it left to be read is of whoever closed it
+        return True
     except (OSError, AttributeError):
         return False
 
@@ -62,6 +65,21 @@ def refusal() -> bytes:
 def owner(local: tuple[str, int], remote: tuple[str, int]) -> int:
     """The user id of the TCP socket on this machine between these addresses (IPv4). Raises ``OSError``.
 
+    That is ``ConnectionAbortedError`` where its program has closed it: it is nobody's then, which the kernel tells as
+    root's, and what was sent is still to be read.
+    """
+    found = _ask(local, remote)
+    if found is None and not (local[0].startswith(_LOOPBACK) and _ask(remote, local)):
+        raise OSError("the kernel knows no such socket")
+    uid, inode = found or (_ROOT, 0)
+    if not inode:
+        raise ConnectionAbortedError("its program has closed the socket")
+    return uid
+
+
+def _ask(local: tuple[str, int], remote: tuple[str, int]) -> tuple[int, int] | None:
+    """The user id of a socket, and the inode by which programs have it open, 0 for none; ``None``: it is not there.
+
     One exchange with the kernel; its table in /proc would be long, and leaves entries out while others come and go.
     """
     identity = struct.pack(">HH", local[1], remote[1])
@@ -74,6 +92,6 @@ def owner(local: tuple[str, int], remote: tuple[str, int]) -> int:
         answer = kernel.recv(4096)
     _, kind, *_ = _HEADER.unpack_from(answer)
     if kind != _BY_FAMILY:
-        raise OSError("the kernel knows no such socket")
-    (uid,) = _UID.unpack_from(answer, _UID_OFFSET)
-    return int(uid)
+        return None
+    uid, inode = _OWNER.unpack_from(answer, _UID_OFFSET)
+    return uid, inode

@@ -111,7 +111,7 @@ async def listen(
 
     def comes_in(writer: asyncio.StreamWriter) -> bool:
         ends = writer.get_extra_info("peername"), writer.get_extra_info("sockname")
-        return tls is not None or not all(ends) or not is_another_person(*ends)
+        return tls is not None or (all(ends) and not is_another_person(*ends))
 
     upstream = Upstream(policy, lab.dial, front, lab.attend, lab.lead, lab.use, lab.large)
     return await _serve(bound, Link(upstream), comes_in)

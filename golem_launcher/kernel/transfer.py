@@ -198,26 +198,42 @@ async def download(
     *,
     force: bool,
 ) -> None:
-    """Fetch them. Raises ``AccessError``, and ``OSError`` when the disk does not take them."""
+    """Fetch them. Raises ``AccessError``, and ``OSError`` when the disk does not take them.
+
+    One that has no place here, as a file lies where its folder would, is left out.
+    """
     await asyncio.to_thread(_check_size, planned)
     total, most = sum(one.size for one in planned), _GROWTH
     for one in planned:
         most += one.size
-        if not await asyncio.to_thread(_has_folder, one.here):
-            brought.left_out.append(f"{one.here}: a link leads away from there")
+
+        async def tell(one: Planned = one) -> None:
+            await told(one, brought.bytes, total)
+
+        try:
+            fault = await _bring(lab, one, brought, tell, most=most, replace=force or one.named)
+        except OSError as error:
+            if error.errno in files.DISK_FAULTS:
+                raise
+            fault = error.strerror or str(error)
+        if fault:
+            brought.left_out.append(f"{one.here}: {fault}")
             continue
-        async with _partial_file(one.here) as partial:
+        brought.files += 1
+        if could_run(one.here.as_posix()):
+            brought.could_run.append(str(one.here))
 
-            async def tell(one: Planned = one) -> None:
-                await told(one, brought.bytes, total)
 
-            await _fetch(lab, one, partial, brought, tell, most=most)
-            if await asyncio.to_thread(_put, partial, one.here, replace=force or one.named):
-                brought.files += 1
-                if could_run(one.here.as_posix()):
-                    brought.could_run.append(str(one.here))
-            else:
-                brought.left_out.append(f"{one.here}: another file is there (force replaces it)")
+async def _bring(
+    lab: LabClient, one: Planned, brought: Brought, told: Callable[[], Awaitable[None]], *, most: int, replace: bool
+) -> str:
+    """Fetch one, and give it its name; why that can't be, or nothing. Raises ``AccessError`` and ``OSError``."""
+    if not await asyncio.to_thread(_has_folder, one.here):
+        return "a link leads away from there"
+    async with _partial_file(one.here) as partial:
+        await _fetch(lab, one, partial, brought, told, most=most)
+        placed = await asyncio.to_thread(_put, partial, one.here, replace=replace)
+    return "" if placed else "another file is there (force replaces it)"
 
 
 async def _fetch(
@@ -250,7 +266,7 @@ async def _partial_file(target: Path) -> AsyncIterator[Path]:
 
 
 def _has_folder(target: Path) -> bool:
-    """Make the folders of a target; whether they are there, and none of them is a link."""
+    """Make the folders of a target; whether they are there, and none of them is a link. Raises ``OSError``."""
     folder = Path()
     for part in target.parent.parts:
         folder /= part

@@ -300,6 +300,26 @@ def test_nothing_is_written_through_a_link(there, tmp_path):
         there(routes, _download(["../one.txt"]))
 
 
+def test_a_file_that_has_no_place_here_costs_no_other(there, tmp_path):
+    """A listing has a file where a folder is to be, and a path longer than any file system takes."""
+    long = "l" * 250
+    entries = [{"name": name, "type": "file", "size": 4} for name in ("a", "fine.txt")]
+    entries += [{"name": "a", "type": "directory"}, {"name": long, "type": "directory"}]
+    folders = {"all": entries, "all/a": [{"name": "b", "type": "file", "size": 4}]}
+    path = "all"
+    for _ in range(20):
+        path += f"/{long}"
+        folders[path] = [{"name": long, "type": "directory"}]
+    folders[path] = [{"name": "deep.txt", "type": "file", "size": 4}]
+    top = _listing([{"name": "all", "type": "directory"}], **folders)
+    brought = there([top, web.get("/files/{path:.*}", _says_data)], _download(["al*"]))
+    assert brought.files == 2
+    assert sorted(each.name for each in (tmp_path / "here/all").iterdir() if each.is_file()) == ["a", "fine.txt"]
+    (a_folder, too_long) = sorted(brought.left_out)
+    assert a_folder == "all/a/b: File exists"
+    assert too_long.endswith("deep.txt: File name too long")
+
+
 def test_a_kernel_that_talks_nonsense_is_left_and_asked_again(there):
     heard, connections = [], []
     good = messages.make("stream", {"name": "stdout", "text": "fine"}, session="s")

@@ -8,7 +8,6 @@ or by the next restore there, on whichever computer.
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import stat
 from dataclasses import dataclass, field, replace
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.repository.store import Store
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 _UNFINISHED = "golem-launcher-unfinished"
 
 
@@ -180,7 +178,7 @@ def _telling(entry: Entry, found: Extracted) -> Iterator[None]:
         found.left_out[entry.path] = LOST
         found.damaged.append(entry.path)
     except OSError as error:
-        if error.errno in _FATAL:
+        if error.errno in files.DISK_FAULTS:
             raise
         found.left_out[entry.path] = f"this computer refuses it: {error.strerror or error}"
 

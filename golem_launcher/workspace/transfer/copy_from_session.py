@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import secrets
 import stat
@@ -20,6 +19,7 @@ from golem_launcher.agent.workspace import copying
 from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import RequestError, WorkspaceError
+from golem_launcher.files import DISK_FAULTS
 from golem_launcher.workspace.repository.autorun_files import could_run, link_could_run
 from golem_launcher.workspace.repository.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.repository.entry import shown
@@ -44,7 +44,6 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _DOUBLE = "another name is the same on this computer"
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS}
 
 
 async def copy_from_session(
@@ -220,7 +219,7 @@ def _written(top: int, piece: BinaryIO, segment: CopySegment, landed: Callable[[
                 os.rename(growing, name, src_dir_fd=above, dst_dir_fd=above)
                 landed(file.target)
     except OSError as error:
-        if error.errno in _FATAL:
+        if error.errno in DISK_FAULTS:
             raise WorkspaceError(f"The files could not be written: {error.strerror or error}.") from error
         return error.strerror or str(error)
     return None

@@ -134,12 +134,12 @@ class RemoteFiles:
         return reader.end()
 
     async def make(self, directories: Sequence[tuple[str, int]], links: Sequence[tuple[str, str]]) -> dict[str, str]:
-        """Make these; what could not be made, and why."""
+        """Make these; what could not be made, and why, as both may be shown."""
         body = json.dumps({"directories": directories, "links": links}).encode()
         problems = (await self._agent.ask_with("/make", body, WORK, most=_MOST_FAULTS)).get("problems")
         if not are_pairs(problems):
             raise nonsense("no list of problems")
-        return {str(path): as_shown(reason) for path, reason in problems}
+        return {shown(path): as_shown(reason) for path, reason in problems}
 
     async def forget(self, path: str, tag: str) -> None:
         """Remove what is there of a file that was to become whole at ``path``, and won't."""

@@ -430,6 +430,24 @@ def test_more_bytes_than_announced_are_not_taken(liar, tmp_path):
         _from(liar, tmp_path / "here/file")
 
 
+def test_what_could_not_be_made_over_there_is_named_as_it_may_be_shown(liar, tmp_path):
+    """The names come back from there: on their way to a terminal."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/link").symlink_to("x")
+    _has(liar)
+    liar.make = lambda: iter([json.dumps({"problems": [["\x1b]0;theirs\x07a\nb" + "x" * 999, "\x1b[2J"]]}).encode()])
+    copied = Copied()
+
+    async def main():
+        async with AgentWorkspace(to_origin(f"http://127.0.0.1:{liar.server_port}"), TOKEN) as agent:
+            await copy_to_session(RemoteFiles(agent, tmp_path), tmp_path / "folder", "x", _untold, copied)
+
+    asyncio.run(main())
+    ((name, reason),) = copied.left_out.items()
+    assert (name + reason).isprintable()
+    assert len(name) < 500
+
+
 def test_a_queue_is_cut_into_pieces_of_a_size():
     files = [CopiedFile(str(size), str(size), RemoteEntry("f", str(size), size=size)) for size in (0, 5, 25, 0, 1)]
     queue, cuts = CopyQueue(files, Copied(), _untold), []

@@ -42,9 +42,8 @@ _PASSED = {
 }  # fmt: skip
 """Of an answer: what says what it is. Everything else may reach beyond it, and browsers learn new ones every year: a
 stranger may not give others our permission, load things, or tell others of what is done here."""
-_CACHING = {b"cache-control", b"expires", b"pragma"}
 _NOT_KEPT = (b"cache-control", b"no-store")
-"""Of what a Lab's provider answers: a browser that keeps it takes it for the answer of the next provider at this
+"""Of whatever a provider answers: a browser that keeps it takes it for the answer of the next provider at this
 address. Nor may it ask whether that has the same, as who made it up has chosen its ``ETag`` as well."""
 _REPORTING = (b"report-uri", b"report-to")
 _READ_BY_SCRIPTS = re.compile(rb"(?i)[a-z_-]{0,24}(xsrf|csrf)[a-z_-]{0,24}")
@@ -133,9 +132,9 @@ class OriginPolicy:
             return "This address is for programs other than browsers."
         if self.browsers_only and site is None and not self._sent_by_own_page(headers):
             return "This address is for browsers that say which page sends them. Use golem-launcher tunnel."
-        if _one(headers, b"service-worker") is not None and not self.framed_by:
-            # It would stay in the browser when the session is over, and meet the next one at this address.
-            return "The Lab has no service workers."
+        if _one(headers, b"service-worker") is not None:
+            # It would stay in the browser when the provider is another, or the session, and meet that at this address.
+            return "A session has no service workers."
         if site not in (None, b"same-origin", b"none"):
             mode, place = _one(headers, b"sec-fetch-mode"), _one(headers, b"sec-fetch-dest")
             shown = {b"document"} if site != b"same-site" or not self.framed_by else {b"document", b"iframe"}
@@ -224,13 +223,12 @@ class OriginPolicy:
                 kept.append((name, self._here(value)))
             elif name == b"content-security-policy":  # beside ours it can but forbid more
                 kept.append((name, _unreported(value)))
-            elif name in _PASSED or (name in _CACHING and self.framed_by):
+            elif name in _PASSED:
                 kept.append((name, value))
         if upgrade:
             wanted = _one(headers, b"upgrade") or b"websocket"
             return [*kept, (b"connection", b"Upgrade"), (b"upgrade", wanted)]
-        if not self.framed_by:
-            kept.append(_NOT_KEPT)
+        kept.append(_NOT_KEPT)
         inner = self.inner(path.decode("latin-1")).encode("latin-1")
         stopped = _SANDBOX if _SANDBOXED.match(inner) else _NO_SCRIPT
         kept.append((b"content-security-policy", self.content_security_policy() if self.extensions else stopped))

@@ -180,8 +180,13 @@ def test_no_answer_of_one_provider_stays_for_a_page_of_the_next_at_the_address()
         (b"pragma", b"cache"), (b"etag", b'"that of the next one"'),
     ]  # fmt: skip
     lifetimes = {b"cache-control", b"expires", b"pragma"}
-    for extensions in (False, True):
-        lab = OriginPolicy(frozenset({HERE}), "secret", extensions=extensions)
+    beside = OriginPolicy(
+        frozenset({HERE}), "secret", extensions=True, framed_by=frozenset({"http://127.200.1.2:1"}), browsers_only=True
+    )
+    labs = [OriginPolicy(frozenset({HERE}), "secret", extensions=extensions) for extensions in (False, True)]
+    for lab in (*labs, beside):
+        worker = [HOST, (b"service-worker", b"script"), (b"sec-fetch-site", b"same-origin")]
+        assert "no service workers" in lab.refusal(b"GET", b"/worker.js", worker)
         for path in (b"/lab", b"/lab/extensions/theirs/static/remoteEntry.0123456789abcdef.js"):
             told = [each for each in lab.response(path, kept) if each[0] in lifetimes]
             assert told == [(b"cache-control", b"no-store")]

@@ -102,3 +102,21 @@ def test_what_comes_up_can_be_pressed_by_key_and_gives_the_place_on_the_page_bac
     undo.press("Enter")
     page.get_by_role("article", name="first").wait_for()
     expect(budget).to_be_focused()
+
+
+def test_the_place_on_the_page_is_at_the_form_once_nothing_is_left_in_the_list(page: Page) -> None:
+    for name in ("first", "second"):
+        make_session(name, OVER, alive=False)
+    form = page.get_by_role("heading", name="New session")
+    clear = page.get_by_role("button", name="Clear", exact=True)
+    clear.press("Enter")
+    page.get_by_role("button", name="Clear the list").press("Enter")
+    expect(form).to_be_focused()
+    undo = page.get_by_role("button", name="Undo")
+    undo.press("Enter")
+    for name in ("second", "first"):
+        remove = page.get_by_role("article", name=name).get_by_role("button", name="Remove", exact=True)
+        remove.press("Enter")
+        remove.press("Enter")
+        page.get_by_text(f"{name} was removed").wait_for()
+    expect(form).to_be_focused()

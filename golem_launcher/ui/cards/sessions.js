@@ -24,7 +24,8 @@ function renderSessions({ model, el }) {
   let jobs = /** @type {Record<string, Job>} */ ({});
   let skew = 0;
   let spoken = /** @type {Map<string, StageName>} */ (new Map());
-  let reader = /** @type {string | null} */ (null); // the session in which the keyboard's place is
+  let held = false; // whether the keyboard's place is in one of the two lists,
+  let reader = /** @type {string | null} */ (null); // and the session in which it is
   const met = /** @type {Set<string>} */ (new Set()); // sessions that were seen alive here: their end is news
   const live = h("div", { class: "gl-live" });
   const past = new PastList({
@@ -33,7 +34,7 @@ function renderSessions({ model, el }) {
     find: (text) => tools.send({ kind: "find", text }),
   });
   const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
-  const toasts = new Toasts();
+  const toasts = new Toasts(leadBack);
   const title = h("h2", { hidden: true }, "Sessions");
   const head = h("div", { class: "gl-row gl-sessions-head" }, title, toasts.ask, past.jump);
   const downloads = new Downloads(model);
@@ -95,9 +96,17 @@ function renderSessions({ model, el }) {
   /** A button that goes takes the keyboard's place on the page with it: that is then at the card, or where the card was. */
   function keepPlace() {
     const { activeElement } = document;
-    if (!reader || (activeElement !== document.body && activeElement?.checkVisibility())) return;
-    const title = cards.get(reader)?.title;
-    (title?.checkVisibility() ? title : past.title).focus({ preventScroll: true });
+    if (!held || (activeElement !== document.body && activeElement?.checkVisibility())) return;
+    const title = reader === null ? undefined : cards.get(reader)?.title;
+    if (title?.checkVisibility()) title.focus({ preventScroll: true });
+    else leadBack();
+  }
+
+  /** To the list of past sessions; where there is none, to the form, which is what there is to do then. */
+  function leadBack() {
+    if (past.title.checkVisibility()) return past.title.focus({ preventScroll: true });
+    const form = /** @type {HTMLElement | null | undefined} */ (el.closest(".gl-page")?.querySelector(".gl-form h2"));
+    form?.focus({ preventScroll: true });
   }
 
   /** @param {Session} session */
@@ -237,9 +246,10 @@ function renderSessions({ model, el }) {
     box.addEventListener("focusin", ({ target }) => {
       const card = /** @type {HTMLElement} */ (target).closest(".gl-session");
       reader = card instanceof HTMLElement ? (card.dataset.name ?? null) : null;
+      held = true;
     });
     box.addEventListener("focusout", ({ relatedTarget }) => {
-      if (relatedTarget) reader = null; // gone on, not lost
+      if (relatedTarget) held = false; // gone on, not lost
     });
   }
 

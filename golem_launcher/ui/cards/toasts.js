@@ -33,7 +33,9 @@ const HOLDS = {
 
 /** Toasts in a corner of the window, and notifications of the browser for those who said yes to them. */
 export class Toasts {
-  constructor() {
+  /** @param {() => void} leadBack brings the keyboard's place to the page, where it can't go back to where it was */
+  constructor(leadBack) {
+    this.leadBack = leadBack;
     this.box = h("section", { class: "gl gl-toasts", "aria-label": "News" });
     this.alerts = /** @type {ToastOfAlert[]} */ ([]);
     this.before = /** @type {HTMLElement | null} */ (null); // where the keyboard's place was
@@ -62,7 +64,10 @@ export class Toasts {
     const next = element.nextElementSibling ?? element.previousElementSibling;
     const held = element.contains(document.activeElement);
     element.remove();
-    if (held) (next?.querySelector("button") ?? this.before)?.focus({ preventScroll: true });
+    if (!held) return;
+    const place = next?.querySelector("button") ?? this.before;
+    if (place?.checkVisibility()) place.focus({ preventScroll: true });
+    else this.leadBack();
   }
 
   /**

@@ -64,7 +64,8 @@ function makeForm({ model, el }) {
   const form = h("form", { class: "gl-columns", novalidate: true, onsubmit: submit, "aria-labelledby": headingId });
   const presets = makePresets(model, values);
   const share = makeRequestExport(model);
-  const head = h("div", { class: "gl-form-head" }, h("h2", { id: headingId }, "New session"), presets.element);
+  const title = h("h2", { id: headingId, tabindex: -1 }, "New session");
+  const head = h("div", { class: "gl-form-head" }, title, presets.element);
   const described = model.get("groups");
   const folded = described.filter((group) => group.folded);
   const kept = makeRememberedValues({ put, reset: () => tell(model, { kind: "reset" }), folded });

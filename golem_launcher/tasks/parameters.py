@@ -27,6 +27,10 @@ _WHOLE = re.compile(r"[+-]?\d{1,4000}")
 _WORDS = {"true": True, "false": False, "none": None, "null": None}
 
 
+class ParameterNameError(RequestError):
+    """There is no parameter of the name ``field``, whatever its values."""
+
+
 def sets_of(options: Sequence[str], file: Path | None) -> tuple[dict[str, Any], ...]:
     """Every combination of ``--param name=a,b`` with the rows of ``--param-file``. Raises ``RequestError``."""
     axes: list[list[dict[str, Any]]] = [_rows(file)] if file is not None else []
@@ -51,7 +55,7 @@ def sets_typed(typed: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
     axes = []
     for name, text in typed.items():
         if not name.isidentifier():
-            raise RequestError(f"'{name:.40}' is no name of a parameter.", field=name)
+            raise ParameterNameError(f"'{name:.40}' is no name of a parameter.", field=name)
         if text.strip():
             axes.append([{name: value} for value in _values_typed(name, text.strip())])
     return _combined(axes)
@@ -186,8 +190,14 @@ def unheeded(notebook: bytes, sets: Iterable[dict[str, Any]]) -> str:
     return "No cell of the notebook is tagged 'parameters': values go before its first cell, and its own win."
 
 
+def takes_others(notebook: bytes, shown: Iterable[str]) -> bool:
+    """Whether :func:`check_names` takes any name beside those that are ``shown``."""
+    known = _set_there(notebook)
+    return not known or not set(known).issubset(shown)
+
+
 def check_names(notebook: bytes, sets: Iterable[dict[str, Any]]) -> None:
-    """Raise ``RequestError`` for a parameter that the cells tagged ``parameters`` do not set; ``field`` is its name.
+    """Raise ``ParameterNameError`` for a parameter that the cells tagged ``parameters`` do not set.
 
     Any name will do where no cell is tagged, or what they set can't be told. Called before anything is paid: papermill
     executes the notebook all the same, with its own value.
@@ -195,7 +205,7 @@ def check_names(notebook: bytes, sets: Iterable[dict[str, Any]]) -> None:
     known = _set_there(notebook)
     odd = next((name for name in itertools.chain(*sets) if name not in known), None)
     if known and odd is not None:
-        raise RequestError(
+        raise ParameterNameError(
             f"The notebook has no parameter '{odd:.80}'.",
             f"{did_you_mean(odd, known)} Its cell tagged 'parameters' sets {', '.join(known[:_MOST_NAMED])}.".lstrip(),
             field=odd,

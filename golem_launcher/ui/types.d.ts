@@ -353,6 +353,8 @@ export type SweepModel = Model<{ notebook: Notebook; base: string }, SweepTold>;
 export interface Notebook {
   name?: string;
   parameters?: Parameter[];
+  /** Whether it may have some that are not among these. */
+  takes_others?: boolean;
   note?: string;
   wrong?: string;
 }
@@ -367,8 +369,8 @@ export interface Parameter {
 /** The field may be a parameter; it is empty where it is nobody's. */
 export type SweepTold =
   | Here
-  | { kind: "considered"; asked: number; sets?: number; wrong?: [field: string, text: string] }
-  | { kind: "refused"; order: string; wrong: [field: string, text: string] }
+  | { kind: "considered"; asked: number; sets?: number; wrong?: [field: string, text: string]; of_name?: boolean }
+  | { kind: "refused"; order: string; wrong: [field: string, text: string]; of_name: boolean }
   | { kind: "accepted"; order: string; name: string };
 
 // ---- The sessions: `ui/cards`

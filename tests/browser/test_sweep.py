@@ -69,10 +69,7 @@ def test_a_notebook_is_chosen_its_parameters_filled_in_and_its_results_downloade
     form.get_by_text("{1, 2} is no value of a parameter").wait_for()
     rate.fill("0.5, 0.25")
     form.get_by_text("2 notebooks", exact=True).wait_for()
-    form.get_by_role("button", name="Add a parameter").click()
-    form.get_by_label("Its name").fill("two words")
-    form.get_by_text("'two words' is no name of a parameter.").wait_for()
-    form.get_by_label("Its name").fill("")
+    expect(form.get_by_role("button", name="Add a parameter")).to_be_hidden()  # all that it has are there
     form.get_by_label("Machines").fill("2")
     form.get_by_role("button", name="Start the sweep").click()
     card = page.get_by_role("article", name="job-")
@@ -117,7 +114,8 @@ def test_the_form_holds_whatever_notebook_is_chosen(page: Page, tmp_path: Path) 
     check_in_both_schemes(page, form, "sweep-parameters")
 
 
-def test_what_is_wrong_is_said_at_its_field_and_nothing_begins(page: Page, notebook: Path, home: Path) -> None:
+def test_what_is_wrong_is_said_at_its_field_and_nothing_begins(page: Page, tmp_path: Path, home: Path) -> None:
+    notebook = _written(tmp_path / "train.ipynb", f"{_PARAMETERS}\nepochs, depth = 1, 2")
     page.get_by_text("One notebook, many sets of parameters").click()
     form = page.get_by_role("form", name="A sweep")
     form.locator("input[type=file]").set_input_files(notebook)
@@ -153,7 +151,12 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_begins(page: Page, noteb
     start.click()
     expect(name).to_be_focused()
     expect(name).to_have_attribute("aria-invalid", "true")
+    form.get_by_label("Its values").fill("")
+    name.fill("epoch")  # which would have been paid for, and then not be looked at
+    form.get_by_text("The notebook has no parameter 'epoch'.").wait_for()
+    expect(name).to_have_attribute("aria-invalid", "true")
     name.fill("epochs")
+    form.get_by_label("Its values").fill("1, 2")
     form.get_by_text("2 notebooks", exact=True).wait_for()
     page.get_by_label("Budget", exact=True).fill("0")
     form.get_by_text("The form above has something to mend first.").first.wait_for()

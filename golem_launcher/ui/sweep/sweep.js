@@ -19,7 +19,6 @@ import { Insist, Presence } from "../common/presence.js";
 
 const CONSIDER_MS = 250;
 const LARGEST_NOTEBOOK = 8 * 1024 * 1024; // web servers drop messages of more than 10 MiB without a word
-const IDENTIFIER = /^[\p{ID_Start}_]\p{ID_Continue}*$/u;
 const BEGIN_WORDS = "Start the sweep";
 const WORKERS = "--workers"; // the kernel's word for the number of machines
 const GONE = "This file can't be read: is it still there?";
@@ -125,6 +124,7 @@ function renderSweep({ model, el }) {
     setText(note, notebook.note ?? "");
     show(note, Boolean(notebook.note));
     show(rest, Boolean(found));
+    show(more, notebook.takes_others === true);
     rows = (found ?? []).map(makeRow);
     list.replaceChildren(...rows.map((row) => row.element));
     consider();
@@ -165,9 +165,9 @@ function renderSweep({ model, el }) {
     });
     /**
      * @param {string} text
-     * @param {boolean} ofName
+     * @param {boolean} [ofName] whether the name is wrong, and not the values
      */
-    function complainOfEither(text, ofName = !IDENTIFIER.test(name.value.trim())) {
+    function complainOfEither(text, ofName = false) {
       complain(text);
       mark(name, text !== "" && ofName);
       mark(input, text !== "" && !ofName);
@@ -234,11 +234,12 @@ function renderSweep({ model, el }) {
    *
    * @param {string} field
    * @param {string} text
+   * @param {boolean} [ofName] whether it is wrong that there is this field, and not what was typed into it
    */
-  function complain(field, text) {
+  function complain(field, text, ofName = false) {
     const ofWorkers = field === WORKERS;
     const row = rows.find((one) => field !== "" && one.name() === field);
-    for (const one of rows) one.complain(one === row ? text : "");
+    for (const one of rows) one.complain(one === row ? text : "", ofName);
     complainOfWorkers(ofWorkers ? text : "");
     const general = row || ofWorkers ? "" : text;
     setText(wrong, general);
@@ -321,10 +322,10 @@ function renderSweep({ model, el }) {
       if (content.asked !== asked) return;
       considering.done();
       setText(count, content.sets ? counted(content.sets, "notebook") : "");
-      complain(...(content.wrong ?? /** @type {[string, string]} */ (["", ""])));
+      complain(...(content.wrong ?? /** @type {[string, string]} */ (["", ""])), content.of_name);
     } else if (content.kind === "refused" && content.order === orderId) {
       busy(false);
-      complain(...content.wrong)?.focus();
+      complain(...content.wrong, content.of_name)?.focus();
     } else if (content.kind === "accepted" && content.order === orderId) {
       busy(false);
       document.dispatchEvent(new CustomEvent("gl-started", { detail: content.name }));

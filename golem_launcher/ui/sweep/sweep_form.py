@@ -69,9 +69,9 @@ class SweepForm:
         """What was typed changed: how many notebooks that makes, or what is wrong with it."""
         answer: dict[str, Any]
         try:
-            answer = {"sets": len(await asyncio.to_thread(_sets, content))}
+            answer = {"sets": len(await asyncio.to_thread(self._sets, content))}
         except RequestError as error:
-            answer = {"wrong": [error.field or "", clean_line(error.what)]}
+            answer = {"wrong": [error.field or "", clean_line(error.what)], "of_name": _is_of_name(error)}
         self.view.send({"kind": "considered", "asked": content.get("asked"), **answer})
 
     async def _submit(self, content: dict[str, Any]) -> None:
@@ -82,9 +82,10 @@ class SweepForm:
             name = await asyncio.to_thread(self._begin, content)
         except LauncherError as error:
             field = error.field if isinstance(error, RequestError) else None
-            self._orders.answer(order, {"kind": "refused", "wrong": [field or "", clean_text(str(error))]})
+            wrong = [field or "", clean_text(str(error))]
+            self._orders.answer(order, {"kind": "refused", "wrong": wrong, "of_name": _is_of_name(error)})
         except BaseException:
-            self._orders.answer(order, {"kind": "refused", "wrong": ["", "It did not work."]})
+            self._orders.answer(order, {"kind": "refused", "wrong": ["", "It did not work."], "of_name": False})
             raise  # it becomes a banner
         else:
             self._orders.answer(order, {"kind": "accepted", "name": name})
@@ -92,7 +93,6 @@ class SweepForm:
     def _begin(self, content: dict[str, Any]) -> str:
         """Make the job and have a command do it; its name. Blocking."""
         from golem_launcher.tasks import background, record  # noqa: PLC0415 - what a job needs shows no page
-        from golem_launcher.tasks.parameters import check_names  # noqa: PLC0415
         from golem_launcher.tasks.sweep import keep_notebook, new_sweep  # noqa: PLC0415
 
         if not self._data:
@@ -101,8 +101,7 @@ class SweepForm:
             raise RequestError("The form above has something to mend first.")
         asked = self._request.model_dump()
         fields = {field: asked[field] for field in asked if field not in DECIDED_BY_JOBS | {"name"}}
-        sets = _sets(content)
-        check_names(self._data, sets)
+        sets = self._sets(content)
         name = record.new_name()
         sweep = new_sweep(
             str(self.view.notebook["name"]),
@@ -122,10 +121,33 @@ class SweepForm:
             raise
         return name
 
+    def _sets(self, content: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+        """What was typed for the parameters, as sets of values. Raises ``RequestError``. Blocking."""
+        from golem_launcher.tasks.parameters import check_names, sets_typed  # noqa: PLC0415
+
+        given = content.get("parameters")
+        typed = {str(name): str(text) for name, text in given.items()} if isinstance(given, dict) else {}
+        sets = sets_typed(typed)
+        if self._data:
+            check_names(self._data, [typed])  # those without values yet, too
+        return sets
+
+
+def _is_of_name(error: LauncherError) -> bool:
+    """Whether a parameter's name is what is wrong, and not its values."""
+    from golem_launcher.tasks.parameters import ParameterNameError  # noqa: PLC0415
+
+    return isinstance(error, ParameterNameError)
+
 
 def _understood(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
     """The notebook, and what the page shows of it. Blocking."""
-    from golem_launcher.tasks.parameters import is_notebook, parameters_in, unheeded  # noqa: PLC0415
+    from golem_launcher.tasks.parameters import (  # noqa: PLC0415
+        is_notebook,
+        parameters_in,
+        takes_others,
+        unheeded,
+    )
 
     if not is_notebook(data):
         return b"", {"name": name, "wrong": _UNREADABLE}
@@ -135,15 +157,8 @@ def _understood(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
     ]
     unnamed = "Its cell tagged 'parameters' names none in Python: name them here."
     note = "" if found else unheeded(data, [{"any": 0}]) or unnamed
-    return data, {"name": name, "parameters": found, "note": note}
-
-
-def _sets(content: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    """What was typed for the parameters, as sets of values. Raises ``RequestError``."""
-    from golem_launcher.tasks.parameters import sets_typed  # noqa: PLC0415
-
-    typed = content.get("parameters")
-    return sets_typed({str(name): str(text) for name, text in typed.items()} if isinstance(typed, dict) else {})
+    others = takes_others(data, [one["name"] for one in found])
+    return data, {"name": name, "parameters": found, "takes_others": others, "note": note}
 
 
 def _workers(typed: Any) -> int:

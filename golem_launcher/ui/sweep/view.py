@@ -17,7 +17,8 @@ class SweepView(Present):
     _css: ClassVar[str] = style(__file__, "sweep.css")
 
     notebook = traitlets.Dict().tag(sync=True)
-    """The chosen one: its ``name``, ``parameters`` and a ``note``, or what is ``wrong`` with it; empty at first."""
+    """The chosen one: its ``name``, ``parameters``, whether it ``takes_others`` by name, and a ``note``; or what is
+    ``wrong`` with it; empty at first."""
 
     base = traitlets.Unicode().tag(sync=True)
     """What the request form says of money and machines, in a sentence; empty while it is not valid."""

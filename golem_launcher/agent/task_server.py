@@ -89,7 +89,7 @@ class _TaskHandler(Handler):
             about = json.loads(body.line())
             self._take(about, body)
             heard.setdefault(about["id"], 0)
-        return self._told(tasks.wait(heard, float(self.query("wait").get("wait", 0))), heard)
+        return iter([told_of(tasks.wait(heard, float(self.query("wait").get("wait", 0))), heard)])
 
     def _take(self, about: dict[str, Any], body: _Reader) -> None:
         """One task that was sent, unless it is known."""
@@ -111,18 +111,6 @@ class _TaskHandler(Handler):
             (place / "in" / "call.json").write_text(json.dumps({**about["call"], "files": brought}))
         tasks.add(task_id, about, place)
 
-    def _told(self, news: list[AgentTask], heard: dict[str, int]) -> Iterator[bytes]:
-        pieces: list[bytes] = []
-        for task in news:
-            if sum(map(len, pieces)) > _LARGEST_ANSWER:
-                break
-            told, log = task.told(), task.log(heard[task.id])
-            inline = task.over and sum(one.size for one in task.outputs) <= _INLINE
-            pieces += [json.dumps({**told, "log": len(log), "inline": inline}).encode() + b"\n", log]
-            if inline:
-                pieces += [one.path.read_bytes().ljust(one.size, b"\0")[: one.size] for one in task.outputs]
-        return iter([b"".join(pieces)])
-
     def _output(self) -> Iterator[bytes]:
         asked = self.query("id", "n")
         output = self.server.tasks.output(asked["id"], int(asked["n"]))
@@ -137,6 +125,23 @@ class _TaskHandler(Handler):
     def _forget(self) -> dict[str, Any]:
         self.server.tasks.forget(str(each) for each in self.json_object()["ids"])
         return {}
+
+
+def told_of(news: list[AgentTask], heard: dict[str, int]) -> bytes:
+    """The answer with what is new; ``heard``: how many bytes are known of what each printed.
+
+    Each is told as it is at one moment: one that runs may end meanwhile, and is over in the next answer.
+    """
+    pieces: list[bytes] = []
+    for task in news:
+        if sum(map(len, pieces)) > _LARGEST_ANSWER:
+            break
+        told, log = task.told(), task.log(heard[task.id])
+        inline = told["over"] and sum(one.size for one in task.outputs) <= _INLINE
+        pieces += [json.dumps({**told, "log": len(log), "inline": inline}).encode() + b"\n", log]
+        if inline:
+            pieces += [one.path.read_bytes().ljust(one.size, b"\0")[: one.size] for one in task.outputs]
+    return b"".join(pieces)
 
 
 class _Reader:

@@ -72,9 +72,10 @@ class AgentTask:
         self.outputs: list[MadeFile] = []
 
     def told(self) -> dict[str, Any]:
-        """What is said of it."""
-        about: dict[str, Any] = {"id": self.id, "over": self.over}
-        if self.over:
+        """What is said of it, as it is at one moment."""
+        over = self.over
+        about: dict[str, Any] = {"id": self.id, "over": over}
+        if over:
             about |= {"exit": self.exit, "timed_out": self.timed_out, "seconds": round(self.seconds, 4)}
             about["outputs"] = [[one.name, one.size] for one in self.outputs]
         return about

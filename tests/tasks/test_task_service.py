@@ -6,7 +6,8 @@ import subprocess
 import sys
 import uuid
 
-from golem_launcher.agent.task_service import Tasks
+from golem_launcher.agent.task_server import told_of
+from golem_launcher.agent.task_service import AgentTask, Tasks
 from golem_launcher.workload.archive import agent_archive
 from tests.agent.conftest import eventually
 
@@ -51,6 +52,31 @@ def test_what_small_tasks_leave_is_removed_once_nothing_runs_and_what_is_large_a
     eventually(lambda: not list((base / "forgotten").iterdir()))
     assert tasks.known(waiting)
     assert again.exists(), "it was only the old one that was removed"
+
+
+def test_a_task_that_ends_while_it_is_told_of_is_told_as_it_was(tmp_path):
+    """Its news is that it printed; by when the answer is made it is over."""
+    workspace, go_on = tmp_path / "work", tmp_path / "go-on"
+    workspace.mkdir()
+    tasks = Tasks(tmp_path / "tasks", workspace)
+    task_id = shell(tasks, f"echo runs; until [ -e {go_on} ]; do sleep 0.05; done; echo made > made")
+    heard = {task_id: 0}
+    (news,) = tasks.wait(heard, 30)
+
+    class EndsMeanwhile(AgentTask):
+        """The same task, which ends once it has been told how it stands."""
+
+        def told(self):
+            told = super().told()
+            go_on.touch()
+            eventually(lambda: tasks.ids()[task_id])
+            return told
+
+    news.__class__ = EndsMeanwhile
+    line, _, printed = told_of([news], heard).partition(b"\n")
+
+    assert json.loads(line) == {"id": task_id, "over": False, "log": len(printed), "inline": False}
+    assert printed.startswith(b"runs\n")
 
 
 def test_a_functions_process_does_not_read_the_agents_archive_again(tmp_path):

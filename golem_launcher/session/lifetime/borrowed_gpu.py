@@ -35,6 +35,8 @@ _AGAIN_SECONDS, _SELDOM_SECONDS = 60.0, 3600.0
 _BUSY_SECONDS = 300.0
 """After so long in which cells run beyond its time the user is told: whether they run is the provider's word."""
 _LONGEST_SECONDS = 86400.0
+GPU_WAS_BORROWED = "It goes on without the GPU, which was borrowed for cells; one with %%gpu asks for another."
+"""Of a machine that takes the place of one with a GPU that was lost."""
 _STILL_THERE = "The session is still at the machine with a GPU, and pays for it:"
 
 
@@ -58,6 +60,10 @@ class _Lent:
 
     before: dict[str, Any]
     there: tuple[dict[str, Any], ...]
+
+    def given_back(self, request: LaunchRequest) -> LaunchRequest:
+        """The ``request`` for a machine as it was before, where it is for one of those. Raises ``RequestError``."""
+        return on_another_machine(request, self.before) if _machine_of(request) in self.there else request
 
 
 class BorrowedGpu:
@@ -111,6 +117,13 @@ class BorrowedGpu:
         self._until = clock.since_boot() + seconds
         self._pause, self._told_busy = _AGAIN_SECONDS, False
 
+    def without(self, request: LaunchRequest) -> LaunchRequest:
+        """What whoever takes the place of a machine that was lost is asked for; ``request``: what that one was.
+
+        A cell that needs a GPU asks for another one; nobody else waits for one, or pays for it.
+        """
+        return request if self._lent is None else self._lent.given_back(request)
+
     async def watch(self) -> None:
         """Go back when it is time and no cell runs, as often as it takes; until cancelled."""
         while True:
@@ -162,8 +175,9 @@ def give_back(directory: SessionDirectory) -> None:
         case {"before": dict(before), "there": list(there)}:
             with contextlib.suppress(LauncherError):  # a damaged request is told elsewhere
                 request = directory.request()
-                if _machine_of(request) in there:
-                    directory.change_request(on_another_machine(request, before))
+                wanted = _Lent(before, tuple(there)).given_back(request)
+                if wanted != request:
+                    directory.change_request(wanted)
 
 
 def _machine_of(request: LaunchRequest) -> dict[str, Any]:

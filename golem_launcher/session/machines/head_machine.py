@@ -13,7 +13,7 @@ from golem_launcher import clock
 from golem_launcher.errors import NodeError, ProviderError, SessionError
 from golem_launcher.events import Stage
 from golem_launcher.request.another_machine import on_another_machine
-from golem_launcher.session.lifetime.borrowed_gpu import BorrowedGpu
+from golem_launcher.session.lifetime.borrowed_gpu import GPU_WAS_BORROWED, BorrowedGpu
 from golem_launcher.session.machines.monitor import Monitor
 from golem_launcher.session.machines.newcomers.moving import Move
 from golem_launcher.session.machines.newcomers.standby import Standby
@@ -142,32 +142,49 @@ class Head:
     async def _recover(self, renting: Renting, lost: Machine, error: ProviderError) -> tuple[Renting, Machine]:
         """Go on at the standby, where there is one that has what was saved; else at whoever is found now.
 
-        Raises ``LauncherError`` when there is nobody.
+        A GPU that was borrowed is not sought again. Raises ``LauncherError`` when there is nobody.
         """
         loss = await renting.lose(lost, error)
         newcomer = await self._standby.take() if self._standby is not None else None
         if newcomer is None:
-            return renting, await renting.make_good(loss)
+            renting, told = await self._without_borrowed_gpu(renting)
+            machine = await renting.make_good(loss)
+            return renting, replace(machine, notices=(*machine.notices, *told))
         renting, machine = await self._go_on_at(newcomer)
-        told = loss.made_good(machine.rented.provider_name)
-        return renting, replace(machine, notices=(told, *machine.notices))
+        made_good = loss.made_good(machine.rented.provider_name)
+        return renting, replace(machine, notices=(made_good, *machine.notices))
 
     async def _move_in(self, left: Machine) -> tuple[Renting, Machine]:
         """Go on at the machine that a move has made ready, and let go of the one that is ``left``."""
         move = self._move
         assert move is not None
-        self._move, request = None, move.newcomer.session.request
+        self._move = None
         self._arrived.clear()
         gone_on = await self._go_on_at(move.newcomer)
+        await self._note(move.newcomer.session.request)
+        move.done()
+        leaving = asyncio.create_task(_let_go(left))
+        self._leaving.add(leaving)
+        return gone_on
+
+    async def _without_borrowed_gpu(self, renting: Renting) -> tuple[Renting, list[str]]:
+        """What is to find whoever takes its place, who need not have a GPU that was borrowed; what to tell the user."""
+        session = renting.session
+        request = self.borrowed_gpu.without(session.request)
+        if request == session.request:
+            return renting, []
+        session.saves.rented_by(request)
+        await self._note(request)
+        self._renting = Renting(replace(session, request=request), session.slots[0])
+        return self._renting, [GPU_WAS_BORROWED]
+
+    async def _note(self, request: LaunchRequest) -> None:
+        """Write down by which ``request`` it is rented: whoever resumes the session asks for such a machine."""
         try:
             await asyncio.to_thread(self._session.directory.change_request, request)
         except OSError as error:  # it is there, and goes on
             why = f"This computer's disk does not take it ({error.strerror})"
             self._recorder.message(f"{why}: resumed, the session asks for such a machine as before.", "warning")
-        move.done()
-        leaving = asyncio.create_task(_let_go(left))
-        self._leaving.add(leaving)
-        return gone_on
 
     async def _go_on_at(self, newcomer: Newcomer) -> tuple[Renting, Machine]:
         """Have the session's address lead to a machine that has taken the lead: it is the head now."""
@@ -178,7 +195,8 @@ class Head:
         if (agreement := machine.activity.agreement) is not None:
             head.recorder.agreed(agreement, session.choice.gpus_of(agreement.provider_id))
         head.recorder.trouble("")
-        await session.saves.move_in(session.request, machine.activity.bulk_transfer())
+        session.saves.rented_by(session.request)
+        await session.saves.move_in(machine.activity.bulk_transfer())
         await newcomer.aclose()
         self._renting = Renting(session, head)
         return self._renting, machine

@@ -186,12 +186,15 @@ class Saves:
                 self._restore = self._newest.generation
         return self._restore
 
-    async def move_in(self, request: LaunchRequest, bulk: ActivityTransfer) -> None:
-        """The head is another machine now, which has all that was saved; it was rented by this ``request``."""
+    def rented_by(self, request: LaunchRequest) -> None:
+        """Another machine is the head, or is to be, by this ``request``: how much it may hold is known by that."""
+        self._request = request
+
+    async def move_in(self, bulk: ActivityTransfer) -> None:
+        """The head is another machine now, which has all that was saved."""
         from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace  # noqa: PLC0415 - likewise
 
         await self.detach()
-        self._request = request
         head = self._endpoint.head
         self._agent = await AgentWorkspace(head.dial_agent, token=head.token, bulk=bulk).__aenter__()
         self._endpoint.files.attach(bulk)

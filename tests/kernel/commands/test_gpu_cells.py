@@ -2,7 +2,9 @@
 
 import pytest
 
+from golem_launcher.events import Stage
 from golem_launcher.session import client
+from golem_launcher.session.lifetime.borrowed_gpu import GPU_WAS_BORROWED
 from tests.patience import slower
 from tests.session.ending import BUSY
 
@@ -30,6 +32,28 @@ def test_a_cell_runs_at_a_machine_with_a_gpu_and_the_next_one_back_at_the_first(
     assert notebook.run("print(x)").text.strip().endswith("2")
     assert directory.state().head.provider_name != "with-gpu"
     assert directory.request().gpus == 0
+
+
+def test_where_the_machine_with_a_gpu_is_lost_it_goes_on_without_and_the_next_cell_asks_for_another(notebook, lose):
+    directory = notebook.connect("local 1 mem>0.3")
+    notebook.run("x = 1\nopen('kept.txt', 'w').write('kept')")
+    notebook.run("%%gpu back_after=1h\nx += 1")
+    assert directory.state().head.provider_name == "with-gpu"
+    client.save(directory.name)
+    lose(directory)
+    state = client.wait_for(
+        directory,
+        lambda state: state.providers_lost == 1 and (state.stage is Stage.READY or state.stage.final),
+        BUSY * 120 * slower(),
+    )
+    assert state.stage is Stage.READY
+    assert state.head.provider_name != "with-gpu"
+    assert directory.request().gpus == 0
+    assert any(GPU_WAS_BORROWED in notice for notice in state.notices)
+    assert notebook.run("print(x, open('kept.txt').read())").text.strip().endswith("2 kept")
+    notebook.run("%%gpu back_after=1h\nx += 1")
+    assert directory.state().head.provider_name == "with-gpu"
+    assert notebook.run("print(x)").text.strip().endswith("3")
 
 
 def test_what_there_is_not_is_said_and_the_session_stays(notebook):

@@ -186,6 +186,23 @@ def test_where_its_user_moves_it_it_stays(borrowed):
     borrowed(story)
 
 
+def test_whoever_takes_the_place_of_a_machine_that_was_lost_needs_no_gpu_unless_its_user_moved_it(borrowed, tmp_path):
+    async def story(session, _borrow, _passes):
+        lent = BorrowedGpu(session, session, tmp_path)
+        assert lent.without(session.present) == session.present
+        await lent.borrow({"changes": {"cpus": 8}, "seconds": 60})
+        assert lent.without(session.present) == session.present, "lost before it moved"
+        session.arrive()
+        assert (session.present.gpus, session.present.cpus) == (1, 8)
+        without = lent.without(session.present)
+        assert (without.gpus, without.cpus) == (0, 2)
+        await session.move({"gpus": 2})
+        session.arrive()
+        assert lent.without(session.present) == session.present
+
+    borrowed(story)
+
+
 def test_what_makes_no_sense_is_refused(borrowed, tmp_path):
     async def story(session, _borrow, _passes):
         lent = BorrowedGpu(session, session, tmp_path)

@@ -281,6 +281,12 @@ def wait_for(directory, predicate, seconds):
     return state
 
 
+def passes(directory, seconds):
+    """Let so much of a session's time go by."""
+    until = time.monotonic() + seconds
+    wait_for(directory, lambda _: time.monotonic() > until, 60)
+
+
 def command(*arguments, check=True):
     """Run the command line as a user does; its exit code, JSON (or text) and standard error."""
     done = subprocess.run(

@@ -171,7 +171,9 @@ def test_variables_and_files_are_of_one_moment_and_hardly_old(ready, lose, node,
         moment, since = chance.uniform(0.0, 4.0), time.monotonic()
         safe, last, generation = work(directory, moment, begin=not began)
         try:
+            url, before = directory.url(), directory.name
             directory = kill(victim, directory, generation, ready=ready, lose=lose, node=node)
+            assert (directory.url() == url) == (directory.name == before)
             number = judge(victim, directory, safe, last)
         except BaseException:
             sys.stdout.write(explain(directory))
@@ -182,6 +184,14 @@ def test_variables_and_files_are_of_one_moment_and_hardly_old(ready, lose, node,
             sys.stdout.write(f"\nkill {count}, {victim} at {moment:.2f} s: {came}")
         began = True
         if directory.state().providers_lost == MOST_LOSSES and count < KILLS:
-            client.stop(directory.name)
+            end(directory, node)
             directory, began = ready(save_seconds=1, allow=HONEST_PROVIDERS), False
-    assert client.stop(directory.name).stage is Stage.ENDED
+    end(directory, node)
+
+
+def end(directory, node):
+    """It ends in good order: within its money, and with nothing left that costs."""
+    state = client.stop(directory.name)
+    assert state.stage is Stage.ENDED, explain(directory)
+    assert state.cost <= state.budget
+    node.holds_nothing_of(Journal.read(directory.path).entries)

@@ -17,7 +17,7 @@ from golem_launcher.session import client
 from tests.session import providers
 from tests.session.conftest import explain, wait_for
 from tests.session.machines.newcomers.test_standby import has_all, stands_by
-from tests.session.test_state_kills import talk
+from tests.session.test_state_kills import end, talk
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_STANDBY_KILLS", "1"))
 SEED = int(os.environ.get("GOLEM_LAUNCHER_SEED", "1"))
@@ -38,20 +38,20 @@ def _number(printed):
     return int(number)
 
 
-def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
+def test_nothing_that_was_saved_is_lost(ready, network, keys, node, capsys):
     chance = random.Random(SEED)
     directory, losses = ready(standby=1, save_seconds=1), 0
     for kill in range(KILLS):
         who = chance.choice(["head", "head", "standby", "both"]) if kill else "head"
         moment = chance.uniform(0.0, 4.0)
-        before = stands_by(directory)
+        before, url = stands_by(directory), directory.url()
 
         async def work(run, *, directory=directory, moment=moment):
             safe = _number(await run(_NEXT))
             await asyncio.to_thread(client.save, directory.name)
-            end = time.monotonic() + moment
+            until = time.monotonic() + moment
             last = safe
-            while time.monotonic() < end:
+            while time.monotonic() < until:
                 last = _number(await run(_NEXT))
             return safe, last
 
@@ -70,6 +70,7 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
             120,
         )
         took = time.monotonic() - began
+        assert directory.url() == url
         *_, values = talk(directory, lambda run: run(_LOOK)).splitlines()
         back, variable = map(int, values.split())
         with capsys.disabled():
@@ -80,8 +81,6 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, capsys):
         assert safe <= back <= last, explain(directory)
         assert safe <= variable <= last, explain(directory)
         if kill + 1 < KILLS and (losses or who != "head") and (kill + 1) % MOST_LOSSES == 0:
-            assert client.stop(directory.name).stage is Stage.ENDED
+            end(directory, node)
             directory, losses = ready(standby=1, save_seconds=1), 0
-    state = client.stop(directory.name)
-    assert state.stage is Stage.ENDED
-    assert state.cost <= state.budget
+    end(directory, node)

@@ -33,13 +33,18 @@ _KILLS = _Proof("kills of the", "tests/session/test_state_kills.py", "GOLEM_LAUN
 _FAIL_OVERS = _Proof(
     "fail-overs, lost:", "tests/session/machines/newcomers/test_standby_kills.py", "GOLEM_LAUNCHER_STANDBY_KILLS"
 )
+_MOVES = _Proof(
+    "on the way to another machine, or to sleep and back, of the",
+    "tests/session/machines/newcomers/test_moving_kills.py",
+    "GOLEM_LAUNCHER_MOVING_KILLS",
+)
 
 
 def main() -> int:
     """Run what is asked for; 1 where something failed."""
     asked = _arguments()
     began, counts, failed = time.monotonic(), collections.Counter[str](), list[str]()
-    for proof, wanted in ((_KILLS, asked.kills), (_FAIL_OVERS, asked.fail_overs)):
+    for proof, wanted in ((_KILLS, asked.kills), (_FAIL_OVERS, asked.fail_overs), (_MOVES, asked.moves)):
         for number, first in enumerate(range(0, wanted, asked.batch)):
             size, seed = min(asked.batch, wanted - first), asked.seed + number
             code, seen = _run(proof, size, seed)
@@ -58,6 +63,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, help="of provider, supervisor, agent, Lab, kernel (100)")
     parser.add_argument("--fail-overs", type=int, default=50, help="losses of the head, the standby or both (50)")
+    parser.add_argument(
+        "--moves", type=int, default=10, help="deaths within a move, a borrowed GPU, a suspension each (10)"
+    )
     parser.add_argument("--batch", type=int, default=12, help="so many in one pytest (12)")
     parser.add_argument("--seed", type=int, default=1, help="the first batch's; each has the next (1)")
     return parser.parse_args()

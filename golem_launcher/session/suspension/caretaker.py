@@ -15,6 +15,7 @@ import json
 import os
 import secrets
 import selectors
+import socket
 import sys
 import threading
 import time
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 _LOCK_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
 _SLOWEST_SECONDS = 10.0
-"""A browser that asks nothing for so long is let go."""
+"""A browser that has not asked for anything by then is let go."""
 _GONE_SECONDS = 2.0
 """So long the directory of a session may be away that makes room for another one of its name."""
 _WAKING = f"/{OUR_PLACE}waking/"
@@ -71,6 +72,23 @@ class _Address(ThreadingTCPServer):
         self.directory = directory
         self.place = place
         self.waking = waking
+        self._began: dict[Any, float] = {}
+        """When each connection did that is open."""
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """One connection, from its beginning to its end."""
+        self._began[request] = time.monotonic()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            del self._began[request]
+
+    def hear_out(self) -> None:
+        """Hear nobody any more who has not said by now what they want: byte by byte nobody is ever silent for long."""
+        for request, began in list(self._began.items()):
+            if time.monotonic() - began > _SLOWEST_SECONDS:
+                with contextlib.suppress(OSError):
+                    request.shutdown(socket.SHUT_RD)
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
         """Another person's program is refused before it has a thread: thousands that say nothing hold nobody up."""
@@ -103,7 +121,7 @@ class _ViewersAddress(_Address):
         return self._room.acquire(blocking=False)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """One connection, from its beginning to its end."""
+        """As of any address; there is room for another one then."""
         try:
             super().process_request_thread(request, client_address)
         finally:
@@ -257,6 +275,8 @@ class _Round:
     def run(self) -> None:
         """Until nothing is parked any more."""
         while self._look():
+            for server in self._servers.values():
+                server.hear_out()
             until = time.monotonic() + _LOOK_SECONDS
             while (left := until - time.monotonic()) > 0:
                 for key, _ in self._coming.select(left):

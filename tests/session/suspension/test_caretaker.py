@@ -154,3 +154,37 @@ def test_another_persons_programs_are_refused_before_any_has_a_thread(
             address.handle_request()
             assert other.recv(1000).startswith(b"HTTP/1.1 403 ")
         assert threading.active_count() == before
+
+
+def test_who_never_comes_to_an_end_with_a_question_takes_nobodys_place(
+    sessions: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte now and then would hold each place at a view-only link for ever, also for another person's program."""
+    monkeypatch.setattr(caretaker, "_MOST_VIEWERS", 2)
+    place = "127.0.0.1", int(free_address().rpartition(":")[2])
+    with (
+        caretaker._ViewersAddress(sessions / "first", place, WakingPageService()) as address,
+        contextlib.ExitStack() as slow,
+    ):
+        before = set(threading.enumerate())
+
+        def come() -> socket.socket:
+            viewer = slow.enter_context(socket.create_connection(place, timeout=5 * slower()))
+            viewer.sendall(b"GET / HT")
+            address.handle_request()
+            return viewer
+
+        for _ in range(2):
+            come()
+        dripping = set(threading.enumerate()) - before
+        assert come().recv(1) == b""  # there is no room
+        address.hear_out()
+        assert all(thread.is_alive() for thread in dripping)
+        monkeypatch.setattr(caretaker, "_SLOWEST_SECONDS", 0.0)
+        address.hear_out()
+        for thread in dripping:
+            thread.join(_SECONDS * slower())
+        monkeypatch.undo()
+        last = come()
+        last.sendall(b"TP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
+        assert last.recv(1000).startswith(b"HTTP/1.0 403 ")

@@ -45,13 +45,13 @@ def write_pieces(path: Path, pieces: Iterable[bytes], *, mode: int = 0o600) -> N
         raise
 
 
-def name_new(draft: str | Path, name: str | Path, above: int | None = None) -> bool:
-    """Give a draft a name that nothing has; whether that could be done. It may have its own name still.
+def name_new(partial: str | Path, name: str | Path, above: int | None = None) -> bool:
+    """Give a partial file a name that nothing has; whether that could be done. It may have its own name still.
 
     ``above``: the open directory in which both are. Raises ``OSError``.
     """
     try:
-        os.link(draft, name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
+        os.link(partial, name, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
     except FileExistsError:
         return False
     except OSError:  # a file system without hard links
@@ -60,7 +60,7 @@ def name_new(draft: str | Path, name: str | Path, above: int | None = None) -> b
         except FileExistsError:
             return False
         try:
-            os.rename(draft, name, src_dir_fd=above, dst_dir_fd=above)
+            os.rename(partial, name, src_dir_fd=above, dst_dir_fd=above)
         except OSError:
             os.unlink(name, dir_fd=above)
             raise

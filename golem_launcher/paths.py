@@ -141,9 +141,9 @@ def plain_path(directory: Path) -> Path:
         return directory
     link = _plain_link(directory)
     if not link.is_symlink() or link.readlink() != directory:
-        draft = link.with_suffix(f".{os.getpid()}")
-        draft.symlink_to(directory)
-        draft.replace(link)
+        new = link.with_suffix(f".{os.getpid()}")
+        new.symlink_to(directory)
+        new.replace(link)
     return link
 
 

@@ -104,11 +104,11 @@ def _make(made):
         with at_home(home):
             localnet.up(description)
             localnet.down()
-        network, draft = home / "localnet", made.with_name("draft")
-        shutil.rmtree(draft, ignore_errors=True)  # of one that was killed
+        network, partial = home / "localnet", made.with_name("partial")
+        shutil.rmtree(partial, ignore_errors=True)  # of one that was killed
         for role in (daemons.REQUESTOR, daemons.PROVIDER):
             # What it offered is of its own market; port, log and locks are of its own daemons.
             databases = shutil.ignore_patterns(_OF_A_MARKET, "*.log", "*.lock", "api-port")
-            shutil.copytree(network / role, draft / role, ignore=databases)
-        shutil.copytree(network / _BASE, draft / _BASE, symlinks=True)
-        draft.rename(made)
+            shutil.copytree(network / role, partial / role, ignore=databases)
+        shutil.copytree(network / _BASE, partial / _BASE, symlinks=True)
+        partial.rename(made)

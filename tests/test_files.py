@@ -150,12 +150,12 @@ def test_a_new_name_is_given_where_there_are_no_hard_links_and_takes_no_other_fi
 
     if not links:
         monkeypatch.setattr(os, "link", none)  # as exFAT, and shares of other computers, have it
-    draft, name = tmp_path / ".draft", tmp_path / "name"
-    draft.write_text("new")
-    assert files.name_new(draft, name)
+    partial, name = tmp_path / ".partial", tmp_path / "name"
+    partial.write_text("new")
+    assert files.name_new(partial, name)
     assert name.read_text() == "new"
-    draft.unlink(missing_ok=True)
-    draft.write_text("another")
-    assert not files.name_new(draft, name)
+    partial.unlink(missing_ok=True)
+    partial.write_text("another")
+    assert not files.name_new(partial, name)
     assert name.read_text() == "new"
-    assert draft.read_text() == "another"
+    assert partial.read_text() == "another"

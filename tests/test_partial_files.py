@@ -12,8 +12,8 @@ from golem_launcher.session.cleanup import housekeeping
 _WRITES = """
 import pathlib, signal, sys
 from golem_launcher.partial_files import partial_file_of
-with partial_file_of(pathlib.Path(sys.argv[1])) as draft:
-    draft.write_bytes(b"a part")
+with partial_file_of(pathlib.Path(sys.argv[1])) as partial:
+    partial.write_bytes(b"a part")
     print("there", flush=True)
     signal.pause()
 """
@@ -33,9 +33,9 @@ def test_what_a_killed_process_left_is_removed_by_the_next_command(home):
     with subprocess.Popen([sys.executable, "-c", _WRITES, home / "big.zip"], stdout=subprocess.PIPE) as writer:
         assert writer.stdout.readline() == b"there\n"
         housekeeping.tidy()
-        (draft,) = home.glob(".big.zip.*")  # it is being written
+        (partial,) = home.glob(".big.zip.*")  # it is being written
         writer.send_signal(signal.SIGKILL)
-    assert draft.read_bytes() == b"a part"
+    assert partial.read_bytes() == b"a part"
     housekeeping.tidy()
     assert list(home.iterdir()) == [users]
     assert not list((paths.home() / "partial_files").iterdir())
@@ -44,11 +44,11 @@ def test_what_a_killed_process_left_is_removed_by_the_next_command(home):
 _WRITES_DIRECTORY = """
 import pathlib, signal, sys
 from golem_launcher.partial_files import partial_directory_of
-with partial_directory_of(pathlib.Path(sys.argv[1])) as draft:
-    (draft / "closed" / "deep").mkdir(parents=True)
-    (draft / "closed" / "deep" / "file").write_bytes(b"a part")
-    (draft / "away").symlink_to(pathlib.Path(sys.argv[1]).parent)
-    (draft / "closed").chmod(0o500)
+with partial_directory_of(pathlib.Path(sys.argv[1])) as partial:
+    (partial / "closed" / "deep").mkdir(parents=True)
+    (partial / "closed" / "deep" / "file").write_bytes(b"a part")
+    (partial / "away").symlink_to(pathlib.Path(sys.argv[1]).parent)
+    (partial / "closed").chmod(0o500)
     print("there", flush=True)
     signal.pause()
 """
@@ -61,9 +61,9 @@ def test_a_directory_that_a_killed_process_left_is_removed_likewise_and_nothing_
     with subprocess.Popen(program, stdout=subprocess.PIPE) as writer:
         assert writer.stdout.readline() == b"there\n"
         housekeeping.tidy()
-        (draft,) = home.glob(".restored.*")
+        (partial,) = home.glob(".restored.*")
         writer.send_signal(signal.SIGKILL)
-    assert (draft / "closed" / "deep" / "file").read_bytes() == b"a part"
+    assert (partial / "closed" / "deep" / "file").read_bytes() == b"a part"
     housekeeping.tidy()
     assert list(home.iterdir()) == [mine]
     assert not list((paths.home() / "partial_files").iterdir())
@@ -72,7 +72,7 @@ def test_a_directory_that_a_killed_process_left_is_removed_likewise_and_nothing_
 def test_a_draft_is_gone_when_its_block_is_left_or_has_its_name(home):
     with pytest.raises(ZeroDivisionError), partial_files.partial_file_of(home / "a"):
         raise ZeroDivisionError
-    with partial_files.partial_file_of(home / ("\U0001f40d" * 63)) as draft:  # the longest name that a file can have
-        draft.rename(home / "b")
+    with partial_files.partial_file_of(home / ("\U0001f40d" * 63)) as partial:  # the longest name that a file can have
+        partial.rename(home / "b")
     assert [one.name for one in home.iterdir()] == ["b"]
     assert not list((paths.home() / "partial_files").iterdir())

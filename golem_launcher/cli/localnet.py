@@ -34,7 +34,7 @@ _TELL_SECONDS = 5
 @app.command()
 @reports_errors
 def up(spec: _Spec = None, chain: _Chain = None, json: Json = False) -> None:  # noqa: FBT002 - typer's way to a flag
-    """Start the network, or mend it. One that is up is tried: a provider is hired for a moment.
+    """Start the network, or mend it. One that is up is tried: a provider is rented for a moment.
 
     Examples:
     golem-launcher localnet up --spec network.toml

@@ -117,12 +117,12 @@ def _fetch(
         if hashlib.sha256(content).hexdigest() != package.sha256:
             reasons.append(f"{urlsplit(place).hostname}: what it sent has another hash")
             continue
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            draft.write_bytes(content)
-            draft.replace(path)
+            partial.write_bytes(content)
+            partial.replace(path)
         finally:
-            draft.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
         return
     raise ImageError(
         f"{package.filename} can't be fetched ({'; '.join(map(str, reasons))}).",

@@ -1,4 +1,4 @@
-"""Checks a local network from outside: hires a provider for a moment, as any requestor does."""
+"""Checks a local network from outside: rents a provider for a moment, as any requestor does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _REMEDY = "Start it again: golem-launcher localnet down, then golem-launcher loc
 
 
 def check(network: LocalNetwork) -> str:
-    """Hire a provider of the network for a moment. Blocking, some seconds. What was tried, in a sentence.
+    """Rent a provider of the network for a moment. Blocking, some seconds. What was tried, in a sentence.
 
     :class:`LocalNetError` says which step failed. Where all providers are busy nothing is tried.
     """
@@ -36,7 +36,7 @@ def check(network: LocalNetwork) -> str:
     if not free:
         return "All of its providers are busy, so none was tried."
     asyncio.run(_check(network, str(free[0]["node_id"])))
-    return f"{free[0]['name']} was hired for a moment, and works."
+    return f"{free[0]['name']} was rented for a moment, and works."
 
 
 async def _check(network: LocalNetwork, node_id: str) -> None:

@@ -127,7 +127,7 @@ class Peer(FrameConnection):
     # Frames
 
     def connection_made(self, transport: object) -> None:
-        """Greet; but not another user of this computer, who could serve and hire here in the user's name."""
+        """Greet; but not another user of this computer, who could serve and rent here in the user's name."""
         super().connection_made(transport)  # type: ignore[arg-type]
         if not socket_owner.is_ours(transport):  # type: ignore[arg-type]
             self.abort()

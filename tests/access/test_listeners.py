@@ -46,7 +46,7 @@ def test_whoever_connects_to_a_listener_of_ours_is_asked_who_it_is(remote_sessio
         page.stdout.close()
     names = [name for name, _, _ in found]
     link = directory.state().address.removeprefix("http://")
-    # The registry of images and the hub; the node that hires and the one that is hired; the link; the page, and what
+    # The registry of images and the hub; the node that rents and the one that is rented; the link; the page, and what
     # ipykernel opens for the output of forked programs: it takes what comes with the kernel's own secret.
     assert names == ["kernel", "network", "network", "page", "supervisor", "yagna", "yagna"], found
     assert [f"{host}:{port}" for name, host, port in found if name == "supervisor"] == [link]

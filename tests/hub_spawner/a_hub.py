@@ -84,7 +84,7 @@ def hub_packages() -> str:
     version = f"{sys.version_info.major}.{sys.version_info.minor}-{hashlib.sha256(_PINS.read_bytes()).hexdigest()[:8]}"
     place = _PLACE / f"hub-{version}"
     if not place.exists():
-        draft = place.with_suffix(f".{os.getpid()}")
+        partial = place.with_suffix(f".{os.getpid()}")
         argv = [
             sys.executable,
             "-m",
@@ -93,14 +93,14 @@ def hub_packages() -> str:
             "--quiet",
             "--no-deps",
             "--target",
-            str(draft),
+            str(partial),
             "-r",
             str(_PINS),
         ]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=300 * slower(), check=False)
         if done.returncode:
             pytest.skip(f"pip did not fetch JupyterHub: {done.stderr[-300:]}")
-        draft.rename(place)
+        partial.rename(place)
     return str(place)
 
 

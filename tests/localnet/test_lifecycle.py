@@ -310,7 +310,7 @@ def test_a_network_that_stood_still_works_again(one: Path) -> None:
     end = time.monotonic() + 120 * slower()
     while (up := launcher("localnet", "up", "--spec", str(one / "one.toml"))).returncode:
         assert time.monotonic() < end, up.stderr
-    assert "only was hired for a moment, and works." in up.stdout
+    assert "only was rented for a moment, and works." in up.stdout
 
 
 def wait_for_line(log: Path, known: int, words: str) -> None:

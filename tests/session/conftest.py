@@ -238,7 +238,7 @@ def vanish(network):
 
 @pytest.fixture
 def free(network):  # noqa: ARG001 - it must be up
-    """Waits until a provider, by its name, is for hire: one that a session has left tidies up for seconds first."""
+    """Waits until a provider, by its name, is for rent: one that a session has left tidies up for seconds first."""
 
     def wait_until_free(name):
         end = time.monotonic() + BUSY * 10 * slower()

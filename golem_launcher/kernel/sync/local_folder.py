@@ -39,7 +39,7 @@ DEEPEST = 40
 LEFT_FREE = 1024**3
 """So much of the disk stays free."""
 _LONGEST_PART = 200
-"""Bytes of a name: drafts and second names are longer."""
+"""Bytes of a name: partial files and second names are longer."""
 _PIECE = 1024 * 1024
 _NO_PROGRAM = 0o666
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -147,8 +147,8 @@ class Folder:
         ``pieces``: a number is a hole. It is no program, whatever it was. Raises ``OSError``, and what they raise.
         """
         with parent(self._top, path, make=True) as (above, name):
-            draft = f".{name[:40]}.{secrets.token_hex(4)}"
-            descriptor = os.open(draft, _CREATE, 0o644, dir_fd=above)
+            partial = f".{name[:40]}.{secrets.token_hex(4)}"
+            descriptor = os.open(partial, _CREATE, 0o644, dir_fd=above)
             try:
                 with os.fdopen(descriptor, "wb") as file:
                     for piece in pieces:
@@ -163,11 +163,11 @@ class Folder:
                             os.fchmod(file.fileno(), os.stat(name, dir_fd=above).st_mode & _NO_PROGRAM)
                     os.fsync(file.fileno())
                 if replaces is None:
-                    return files.name_new(draft, name, above)
-                return _replace(draft, name, replaces.stamp, above)
+                    return files.name_new(partial, name, above)
+                return _replace(partial, name, replaces.stamp, above)
             finally:
                 with contextlib.suppress(FileNotFoundError):
-                    os.unlink(draft, dir_fd=above)
+                    os.unlink(partial, dir_fd=above)
 
     def trash(self, path: str, expected: File, at: datetime) -> bool:
         """Move a file to the trash; whether it was as expected: else it stays. Raises ``OSError``."""
@@ -275,9 +275,9 @@ def _ignored_by(folder: int) -> str:
         return file.read(LARGEST_FILE).decode(errors="replace")
 
 
-def _replace(draft: str, name: str, expected: Stamp, above: int) -> bool:
-    """Give a draft the name of another file, if that is as expected: whoever writes to it meanwhile keeps it."""
-    aside, linked = f"{draft}.before", True
+def _replace(partial: str, name: str, expected: Stamp, above: int) -> bool:
+    """Give a partial file the name of another file, if that is as expected: whoever writes to it meanwhile keeps it."""
+    aside, linked = f"{partial}.before", True
     try:
         os.link(name, aside, src_dir_fd=above, dst_dir_fd=above, follow_symlinks=False)
     except FileNotFoundError:
@@ -286,7 +286,7 @@ def _replace(draft: str, name: str, expected: Stamp, above: int) -> bool:
         os.rename(name, aside, src_dir_fd=above, dst_dir_fd=above)
         linked = False
     if _is(aside, expected, above):
-        os.replace(draft, name, src_dir_fd=above, dst_dir_fd=above)
+        os.replace(partial, name, src_dir_fd=above, dst_dir_fd=above)
         if _is(aside, expected, above):
             os.unlink(aside, dir_fd=above)
             return True

@@ -141,22 +141,22 @@ def _location(distribution: importlib.metadata.Distribution) -> Path:
 
 
 def _link_all(parent: Path, directory: Path, distributions: Mapping[str, importlib.metadata.Distribution]) -> None:
-    draft = Path(tempfile.mkdtemp(prefix=".base-", dir=parent))
+    partial = Path(tempfile.mkdtemp(prefix=".base-", dir=parent))
     try:
-        packages = draft / "site-packages"
+        packages = partial / "site-packages"
         packages.mkdir()
         for distribution in distributions.values():
             location = _location(distribution)
             for file in distribution.files or ():
-                _link_one(draft, packages, location, PurePosixPath(file))
-        draft.chmod(0o755)
-        draft.rename(directory)
+                _link_one(partial, packages, location, PurePosixPath(file))
+        partial.chmod(0o755)
+        partial.rename(directory)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
         raise
 
 
-def _link_one(draft: Path, packages: Path, location: Path, file: PurePosixPath) -> None:
+def _link_one(partial: Path, packages: Path, location: Path, file: PurePosixPath) -> None:
     if file.is_absolute():
         return
     if file.parts[0] != "..":
@@ -170,7 +170,7 @@ def _link_one(draft: Path, packages: Path, location: Path, file: PurePosixPath) 
     except ValueError:
         return
     if any(shared in inside.parents for shared in _SHARED):
-        target = draft / inside
+        target = partial / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_file():  # a copy: tornado serves no file that is a link to outside of the directory it serves
             shutil.copy2(source, target)

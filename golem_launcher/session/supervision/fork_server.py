@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _LOCK, _LOG, _PROCESS = ".fork-server.lock", ".fork-server.log", ".fork-server.json"
-_SOCKET, _DRAFT = "fork-server.sock", "fork-server.new"
+_SOCKET, _NEW = "fork-server.sock", "fork-server.new"
 """In the directory of all sessions, or where sockets are; the lock is held by the one that is at work."""
 _ANSWER_SECONDS = 2.0
 _LOOK_SECONDS = 2.0
@@ -211,14 +211,14 @@ def _forked(connection: socket.socket) -> bool:
 
 @contextlib.contextmanager
 def _listening(sessions: Path) -> Iterator[socket.socket]:
-    draft = paths.socket_path(sessions, _DRAFT)
-    draft.unlink(missing_ok=True)  # of one that was killed: who holds the lock is alone
+    new = paths.socket_path(sessions, _NEW)
+    new.unlink(missing_ok=True)  # of one that was killed: who holds the lock is alone
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-        listener.bind(str(draft))
-        draft.chmod(0o600)
+        listener.bind(str(new))
+        new.chmod(0o600)
         listener.listen()
         listener.settimeout(_LOOK_SECONDS)
-        draft.rename(_place(sessions))  # who finds it is heard
+        new.rename(_place(sessions))  # who finds it is heard
         yield listener
 
 

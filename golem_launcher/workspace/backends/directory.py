@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOM_LEFT = 32 * 1024 * 1024
 """Bytes of the disk that stay free whatever is written; a save leaves more (``transfer/space_limits.py``)."""
-_DRAFT = re.compile(r"\.[0-9a-f]{24}\.[0-9a-f]{8}")
+_PARTIAL = re.compile(r"\.[0-9a-f]{24}\.[0-9a-f]{8}")
 """As ``files.write_pieces`` calls what becomes an object whose name is a pack's."""
 _UNFINISHED_SECONDS = 86400.0
 """So old, it is nobody's who still writes."""
@@ -51,7 +51,7 @@ class DirectoryLocation:
         for kind in ("packs", "indexes"):
             for path in (self._path / kind).glob(".*"):
                 with contextlib.suppress(OSError):
-                    if _DRAFT.fullmatch(path.name) and path.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
+                    if _PARTIAL.fullmatch(path.name) and path.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
                         path.unlink()
 
     def read(self, name: str, start: int = 0, length: int | None = None) -> bytes:
@@ -78,17 +78,17 @@ class DirectoryLocation:
     def create(self, name: str, pieces: Iterable[bytes]) -> bool:
         """Write under a name of its own, then link: of two who do it at once, one gets the name."""
         path = self._path / name
-        draft = f"{path.parent.relative_to(self._path).as_posix()}/.{path.name}.{secrets.token_hex(4)}"
-        self.write(draft, pieces)
+        partial = f"{path.parent.relative_to(self._path).as_posix()}/.{path.name}.{secrets.token_hex(4)}"
+        self.write(partial, pieces)
         try:
-            os.link(self._path / draft, path)
+            os.link(self._path / partial, path)
             files.sync_directory(path.parent)
         except FileExistsError:
             return False
         except OSError as error:
             raise WorkspaceError(f"A save could not be written to {self._path}: {error.strerror or error}.") from error
         finally:
-            self.delete(draft)
+            self.delete(partial)
         return True
 
     def names(self, prefix: str) -> list[str]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az"}
 _SFTP = {"sftp", "ssh"}
 _READERS = 16
-_DRAFT = ".part"
+_PARTIAL = ".part"
 
 
 class FsspecLocation:
@@ -87,8 +87,8 @@ class FsspecLocation:
         path = self._path(name)
         with self._reaching():
             if self._moves:
-                with self._draft(path, pieces) as draft:
-                    self._fs.mv(draft, path)
+                with self._partial(path, pieces) as partial:
+                    self._fs.mv(partial, path)
             else:
                 self._fs.pipe_file(path, b"".join(pieces))
 
@@ -100,10 +100,10 @@ class FsspecLocation:
             if self._fs.exists(path):
                 return False
             if self._moves:
-                with self._draft(path, pieces) as draft:
-                    claimed = self._claim(draft, path)
+                with self._partial(path, pieces) as partial:
+                    claimed = self._claim(partial, path)
                     if not claimed:
-                        self._fs.rm_file(draft)
+                        self._fs.rm_file(partial)
                     return claimed
             try:
                 self._fs.pipe_file(path, b"".join(pieces), mode="create")
@@ -111,36 +111,36 @@ class FsspecLocation:
                 return False
             return True
 
-    def _claim(self, draft: str, path: str) -> bool:
+    def _claim(self, partial: str, path: str) -> bool:
         """Move without replacing; whether that worked."""
         if self._scheme in hdfs.SCHEMES:
-            return bool(self._fs.claim(draft, path))
+            return bool(self._fs.claim(partial, path))
         if self._scheme in _SFTP:  # fsspec's own way of moving there replaces
             try:
-                self._fs.ftp.rename(draft, path)
+                self._fs.ftp.rename(partial, path)
             except OSError:
                 if self._fs.exists(path):
                     return False
                 raise
             return True
-        self._fs.mv(draft, path)  # the look came shortly before; most of these know no better
+        self._fs.mv(partial, path)  # the look came shortly before; most of these know no better
         return True
 
     @contextlib.contextmanager
-    def _draft(self, path: str, pieces: Iterable[bytes]) -> Iterator[str]:
+    def _partial(self, path: str, pieces: Iterable[bytes]) -> Iterator[str]:
         """The data beside its name, under one of its own; gone when something goes wrong."""
-        draft = f"{path}.{secrets.token_hex(4)}{_DRAFT}"
+        partial = f"{path}.{secrets.token_hex(4)}{_PARTIAL}"
         self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
         try:
-            self._fs.pipe_file(draft, b"".join(pieces))
-            yield draft
+            self._fs.pipe_file(partial, b"".join(pieces))
+            yield partial
         except BaseException:
             with contextlib.suppress(Exception):  # there is no way there: it does no harm
-                self._fs.rm_file(draft)
+                self._fs.rm_file(partial)
             raise
 
     def names(self, prefix: str) -> list[str]:
-        """The files below a directory, drafts left out."""
+        """The files below a directory, partial files left out."""
         top = self._path(prefix).rstrip("/")
         with self._reaching():
             self._fs.invalidate_cache()
@@ -149,7 +149,7 @@ class FsspecLocation:
             except FileNotFoundError:
                 return []
         start = len(self._root.rstrip("/")) + 1
-        return sorted(path[start:] for path in found if not path.endswith(_DRAFT))
+        return sorted(path[start:] for path in found if not path.endswith(_PARTIAL))
 
     def _below(self, directory: str) -> Iterator[str]:
         """All files. fsspec's own ``find`` takes a directory that it can't read for an empty one: fatal here."""

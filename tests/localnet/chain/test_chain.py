@@ -241,7 +241,7 @@ def test_the_page_shows_the_wallet_and_its_payment(settled: dict[str, Any]) -> N
 def _provider_invoices(up: network.LocalNetwork, agreement_id: str) -> list[str]:
     """How the provider sees its invoices of an agreement, once it has looked at the chain itself.
 
-    There are others: what `doctor` hires for a moment is billed, and not paid.
+    There are others: what `doctor` rents for a moment is billed, and not paid.
     """
 
     async def keys() -> list[str]:

@@ -34,23 +34,23 @@ def available():
     if shutil.which("java") is None:
         return False
     if not _PLACE.is_dir() and shutil.which("mvn") is not None:
-        draft = _PLACE.with_name(f"{_PLACE.name}.{os.getpid()}")
-        draft.mkdir(parents=True)
+        partial = _PLACE.with_name(f"{_PLACE.name}.{os.getpid()}")
+        partial.mkdir(parents=True)
         try:
-            (draft / "pom.xml").write_text(_POM.format("".join(_DEPENDENCY.format(*jar.split(":")) for jar in _JARS)))
-            fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={draft}"]
+            (partial / "pom.xml").write_text(_POM.format("".join(_DEPENDENCY.format(*jar.split(":")) for jar in _JARS)))
+            fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={partial}"]
             with contextlib.suppress(subprocess.SubprocessError, OSError):  # no way there, or somebody was first
                 subprocess.run(
                     fetch,
-                    cwd=draft,
+                    cwd=partial,
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     timeout=_FETCH_SECONDS * slower(),
                     check=True,
                 )
-                draft.rename(_PLACE)
+                partial.rename(_PLACE)
         finally:
-            shutil.rmtree(draft, ignore_errors=True)
+            shutil.rmtree(partial, ignore_errors=True)
     return _PLACE.is_dir()
 
 

@@ -278,7 +278,7 @@ def test_of_two_who_save_at_the_same_moment_both_are_there(kind, request, tmp_pa
 
 @pytest.mark.parametrize("kind", ["sftp", "hdfs"])
 def test_of_two_who_create_an_object_one_gets_the_name(kind, request, monkeypatch):
-    """Also when both have looked before the other wrote. No draft stays."""
+    """Also when both have looked before the other wrote. No partial file stays."""
     place = open_location(request.getfixturevalue(kind))
     place.write("things/c", [b"first"])
     looked = []

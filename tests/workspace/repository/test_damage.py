@@ -178,16 +178,16 @@ def test_an_interrupted_restore_leaves_no_part_of_a_file(number, tmp_path, monke
 
 def test_what_was_left_of_a_pack_by_a_killed_process_goes_in_the_end(tmp_path):
     location = DirectoryLocation(tmp_path / "store")
-    packs, drafts = tmp_path / "store/packs", []
+    packs, partials = tmp_path / "store/packs", []
 
     def pieces():
-        drafts.extend(path.name for path in packs.iterdir())
+        partials.extend(path.name for path in packs.iterdir())
         yield b"part"
 
     for name in ("0" * 24, "1" * 24):
         location.write(f"packs/{name}", pieces())
         location.delete(f"packs/{name}")
-    killed, young, other = (packs / name for name in (*drafts, ".of the user's"))
+    killed, young, other = (packs / name for name in (*partials, ".of the user's"))
     for path in (killed, young, other):
         path.touch()
     for path in (killed, other):

@@ -177,8 +177,8 @@ def test_caches_that_nobody_uses_go_and_a_full_disk_has_none(tmp_path, home, mon
     (old,) = caches(home)
     os.utime(old, (time.time() - 90 * 86400,) * 2)
     killed, writing = home / "caches" / ".store-0.1", home / "caches" / ".store-0.2"
-    for draft in (killed, writing):
-        draft.touch()
+    for partial in (killed, writing):
+        partial.touch()
     os.utime(killed, (time.time() - 7200,) * 2)
     made(str(tmp_path / "two"), 1)
     assert not killed.exists()

@@ -64,8 +64,7 @@ async def copy_from_session(
     try:
         files = await _to_its_end(_prepare, top, source, target, found, copied)
         queue = CopyQueue(files, copied, progress)
-        if queue.left > os.statvfs(top).f_bavail * os.statvfs(top).f_frsize:
-            raise WorkspaceError(f"There is no room for it at {target}.", "Free some, or choose another place.")
+        _check_room(queue, top)
         work = _Download(remote_files, queue, top, partial(_note, place, copied))
         while queue:
             await pipeline(work.have_made, work.bring, work.take)
@@ -108,6 +107,8 @@ class _Download:
                 await _to_its_end(_forget, self._top, segment.file)
             again = await self._as_it_is(segment.file) if fault in {copying.BUSY, copying.GONE} else None
             self._queue.fail(segment.file, fault, again)
+            if again is not None and again.size > segment.file.entry.size:
+                _check_room(self._queue, self._top)
 
     async def _as_it_is(self, file: CopiedFile) -> RemoteEntry | None:
         found = await self._remote_files.entries(file.source, below=False)
@@ -125,6 +126,13 @@ def _open_top(place: Path) -> int:
         raise RequestError(f"{place} is no directory.")
     place.mkdir(parents=True, exist_ok=True)
     return os.open(place, _DIRECTORY)
+
+
+def _check_room(queue: CopyQueue, top: int) -> None:
+    """Raise ``WorkspaceError`` where there is not so much room as is still to be copied."""
+    room = os.statvfs(top)
+    if queue.left > room.f_bavail * room.f_frsize:
+        raise WorkspaceError("There is no room for it on the disk here.", "Free some, or choose another place.")
 
 
 def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -> list[CopiedFile]:

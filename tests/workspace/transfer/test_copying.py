@@ -403,6 +403,22 @@ def test_more_than_there_is_room_for_is_not_begun(liar, tmp_path):
         _from(liar, tmp_path / "here")
 
 
+def test_a_file_that_has_become_more_than_there_is_room_for_is_not_begun_anew(liar, tmp_path):
+    """Else one that is listed as small would fill the disk, on which the session writes as well."""
+    _has(liar, _line(""))
+
+    def read():
+        assert [length for _, _, length, _ in liar.asked["segments"]] == [4], "more of it is asked for"
+        liar.files = lambda: wire.pack_lines([_line("", 1 << 59), {"end": True}])
+        yield json.dumps({"size": 0, "sha256": hashlib.sha256().hexdigest(), "faults": [copying.BUSY]}).encode()
+        liar.fetch = lambda: iter([b""])
+
+    liar.read = read
+    with pytest.raises(WorkspaceError, match="no room"):
+        _from(liar, tmp_path / "here/file")
+    assert not list((tmp_path / "here").iterdir())
+
+
 def test_other_bytes_than_announced_are_not_kept(liar, tmp_path):
     _has(liar, _line(""))
     honest = liar.read

@@ -161,7 +161,10 @@ class OriginPolicy:
             kept += [(b"connection", b"Upgrade"), (b"upgrade", upgrade)]
         elif self.names_itself:  # at an upgrade servers compare it with the origin, which is told by the other name
             kept += self._own_name(headers)
+        chunked = _one(headers, b"transfer-encoding") is not None
         for name, value in headers:
+            if name == b"content-length" and chunked:
+                continue  # a server that went by the length would take the rest for another request (RFC 9112, 6.3)
             if name == b"origin":
                 kept.append((name, b"http://" + self.remote_host))
             elif name == b"referer":

@@ -21,7 +21,7 @@ from golem_launcher.access.link import listen
 from golem_launcher.access.listener import Listener, bind
 from golem_launcher.access.loopback_address import loopback_address
 from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
-from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
 from golem_launcher.errors import AccessError
 from golem_launcher.socket_owner import is_ours
 from golem_launcher.workload.base import Endpoint
@@ -160,8 +160,8 @@ async def through_hub(server: str, name: str, hub_token: str) -> AsyncIterator[W
     address = f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/')}/golem-launcher/ways/{quote(name, safe='')}"
     about = await _about(address, hub_token)
     uri = address.replace("http", "ws", 1) + "/carrier"
-    async with Vpn(lambda: VpnPort(uri, hub_token, "token")) as vpn:
-        yield Way(**about, dial=vpn.dial, carry=vpn.carry)
+    async with CarrierClient(lambda: CarrierAddress(uri, hub_token, "token")) as carriers:
+        yield Way(**about, dial=carriers.dial, carry=carriers.carry)
 
 
 async def _about(address: str, hub_token: str) -> dict[str, Any]:

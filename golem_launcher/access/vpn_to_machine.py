@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.access.agent_ports import AGENT_PORT, CARRIER_PORT
-from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
 from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import wait_for
@@ -29,48 +29,48 @@ class MachineVpn:
         self._name = name
         self._number = number
         self._ssh_key = ssh_key
-        self._target: VpnPort | None = None
-        self.vpn = Vpn(lambda: self._target)
-        """What is carried there."""
+        self._target: CarrierAddress | None = None
+        self.carriers = CarrierClient(lambda: self._target)
+        """Carries connections there."""
         self._heard = 0
         """Bytes, when it was last asked whether anybody takes connections."""
 
     async def __aenter__(self) -> Self:
-        await self.vpn.__aenter__()
+        await self.carriers.__aenter__()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.vpn.__aexit__()
+        await self.carriers.__aexit__()
 
     def lead_to(self, network: str, ip: str, app_key: str, token: str) -> None:
         """Lead to the provider with this address from now on; connections to another one end.
 
         ``network`` is its private network's, ``ws://…/net/<id>``; ``token`` the one that its agent was told.
         """
-        self._target = VpnPort(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key, key=key(token))
-        self.vpn.cut()
-        self.vpn.resume()
+        self._target = CarrierAddress(f"{network}/tcp/{ip}/{CARRIER_PORT}", app_key, key=key(token))
+        self.carriers.cut()
+        self.carriers.resume()
 
     def lead_nowhere(self) -> None:
         """End all connections and refuse new ones: the provider was lost or released."""
         self._target = None
-        self.vpn.cut()
+        self.carriers.cut()
 
     def hold(self) -> None:
         """Have users wait, and nobody work there any more; what the launcher itself asks goes on."""
-        self.vpn.hold()
+        self.carriers.hold()
 
     def resume(self) -> None:
         """Let users in again."""
-        self.vpn.resume()
+        self.carriers.resume()
 
     async def refuses(self) -> bool:
         """Whether the machine refuses a new connection and sent nothing by others since this was asked last."""
-        heard, self._heard = self._heard, self.vpn.counters.received
+        heard, self._heard = self._heard, self.carriers.counters.received
         try:
-            stream = await wait_for(self.vpn.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
+            stream = await wait_for(self.carriers.dial(AGENT_PORT, ahead=True), _REFUSED_SECONDS)
         except AccessError:
-            return heard == self.vpn.counters.received
+            return heard == self.carriers.counters.received
         except TimeoutError:
             return False
         stream.close()

@@ -68,10 +68,10 @@ class WaysIn:
         """When the session was last used by them."""
         self._directory = directory
         self.machines = machines
-        self._vpn = machines[1].vpn
+        self._head = machines[1].carriers
         self._secret = secret
         self._host = host
-        self._pages = ProxiedServers(host, self._vpn.dial, token=secret, lab_port=FIRST_PORT, use=self.use)
+        self._pages = ProxiedServers(host, self._head.dial, token=secret, lab_port=FIRST_PORT, use=self.use)
         self._link: Listener | None = None
         self._hub: HubPort | None = None
         self._gate: HubGate | None = None
@@ -208,15 +208,15 @@ class WaysIn:
         if port == PORT and machine == 1:
             await self._lab.documents.attend(DuplexStream(reader, writer, lambda: None))
         elif port == FIRST_PORT and self._workload.link is not None:  # its Jupyter knows what is done there
-            await self.machines[machine].vpn.carry(port, reader, writer)
+            await self.machines[machine].carriers.carry(port, reader, writer)
         else:
-            await self.machines[machine].vpn.carry(port, self.use.source(reader), self.use.sink(writer))
+            await self.machines[machine].carriers.carry(port, self.use.source(reader), self.use.sink(writer))
 
     async def _dial(self, port: int) -> Stream:
         """A connection to a ``port`` of the head, at whichever provider answers next: who waits sets the limit."""
         while True:
             with contextlib.suppress(AccessError):
-                return await self._vpn.dial(port)
+                return await self._head.dial(port)
             await asyncio.sleep(_AGAIN_SECONDS)
 
     async def aclose(self) -> None:

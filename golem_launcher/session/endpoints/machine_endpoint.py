@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.access.in_process_stream import Stream
-    from golem_launcher.access.vpn import Traffic
+    from golem_launcher.access.tcp_carrier_client import Traffic
     from golem_launcher.access.vpn_to_machine import MachineVpn
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import Rented
@@ -90,7 +90,7 @@ class MachineEndpoint:
     @property
     def carried(self) -> Traffic:
         """What went through the tunnel so far, whoever was its provider."""
-        return self._way().vpn.counters
+        return self._way().carriers.counters
 
     def client(self) -> WorkloadClient:
         """A new HTTP client of the workload and its agent; ``async with`` it."""
@@ -108,4 +108,4 @@ class MachineEndpoint:
 
     async def _dial(self, port: int) -> Stream:
         """A stream that goes ahead of those of browsers, however many of them wait to be connected."""
-        return await self._way().vpn.dial(port, ahead=True)
+        return await self._way().carriers.dial(port, ahead=True)

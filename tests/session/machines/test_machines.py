@@ -15,7 +15,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.access.agent_ports import AGENT_PORT, CARRIER_PORT
 from golem_launcher.access.port_socket import port_socket_path
-from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
 from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError
 from golem_launcher.events import ProviderLost, Stage
@@ -162,8 +162,8 @@ def comes_in(node, directory, machine, token):
     uri = f"{node.api_url.replace('http', 'ws', 1)}/net-api/v1/net/{network_id}/tcp/{ip}/{CARRIER_PORT}"
 
     async def dial():
-        async with Vpn(lambda: VpnPort(uri, node.app_key, key=key(token))) as vpn:
-            (await vpn.dial(AGENT_PORT)).close()
+        async with CarrierClient(lambda: CarrierAddress(uri, node.app_key, key=key(token))) as carriers:
+            (await carriers.dial(AGENT_PORT)).close()
 
     try:
         asyncio.run(asyncio.wait_for(dial(), 3 * SECONDS * slower()))

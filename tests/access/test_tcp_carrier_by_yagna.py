@@ -8,7 +8,7 @@ import urllib.request
 import pytest
 
 from golem_launcher.access.loopback_address import loopback_address
-from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
 from golem_launcher.errors import AccessError
 from golem_launcher.rental.payment.journal import Journal
 from tests.access.far_side import tunnel_at
@@ -83,7 +83,7 @@ def vpn(remote_session):
     ip = next(member["ip"] for member in nodes if member["id"] == entries.agreements[-1].provider_id)
 
     def name(port=PORT, network_part=""):
-        return VpnPort(f"{base.replace('http', 'ws', 1)}{network_part}/tcp/{ip}/{port}", node.app_key)
+        return CarrierAddress(f"{base.replace('http', 'ws', 1)}{network_part}/tcp/{ip}/{port}", node.app_key)
 
     code = f"""
 import subprocess, sys
@@ -102,10 +102,10 @@ print(process.stdout.readline().decode())
 
 @contextlib.asynccontextmanager
 async def tunnel_to(target, remote_port=PORT + 1):
-    async with Vpn(lambda: target) as ways:
+    async with CarrierClient(lambda: target) as ways:
         tunnel = tunnel_at(loopback_address("vpn"), 0, remote_port, ways.carry)
         await tunnel.start()
-        tunnel.vpn = ways
+        tunnel.carriers = ways
         try:
             yield tunnel
         finally:
@@ -161,7 +161,7 @@ def test_the_end_over_there_comes_after_the_last_byte(vpn):
             found, clean = await all_of(reader)
             assert (len(found), clean) == (300_000, True)
             writer.close()
-            assert tunnel.vpn.counters.failures == 0
+            assert tunnel.carriers.counters.failures == 0
 
     run(scene())
 
@@ -194,7 +194,7 @@ def test_what_yagna_refuses_ends_at_once(vpn, name):
             reader, writer = await ask(tunnel, b"echo")
             assert await asyncio.wait_for(all_of(reader), SECONDS * slower()) == (b"", False)
             writer.close()
-            assert tunnel.vpn.counters.failures == 1
+            assert tunnel.carriers.counters.failures == 1
 
     run(scene())
 
@@ -226,20 +226,20 @@ def test_users_wait_while_it_is_held_and_the_launcher_does_not(vpn):
     async def scene():
         async with tunnel_to(vpn()) as tunnel:
             reader, writer = await ask(tunnel, b"echo")
-            own = await tunnel.vpn.dial(PORT + 1, ahead=True)
+            own = await tunnel.carriers.dial(PORT + 1, ahead=True)
             own.write(b"echo\n")
             for stream, written in ((reader, writer), (own, own)):
                 written.write(b"before")
                 assert await exactly(stream, 6) == b"before"
-            tunnel.vpn.hold()
+            tunnel.carriers.hold()
             assert await all_of(reader) == (b"", False)
             with pytest.raises(AccessError):
-                await tunnel.vpn.dial(PORT + 1)
+                await tunnel.carriers.dial(PORT + 1)
             own.write(b"meanwhile")
             assert await exactly(own, 9) == b"meanwhile"
             own.close()
             writer.close()
-            tunnel.vpn.resume()
+            tunnel.carriers.resume()
             reader, writer = await ask(tunnel, b"echo")
             writer.write(b"after")
             assert await exactly(reader, 5) == b"after"

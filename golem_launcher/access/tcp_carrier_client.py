@@ -1,4 +1,6 @@
-"""Connections to a provider's ports through Golem's VPN.
+"""Connections to the ports of one machine, each in a carrier: through Golem's VPN, or by a hub's server.
+
+The far end is :mod:`golem_launcher.agent.tcp_carrier_server`.
 
 yagna joins ``ws://…/net-api/v1/net/<network>/tcp/<ip>/<port>`` to that port of the node with that address. Bare, such
 a websocket damages what it carries, so the connections travel in the records of
@@ -66,8 +68,8 @@ _GONE = "The way to the provider is closed."
 
 
 @dataclass(frozen=True)
-class VpnPort:
-    """Where the far end of carriers listens, as a websocket. The key never shows in ``repr``."""
+class CarrierAddress:
+    """Where a :class:`CarrierClient` finds the far end, as a websocket. Neither key shows in ``repr``."""
 
     uri: str
     """``ws://…/net-api/v1/net/<network>/tcp/<ip>/<port>``."""
@@ -105,14 +107,16 @@ class _Opened:
     """What came along with the answer."""
 
 
-class Vpn:
+class CarrierClient:
     """Connects to ports of one provider, and nowhere else. ``async with`` it.
+
+    A session has one for each machine (:class:`.vpn_to_machine.MachineVpn`); a command has one for a hub's server.
 
     ``target`` is asked anew for each connection; while it answers ``None`` (a session that looks for another provider)
     there is no way.
     """
 
-    def __init__(self, target: Callable[[], VpnPort | None]) -> None:
+    def __init__(self, target: Callable[[], CarrierAddress | None]) -> None:
         self._target = target
         self._http: aiohttp.ClientSession | None = None
         self._carriers: set[Carrier] = set()
@@ -264,7 +268,7 @@ class Vpn:
                 raise TimeoutError
             return opened.result()
 
-    async def _attempt(self, target: VpnPort, port: int) -> _Opened:
+    async def _attempt(self, target: CarrierAddress, port: int) -> _Opened:
         """Connect; again when yagna drops the connection before anybody over there has said a word.
 
         What has stood once is not dropped so: the first word comes by the same queue as the news of the old one's end.
@@ -288,7 +292,7 @@ class Vpn:
             )
         return self._http
 
-    async def _attempt_once(self, target: VpnPort, port: int) -> _Opened:
+    async def _attempt_once(self, target: CarrierAddress, port: int) -> _Opened:
         headers = {"Authorization": f"{target.scheme} {target.app_key}"}
         websocket = await self._client().ws_connect(target.uri, headers=headers, max_msg_size=_LARGEST_MESSAGE)
         try:

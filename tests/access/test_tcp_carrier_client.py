@@ -1,4 +1,4 @@
-"""The tunnel's own behaviour, against a websocket server that does what it is told. The real yagna: test_vpn.py."""
+"""Carriers as they are, to a websocket server that does as told. The real yagna: test_tcp_carrier_by_yagna.py."""
 
 import asyncio
 import contextlib
@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from golem_launcher.access import listener as module_of_listeners
-from golem_launcher.access import vpn as module
+from golem_launcher.access import tcp_carrier_client as module
 from golem_launcher.access.loopback_address import loopback_address
-from golem_launcher.access.vpn import Vpn, VpnPort
+from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
 from golem_launcher.agent import tcp_carrier
 from golem_launcher.agent.tcp_carrier import reset
 from golem_launcher.agent.tcp_carrier_protocol import DATA, END, OPEN, RESET, TAKEN, WINDOW, Record, encode
@@ -44,23 +44,23 @@ def run(coroutine):
 @contextlib.asynccontextmanager
 async def tunnel_to(serve):
     """A tunnel to a program in the provider."""
-    async with program(serve) as uri, opened(lambda: VpnPort(uri, KEY)) as tunnel:
+    async with program(serve) as uri, opened(lambda: CarrierAddress(uri, KEY)) as tunnel:
         yield tunnel
 
 
 @contextlib.asynccontextmanager
 async def tunnel_into(behave):
     """A tunnel to a websocket that does as it likes."""
-    async with far_side(behave) as uri, opened(lambda: VpnPort(uri, KEY)) as tunnel:
+    async with far_side(behave) as uri, opened(lambda: CarrierAddress(uri, KEY)) as tunnel:
         yield tunnel
 
 
 @contextlib.asynccontextmanager
 async def opened(target):
-    async with Vpn(target) as vpn:
-        tunnel = tunnel_at(loopback_address("test"), 0, 8888, vpn.carry)
+    async with CarrierClient(target) as carriers:
+        tunnel = tunnel_at(loopback_address("test"), 0, 8888, carriers.carry)
         await tunnel.start()
-        tunnel.vpn = vpn
+        tunnel.carriers = carriers
         try:
             yield tunnel
         finally:
@@ -106,8 +106,8 @@ def test_bytes_travel_both_ways():
             data = bytes(range(256)) * 8000
             writer.write(data)
             assert await asyncio.wait_for(reader.readexactly(len(data)), SECONDS * slower()) == data
-            assert tunnel.vpn.counters.sent == tunnel.vpn.counters.received == len(data)
-            assert tunnel.vpn.counters.connections == 1
+            assert tunnel.carriers.counters.sent == tunnel.carriers.counters.received == len(data)
+            assert tunnel.carriers.counters.connections == 1
             writer.close()
 
     run(scene())
@@ -129,7 +129,7 @@ def test_the_key_goes_to_yagna_and_is_never_shown():
 
     run(scene())
     assert heads[0][b"authorization"] == b"bearer " + KEY.encode()
-    assert KEY not in repr(VpnPort("ws://127.0.0.1/", KEY))
+    assert KEY not in repr(CarrierAddress("ws://127.0.0.1/", KEY))
 
 
 def test_with_no_target_connections_end_at_once_and_come_back_with_it():
@@ -141,8 +141,8 @@ def test_with_no_target_connections_end_at_once_and_come_back_with_it():
             reader, writer = await connect(tunnel)
             assert (await all_of(reader))[0] == b""
             writer.close()
-            assert tunnel.vpn.counters.refused == 1
-            address, target = tunnel.address, VpnPort(uri, KEY)
+            assert tunnel.carriers.counters.refused == 1
+            address, target = tunnel.address, CarrierAddress(uri, KEY)
             reader, writer = await connect(tunnel)
             writer.write(b"x")
             assert await asyncio.wait_for(reader.readexactly(1), SECONDS * slower()) == b"x"
@@ -158,12 +158,12 @@ def test_no_more_connections_than_the_limit(monkeypatch):
     async def scene():
         async with tunnel_to(echo) as tunnel:
             first, second = await connect(tunnel), await connect(tunnel)
-            await until(lambda: tunnel.vpn.counters.connections == 2)
+            await until(lambda: tunnel.carriers.counters.connections == 2)
             third = await connect(tunnel)
             assert (await all_of(third[0]))[0] == b""
             for _, writer in (first, second, third):
                 writer.close()
-            assert tunnel.vpn.counters.refused == 1
+            assert tunnel.carriers.counters.refused == 1
 
     run(scene())
 
@@ -178,7 +178,7 @@ def test_a_refused_upgrade_resets_the_connection(status):
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", False)
             writer.close()
-            assert tunnel.vpn.counters.failures == 1
+            assert tunnel.carriers.counters.failures == 1
 
     run(scene())
 
@@ -206,7 +206,7 @@ def test_a_socket_that_yagna_closes_by_mistake_is_asked_for_again():
             writer.write(b"once and no more")
             assert await asyncio.wait_for(reader.readexactly(16), SECONDS * slower()) == b"fifth time lucky"
             writer.close()
-            counters = tunnel.vpn.counters
+            counters = tunnel.carriers.counters
             assert (counters.connections, counters.reconnects, counters.failures) == (1, 4, 0)
         assert heard == [(0x2, encode(0, Record(OPEN, (8888).to_bytes(2, "big") + bytes(16))))]
 
@@ -226,7 +226,7 @@ def test_what_yagna_refuses_is_not_asked_for_ever():
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", False)
             writer.close()
-            assert tunnel.vpn.counters.failures == 1
+            assert tunnel.carriers.counters.failures == 1
         assert asked == 5
 
     run(scene())
@@ -249,7 +249,7 @@ def test_a_closed_port_is_asked_for_once():
             assert await all_of(reader) == (b"", False)
             writer.close()
             with pytest.raises(AccessError, match="Nobody listens"):
-                await tunnel.vpn.dial(1)
+                await tunnel.carriers.dial(1)
         assert asked == 2
 
     run(scene())
@@ -257,7 +257,7 @@ def test_a_closed_port_is_asked_for_once():
 
 def test_nobody_at_the_far_side_resets_the_connection():
     async def scene():
-        async with opened(lambda: VpnPort("ws://127.0.0.1:9/x", KEY)) as tunnel:
+        async with opened(lambda: CarrierAddress("ws://127.0.0.1:9/x", KEY)) as tunnel:
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"", False)
             writer.close()
@@ -275,7 +275,7 @@ def test_a_clean_end_over_there_is_a_clean_end_here():
             reader, writer = await connect(tunnel)
             assert await all_of(reader) == (b"a" * 700_000, True)
             writer.close()
-        assert tunnel.vpn.counters.failures == 0
+        assert tunnel.carriers.counters.failures == 0
 
     run(scene())
 
@@ -326,7 +326,7 @@ def test_the_end_of_what_is_said_travels_and_the_answer_comes_back():
             writer.write_eof()
             assert await all_of(reader) == (b"answer to question", True)
             writer.close()
-        assert tunnel.vpn.counters.failures == 0
+        assert tunnel.carriers.counters.failures == 0
 
     run(scene())
 
@@ -376,8 +376,8 @@ def test_who_does_not_read_stops_the_far_side_within_the_window():
             reader, writer = await connect(tunnel)
             reader._transport.pause_reading()
             await asyncio.wait_for(pinged.wait(), SECONDS * slower())
-            await until(lambda: tunnel.vpn.counters.failures == 1)
-            assert tunnel.vpn.counters.received < 200 * 32768
+            await until(lambda: tunnel.carriers.counters.failures == 1)
+            assert tunnel.carriers.counters.received < 200 * 32768
             writer.close()
 
     run(scene())
@@ -434,7 +434,7 @@ def test_who_breaks_the_protocol_is_cut_off(evil):
             assert b"good".startswith(found)
             assert not clean
             writer.close()
-            assert tunnel.vpn.counters.failures == 1
+            assert tunnel.carriers.counters.failures == 1
 
     run(scene())
 
@@ -450,7 +450,7 @@ def test_nothing_comes_after_the_end():
             reader, writer = await connect(tunnel)
             assert (await all_of(reader))[0] == b"x"
             writer.close()
-            await until(lambda: tunnel.vpn.counters.failures == 1)
+            await until(lambda: tunnel.carriers.counters.failures == 1)
 
     run(scene())
 
@@ -520,12 +520,12 @@ def test_connections_to_a_provider_that_was_left_end_at_once():
 
     async def scene():
         async with program(echo) as uri, program(echo) as other, opened(lambda: target[-1]) as tunnel:
-            target.append(VpnPort(uri, KEY))
+            target.append(CarrierAddress(uri, KEY))
             reader, writer = await connect(tunnel)
             writer.write(b"hello")
             await asyncio.wait_for(reader.readexactly(5), SECONDS * slower())
-            target.append(VpnPort(other, KEY))
-            tunnel.vpn.cut()
+            target.append(CarrierAddress(other, KEY))
+            tunnel.carriers.cut()
             assert await all_of(reader) == (b"", False)
             writer.close()
             reader, writer = await connect(tunnel)
@@ -554,7 +554,7 @@ def test_garbage_never_harms_the_tunnel(pieces, how):
     async def scene():
         async with far_side(behave) as bad, program(echo) as good:
             targets = [bad, good]
-            async with opened(lambda: VpnPort(targets.pop(0), KEY)) as tunnel:
+            async with opened(lambda: CarrierAddress(targets.pop(0), KEY)) as tunnel:
                 reader, writer = await connect(tunnel)
                 await all_of(reader)
                 writer.close()
@@ -571,11 +571,11 @@ def test_an_address_that_is_taken_or_not_ours_is_an_error_in_words():
         async with opened(lambda: None) as tunnel:
             host, port = tunnel.address.removeprefix("http://").split(":")
             with pytest.raises(AccessError, match="Address already in use") as caught:
-                await tunnel_at(host, int(port), 8888, tunnel.vpn.carry).start()
+                await tunnel_at(host, int(port), 8888, tunnel.carriers.carry).start()
             assert "Another program has the port" in caught.value.remedy
             for elsewhere in ("192.0.2.1", "no-such-host.invalid"):
                 with pytest.raises(AccessError, match="can't listen") as caught:
-                    await tunnel_at(elsewhere, 0, 8888, tunnel.vpn.carry).start()
+                    await tunnel_at(elsewhere, 0, 8888, tunnel.carriers.carry).start()
                 assert "address of this computer" in caught.value.remedy
 
     run(scene())
@@ -603,7 +603,7 @@ def test_hundreds_at_once_are_connected_in_turn_and_the_launcher_goes_ahead():
         async with tunnel_into(behave) as tunnel:
             several = [await connect(tunnel) for _ in range(200)]
             await until(lambda: len(opening) == 16)
-            stream = await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), SECONDS * slower())
+            stream = await asyncio.wait_for(tunnel.carriers.dial(8888, ahead=True), SECONDS * slower())
             assert await asyncio.wait_for(stream.read(5), SECONDS * slower()) == b"hello"
             stream.close()
             held.set()
@@ -634,23 +634,23 @@ def test_questions_that_are_given_up_share_one_attempt():
         async with tunnel_into(behave) as tunnel:
             for _ in range(5):
                 with pytest.raises(TimeoutError):
-                    await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), 0.1)
+                    await asyncio.wait_for(tunnel.carriers.dial(8888, ahead=True), 0.1)
             await until(lambda: len(peers) == 1)
-            asking = asyncio.create_task(tunnel.vpn.dial(8888, ahead=True))
+            asking = asyncio.create_task(tunnel.carriers.dial(8888, ahead=True))
             await asyncio.sleep(0)
             held.set()
             stream = await asyncio.wait_for(asking, SECONDS * slower())
             assert await asyncio.wait_for(stream.read(5), SECONDS * slower()) == b"hello"
-            assert tunnel.vpn.counters.connections == len(peers) == 1
+            assert tunnel.carriers.counters.connections == len(peers) == 1
             stream.close()
 
             held.clear()
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(tunnel.vpn.dial(8888, ahead=True), 0.1)
-            await until(lambda: tunnel.vpn.counters.connections == 2)
+                await asyncio.wait_for(tunnel.carriers.dial(8888, ahead=True), 0.1)
+            await until(lambda: tunnel.carriers.counters.connections == 2)
             held.set()
             await until(lambda: not peers)  # what nobody waited for is ended
-            assert tunnel.vpn._connections == 0
+            assert tunnel.carriers._connections == 0
 
     run(scene())
 

@@ -85,10 +85,15 @@ def starting(state: SessionState, title: str) -> Shown:
     return progress(title, f"{_WORDS[state.stage]} …", min(len(state.stages) / _ABOUT_STAGES, 1.0), lines)
 
 
-def waiting(state: SessionState) -> Shown:
-    """A session whose kernel is lost: what is waited for, and why. What is back then is the next cell's to say."""
+def waiting(state: SessionState, trouble: str) -> Shown:
+    """A session whose kernel is lost: what is waited for, and why. What is back then is the next cell's to say.
+
+    ``trouble``: why there is no kernel yet, in words; empty where that is not known.
+    """
+    if state.move is not None and state.move.stage == "switching":
+        return progress(state.move.words)
     if state.stage is Stage.READY:
-        return progress("Waiting for a kernel over there …")
+        return progress("Waiting for a kernel over there …", trouble)
     if state.head.activity_id is not None:
         return progress("Waiting for the way to the provider …", state.reason)
     return progress("Waiting for a provider …", state.reason)

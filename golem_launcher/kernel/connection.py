@@ -73,6 +73,8 @@ class SessionConnection:
         """Why there is nothing at the other end any more; empty while there is, or will be again."""
         self.news = ""
         """What the next cell is to say: what was lost and what is back."""
+        self.trouble = ""
+        """Why it did not come to a kernel over there when that was tried last; empty where it did."""
         self.back = asyncio.Event()
         """Set while the kernel over there can be used, and when it will never be."""
         self.kernel: RemoteKernel | None = None
@@ -110,10 +112,21 @@ class SessionConnection:
         """The session's, as written last."""
         return await asyncio.to_thread(self.directory.state)
 
-    async def caught_up(self) -> None:
-        """Wait until the kernel is at the machine where the session is by now, or the session is over."""
-        while not self.over and (not self.back.is_set() or _machine(await self.state()) != self._machine):  # noqa: ASYNC110
+    async def until_there(self, told: Callable[[SessionState], Awaitable[None]]) -> bool:
+        """Wait until the kernel is at the session's machine and that is not being left, or the session is over.
+
+        ``told`` is awaited with the session's states meanwhile; whether there was anything to wait for. What is sent
+        while machines change would be lost.
+        """
+        waited = False
+        while not self.over:
+            state = await self.state()
+            if self.back.is_set() and _machine(state) == self._machine and not _changes_machines(state):
+                break
+            waited = True
+            await told(state)
             await asyncio.sleep(_LOOK_SECONDS)
+        return waited
 
     async def open(self, kernel_id: str | None = None) -> None:
         """Reach the kernel ``kernel_id``, or a new one where that is gone. Raises ``LauncherError``; closed then."""
@@ -195,6 +208,7 @@ class SessionConnection:
             await cancel_all(connected)
         if news:
             self.tell(news if self.variables_wait else f"{news} Variables are gone: run the cells again.")
+        self.trouble = ""
         self.back.set()
         await asyncio.to_thread(
             self._record.write, self.name, kernel_id, ends_session=self.ends_session, notebook=self.notebook
@@ -213,6 +227,7 @@ class SessionConnection:
                 await self._look()
             except LauncherError as error:
                 _LOG.info("not now: %s", error)
+                self.trouble = str(error)
                 await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _look(self) -> None:
@@ -286,6 +301,11 @@ class SessionConnection:
 
 def _machine(state: SessionState) -> tuple[str | None, int]:
     return state.head.agreement_id, state.head.lost
+
+
+def _changes_machines(state: SessionState) -> bool:
+    """Whether what is run now may end with the machine that is left."""
+    return state.stage is Stage.RECOVERING or (state.move is not None and state.move.stage == "switching")
 
 
 def check_workload(name: str) -> None:

@@ -11,7 +11,6 @@ import contextlib
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import LauncherError, SessionError
-from golem_launcher.events import Stage
 from golem_launcher.kernel import cards
 from golem_launcher.networks import token_of
 from golem_launcher.units import duration, with_coin
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import SessionState
 
 _LOOK_SECONDS = 0.3
+_FIRST_SECONDS = 120.0
+"""So long it stays for a cell that is about to begin, whatever its own time is: a kernel is started there first."""
 
 
 class GpuBorrower:
@@ -36,15 +37,6 @@ class GpuBorrower:
         """Whether the session may be on its way back: what is sent while it changes machines would be lost."""
         return self._last is not None
 
-    async def wait_for_machine(self) -> None:
-        """Wait while the session changes machines. Called before a cell is sent, where it :attr:`may_return`."""
-        if self._last is None:
-            return
-        connection = self._last[0]
-        while _changes_machines(await connection.state()):  # noqa: ASYNC110 - a file tells of it
-            await asyncio.sleep(_LOOK_SECONDS)
-        await connection.caught_up()
-
     async def borrow(
         self, connection: SessionConnection, fields: dict[str, Any], seconds: float, output: Output
     ) -> None:
@@ -52,20 +44,31 @@ class GpuBorrower:
 
         It goes back ``seconds`` after the last such cell. Raises ``LauncherError``; it stays where it was then.
         """
+        moved = None
+        while (number := await self._ask(connection, fields, seconds, output)) is not None:
+            moved = await _until_moved(connection, number, output)
+        if moved is not None:
+            price = moved.head.price_per_hour
+            costs = f", {with_coin(price, token_of(moved.network))} an hour at full load" if price is not None else ""
+            await output.say(
+                f"At {moved.head.provider_name}{costs}. "
+                f"It goes back {duration(seconds)} after the last cell with %%gpu."
+            )
+
+    async def _ask(
+        self, connection: SessionConnection, fields: dict[str, Any], seconds: float, output: Output
+    ) -> int | None:
+        """Ask for the machine, between two moves: which move leads there; ``None`` where the session is there."""
         from golem_launcher.session import client
 
-        await _until_move_is_over(connection, output)
-        self._last = connection, fields, seconds
-        number = await asyncio.to_thread(client.borrow, connection.name, fields, seconds)
-        if number is None:
-            return
-        state = await _until_moved(connection, number, output)
-        await connection.caught_up()
-        price = state.head.price_per_hour
-        costs = f", {with_coin(price, token_of(state.network))} an hour at full load" if price is not None else ""
-        await output.say(
-            f"At {state.head.provider_name}{costs}. It goes back {duration(seconds)} after the last cell with %%gpu."
-        )
+        while True:
+            await _until_move_is_over(connection, output)
+            self._last = connection, fields, seconds
+            try:
+                return await asyncio.to_thread(client.borrow, connection.name, fields, max(seconds, _FIRST_SECONDS))
+            except SessionError:
+                if not _moves(await connection.state()):  # else it began to go back just now
+                    raise
 
     async def renew(self) -> None:
         """A cell that needed a GPU is over: the time until the way back begins now."""
@@ -77,9 +80,8 @@ class GpuBorrower:
                 await asyncio.to_thread(client.borrow, connection.name, fields, seconds)
 
 
-def _changes_machines(state: SessionState) -> bool:
-    """Whether what is run now may end with the machine that is left."""
-    return state.stage is Stage.RECOVERING or (state.move is not None and state.move.stage == "switching")
+def _moves(state: SessionState) -> bool:
+    return state.move is not None and not state.move.over
 
 
 async def _until_move_is_over(connection: SessionConnection, output: Output) -> None:
@@ -88,22 +90,27 @@ async def _until_move_is_over(connection: SessionConnection, output: Output) -> 
     if move is not None and not move.over:
         with contextlib.suppress(SessionError):
             await _until_moved(connection, move.number, output)
-        await connection.caught_up()
 
 
-async def _until_moved(connection: SessionConnection, number: int, output: Output | None) -> SessionState:
-    """Follow a move to its end. Raises ``SessionError`` when it failed; the session goes on where it was then."""
-    place = output.place() if output is not None else None
-    while True:
-        state = await connection.state()
-        if state.stage.final:
-            raise SessionError(f"'{connection.name}' ended before it could move. {state.reason}")
-        move = state.move
-        if move is not None and move.number == number:
-            if move.stage == "failed":
-                raise SessionError(f"The session did not move, and goes on where it is. {move.reason}")
-            if place is not None:
-                await place.show(cards.progress(move.words))
-            if move.stage == "done" and state.stage is Stage.READY:
-                return state
+async def _until_moved(connection: SessionConnection, number: int, output: Output) -> SessionState:
+    """Follow a move until the notebook's kernel is where it led; told in the cell.
+
+    Raises ``SessionError`` when it failed; the session goes on where it was then.
+    """
+    from golem_launcher.session import client
+
+    place = output.place()
+
+    async def told(state: SessionState) -> None:
+        await place.show(cards.waiting(state, connection.trouble))
+
+    while not client.has_moved(state := await connection.state(), number):
+        if connection.over:
+            raise SessionError(connection.over)
+        if state.move is not None and state.move.number >= number:
+            await place.show(cards.progress(state.move.words))
         await asyncio.sleep(_LOOK_SECONDS)
+    await connection.until_there(told)
+    if state.move is not None:
+        await place.show(cards.progress(state.move.words))
+    return state

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,7 +15,6 @@ from golem_launcher.kernel.unconnected_replies import NOT_CONNECTED
 from golem_launcher.networks import DEFAULT, NETWORKS
 from golem_launcher.request import parse_request
 from golem_launcher.units import coins
-from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
     from golem_launcher.kernel.connection import KernelHere, SessionConnection
@@ -161,9 +159,8 @@ class Notebook:
 
         What was lost meanwhile, and what is back, is said in the cell. Raises ``NotConnected``.
         """
-        await self.gpu.wait_for_machine()
         connection = self.connection
-        if connection is not None and not connection.back.is_set():
+        if connection is not None:
             await self._wait_for(connection, output)
         if connection is not None and connection.over:
             self.connection = None
@@ -182,9 +179,6 @@ class Notebook:
                     "says more. Or have the first cell do it: %autoconnect on",
                 )
             await self.connect(output, {})
-        elif connection.news:
-            news, connection.news = connection.news, ""
-            await output.say(news, error=True)
 
     async def connect(self, output: Output, fields: dict[str, Any], seconds: float = _LONGEST_START_SECONDS) -> None:
         """Start a session by the choices and these fields, and connect to it. Raises ``LauncherError``."""
@@ -258,13 +252,24 @@ class Notebook:
         return connection
 
     async def _wait_for(self, connection: SessionConnection, output: Output) -> None:
+        """Wait until cells can run over there, or it is over; what was lost, and what is back, is said.
+
+        Nothing is awaited after the last look: a machine that is left then ends what is sent, and that is told.
+        """
         place = output.place()
         began = asyncio.get_running_loop().time()
-        while not connection.back.is_set():
-            await place.show(cards.waiting(await connection.state()))
-            with contextlib.suppress(TimeoutError):
-                await wait_for(connection.back.wait(), 1)
-        await place.show(cards.progress(f"Waited {asyncio.get_running_loop().time() - began:.1f} s."))
+
+        async def told(state: SessionState) -> None:
+            await place.show(cards.waiting(state, connection.trouble))
+
+        while not connection.over:
+            if await connection.until_there(told):
+                await place.show(cards.progress(f"Waited {asyncio.get_running_loop().time() - began:.1f} s."))
+            elif connection.news:
+                news, connection.news = connection.news, ""
+                await output.say(news, error=True)
+            else:
+                break
 
 
 def chosen_network(name: str) -> tuple[str, str]:

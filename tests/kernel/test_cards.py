@@ -40,11 +40,14 @@ def test_a_stage_that_is_passed_again_is_told_once():
 
 def test_after_a_loss_the_card_says_what_is_waited_for_and_nothing_of_the_first_start():
     state = _passed(Stage.CHECKING, Stage.READY, Stage.RECOVERING, reason="The provider was lost: it is silent.")
-    assert cards.waiting(state).text.splitlines() == [
+    assert cards.waiting(state, "").text.splitlines() == [
         "Waiting for a provider …",
         "  The provider was lost: it is silent.",
     ]
-    assert cards.waiting(_passed(Stage.READY)).text == "Waiting for a kernel over there …"
+    assert cards.waiting(_passed(Stage.READY), "It is silent.").text.splitlines() == [
+        "Waiting for a kernel over there …",
+        "  It is silent.",
+    ]
 
 
 def test_what_a_provider_calls_itself_is_neither_markup_nor_mathematics():

@@ -15,7 +15,7 @@ from golem_launcher.kernel import messages
 from golem_launcher.kernel.remote_kernel import LabClient, RemoteKernel, start_kernel
 from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories
-from golem_launcher.session.on_disk.liveness import alive
+from golem_launcher.session.on_disk.liveness import alive, supervisor
 from golem_launcher.workload.base import FIRST_PORT
 from tests.localnet.runtime.test_runtimes import wheel
 from tests.patience import slower
@@ -243,6 +243,16 @@ def test_a_session_that_ends_is_told_to_the_next_cell(open_notebook):
     assert notebook.reply_to(waiting)["status"] == "error"
     assert "is over" in notebook.run("1", check=False).errors
     assert "Not connected" in notebook.run("%status").text
+
+
+def test_a_killed_supervisor_is_told_to_who_waits_for_a_cell(open_notebook):
+    notebook = open_notebook()
+    directory = notebook.connect()
+    waiting = notebook.start("import time; print('begun', flush=True); time.sleep(300)")
+    notebook.until_printed("begun")
+    os.kill(supervisor(directory).pid, signal.SIGKILL)
+    assert f"The session '{directory.name}' is over" in notebook.reply_to(waiting)["evalue"]
+    assert "is over" in notebook.run("1", check=False).errors
 
 
 def test_a_killed_notebook_is_taken_up_again_with_its_variables(open_notebook):

@@ -133,15 +133,26 @@ def await_move(name: str, number: int, told: Callable[[MoveState], None] = lambd
     directory = session_directory(name)
     while True:
         state = followed(directory)
+        if has_moved(state, number):
+            return state
         if state.move is not None and state.move.number == number:
-            if state.move.stage == "failed":
-                raise SessionError(f"'{name}' did not move, and goes on where it is. {state.move.reason}")
-            if state.move.stage == "done" and state.stage is Stage.READY:
-                return state
             told(state.move)
-        if state.stage.final:
-            raise SessionError(f"'{name}' ended before it could move. {state.reason}")
         time.sleep(timeouts.POLL)
+
+
+def has_moved(state: SessionState, number: int) -> bool:
+    """Whether a session is where its move ``number`` led, or where one led that began since; for whoever waits.
+
+    A session may move on before anybody saw that it arrived. Raises ``SessionError`` when it did not move, or is over.
+    """
+    if state.stage.final:
+        raise SessionError(f"'{state.name}' ended before it could move. {state.reason}")
+    move = state.move
+    if move is None or move.number < number:
+        return False
+    if move.number == number and move.stage == "failed":
+        raise SessionError(f"'{state.name}' did not move, and goes on where it is. {move.reason}")
+    return move.over and state.stage is Stage.READY
 
 
 def borrow(name: str, changes: dict[str, Any], seconds: float) -> int | None:

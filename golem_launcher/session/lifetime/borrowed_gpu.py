@@ -77,6 +77,8 @@ class BorrowedGpu:
         self._lent: _Lent | None = None
         self._until = 0.0
         """When it goes back, by :func:`clock.since_boot`; each cell that needs the GPU moves it on."""
+        self._coming: float | None = None
+        """How many seconds it will stay from when it is there; ``None`` while none is on its way."""
         self._pause = _AGAIN_SECONDS
         """How long it is waited after the next way back that fails."""
         self._told_busy = False
@@ -85,7 +87,8 @@ class BorrowedGpu:
     async def borrow(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """Have the session at a machine with a GPU, as ``changes`` say, until ``seconds`` after the last such call.
 
-        Which move leads there; ``None`` where it is there. Raises ``LauncherError``, and all goes on as before.
+        Which move leads there, and the time begins when it is there; ``None`` where it is there already. Raises
+        ``LauncherError``, also while it moves, and all goes on as before.
         """
         seconds, changes = number(arguments.get("seconds")), arguments.get("changes")
         if seconds is None or not 0 < seconds <= _LONGEST_SECONDS or not isinstance(changes, dict):
@@ -95,13 +98,15 @@ class BorrowedGpu:
             raise SessionError("The session is not ready; it can move while it is.", "Try again then.")
         wanted = on_another_machine(present, {"gpus": 1, **changes})
         if present.gpus and all(getattr(wanted, name) == getattr(present, name) for name in changes):
+            if not self._is_steady():
+                raise SessionError("The session is on its way to another machine.", "Try again when it is there.")
             self._lasts(seconds)
             return {"number": None}
         here, there, lent = _machine_of(present), _machine_of(wanted), self._lent
         number_of_move = await self._head.move(there)
         goes_on = lent is not None and here in lent.there
         await self._note(_Lent(lent.before, (*lent.there, there)) if lent and goes_on else _Lent(here, (there,)))
-        self._lasts(seconds)
+        self._coming = seconds
         return {"number": number_of_move}
 
     async def _note(self, lent: _Lent | None) -> None:
@@ -113,7 +118,8 @@ class BorrowedGpu:
             _LOG.exception("could not write")
 
     def _lasts(self, seconds: float) -> None:
-        """It is asked for now: it stays for so long from now on."""
+        """It is asked for now, or is there now: it stays for so long from now on."""
+        self._coming = None
         self._until = clock.since_boot() + seconds
         self._pause, self._told_busy = _AGAIN_SECONDS, False
 
@@ -133,6 +139,8 @@ class BorrowedGpu:
                 continue
             if _machine_of(present) not in lent.there:  # it is back, never came there, or its user moved it elsewhere
                 await self._note(None)
+            elif self._coming is not None:  # there; a start that takes long is not of that time
+                self._lasts(self._coming)
             elif (late := clock.since_boot() - self._until) >= 0:
                 if await self._head.busy():
                     self._tell_busy(late)

@@ -24,7 +24,7 @@ from golem_launcher.session.on_disk.directory import create_session_directory, s
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.reporting.recorder import Recorder
 from golem_launcher.session.saving.saves import Saves
-from golem_launcher.session_state import Saving
+from golem_launcher.session_state import MoveState, Saving, SessionState
 from golem_launcher.workspace.repository.manifest import Environment
 from golem_launcher.workspace.repository.store import open_store
 from tests.patience import slower
@@ -238,6 +238,30 @@ def test_waiting_for_a_dead_supervisor_ends():
     directory = create_session_directory(LaunchRequest(name="a"))
     with pytest.raises(SessionError, match="died"):
         client.wait_for(directory, lambda _: False, 10)
+
+
+@pytest.mark.parametrize(
+    ("number", "stage", "of_session", "expected"),
+    [
+        (1, "switching", Stage.READY, False),
+        (1, "done", Stage.RECOVERING, False),
+        (1, "done", Stage.READY, True),
+        (2, "searching", Stage.READY, False),
+        (2, "done", Stage.READY, True),
+        (2, "failed", Stage.READY, True),
+    ],
+)
+def test_a_move_is_over_though_another_began_before_anybody_saw_that(number, stage, of_session, expected):
+    move = MoveState(number=number, stage=stage)
+    state = SessionState(name="a", network="local", stage=of_session, move=move)
+    assert client.has_moved(state, 1) is expected
+
+
+@pytest.mark.parametrize(("stage", "words"), [(Stage.READY, "goes on where it is. No"), (Stage.ENDED, "ended before")])
+def test_whoever_waits_for_a_move_that_fails_is_told(stage, words):
+    move = MoveState(number=1, stage="failed", reason="No other machine fits.")
+    with pytest.raises(SessionError, match=words):
+        client.has_moved(SessionState(name="a", network="local", stage=stage, move=move), 1)
 
 
 def test_stopping_an_ended_session_changes_nothing():

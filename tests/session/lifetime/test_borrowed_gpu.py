@@ -103,8 +103,38 @@ def test_it_goes_back_though_whoever_asked_was_gone_before_it_was_there(borrowed
         await borrow()
         await passes(1000)
         session.arrive()
-        await passes(1)
+        await passes(0)
+        await passes(60)
         assert [one["gpus"] for one in session.moves] == [1, 0]
+
+    borrowed(story)
+
+
+def test_its_time_begins_when_it_is_there_however_long_that_took(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        await passes(1000)
+        session.arrive()
+        await passes(0)
+        await passes(59)
+        assert len(session.moves) == 1, "the cell that asked for it has not even begun"
+        await passes(1)
+        assert len(session.moves) == 2
+
+    borrowed(story)
+
+
+def test_one_that_goes_back_just_now_is_not_said_to_be_there(borrowed):
+    async def story(session, borrow, passes):
+        await borrow()
+        session.arrive()
+        await passes(0)
+        await passes(60)
+        assert len(session.moves) == 2
+        with pytest.raises(SessionError, match="on its way"):
+            await borrow()
+        session.arrive()
+        assert await borrow() == {"number": 3}
 
     borrowed(story)
 
@@ -115,6 +145,7 @@ def test_a_way_back_that_fails_is_tried_more_and_more_seldom_until_it_works(borr
     async def story(session, borrow, passes):
         await borrow()
         session.arrive()
+        await passes(0)
         await passes(60)
         for pause in (60, 120, 240, 480, 960, 1920, 3600):
             tried = len(session.moves)
@@ -143,6 +174,7 @@ def test_its_user_hears_once_that_it_stays_because_cells_are_said_to_run(borrowe
     async def story(session, borrow, passes):
         await borrow()
         session.arrive()
+        await passes(0)
         session.cells = 1
         await passes(60 + 299)
         assert session.messages == []
@@ -160,12 +192,14 @@ def test_a_second_one_that_is_not_to_be_had_does_not_make_the_first_one_stay(bor
     async def story(session, borrow, passes):
         await borrow()
         session.arrive()
+        await passes(0)
         session.refuses = True
         with pytest.raises(SessionError):
             await borrow(gpu_model="H100")
         session.refuses = False
         await borrow(gpu_model="H100")
         session.fail()
+        await passes(0)
         await passes(100)
         assert [one["gpus"] for one in session.moves] == [1, 1, 0]
         session.arrive()

@@ -47,7 +47,7 @@ def write_summary(sweep: Sweep, lines: Iterable[Line]) -> list[Path]:
     output.mkdir(parents=True, exist_ok=True)
     table = io.StringIO()
     writer = csv.writer(table)
-    writer.writerow(columns)
+    writer.writerow(map(_cell, columns))
     writer.writerows([_cell(row.get(column, "")) for column in columns] for row in rows)
     written = [output / name for name in SUMMARIES]
     files.write_atomic(written[0], table.getvalue().encode(), mode=0o644)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import csv
 import json
+import re
 import sys
 
 import nbformat
@@ -66,6 +67,16 @@ def test_a_summary_is_text_whatever_a_provider_said(tmp_path):
     assert (second["status"], second["error"], second["scrap.loss"]) == ("failed", "'-cmd", "")
     assert "<script>" not in page.read_text()
     assert "n&lt;b&gt;" in page.read_text()
+
+
+def test_no_name_of_what_a_notebook_glued_is_a_formula(tmp_path):
+    """Behind a semicolon a cell begins for half of the world's spreadsheets."""
+    sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
+    lines = [Line(kind="done", task=0, more={"scraps": {"x;=HYPERLINK(A1)": 1.0, "y\t@SUM(A1)": 2.0}})]
+    table, *_ = write_summary(sweep, lines)
+    heads = table.read_text().splitlines()[0]
+    assert not re.search(r"[;\t][=@]", heads)
+    assert "scrap.x;'=HYPERLINK(A1)" in heads
 
 
 def test_names_that_a_provider_makes_up_make_no_table_without_end(tmp_path):

@@ -40,7 +40,7 @@ def main() -> int:
     """Install missing system packages where we may, then run pytest; its exit code is ours.
 
     These are real daemons, browsers and networks on a machine that may be busy: a file where something fails is run
-    once more, alone, and that is said aloud. What fails twice has failed.
+    once more, alone, and that is said aloud; so is a whole job that ended in another way. What fails twice has failed.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a starter in the background may have it ignored
     _install_missing()
@@ -163,18 +163,36 @@ async def _ended(job: jobs.Job, printed: IO[bytes] | IO[str]) -> int:
 
 
 def _again(job: jobs.Job, code: int) -> int:
-    """Whole files: what a test finds there is then what it found before, and only the other work is gone."""
+    """Whole files: what a test finds there is then what it found before, and only the other work is gone.
+
+    A job that ended without naming a test (by a signal, an internal error, with half a report) is run again whole.
+    """
     if code == pytest.ExitCode.NO_TESTS_COLLECTED:  # a room may have no quick ones
         return pytest.ExitCode.OK
-    if code != pytest.ExitCode.TESTS_FAILED:
+    if code == pytest.ExitCode.OK:
         return code
-    files = jobs.failing_files(_report(job))
-    if not files:  # its report is not whole: with no files, pytest would run all there are
-        return code
-    sys.stdout.write(f"\nSome tests of {job.name} failed; their files are run once more, alone: {' '.join(files)}\n")
+    report = _report(job)
+    files = jobs.failing_files(report) if code == pytest.ExitCode.TESTS_FAILED and report.exists() else ()
+    if files:
+        said = f"Some tests of {job.name} failed; their files are run once more, alone: {' '.join(files)}"
+    else:  # no report says which file it was
+        files = job.files
+        said = f"{job.name} {_how_it_ended(code)}, and no test is named; it is run once more, alone and whole"
+    sys.stdout.write(f"\n{said}\n")
     sys.stdout.flush()
     again = dataclasses.replace(job, name=f"{job.name}-again", files=files)
-    return asyncio.run(_ended(again, sys.stdout))
+    code = asyncio.run(_ended(again, sys.stdout))
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        sys.stdout.write(f"\n{again.name} {_how_it_ended(code)}\n")
+    return code
+
+
+def _how_it_ended(code: int) -> str:
+    """An exit code in words: a negative one is the number of the signal that ended it."""
+    if code < 0:
+        return f"was ended by signal {-code}"
+    known = {each.value: each.name.lower().replace("_", " ") for each in pytest.ExitCode}
+    return f"ended with exit code {code} ({known.get(code, 'not one of pytest')})"
 
 
 def _pytest(job: jobs.Job) -> list[str]:

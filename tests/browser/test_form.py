@@ -283,8 +283,9 @@ def test_what_comes_back_from_last_time_is_said_and_can_be_undone(form: Page) ->
     kept.get_by_role("button", name="Reset Only these providers").click()
     expect(kept.get_by_role("listitem")).to_have_count(1)
     _command(form, "--hours 2")
-    kept.get_by_role("button", name="Reset the form").click()
+    kept.get_by_role("button", name="Reset the form").press("Enter")
     expect(kept).to_be_hidden()
+    expect(form.get_by_role("heading", name="New session")).to_be_focused()
     expect(form.get_by_label("Time", exact=True)).to_have_value("1")
     form.locator(".gl-share pre:not(:has-text('--outbound'), :has-text('--hours'))").wait_for(state="attached")
     assert preferences.last_request() is None

@@ -68,7 +68,8 @@ function makeForm({ model, el }) {
   const head = h("div", { class: "gl-form-head" }, title, presets.element);
   const described = model.get("groups");
   const folded = described.filter((group) => group.folded);
-  const kept = makeRememberedValues({ put, reset: () => tell(model, { kind: "reset" }), folded });
+  const leave = () => title.focus({ preventScroll: true });
+  const kept = makeRememberedValues({ put, reset: () => tell(model, { kind: "reset" }), leave, folded });
   const groups = described.map(makeGroup);
   const choice = makeMachineChoice({ allowed, allow: (words) => put("allow", words.join("\n")) });
   groups.splice(described.indexOf(folded[0]), 0, choice.element);

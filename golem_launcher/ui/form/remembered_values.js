@@ -13,10 +13,12 @@ const LONGEST = 40;
  * What is kept from the last time and differs from what most sessions have, where it might go unseen: said above the
  * form, each with a way back.
  *
- * @param {{ put: (name: string, value: Value) => void, reset: () => void, folded: Group[] }} tools `put` changes one
- *   field, `reset` all; in `folded` groups nobody looks
+ * @param {{
+ *   put: (name: string, value: Value) => void, reset: () => void, leave: () => void, folded: Group[],
+ * }} tools `put` changes one field, `reset` all; `leave` takes the keyboard's place once nothing is left here; in
+ *   `folded` groups nobody looks
  */
-export function makeRememberedValues({ put, reset, folded }) {
+export function makeRememberedValues({ put, reset, leave, folded }) {
   const unseen = new Set([...QUIET, ...folded.flatMap(({ fields }) => fields.map(({ name }) => name))]);
   const list = h("ul", { class: "gl-kept-list" });
   const all = h(
@@ -47,8 +49,10 @@ export function makeRememberedValues({ put, reset, folded }) {
     const shown = watched.map(({ name }) => name).join();
     if (element.dataset.shown === shown) return;
     element.dataset.shown = shown;
+    const held = element.contains(document.activeElement);
     list.replaceChildren(...watched.map(chip));
     show(element, watched.length > 0);
+    if (held && !watched.length) leave();
   }
 
   /** @param {Control} control */
@@ -56,7 +60,7 @@ export function makeRememberedValues({ put, reset, folded }) {
     const said = `${field.title}: ${wordsOf(field.options, first[name])}`;
     const undo = () => {
       put(name, field.default);
-      (list.querySelector("button") ?? all).focus();
+      list.querySelector("button")?.focus();
     };
     const button = h(
       "button",

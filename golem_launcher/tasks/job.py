@@ -244,20 +244,20 @@ class CommandTasks:
         await asyncio.to_thread(self._keep, results)
 
     def _keep(self, results: Sequence[tuple[Attempt, Answer]]) -> None:
-        placed = []
+        placed: list[tuple[Attempt, Answer]] = []
         try:
             for attempt, answer in results:
                 self._place(attempt.task, answer)
-                placed.append(_done(attempt, answer))
+                placed.append((attempt, answer))
         finally:
             if placed:  # those before one for which the disk has no room count, too
+                for attempt, _ in placed:  # once all are written: the disk takes several at a time
+                    files.sync_tree(self._output / self._labels[attempt.task])
                 self._disk.commit()
-                self._record.add(*placed, sure=True)
+                self._record.add(*(_done(*one) for one in placed), sure=True)
 
     def _place(self, task: int, answer: Answer) -> None:
-        target = self._output / self._labels[task]
-        result_files.place(target, answer.outputs, {LOG: _shown(answer.log)})
-        files.sync_tree(target)
+        result_files.place(self._output / self._labels[task], answer.outputs, {LOG: _shown(answer.log)})
         log_of_failure(self._output, self._labels[task]).unlink(missing_ok=True)
 
     async def give_up(self, task: int, reason: str) -> None:

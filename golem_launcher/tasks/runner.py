@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.task_source import TaskSource
 
 _LOOK_SECONDS = 0.2
+_BEGIN_SECONDS = 0.02
+"""So soon a session is looked at again that does not listen yet: it is to hear what is wanted before it rents."""
 _IDLE_SECONDS = 30.0
 """So long a machine may have nothing to do, where more tasks may come, before it is let go of."""
 _WAITING_SECONDS = 3.0
@@ -81,8 +83,10 @@ class Runner:
         self._machines: dict[int, WorkerDriver] = {}
         self._working: dict[int, asyncio.Task[None]] = {}
         self._let_go: set[int] = set()
-        self._ordered = request.machines
-        """How many machines the session begins with, as far as it was told."""
+        self._ordered = 1
+        """How many machines the session begins with: as its workload does, until it was told of more."""
+        self._unheard = False
+        """Whether the session that was only begun has yet to hear of that."""
         self._enough_at = -math.inf
         """When there was a machine for all that was to be done."""
         self._set_up: set[str] = set()
@@ -115,12 +119,17 @@ class Runner:
         self.directory = directory
         self._source.told(SessionStarted(directory.name))
         try:
-            await asyncio.to_thread(_load)  # while machines are looked for
-            reason = await self._work(directory)
+            loading = asyncio.create_task(asyncio.to_thread(_load))  # while machines are looked for
+            try:
+                reason = await self._work(directory)
+            finally:
+                await cancel_all(loading)
         except BaseException:
             await self._end(directory.name, force=True)
             raise
         await self._end(directory.name, force=False)
+        if self._broken is not None:  # the disk may not have taken the last results
+            raise self._broken
         return reason
 
     async def _end(self, name: str, *, force: bool) -> None:
@@ -161,7 +170,7 @@ class Runner:
     async def _rest(self) -> None:
         """Until it is time to look at the session again, or all is over."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK_SECONDS):
+            async with asyncio.timeout(_BEGIN_SECONDS if self._unheard else _LOOK_SECONDS):
                 while not self._over():
                     await self._news.wait()
 
@@ -205,6 +214,7 @@ class Runner:
     async def _mind_numbers(self, directory: SessionDirectory, state: SessionState) -> None:
         """Have as many machines as there is work for, and another where none that is there may help."""
         scheduler, present = self._scheduler, [one for one in state.machines if one.stage is not Stage.ENDED]
+        self._unheard = False
         self._let_go.intersection_update(one.number for one in present)
         others = [one for one in self._machines.values() if one.worker.machine != HEAD and not one.given_up]
         if scheduler.wanted:
@@ -236,6 +246,7 @@ class Runner:
         if not present:  # the session was only begun: what it begins with is said at once
             if count != self._ordered and await self._order(directory, "have", machines=count):
                 self._ordered = count
+            self._unheard = count != self._ordered
         elif present < count and (not self._machines or self._waits()):
             await self._order(directory, "have", machines=count)
 
@@ -283,7 +294,8 @@ class Runner:
         return False
 
     async def _client(self, directory: SessionDirectory, worker: Worker) -> TaskClient:
-        from golem_launcher.tasks.task_client import TaskClient  # noqa: PLC0415 - loaded by now, see below
+        await asyncio.to_thread(_load)
+        from golem_launcher.tasks.task_client import TaskClient  # noqa: PLC0415 - loaded by now
 
         token = await asyncio.to_thread(directory.token, worker.machine) or ""
         socket_path = port_socket_path(directory.path)
@@ -295,7 +307,7 @@ class Runner:
         """Have one machine work, until it is lost or given up."""
         worker = driver.worker
         try:
-            async with await self._client(directory, worker) as machine:
+            async with await self._client(directory, worker) as machine, driver.keeping():
                 await machine.clear()
                 if not await self._prepare(machine, driver):
                     return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from golem_launcher.tasks.payload import SILENT_SECONDS, attempt_id
 from golem_launcher.tasks.scheduler import Fault, ResultVerdict
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from golem_launcher.tasks.payload import Answer
     from golem_launcher.tasks.scheduler import Attempt, Scheduler, Worker
     from golem_launcher.tasks.task_client import TaskClient
@@ -55,6 +58,24 @@ class WorkerDriver:
         self._well, self._unwell_at = True, -math.inf
         """Whether the session reaches it, and when it last did not."""
         self._busy_at = asyncio.get_running_loop().time()
+        self._watched = asyncio.TaskGroup()
+        self._keeping: asyncio.Task[None] | None = None
+        """Has the disk take what was accepted last, whatever becomes of the machine."""
+
+    @contextlib.asynccontextmanager
+    async def keeping(self) -> AsyncIterator[None]:
+        """Work in this block. What is accepted is kept beside it, as disks may be slower than machines, and by its end.
+
+        Raises what the block raises; and what keeping does, at once, an ``OSError`` say.
+        """
+        try:
+            async with self._watched:
+                yield
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            if self._keeping is not None:
+                await asyncio.shield(self._keeping)
 
     @property
     def idle(self) -> bool:
@@ -96,7 +117,7 @@ class WorkerDriver:
             machine.give(known_as, payload, partial(self._printed, attempt))
 
     async def hear(self, machine: TaskClient) -> None:
-        """Wait for news of what it holds, and see to what is over."""
+        """Wait for news of what it holds, and see to what is over. Called while it is :meth:`keeping`."""
         self._tell_begun()
         try:
             over = [(self._held.pop(known_as).attempt, came) for known_as, came in await machine.hear()]
@@ -128,36 +149,54 @@ class WorkerDriver:
         return list(behind)
 
     async def _judge_and_keep(self, answers: list[tuple[Attempt, Answer]]) -> None:
-        """Judge what came, and keep what counts, all of it at once: the disk takes as long for one as for many."""
-        accepted = [(attempt, answer) for attempt, answer in answers if await self._counts(attempt, answer)]
-        if accepted:
-            await self._keep(accepted)
-        for _, answer in answers:
-            for output in answer.outputs:
-                if isinstance(output.content, Path):
-                    output.content.unlink(missing_ok=True)
+        """Judge what came, and begin to keep what counts, all at once: the disk takes as long for one as for many.
 
-    async def _keep(self, accepted: list[tuple[Attempt, Answer]]) -> None:
-        keeping = asyncio.ensure_future(self._source.keep(accepted))
+        A disk that is slower than the machine has it wait.
+        """
+        accepted: list[tuple[Attempt, Answer]] = []
+        before = keeping = self._keeping
         try:
-            await asyncio.shield(keeping)
+            for attempt, answer in answers:
+                await self._judge(attempt, answer, accepted)
         finally:  # the machine may be let go of meanwhile: nobody will be asked for these again
-            await keeping
+            if answers:
+                made = [answer for _, answer in answers]
+                self._keeping = keeping = asyncio.create_task(self._keep(accepted, made, before))
+        if keeping is not None and keeping is not before:
+            self._watched.create_task(_watch(keeping))
+        if before is not None:
+            await asyncio.wait({before})
+
+    async def _keep(
+        self, accepted: list[tuple[Attempt, Answer]], answers: list[Answer], before: asyncio.Task[None] | None
+    ) -> None:
+        """Keep what was accepted of the ``answers``, after those ``before``. Raises what either raises."""
+        if before is not None:
+            await asyncio.wait({before})
+        try:
+            if accepted:
+                await self._source.keep(accepted)
             for attempt, answer in accepted:
                 self._source.told(TaskDone(attempt, answer.seconds))
+            for output in (output for answer in answers for output in answer.outputs):
+                if isinstance(output.content, Path):
+                    output.content.unlink(missing_ok=True)
+        finally:
+            if before is not None:
+                before.result()
 
-    async def _counts(self, attempt: Attempt, answer: Answer) -> bool:
-        """Whether this is the task's result."""
+    async def _judge(self, attempt: Attempt, answer: Answer, accepted: list[tuple[Attempt, Answer]]) -> None:
+        """Put it among the accepted if this is the task's result."""
         fault = self._source.fault(attempt, answer)
         if fault is None:
             unwanted = await self._source.check(attempt.task, answer)
             fault = (unwanted, Fault.REJECTED) if unwanted else None
         if fault is not None:
             await self._failed(attempt, *fault)
-            return False
-        verdict = self._scheduler.done(attempt, answer.digest)
+            return
+        if self._scheduler.done(attempt, answer.digest) is ResultVerdict.ACCEPTED:
+            accepted.append((attempt, answer))
         await tell_failed(self._scheduler, self._source)
-        return verdict is ResultVerdict.ACCEPTED
 
     async def _failed(self, attempt: Attempt, reason: str, fault: Fault) -> None:
         self._source.told(AttemptFailed(attempt, reason))
@@ -173,6 +212,11 @@ class WorkerDriver:
 
     def _printed(self, attempt: Attempt, log: bytes) -> None:
         self._source.told(AttemptPrinted(attempt, log))
+
+
+async def _watch(keeping: asyncio.Task[None]) -> None:
+    """Raise what it raises; it goes on when this does not."""
+    await asyncio.shield(keeping)
 
 
 async def tell_failed(scheduler: Scheduler, source: TaskSource) -> None:

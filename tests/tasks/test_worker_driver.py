@@ -7,7 +7,7 @@ import pytest
 
 from golem_launcher.agent.program_workload import TASKS
 from golem_launcher.tasks import task_client
-from golem_launcher.tasks.events import AttemptBegun, TaskDone
+from golem_launcher.tasks.events import AttemptBegun, AttemptPrinted, TaskDone
 from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.scheduler import Fault, Scheduler, Worker
 from golem_launcher.tasks.task_client import TaskClient
@@ -67,13 +67,16 @@ async def work(agents, tmp_path, scheduler, source, until):
         scheduler.join(worker)
         driver = WorkerDriver(worker, "job", scheduler, source)
         dial = to_origin(f"http://{agent.address}:{agent.port}")
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
-            while not until():
-                await driver.give(machine)
-                if driver.idle:
-                    await asyncio.sleep(0.01)
-                else:
-                    await driver.hear(machine)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine, driver.keeping():
+            try:
+                while not until():
+                    await driver.give(machine)
+                    if driver.idle:
+                        await asyncio.sleep(0.01)
+                    else:
+                        await driver.hear(machine)
+            finally:
+                await machine.clear()  # for the next test
 
     working = [asyncio.ensure_future(at(number, agent)) for number, agent in enumerate(agents, 1)]
     async with asyncio.timeout(60 * slower()):
@@ -123,9 +126,10 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
         async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
 
             async def hear():
-                await driver.give(machine)
-                while not driver.idle:
-                    await driver.hear(machine)
+                async with driver.keeping():
+                    await driver.give(machine)
+                    while not driver.idle:
+                        await driver.hear(machine)
 
             hearing = asyncio.create_task(hear())
             await keeping.wait()
@@ -138,6 +142,144 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
 
     asyncio.run(asyncio.wait_for(test(), 60 * slower()))
     assert sum(isinstance(one, TaskDone) for one in done) == 1
+
+
+def test_what_was_accepted_is_kept_though_its_machine_is_let_go_of_while_another_is_checked(machines, tmp_path):
+    """Several come in one answer: the first counts already, and nobody would ever be asked for it again."""
+    agent, scheduler, source = machines[0], Scheduler(range(50)), Commands("echo $1")
+    dial = to_origin(f"http://{agent.address}:{agent.port}")
+
+    async def test():
+        stands_still, of_this_answer, worker = asyncio.Event(), [], Worker(1, "p1", "a1")
+
+        async def check(task, _):
+            of_this_answer.append(task)
+            if len(of_this_answer) > 1:
+                stands_still.set()
+                await asyncio.Event().wait()
+            return ""
+
+        source.check = check
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, source)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+
+            async def hear():
+                async with driver.keeping():
+                    while True:
+                        of_this_answer.clear()
+                        await driver.give(machine)
+                        await driver.hear(machine)
+
+            hearing = asyncio.create_task(hear())
+            await stands_still.wait()
+            hearing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await hearing
+            scheduler.lose(worker, "it was lost")
+            await machine.clear()
+        assert of_this_answer[0] in {task for task, *_ in source.kept}
+        assert scheduler.wanted == 50 - len(source.kept)
+
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
+
+
+def test_what_a_disk_does_not_take_is_told_though_its_machine_is_let_go_of(machines, tmp_path):
+    agent, scheduler, source = machines[0], Scheduler(range(1)), Commands("echo $1")
+    dial = to_origin(f"http://{agent.address}:{agent.port}")
+
+    async def test():
+        keeps, fails = asyncio.Event(), asyncio.Event()
+
+        async def keep(_):
+            keeps.set()
+            await fails.wait()
+            raise OSError("there is no room")
+
+        source.keep = keep
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, source)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+
+            async def hear():
+                async with driver.keeping():
+                    await driver.give(machine)
+                    while not driver.idle:
+                        await driver.hear(machine)
+                    await asyncio.Event().wait()
+
+            hearing = asyncio.create_task(hear())
+            await keeps.wait()
+            hearing.cancel()
+            await asyncio.sleep(0)
+            fails.set()
+            with pytest.raises(OSError, match="no room"):
+                await hearing
+
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
+
+
+def test_a_machine_goes_on_while_the_disk_takes_what_it_did(machines, tmp_path):
+    agent, scheduler, source = machines[0], Scheduler(range(2)), Commands("echo $1")
+    dial, takes = to_origin(f"http://{agent.address}:{agent.port}"), asyncio.Event()
+
+    async def keep(results):
+        await takes.wait()
+        source.kept += [attempt.task for attempt, _ in results]
+
+    source.keep = keep
+
+    async def test():
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, source)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+            async with driver.keeping():
+                for _ in range(2):
+                    await driver.give(machine)
+                    assert not driver.idle
+                    if scheduler.wanted:
+                        await driver.hear(machine)
+                assert source.kept == []
+                takes.set()
+                await driver.hear(machine)
+            assert sorted(source.kept) == [0, 1], "all is kept once the block is left"
+
+    asyncio.run(asyncio.wait_for(test(), 60 * slower()))
+
+
+def test_a_disk_that_takes_no_more_ends_the_work_at_once_whatever_runs(machines, tmp_path):
+    agent, scheduler, source = machines[0], Scheduler(range(2)), Commands('echo "$1"; test "$1" = 0 || sleep 50')
+    dial, runs = to_origin(f"http://{agent.address}:{agent.port}"), asyncio.Event()
+
+    async def keep(_):
+        await runs.wait()
+        raise OSError("there is no room")
+
+    def told(happened):
+        if isinstance(happened, AttemptPrinted) and happened.attempt.task == 1:
+            runs.set()
+
+    source.keep, source.told = keep, told
+
+    async def test():
+        worker = Worker(1, "p1", "a1")
+        scheduler.join(worker)
+        driver = WorkerDriver(worker, "job", scheduler, source)
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+
+            async def hear():
+                async with driver.keeping():
+                    while True:
+                        await driver.give(machine)
+                        await driver.hear(machine)
+
+            with pytest.raises(OSError, match="no room"):
+                await hear()
+            await machine.clear()
+
+    asyncio.run(asyncio.wait_for(test(), 30 * slower()))
 
 
 @pytest.mark.parametrize("reached", [True, False])
@@ -158,7 +300,7 @@ def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, 
         worker = Worker(1, "p1", "a1")
         scheduler.join(worker)
         driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine, driver.keeping():
             await driver.give(machine)
             assert driver.reached(well=reached) is not reached
             while not driver.idle:

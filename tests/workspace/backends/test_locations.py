@@ -260,6 +260,20 @@ def test_a_location_keeps_what_it_promises(kind, request, tmp_path):
     place.delete("things/c")
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", [b"\r", b"\n", b"\r\n", b"\0", b" ", b"--"])
+def test_an_object_keeps_its_last_bytes(kind, end, request, tmp_path):
+    """What is sealed ends with any byte, as often with one that ends a line as with another."""
+    place = open_location(str(tmp_path / "p") if kind == "directory" else request.getfixturevalue(kind))
+    data = b"sealed" + end
+    place.write("things/a", [data])
+    assert place.create("things/b", [data])
+    assert [place.read(name) for name in ("things/a", "things/b")] == [data, data]
+    assert place.read("things/a", 0, 100) == data
+    place.delete("things/a")
+    place.delete("things/b")
+
+
 @pytest.mark.parametrize("kind", ["s3", "sftp", "redis", "real_redis", "directory", "hdfs"])
 def test_of_two_who_save_at_the_same_moment_both_are_there(kind, request, tmp_path):
     """The emulated gs alone knows of no condition for writing; Google's own is the one that s3 has, too."""

@@ -23,8 +23,10 @@ _MEMORY = "/tmp"  # noqa: S108 - the session's machine is its own
 def prepare(root: str, volume: str) -> None:
     """Move home, packages and temporary files out of memory, to the workspace's disk or else to ``volume``.
 
-    Changes this environment. On a machine without volumes everything stays.
+    Changes this environment. On a machine without volumes everything stays but for what a new disk has in it.
     """
+    with contextlib.suppress(OSError):
+        os.rmdir(os.path.join(root, LOST_AND_FOUND))  # noqa: PTH106, PTH118 - nobody has lost anything yet
     memory = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
     if os.stat(volume).st_dev == memory:  # noqa: PTH116
         return
@@ -35,8 +37,6 @@ def prepare(root: str, volume: str) -> None:
         os.environ["HOME"] = _made(place, "home")
     if whole:
         os.environ["TMPDIR"] = _made(place, "tmp")
-        with contextlib.suppress(OSError):
-            os.rmdir(os.path.join(root, LOST_AND_FOUND))  # noqa: PTH106, PTH118 - nobody has lost anything yet
     else:
         os.environ["TMPDIR"] = _MEMORY  # sockets must be possible there
         _trust_others_repositories()

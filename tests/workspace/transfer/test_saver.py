@@ -1,6 +1,7 @@
 """From a provider's workspace into a store and into another provider: real processes, real HTTP, a real store."""
 
 import asyncio
+import math
 import os
 
 import pytest
@@ -204,11 +205,12 @@ def test_many_tiny_files_are_brought_and_put_back_in_few_requests(providers, sto
 def test_the_next_file_is_packed_while_one_travels(provider, store, monkeypatch):
     class Watching(BulkTransfer):
         async def transfer_out(self, container_path, local_path):
-            if self.out == 1:  # the first may be brought before it is known that there is more
+            if self.out == 0:
                 await asyncio.to_thread(eventually, lambda: len(list(provider.packs.iterdir())) > 1)
             await super().transfer_out(container_path, local_path)
 
     monkeypatch.setattr(chunk_fetcher, "_PACK_BYTES", 1_000_000)
+    monkeypatch.setattr(chunk_fetcher, "_WORTH_IT", math.inf)  # nothing before the list is whole: its end ends that
     (provider.work / "big.bin").write_bytes(os.urandom(4_000_000))
 
     async def scenario():

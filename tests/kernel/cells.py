@@ -1,6 +1,8 @@
 """Cells run through a kernel's sockets, as any client does, and what comes back."""
 
+import queue
 import re
+import time
 from dataclasses import dataclass, field
 
 from golem_launcher.session.on_disk.directory import session_directory
@@ -66,7 +68,13 @@ class Notebook:
             elif kind == "error":
                 done.errors += f"{content['ename']}: {content['evalue']}"
 
-        reply = self.client.execute_interactive(code, timeout=seconds * slower(), output_hook=heard, stop_on_error=True)
+        try:
+            reply = self.client.execute_interactive(
+                code, timeout=seconds * slower(), output_hook=heard, stop_on_error=True
+            )
+        except TimeoutError:
+            text = "\n".join(line[0] for line in shown)
+            raise CellFailed(f"It did not end in time:\n{code}\n{text}\n{done.errors}") from None
         done.reply, done.text = reply["content"], "\n".join(line[0] for line in shown)
         if check and done.failed:
             raise CellFailed(f"{code}\n{done.text}\n{done.errors}")
@@ -83,16 +91,17 @@ class Notebook:
 
     def reply_to(self, message_id, seconds=_SECONDS):
         """The content of the reply to a cell; replies to others that come before are kept for who asks for them."""
+        end = time.monotonic() + seconds * slower()
         while message_id not in self._replies:
-            message = self.client.get_shell_msg(timeout=seconds * slower())
+            message = _next(self.client.get_shell_msg, end, f"no reply, but to {list(self._replies)}")
             self._replies[message["parent_header"].get("msg_id")] = message["content"]
         return self._replies.pop(message_id)
 
     def until_printed(self, text, seconds=_SECONDS):
         """Wait until a cell printed this; all that was printed on either stream."""
-        printed = ""
+        printed, end = "", time.monotonic() + seconds * slower()
         while text not in printed:
-            message = self.client.get_iopub_msg(timeout=seconds * slower())
+            message = _next(self.client.get_iopub_msg, end, f"{text!r} was not printed, but {printed!r}")
             if message["msg_type"] == "stream":
                 printed += message["content"]["text"]
         return printed
@@ -106,3 +115,11 @@ class Notebook:
         if self.manager.has_kernel:
             self.manager.shutdown_kernel()
         self.manager.cleanup_resources()
+
+
+def _next(get, end, otherwise):
+    """The next message of a channel before that moment of the monotonic clock."""
+    try:
+        return get(timeout=max(0, end - time.monotonic()))
+    except queue.Empty:
+        raise AssertionError(otherwise) from None

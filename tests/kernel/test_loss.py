@@ -75,7 +75,8 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
         line = _Line(lab)
         kernel = RemoteKernel(lab, await start_kernel(lab), heard=heard)
         running = asyncio.create_task(kernel.run())
-        await kernel.connected.wait()
+        async with asyncio.timeout(90 * slower()):
+            await kernel.connected.wait()
         kernel.send("shell", request)
         for _ in range(_CUTS):
             await asyncio.sleep(0.5)
@@ -165,9 +166,9 @@ def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connect
         kernel = RemoteKernel(lab, await start_kernel(lab), heard=heard)
         path = f"{lab.base}/api/kernels/{kernel.id}/channels?session_id={kernel._session}&resume=1"
         running = asyncio.create_task(kernel.run())
-        await kernel.connected.wait()
-        kernel.send("shell", request)
         async with asyncio.timeout(240 * slower()):
+            await kernel.connected.wait()
+            kernel.send("shell", request)
             while not done.is_set():
                 await more.wait()
                 more.clear()

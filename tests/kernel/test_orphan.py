@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -117,8 +118,10 @@ def test_a_session_whose_jupyter_was_killed_is_saved_and_ended_after_a_while(kil
 def test_a_notebook_takes_the_session_of_a_killed_jupyter_with_its_variables(killed_jupyter, open_notebook):
     directory = killed_jupyter(600)
     notebook = open_notebook()
+    end = time.monotonic() + _SECONDS * slower()
     while "whose Jupyter was killed" not in (told := notebook.run("%status").text):  # it is noticed within a second
         assert directory.name in told
+        assert time.monotonic() < end, told
     listed = CliRunner().invoke(app, ["list"]).stdout
     assert re.search(rf"{directory.name}: The Jupyter of its notebook was killed: it is saved and ended at ", listed)
     assert "variables are as they were" in notebook.run(f"%attach {directory.name}").text

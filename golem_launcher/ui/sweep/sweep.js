@@ -29,7 +29,6 @@ const TOO_LARGE =
 function renderSweep({ model, el }) {
   el.classList.add("gl", "gl-sweep");
   let rows = /** @type {Row[]} */ ([]);
-  let shown = /** @type {object | null} */ (null);
 
   const file = h("input", { type: "file", class: "gl-hidden", accept: ".ipynb" });
   file.addEventListener("change", () => read());
@@ -113,11 +112,13 @@ function renderSweep({ model, el }) {
     if (data) model.send({ kind: "notebook", name: one.name }, undefined, [data]);
   }
 
-  function draw() {
-    const notebook = model.get("notebook");
+  function drawBase() {
     setText(base, model.get("base") || "The form above has something to mend first.");
-    if (notebook === shown) return;
-    shown = notebook;
+  }
+
+  /** Empty what was typed: called when there is another notebook, and not when the same one comes again. */
+  function drawNotebook() {
+    const notebook = model.get("notebook");
     const { parameters: found } = notebook;
     setText(chosen, notebook.name ?? "");
     complain("", notebook.wrong ?? "");
@@ -333,9 +334,10 @@ function renderSweep({ model, el }) {
   }
 
   model.on("msg:custom", onMessage);
-  model.on("change:notebook", draw);
-  model.on("change:base", draw);
-  draw();
+  model.on("change:notebook", drawNotebook);
+  model.on("change:base", drawBase);
+  drawBase();
+  drawNotebook();
   const presence = new Presence(model);
   return () => {
     clearTimeout(soon);
@@ -343,8 +345,8 @@ function renderSweep({ model, el }) {
     ordering.done();
     presence.end();
     model.off("msg:custom", onMessage);
-    model.off("change:notebook", draw);
-    model.off("change:base", draw);
+    model.off("change:notebook", drawNotebook);
+    model.off("change:base", drawBase);
   };
 }
 

@@ -125,6 +125,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             while len(self._conversations) > _MOST_CLIENTS:
                 self._conversations.popitem(last=False)
             self._before, talk.newest = talk.newest, self
+            if self._before is not None:  # Jupyter Server closed it only if it was open when this one was asked for
+                self._before.websocket_handler.close()
             self._tell(talk)
         return super().connect()
 

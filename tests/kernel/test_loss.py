@@ -135,6 +135,43 @@ def test_a_broken_connection_that_is_still_there_takes_nothing_from_the_next_one
     assert [int(line) for line in "".join(printed).split()] == list(range(2000))
 
 
+@pytest.mark.slow
+def test_of_connections_that_a_client_began_at_once_one_is_left(connected):
+    """Jupyter closes the one before where that is open. Else its client would wait at one that hears nothing more."""
+
+    async def scene():
+        lab = LabClient(connected.directory)
+        path = f"{lab.base}/api/kernels/{await start_kernel(lab)}/channels?session_id=t&resume=1"
+        sockets = await asyncio.gather(
+            *(
+                lab.http.websocket(
+                    path,
+                    protocol=messages.WEBSOCKET_PROTOCOL,
+                    largest=1024 * 1024,
+                    heartbeat=15,
+                    seconds=60 * slower(),
+                    host="127.0.0.1:8888",
+                )
+                for _ in range(4)
+            )
+        )
+        ends = [asyncio.ensure_future(_end_of(socket)) for socket in sockets]
+        async with asyncio.timeout(60 * slower()):
+            while sum(end.done() for end in ends) < len(sockets) - 1:
+                await asyncio.wait([end for end in ends if not end.done()], return_when=asyncio.FIRST_COMPLETED)
+        assert sum(socket.closed for socket in sockets) == len(sockets) - 1
+        await asyncio.gather(*(socket.close() for socket in sockets))
+        await asyncio.gather(*ends)
+        await lab.aclose()
+
+    asyncio.run(scene())
+
+
+async def _end_of(socket):
+    async for _ in socket:
+        pass
+
+
 def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connected):
     """As one does whose line breaks again at once: what is kept for it is for its next connection."""
     directory = connected.directory

@@ -44,14 +44,14 @@ class Notebook:
 
     def run(self, code, *, check=True, seconds=_SECONDS):
         """Run a cell to its end; it must not fail unless that is looked at."""
-        shown, places, done = [], {}, Done({})
+        shown, streams, places, done = [], [], {}, Done({})
 
         def heard(message):
             kind, content = message["msg_type"], message["content"]
             done.kinds.append(kind)
             if kind == "stream":
                 if content["name"] == "stdout":
-                    shown.append([content["text"]])
+                    _print(shown, streams, content["text"])
                 else:
                     done.errors += content["text"]
             elif kind in {"display_data", "execute_result"}:
@@ -115,6 +115,14 @@ class Notebook:
         if self.manager.has_kernel:
             self.manager.shutdown_kernel()
         self.manager.cleanup_resources()
+
+
+def _print(shown, streams, text):
+    """Add to what was shown last if that was printed, too: a kernel sends it in as many parts as it likes."""
+    if not (streams and shown[-1] is streams[-1]):
+        streams.append([""])
+        shown.append(streams[-1])
+    streams[-1][0] += text
 
 
 def _next(get, end, otherwise):

@@ -53,15 +53,10 @@ def no_provider(choice: Choice, held: Mapping[str, str], offers: Sequence[Mappin
         names = sorted({held[provider_id] for provider_id in elsewhere})
         return MarketError(
             f"Your own sessions use all machines that fit: {', '.join(names[:_MOST_NAMED])}.",
-            f"End one of them: golem-launcher stop {names[0]}",
+            f"{_of_addresses(request)} End one of them: golem-launcher stop {names[0]}".lstrip(),
         )
     if choice.seen:
-        remedy = "Try again; or ask for less, so that more machines fit."
-        if request.outbound in {"listed", "unrestricted"}:
-            remedy = (
-                "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or "
-                "give a permit that they trust (--outbound-permit)."
-            )
+        remedy = _of_addresses(request) or "Try again; or ask for less, so that more machines fit."
         said = "; ".join(f"'{words}'" for words in choice.refusals)
         said = f" Providers said: {said}." if said else ""
         what = f"Machines that fit are on offer, and none came to terms with us in time.{said}"
@@ -69,6 +64,16 @@ def no_provider(choice: Choice, held: Mapping[str, str], offers: Sequence[Mappin
     return MarketError(
         f"No offer fits: nobody offers {_limits(request)} on '{request.network}'{_most(_offers_at_most(offers))}.",
         _what_to_loosen(request, offers),
+    )
+
+
+def _of_addresses(request: LaunchRequest) -> str:
+    """Why machines that fit may refuse a session that wants to reach what is outside; empty for another."""
+    if request.outbound not in {"listed", "unrestricted"}:
+        return ""
+    return (
+        "Most providers let sessions reach only what is on their whitelist: ask for fewer addresses, or give a permit "
+        "that they trust (--outbound-permit)."
     )
 
 

@@ -52,6 +52,10 @@ def test_own_sessions_that_have_all_machines_that_fit_are_named():
     error = no_provider(choice, {"a": "training", "b": "other"})
     assert error.what == "Your own sessions use all machines that fit: training."
     assert error.remedy == "End one of them: golem-launcher stop training"
+    abroad = Choice(request(budget=1000, outbound="unrestricted"))
+    abroad.suitable.add("a")
+    remedy = no_provider(abroad, {"a": "training"}).remedy
+    assert "(--outbound-permit). End one of them: golem-launcher stop training" in remedy
     assert choice.score("c", offer()) is not None
     assert "training" not in no_provider(choice, {"a": "training"}).what
     choice.backoff.busy.add("c")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from golem_launcher.errors import AccessError, LauncherError, RequestError, SessionError
 from golem_launcher.events import Stage
+from golem_launcher.kernel import cards
 from golem_launcher.kernel.remote_kernel import KernelGone, LabClient, RemoteKernel, free_name, start_kernel_of
 from golem_launcher.waiting import begun_in_thread, cancel_all, wait_for
 from golem_launcher.workload.lab import LAB
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from golem_launcher.kernel.connection_record import KernelRecord
     from golem_launcher.kernel.messages import JupyterMessage
+    from golem_launcher.kernel.output import Place
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.client.waking import Requested
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -112,11 +114,11 @@ class SessionConnection:
         """The session's, as written last."""
         return await asyncio.to_thread(self.directory.state)
 
-    async def until_there(self, told: Callable[[SessionState], Awaitable[None]]) -> bool:
+    async def until_there(self, place: Place) -> bool:
         """Wait until the kernel is at the session's machine and that is not being left, or the session is over.
 
-        ``told`` is awaited with the session's states meanwhile; whether there was anything to wait for. What is sent
-        while machines change would be lost.
+        What is waited for is shown at ``place``; whether there was anything. What is sent while machines change would
+        be lost.
         """
         waited = False
         while not self.over:
@@ -124,7 +126,7 @@ class SessionConnection:
             if self.back.is_set() and _machine(state) == self._machine and not _changes_machines(state):
                 break
             waited = True
-            await told(state)
+            await place.show(cards.waiting(state, self.trouble))
             await asyncio.sleep(_LOOK_SECONDS)
         return waited
 

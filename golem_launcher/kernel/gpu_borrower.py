@@ -100,17 +100,13 @@ async def _until_moved(connection: SessionConnection, number: int, output: Outpu
     from golem_launcher.session import client
 
     place = output.place()
-
-    async def told(state: SessionState) -> None:
-        await place.show(cards.waiting(state, connection.trouble))
-
     while not client.has_moved(state := await connection.state(), number):
         if connection.over:
             raise SessionError(connection.over)
         if state.move is not None and state.move.number >= number:
             await place.show(cards.progress(state.move.words))
         await asyncio.sleep(_LOOK_SECONDS)
-    await connection.until_there(told)
+    await connection.until_there(place)
     if state.move is not None:
         await place.show(cards.progress(state.move.words))
     return state

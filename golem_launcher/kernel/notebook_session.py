@@ -258,12 +258,8 @@ class Notebook:
         """
         place = output.place()
         began = asyncio.get_running_loop().time()
-
-        async def told(state: SessionState) -> None:
-            await place.show(cards.waiting(state, connection.trouble))
-
         while not connection.over:
-            if await connection.until_there(told):
+            if await connection.until_there(place):
                 await place.show(cards.progress(f"Waited {asyncio.get_running_loop().time() - began:.1f} s."))
             elif connection.news:
                 news, connection.news = connection.news, ""

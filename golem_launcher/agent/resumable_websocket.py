@@ -128,7 +128,10 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             if self._before is not None:  # Jupyter Server closed it only if it was open when this one was asked for
                 self._before.websocket_handler.close()
             self._tell(talk)
-        return super().connect()
+        try:
+            return super().connect()
+        finally:
+            self._before = None  # else each would keep all before it
 
     @property
     def _outputs(self) -> Any:
@@ -142,7 +145,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     def create_stream(self) -> None:
         """Called when there are no sockets from before, or another connection has them: what comes stays in order."""
-        before, self._before = self._before, None
+        before = self._before
         if before is None or not before._can_be_followed:  # noqa: SLF001 - of this class
             self._fresh = True
             super().create_stream()

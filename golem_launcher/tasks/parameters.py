@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import functools
 import io
 import itertools
 import json
@@ -212,16 +213,17 @@ def check_names(notebook: bytes, sets: Iterable[dict[str, Any]]) -> None:
         )
 
 
-def _set_there(notebook: bytes) -> list[str]:
+@functools.lru_cache(maxsize=1)  # the page asks as often as somebody types, and always of the same notebook
+def _set_there(notebook: bytes) -> tuple[str, ...]:
     """All names that the cells tagged ``parameters`` set; none where that can't be told."""
     try:
         nodes = list(ast.walk(ast.parse("\n".join(_tagged(notebook)))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return []  # another language, or magics
+        return ()  # another language, or magics
     if any(isinstance(node, ast.alias) and node.name == "*" for node in nodes):
-        return []
+        return ()
     names = (node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
-    return list(dict.fromkeys(names))
+    return tuple(dict.fromkeys(names))
 
 
 def _tagged(notebook: bytes) -> list[str]:

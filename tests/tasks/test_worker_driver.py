@@ -59,15 +59,28 @@ class Commands:
             self.at_once.append(happened.attempt.task)
 
 
+@contextlib.asynccontextmanager
+async def driven(agent, tmp_path, scheduler, source, number=1, *, dial=None):
+    """A machine of a job: its driver, and a client of its agent, reached by ``dial`` where that is given."""
+    worker = Worker(number, f"p{number}", f"a{number}")
+    scheduler.join(worker)
+    dial = dial or to_origin(f"http://{agent.address}:{agent.port}")
+    async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        yield WorkerDriver(worker, "job", scheduler, source), machine
+
+
+async def hear_out(driver, machine):
+    """Have it do what it is given, until it has nothing left."""
+    await driver.give(machine)
+    while not driver.idle:
+        await driver.hear(machine)
+
+
 async def work(agents, tmp_path, scheduler, source, until):
     """Have all agents work until that is so."""
 
     async def at(number, agent):
-        worker = Worker(number, f"p{number}", f"a{number}")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        dial = to_origin(f"http://{agent.address}:{agent.port}")
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine, driver.keeping():
+        async with driven(agent, tmp_path, scheduler, source, number) as (driver, machine), driver.keeping():
             try:
                 while not until():
                     await driver.give(machine)
@@ -109,7 +122,7 @@ def test_what_waits_behind_a_task_that_runs_long_is_done_elsewhere_meanwhile(mac
 def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machines, tmp_path):
     """As the last result of a job: with it all is done, before it is on the disk."""
     agent, scheduler, source = machines[0], Scheduler(range(1)), Commands("echo $1")
-    dial, done = to_origin(f"http://{agent.address}:{agent.port}"), []
+    done = []
     source.told = done.append
 
     async def test():
@@ -120,16 +133,11 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
             await may_end.wait()
 
         source.keep = keep
-        worker = Worker(1, "p1", "a1")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with driven(agent, tmp_path, scheduler, source) as (driver, machine):
 
             async def hear():
                 async with driver.keeping():
-                    await driver.give(machine)
-                    while not driver.idle:
-                        await driver.hear(machine)
+                    await hear_out(driver, machine)
 
             hearing = asyncio.create_task(hear())
             await keeping.wait()
@@ -147,10 +155,9 @@ def test_what_is_kept_while_its_machine_is_let_go_of_is_told_all_the_same(machin
 def test_what_was_accepted_is_kept_though_its_machine_is_let_go_of_while_another_is_checked(machines, tmp_path):
     """Several come in one answer: the first counts already, and nobody would ever be asked for it again."""
     agent, scheduler, source = machines[0], Scheduler(range(50)), Commands("echo $1")
-    dial = to_origin(f"http://{agent.address}:{agent.port}")
 
     async def test():
-        stands_still, of_this_answer, worker = asyncio.Event(), [], Worker(1, "p1", "a1")
+        stands_still, of_this_answer = asyncio.Event(), []
 
         async def check(task, _):
             of_this_answer.append(task)
@@ -160,9 +167,7 @@ def test_what_was_accepted_is_kept_though_its_machine_is_let_go_of_while_another
             return ""
 
         source.check = check
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with driven(agent, tmp_path, scheduler, source) as (driver, machine):
 
             async def hear():
                 async with driver.keeping():
@@ -176,7 +181,7 @@ def test_what_was_accepted_is_kept_though_its_machine_is_let_go_of_while_another
             hearing.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await hearing
-            scheduler.lose(worker, "it was lost")
+            scheduler.lose(driver.worker, "it was lost")
             await machine.clear()
         assert of_this_answer[0] in {task for task, *_ in source.kept}
         assert scheduler.wanted == 50 - len(source.kept)
@@ -186,7 +191,6 @@ def test_what_was_accepted_is_kept_though_its_machine_is_let_go_of_while_another
 
 def test_what_a_disk_does_not_take_is_told_though_its_machine_is_let_go_of(machines, tmp_path):
     agent, scheduler, source = machines[0], Scheduler(range(1)), Commands("echo $1")
-    dial = to_origin(f"http://{agent.address}:{agent.port}")
 
     async def test():
         keeps, fails = asyncio.Event(), asyncio.Event()
@@ -197,16 +201,11 @@ def test_what_a_disk_does_not_take_is_told_though_its_machine_is_let_go_of(machi
             raise OSError("there is no room")
 
         source.keep = keep
-        worker = Worker(1, "p1", "a1")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with driven(agent, tmp_path, scheduler, source) as (driver, machine):
 
             async def hear():
                 async with driver.keeping():
-                    await driver.give(machine)
-                    while not driver.idle:
-                        await driver.hear(machine)
+                    await hear_out(driver, machine)
                     await asyncio.Event().wait()
 
             hearing = asyncio.create_task(hear())
@@ -222,7 +221,7 @@ def test_what_a_disk_does_not_take_is_told_though_its_machine_is_let_go_of(machi
 
 def test_a_machine_goes_on_while_the_disk_takes_what_it_did(machines, tmp_path):
     agent, scheduler, source = machines[0], Scheduler(range(2)), Commands("echo $1")
-    dial, takes = to_origin(f"http://{agent.address}:{agent.port}"), asyncio.Event()
+    takes = asyncio.Event()
 
     async def keep(results):
         await takes.wait()
@@ -231,10 +230,7 @@ def test_a_machine_goes_on_while_the_disk_takes_what_it_did(machines, tmp_path):
     source.keep = keep
 
     async def test():
-        worker = Worker(1, "p1", "a1")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with driven(agent, tmp_path, scheduler, source) as (driver, machine):
             async with driver.keeping():
                 for _ in range(2):
                     await driver.give(machine)
@@ -251,7 +247,7 @@ def test_a_machine_goes_on_while_the_disk_takes_what_it_did(machines, tmp_path):
 
 def test_a_disk_that_takes_no_more_ends_the_work_at_once_whatever_runs(machines, tmp_path):
     agent, scheduler, source = machines[0], Scheduler(range(2)), Commands('echo "$1"; test "$1" = 0 || sleep 50')
-    dial, runs = to_origin(f"http://{agent.address}:{agent.port}"), asyncio.Event()
+    runs = asyncio.Event()
 
     async def keep(_):
         await runs.wait()
@@ -264,10 +260,7 @@ def test_a_disk_that_takes_no_more_ends_the_work_at_once_whatever_runs(machines,
     source.keep, source.told = keep, told
 
     async def test():
-        worker = Worker(1, "p1", "a1")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine:
+        async with driven(agent, tmp_path, scheduler, source) as (driver, machine):
 
             async def hear():
                 async with driver.keeping():
@@ -297,10 +290,7 @@ def test_a_machine_that_nobody_reaches_for_a_while_is_not_left_for_it(machines, 
 
     async def test():
         nonlocal cut
-        worker = Worker(1, "p1", "a1")
-        scheduler.join(worker)
-        driver = WorkerDriver(worker, "job", scheduler, source)
-        async with TaskClient(dial, TOKEN, tmp_path, most_bytes=1_000_000) as machine, driver.keeping():
+        async with driven(agent, tmp_path, scheduler, source, dial=dial) as (driver, machine), driver.keeping():
             await driver.give(machine)
             assert driver.reached(well=reached) is not reached
             while not driver.idle:

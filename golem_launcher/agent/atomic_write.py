@@ -10,10 +10,10 @@ def write(path: str, data: bytes | memoryview, mode: int = 0o666) -> None:
     """All of it or nothing; a new file gets ``mode``, less the umask. Raises ``OSError``."""
     unfinished = f"{path}.{os.getpid()}"
     try:
-        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:  # noqa: PTH123
+        with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
             file.write(data)
-        os.replace(unfinished, path)  # noqa: PTH105 - pathlib costs time
+        os.replace(unfinished, path)
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(unfinished)  # noqa: PTH108
+            os.unlink(unfinished)
         raise

@@ -44,7 +44,7 @@ print(2 * size**3 * times / seconds(times) / 1e12)
 
 def run(directory: str) -> dict[str, Any]:
     """All figures, by a process of its own. Raises ``OSError`` and ``subprocess.SubprocessError``."""
-    archive = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    archive = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     command = [sys.executable, archive, "--benchmark", directory]
     done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=True, stdin=subprocess.DEVNULL)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -98,7 +98,7 @@ def _disk(directory: str) -> dict[str, float]:
     room = os.statvfs(directory)
     if room.f_bavail * room.f_frsize < _WRITTEN + _LEFT_FREE:
         return {}
-    path = os.path.join(directory, f"benchmark-{os.getpid()}")  # noqa: PTH118
+    path = os.path.join(directory, f"benchmark-{os.getpid()}")
     piece = os.urandom(_PIECE)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -115,7 +115,7 @@ def _disk(directory: str) -> dict[str, float]:
         return {"disk_write_rate": written, "disk_read_rate": size / (time.perf_counter() - began)}
     finally:
         os.close(file)
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)
 
 
 def _gpu() -> float | None:

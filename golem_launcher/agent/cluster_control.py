@@ -89,7 +89,7 @@ class ClusterControl:
 
     def status(self) -> dict[str, Any]:
         """How the cluster stands, and by what certificate one comes to its scheduler."""
-        files = {name: os.path.join(self._directory, file) for name, file in _PEMS.items()}  # noqa: PTH118
+        files = {name: os.path.join(self._directory, file) for name, file in _PEMS.items()}
         with self._news:
             return {**self._told, "asked": self._wanted, "trouble": self._trouble(), "files": files}
 
@@ -112,18 +112,18 @@ class ClusterControl:
             return {"serial": self._serial}
 
     def _keep(self, settings: dict[str, Any]) -> None:
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
         for name, file in _PEMS.items():
             self._write(file, str(settings[name]))
         self._write(dask_process.FILE, json.dumps({name: settings[name] for name in _SETTINGS}))
         os.write(self._orders, DASK + b"\n")
 
     def _write(self, name: str, text: str) -> None:
-        atomic_write.write(os.path.join(self._directory, name), text.encode(), 0o600)  # noqa: PTH118
+        atomic_write.write(os.path.join(self._directory, name), text.encode(), 0o600)
 
     def _trouble(self) -> str:
         try:
-            with open(os.path.join(self._directory, dask_process.TROUBLE), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            with open(os.path.join(self._directory, dask_process.TROUBLE), encoding="utf-8") as file:
                 return file.read(1000)
         except OSError:
             return ""
@@ -131,7 +131,7 @@ class ClusterControl:
 
 def _moved() -> int:
     """How many bytes passed by the private network, either way."""
-    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/net/dev", encoding="ascii") as file:  # noqa: PTH123
+    with contextlib.suppress(OSError, ValueError, IndexError), open("/proc/net/dev", encoding="ascii") as file:
         for line in file:
             name, *fields = line.split()
             if name == _INTERFACE:

@@ -39,19 +39,19 @@ def prepare(root: str) -> None:
 
     To be called before JupyterLab is imported. Changes this environment.
     """
-    own = os.path.join(root, file_placement.OWN)  # noqa: PTH118 - pathlib costs time to import
+    own = os.path.join(root, file_placement.OWN)
     spec = importlib.util.find_spec("jupyterlab")
     cached = spec.cached if spec is not None else None
-    if cached is None or os.path.exists(cached) or sys.dont_write_bytecode or not os.path.isdir(own):  # noqa: PTH110, PTH112
+    if cached is None or os.path.exists(cached) or sys.dont_write_bytecode or not os.path.isdir(own):
         return
-    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(own, _PLACE)  # noqa: PTH118
+    sys.pycache_prefix = os.environ["PYTHONPYCACHEPREFIX"] = os.path.join(own, _PLACE)
 
 
 def begin(server: ServerApp) -> None:
     """Compile all packages, soon after the server runs, where :func:`prepare` found that it is due."""
     if sys.pycache_prefix is None:
         return
-    places = [*site.getsitepackages(), os.path.dirname(os.__file__)]  # noqa: PTH120
+    places = [*site.getsitepackages(), os.path.dirname(os.__file__)]
     server.io_loop.call_later(_AFTER_SECONDS, compile_packages, places)
 
 

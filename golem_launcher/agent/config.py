@@ -125,12 +125,12 @@ class Config(NamedTuple):
     @property
     def cluster(self) -> str:
         """The directory of what Dask is told here, beside the log."""
-        return os.path.join(os.path.dirname(self.log), "cluster")  # noqa: PTH118, PTH120
+        return os.path.join(os.path.dirname(self.log), "cluster")
 
     @property
     def jupyter(self) -> str:
         """The directory of our configurations for Jupyter's programs, beside the log."""
-        return os.path.join(os.path.dirname(self.log), "jupyter")  # noqa: PTH118, PTH120
+        return os.path.join(os.path.dirname(self.log), "jupyter")
 
 
 class ConfigRefused(Exception):  # noqa: N818 - it is an answer
@@ -155,7 +155,7 @@ def parse(data: bytes, path: str) -> Config:
         endpoint_token=_text(raw, "endpoint_token", TOKEN, token),
         port=int(_number(raw, "port", 1, _LARGEST_PORT)),
         address=os.environ.get("GOLEM_BIND_ADDRESS") or _ANY_ADDRESS,
-        root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),  # noqa: PTH118, PTH120
+        root=os.path.normpath(os.path.join(os.path.dirname(path), _text(raw, "root", None, None))),
         deadline=process_tree.clock() + _seconds(raw),
         base_url=_text(raw, "base_url", _BASE_URL, "/"),
         index_url=_text(raw, "index_url", _INDEX_URL, ""),
@@ -197,7 +197,7 @@ def _workload(raw: dict[str, Any]) -> WorkloadConfig:
 
 def log_of(path: str) -> str:
     """The directory of the log that belongs to a configuration."""
-    return os.path.splitext(path)[0] + ".log"  # noqa: PTH122
+    return os.path.splitext(path)[0] + ".log"
 
 
 def _seconds(raw: dict[str, Any]) -> float:

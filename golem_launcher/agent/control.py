@@ -103,7 +103,7 @@ class Control:
         """How fast the machine is, see benchmark.py: one at a time. Raises ``ValueError`` when it can't be measured."""
         with self._measuring:
             try:
-                volume = os.path.dirname(self._log)  # noqa: PTH120
+                volume = os.path.dirname(self._log)
                 return benchmark.run(file_placement.for_large_files(self._root, volume))
             except (OSError, subprocess.SubprocessError) as error:
                 raise ValueError(f"not measured: {error}") from None

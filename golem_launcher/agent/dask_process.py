@@ -38,22 +38,22 @@ _NO_DASK = "The Python that starts the session has no dask.distributed, so there
 def run(config: Config) -> None:
     """Become what the file says. Raises ``SystemExit`` where that can't be, and leaves a sentence why."""
     directory = config.cluster
-    with open(os.path.join(directory, FILE), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+    with open(os.path.join(directory, FILE), encoding="utf-8") as file:
         told = json.load(file)
     trouble = _trouble(told["address"])
-    with open(os.path.join(directory, TROUBLE), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+    with open(os.path.join(directory, TROUBLE), "w", encoding="utf-8") as file:
         file.write(trouble)
     if trouble:
         raise SystemExit(trouble)
     os.chdir(config.root)
     process_tree.end_with_parent()
-    scratch = file_placement.for_large_files(config.root, os.path.dirname(config.log))  # noqa: PTH120
+    scratch = file_placement.for_large_files(config.root, os.path.dirname(config.log))
     os.execv(sys.executable, argv(told, directory, scratch))  # noqa: S606
 
 
 def argv(told: dict[str, Any], directory: str, scratch: str) -> list[str]:
     """The command; ``scratch`` is where a worker puts what its memory does not hold."""
-    own = [os.path.join(directory, name) for name in (CA, CERTIFICATE, KEY)]  # noqa: PTH118
+    own = [os.path.join(directory, name) for name in (CA, CERTIFICATE, KEY)]
     tls = ["--protocol", "tls", "--tls-ca-file", own[0], "--tls-cert", own[1], "--tls-key", own[2]]
     host = ["--host", told["address"]]
     if told["role"] == "scheduler":

@@ -26,14 +26,14 @@ def prepare(root: str, volume: str) -> None:
     Changes this environment. On a machine without volumes everything stays but for what a new disk has in it.
     """
     with contextlib.suppress(OSError):
-        os.rmdir(os.path.join(root, LOST_AND_FOUND))  # noqa: PTH106, PTH118 - nobody has lost anything yet
-    memory = os.stat("/").st_dev  # noqa: PTH116 - pathlib costs time to import
-    if os.stat(volume).st_dev == memory:  # noqa: PTH116
+        os.rmdir(os.path.join(root, LOST_AND_FOUND))  # nobody has lost anything yet
+    memory = os.stat("/").st_dev
+    if os.stat(volume).st_dev == memory:
         return
     whole = can_all(root)
     place = _made(root, OWN) if whole else volume
-    home = os.path.expanduser("~")  # noqa: PTH111
-    if not os.path.isdir(home) or os.stat(home).st_dev == memory:  # noqa: PTH112, PTH116
+    home = os.path.expanduser("~")
+    if not os.path.isdir(home) or os.stat(home).st_dev == memory:
         os.environ["HOME"] = _made(place, "home")
     if whole:
         os.environ["TMPDIR"] = _made(place, "tmp")
@@ -48,7 +48,7 @@ def prepare(root: str, volume: str) -> None:
         os.environ["PATH"] = f"{user}/bin:{os.environ.get('PATH', os.defpath)}"
         site.USER_BASE = site.USER_SITE = None  # as found before the environment changed
         # A Python that began before there was such a directory never looks there, and kernels import what is new.
-        os.makedirs(site.getusersitepackages(), exist_ok=True)  # noqa: PTH103
+        os.makedirs(site.getusersitepackages(), exist_ok=True)
 
 
 def for_large_files(root: str, volume: str) -> str:
@@ -85,6 +85,6 @@ def _trust_others_repositories() -> None:
 
 
 def _made(place: str, name: str) -> str:
-    path = os.path.join(place, name)  # noqa: PTH118
-    os.makedirs(path, mode=0o700, exist_ok=True)  # noqa: PTH103
+    path = os.path.join(place, name)
+    os.makedirs(path, mode=0o700, exist_ok=True)
     return path

@@ -26,11 +26,11 @@ _BASH = "/bin/bash"
 def prepare() -> None:
     """Set what terminals and kernels need, and mend the network card. Changes this environment."""
     _mend_mtu()
-    own = os.path.dirname(sys.executable)  # noqa: PTH120 - pathlib costs time to import
+    own = os.path.dirname(sys.executable)
     path = os.environ.get("PATH", os.defpath)
     if own not in path.split(os.pathsep):  # a script of the image led to it
         os.environ["PATH"] = f"{own}{os.pathsep}{path}"
-    if os.path.exists(_BASH):  # noqa: PTH110
+    if os.path.exists(_BASH):
         os.environ.setdefault("SHELL", _BASH)  # Golem's VM names none; without one terminals have plain sh
 
 
@@ -44,7 +44,7 @@ def bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
         return _bring_lab(seconds, spare_pip, temporary)
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(spare_pip)  # noqa: PTH108
+            os.unlink(spare_pip)
 
 
 def _bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
@@ -57,7 +57,7 @@ def _bring_lab(seconds: float, spare_pip: str, temporary: str) -> str:
     options = ["install", "--quiet", "--no-input", "--disable-pip-version-check", LAB]
     if importlib.util.find_spec("pip") is not None:
         pip = [sys.executable, "-m", "pip", *options]
-    elif os.path.exists(spare_pip):  # noqa: PTH110
+    elif os.path.exists(spare_pip):
         pip = [sys.executable, f"{spare_pip}/pip", *options, "pip"]
     else:
         return f"There is neither JupyterLab nor pip for {here}. Use an image with one of them."

@@ -14,14 +14,14 @@ _LONGEST_PATH, _LONGEST_NAME, _LONGEST_REASON = 200, 60, 160
 
 def kept_variables(root: str) -> list[dict[str, Any]]:
     """For each notebook, its largest variables, those that are lost, and how many there are of both."""
-    place = os.path.join(root, PLACE)  # noqa: PTH118 - pathlib costs time
+    place = os.path.join(root, PLACE)
     try:
-        states = sorted(os.listdir(place))[: 10 * _MOST_NOTEBOOKS]  # noqa: PTH208
+        states = sorted(os.listdir(place))[: 10 * _MOST_NOTEBOOKS]
     except OSError:
         return []
     found = []
     for state in states:
-        told = _of(os.path.join(place, state))  # noqa: PTH118
+        told = _of(os.path.join(place, state))
         if told is not None:
             found.append(told)
     return sorted(found, key=lambda each: -each["bytes"])[:_MOST_NOTEBOOKS]
@@ -29,7 +29,7 @@ def kept_variables(root: str) -> list[dict[str, Any]]:
 
 def _of(directory: str) -> dict[str, Any] | None:
     try:
-        with open(os.path.join(directory, NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(directory, NOTEBOOK), encoding="utf-8") as file:
             notebook = file.read(_LONGEST_PATH)
         manifest = ChunkFiles(directory).newest()
         if manifest is None:

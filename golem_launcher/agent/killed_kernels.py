@@ -59,6 +59,6 @@ def killed_for_memory(places: tuple[str, ...] = _COUNTS) -> int:
     """How many programs were killed because there was no memory left, as Linux counts them in ``places``."""
     found = 0
     for place in places:
-        with contextlib.suppress(OSError, ValueError, LookupError), open(place, "rb") as file:  # noqa: PTH123 - pathlib costs time
+        with contextlib.suppress(OSError, ValueError, LookupError), open(place, "rb") as file:
             found += sum(int(line.split()[1]) for line in file if line.startswith(_COUNTED))
     return found

@@ -67,7 +67,7 @@ def run(config: Config, life: int, lead: int) -> None:
 
     Where this machine stands by, it is used once there is a token to be read from ``lead``.
     """
-    archive = os.path.abspath(sys.path[0])  # noqa: PTH100
+    archive = os.path.abspath(sys.path[0])
     os.chdir(config.root)
     sys.argv = ["jupyter-lab"]
     del sys.path[0]  # the archive: all of it that is needed here is imported
@@ -115,7 +115,7 @@ def _enabled_extensions() -> list[str]:
     from jupyter_core.paths import ENV_CONFIG_PATH, SYSTEM_CONFIG_PATH  # noqa: PLC0415 - it is there with JupyterLab
     from jupyter_server.extension.config import ExtensionConfigManager  # noqa: PLC0415 - likewise
 
-    paths = [os.path.join(path, "jupyter_server_config.d") for path in (*SYSTEM_CONFIG_PATH, *ENV_CONFIG_PATH)]  # noqa: PTH118
+    paths = [os.path.join(path, "jupyter_server_config.d") for path in (*SYSTEM_CONFIG_PATH, *ENV_CONFIG_PATH)]
     enabled = ExtensionConfigManager(read_config_path=paths).get_jpserver_extensions()
     return [name for name, wanted in enabled.items() if wanted and name != _UNUSED_EXTENSION]
 
@@ -167,8 +167,8 @@ def _write_defaults(directory: str) -> None:
 
     section, merged = "default_setting_overrides", json.loads(json.dumps(_DEFAULTS))
     recursive_update(merged, ConfigManager(config_dir_name="labconfig").get(section))
-    os.makedirs(os.path.join(directory, "labconfig"), exist_ok=True)  # noqa: PTH103, PTH118
-    with open(os.path.join(directory, "labconfig", f"{section}.json"), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+    os.makedirs(os.path.join(directory, "labconfig"), exist_ok=True)
+    with open(os.path.join(directory, "labconfig", f"{section}.json"), "w", encoding="utf-8") as file:
         json.dump(merged, file)
 
 
@@ -205,8 +205,8 @@ def settings(config: Config) -> dict[str, dict[str, object]]:
         "KernelRestarter": {"random_ports_until_alive": False},
         "LabApp": {
             # In the workspace, so that open notebooks, layout and settings are saved and restored with it.
-            "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),  # noqa: PTH118
-            "user_settings_dir": os.path.join(config.root, _LAYOUT, "user-settings"),  # noqa: PTH118
+            "workspaces_dir": os.path.join(config.root, _LAYOUT, "workspaces"),
+            "user_settings_dir": os.path.join(config.root, _LAYOUT, "user-settings"),
             "news_url": None,
             "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
             "extension_manager": "readonly",

@@ -53,9 +53,9 @@ if reason:
 def prepare(directory: str) -> None:
     """Put the refusals where Jupyter's commands look, for the Lab's terminals and for ssh. Changes this environment."""
     with contextlib.suppress(OSError):  # no Lab hangs on it
-        os.makedirs(directory, exist_ok=True)  # noqa: PTH103
+        os.makedirs(directory, exist_ok=True)
         for name, when in _WHEN.items():
-            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
                 file.write(_REFUSAL + when + _END)
     paths = (directory, os.environ.get("JUPYTER_CONFIG_PATH", ""))
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, paths))

@@ -41,9 +41,9 @@ def watch(server: ServerApp) -> None:
 
 def _places(server: ServerApp) -> list[str]:
     """Where packages enable server extensions, lie themselves, and have their commands; npm's too."""
-    commands = os.path.dirname(sys.executable)  # noqa: PTH120 - pathlib costs time
-    enabled = [os.path.join(path, "jupyter_server_config.d") for path in server.config_file_paths]  # noqa: PTH118
-    return [*enabled, *filter(os.path.isdir, sys.path), commands, os.path.join(server.root_dir, "node_modules")]  # noqa: PTH118
+    commands = os.path.dirname(sys.executable)
+    enabled = [os.path.join(path, "jupyter_server_config.d") for path in server.config_file_paths]
+    return [*enabled, *filter(os.path.isdir, sys.path), commands, os.path.join(server.root_dir, "node_modules")]
 
 
 def _changes(places: list[str]) -> list[int]:
@@ -53,7 +53,7 @@ def _changes(places: list[str]) -> list[int]:
 
 def _change(place: str) -> int:
     try:
-        return os.stat(place).st_mtime_ns  # noqa: PTH116
+        return os.stat(place).st_mtime_ns
     except OSError:
         return 0
 

@@ -37,14 +37,14 @@ class LogWriter:
     ) -> None:
         self._directory = directory
         with contextlib.suppress(OSError):
-            os.unlink(os.path.join(directory, _END))  # noqa: PTH108, PTH118 - of an earlier agent, likewise
+            os.unlink(os.path.join(directory, _END))  # of an earlier agent, likewise
         self._secret = secret.encode()
         self._segment_bytes = segment_bytes
         self._most = segments
         self._held = b""
-        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
+        os.makedirs(directory, mode=0o700, exist_ok=True)
         for start in _starts(directory):
-            os.unlink(_path(directory, start))  # noqa: PTH108 - of an earlier agent, which is gone
+            os.unlink(_path(directory, start))  # of an earlier agent, which is gone
         self._segments = [0]
         self._end = 0
         self._file = self._open(0)
@@ -69,7 +69,7 @@ class LogWriter:
 
     def end(self, why: Report) -> None:
         """The workload, or everything, has ended: let that be known to who asks for the last words."""
-        with contextlib.suppress(OSError), open(os.path.join(self._directory, _END), "w") as file:  # noqa: PTH118, PTH123
+        with contextlib.suppress(OSError), open(os.path.join(self._directory, _END), "w") as file:
             file.write(why.line)
 
     def _overlap(self, data: bytes) -> int:
@@ -98,7 +98,7 @@ class LogWriter:
         self._segments.append(self._end)
         while len(self._segments) > self._most:
             with contextlib.suppress(OSError):
-                os.unlink(_path(self._directory, self._segments[0]))  # noqa: PTH108
+                os.unlink(_path(self._directory, self._segments[0]))
             del self._segments[0]
 
     def _open(self, start: int) -> int:
@@ -117,7 +117,7 @@ def read_log(directory: str, offset: int, most: int) -> tuple[int, bytes]:
             break
         start = max((each for each in starts if each <= offset), default=starts[0])
         try:
-            with open(_path(directory, start), "rb") as file:  # noqa: PTH123
+            with open(_path(directory, start), "rb") as file:
                 end = start + os.fstat(file.fileno()).st_size
                 following = [each for each in starts if each > start]
                 if following and max(offset, start) >= end:
@@ -142,7 +142,7 @@ def last_words(directory: str) -> Report:
 
 def end_of(directory: str) -> Report | None:
     """Why the workload with this log has ended; ``None`` while it has not."""
-    with contextlib.suppress(OSError), open(os.path.join(directory, _END)) as file:  # noqa: PTH118, PTH123
+    with contextlib.suppress(OSError), open(os.path.join(directory, _END)) as file:
         return read(file.read(LARGEST))
     return None
 
@@ -156,10 +156,10 @@ def _tail(directory: str) -> str:
 
 
 def _path(directory: str, start: int) -> str:
-    return os.path.join(directory, f"{start:0{_DIGITS}d}")  # noqa: PTH118
+    return os.path.join(directory, f"{start:0{_DIGITS}d}")
 
 
 def _starts(directory: str) -> list[int]:
     with contextlib.suppress(OSError):
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit() and len(name) == _DIGITS)  # noqa: PTH208
+        return sorted(int(name) for name in os.listdir(directory) if name.isdigit() and len(name) == _DIGITS)
     return []

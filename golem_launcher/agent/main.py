@@ -56,16 +56,16 @@ def main() -> None:
 def _prepare(arguments: list[str]) -> Config:
     if len(arguments) != 1:
         raise ConfigRefused(exit_report.CONFIGURATION, "usage: python3 agent.pyz CONFIG.json")
-    config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # noqa: PTH100 - links stay as they are
+    config = parse(_take(arguments[0]), os.path.abspath(arguments[0]))  # links stay as they are
     if sys.version_info < _OLDEST_PYTHON:
         raise ConfigRefused(exit_report.IMAGE, f"Its Python is {sys.version.split()[0]}; 3.9 or newer is needed.")
     if config.index_url:
         os.environ["PIP_INDEX_URL"] = config.index_url
-    volume = os.path.dirname(config.log)  # noqa: PTH120
+    volume = os.path.dirname(config.log)
     _make_directories(config)
     image_setup.prepare()
     file_placement.prepare(config.root, volume)
-    spare_pip = os.path.join(volume, _SPARE_PIP)  # noqa: PTH118
+    spare_pip = os.path.join(volume, _SPARE_PIP)
     missing = ""
     if not config.workload.argv:
         lab_build_check.prepare(config.jupyter)
@@ -82,8 +82,8 @@ def _prepare(arguments: list[str]) -> Config:
 
 def _make_directories(config: Config) -> None:
     try:
-        os.makedirs(config.root, exist_ok=True)  # noqa: PTH103
-        os.makedirs(config.log, mode=0o700, exist_ok=True)  # noqa: PTH103
+        os.makedirs(config.root, exist_ok=True)
+        os.makedirs(config.log, mode=0o700, exist_ok=True)
     except OSError as error:
         raise ConfigRefused(exit_report.CONFIGURATION, f"can't make a directory: {error}") from None
 
@@ -91,10 +91,10 @@ def _make_directories(config: Config) -> None:
 def _take(path: str) -> bytes:
     """The configuration's bytes; nobody else may read the file meanwhile, and it is gone afterwards."""
     try:
-        with open(path, "rb") as file:  # noqa: PTH123 - pathlib costs time to import
+        with open(path, "rb") as file:
             os.fchmod(file.fileno(), 0o600)
             data = file.read(_LARGEST_CONFIG)
-        os.unlink(path)  # noqa: PTH108
+        os.unlink(path)
     except OSError as error:
         raise ConfigRefused(exit_report.CONFIGURATION, f"can't take the configuration: {error}") from None
     return data

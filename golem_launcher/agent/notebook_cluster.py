@@ -23,12 +23,12 @@ _LISTED = "[{'name': 'Golem'}]"
 
 def bring(config: Config) -> None:
     """To be called before JupyterLab is imported. Changes this environment. Raises ``OSError``."""
-    modules = os.path.join(os.path.dirname(config.log), "modules")  # noqa: PTH118, PTH120 - pathlib costs time
-    package = os.path.join(modules, "golem_launcher")  # noqa: PTH118
-    os.makedirs(package, exist_ok=True)  # noqa: PTH103
+    modules = os.path.join(os.path.dirname(config.log), "modules")
+    package = os.path.join(modules, "golem_launcher")
+    os.makedirs(package, exist_ok=True)
     source = pkgutil.get_data(__package__, "brought/cluster.py") or b""
     for name, data in (("__init__.py", b""), ("cluster.py", source)):
-        with open(os.path.join(package, name), "wb") as file:  # noqa: PTH118, PTH123
+        with open(os.path.join(package, name), "wb") as file:
             file.write(data)
     sys.path.append(modules)  # for the Lab itself, which is running already
     places = filter(None, (modules, os.environ.get("PYTHONPATH")))
@@ -44,8 +44,7 @@ def bring(config: Config) -> None:
 def _of_dask(config: Config) -> dict[str, str]:
     """Settings of Dask's, by the names of their variables."""
     own, authority, key = (
-        os.path.join(config.cluster, name)  # noqa: PTH118
-        for name in (dask_process.CERTIFICATE, dask_process.CA, dask_process.KEY)
+        os.path.join(config.cluster, name) for name in (dask_process.CERTIFICATE, dask_process.CA, dask_process.KEY)
     )
     return {
         "LABEXTENSION__FACTORY__MODULE": "golem_launcher.cluster",

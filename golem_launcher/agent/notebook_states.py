@@ -44,7 +44,7 @@ class NotebookStates:
 
     def __init__(self, root: str, tickets: str, archive: str) -> None:
         self._root = root
-        self._place = os.path.join(root, PLACE)  # noqa: PTH118 - pathlib costs time
+        self._place = os.path.join(root, PLACE)
         self._tickets = tickets
         self._archive = archive
         self._waiting: dict[str, str] = {}
@@ -63,8 +63,8 @@ class NotebookStates:
 
     def environment(self, path: str) -> dict[str, str]:
         """What a new kernel of the notebook at ``path`` is told. Raises ``OSError``."""
-        directory = os.path.join(self._place, secrets.token_hex(8))  # noqa: PTH118
-        os.makedirs(self._tickets, mode=0o700, exist_ok=True)  # noqa: PTH103
+        directory = os.path.join(self._place, secrets.token_hex(8))
+        os.makedirs(self._tickets, mode=0o700, exist_ok=True)
         self._running[path], before = directory, self._running.get(path)
         self._untaken.pop(path, None)
         if before is not None:  # of another kernel, whose place this one takes
@@ -90,9 +90,8 @@ class NotebookStates:
         """Whether the next cell of this notebook takes up a state."""
         directory = self._running.get(path, "")
         try:
-            return os.path.isfile(self._untaken[path]) and any(  # noqa: PTH113
-                name.startswith("state-")
-                for name in os.listdir(directory)  # noqa: PTH208
+            return os.path.isfile(self._untaken[path]) and any(
+                name.startswith("state-") for name in os.listdir(directory)
             )
         except (KeyError, OSError):
             return False
@@ -104,36 +103,36 @@ class NotebookStates:
             atomic_write.write(self._ticket(directory), waiting.encode())
             self._running[path], self._untaken[path] = waiting, self._ticket(directory)
         elif self._is_known(path):
-            os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-            atomic_write.write(os.path.join(directory, NOTEBOOK), path.encode())  # noqa: PTH118
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+            atomic_write.write(os.path.join(directory, NOTEBOOK), path.encode())
 
     def _is_known(self, path: str) -> bool:
         """Whether this is a notebook's, here or on the user's computer."""
         if _ELSEWHERE.fullmatch(path):
             return True
-        inside = not os.path.isabs(path) and ".." not in path.split("/")  # noqa: PTH117
-        return inside and os.path.isfile(os.path.join(self._root, path))  # noqa: PTH113, PTH118
+        inside = not os.path.isabs(path) and ".." not in path.split("/")
+        return inside and os.path.isfile(os.path.join(self._root, path))
 
     def _deadly(self) -> set[str]:
         """The directories of states that were being taken up, here, when two servers before this one ended."""
         found: set[str] = set()
         with contextlib.suppress(OSError):
-            for name in os.listdir(self._tickets):  # noqa: PTH208
+            for name in os.listdir(self._tickets):
                 if name.endswith(extension.TAKING):
-                    mark = os.path.join(self._tickets, name)  # noqa: PTH118
-                    directory = os.readlink(mark)  # noqa: PTH115
+                    mark = os.path.join(self._tickets, name)
+                    directory = os.readlink(mark)
                     suspected = self._ticket(directory) + extension.SUSPECTED
                     if os.path.lexists(suspected):
                         found.add(directory)
-                    os.replace(mark, suspected)  # noqa: PTH105
+                    os.replace(mark, suspected)
         return found
 
     def _ticket(self, directory: str) -> str:
-        return os.path.join(self._tickets, os.path.basename(directory))  # noqa: PTH118, PTH119
+        return os.path.join(self._tickets, os.path.basename(directory))
 
     def _notebook_of(self, directory: str) -> str:
         try:
-            with open(os.path.join(directory, NOTEBOOK), encoding="utf-8") as file:  # noqa: PTH118, PTH123
+            with open(os.path.join(directory, NOTEBOOK), encoding="utf-8") as file:
                 return file.read(_LONGEST_PATH)
         except (OSError, ValueError):
             return ""
@@ -142,8 +141,8 @@ class NotebookStates:
 def _directories(place: str) -> list[str]:
     names: list[str] = []
     with contextlib.suppress(OSError):
-        names = [name for name in os.listdir(place) if _NAME.fullmatch(name)]  # noqa: PTH208
-    return [os.path.join(place, name) for name in names]  # noqa: PTH118
+        names = [name for name in os.listdir(place) if _NAME.fullmatch(name)]
+    return [os.path.join(place, name) for name in names]
 
 
 class SessionsWithState(SessionManager):  # type: ignore[misc]

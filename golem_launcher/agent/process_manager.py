@@ -395,7 +395,7 @@ def _installed() -> list[int]:
 
 def _changed_at(place: str) -> int:
     try:
-        return os.stat(place).st_mtime_ns  # noqa: PTH116 - pathlib costs time to import
+        return os.stat(place).st_mtime_ns
     except OSError:
         return 0
 
@@ -406,7 +406,7 @@ def _kill_kernels(lab: int) -> None:
     for process in process_tree.descendants(os.getpid()):
         if process.pid == process.session:
             with contextlib.suppress(OSError):
-                with open(f"/proc/{process.pid}/environ", "rb") as file:  # noqa: PTH123
+                with open(f"/proc/{process.pid}/environ", "rb") as file:
                     environment = b"\0" + file.read()
                 if mark in environment:
                     os.kill(process.pid, signal.SIGKILL)

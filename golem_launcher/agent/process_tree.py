@@ -50,7 +50,7 @@ def end_with_parent() -> None:
 def descendants(root: int) -> list[Process]:
     """All processes below ``root``, without it."""
     children: dict[int, list[Process]] = {}
-    for name in os.listdir("/proc"):  # noqa: PTH208
+    for name in os.listdir("/proc"):
         if name.isdigit():
             process = read(int(name))
             if process is not None:
@@ -67,7 +67,7 @@ def descendants(root: int) -> list[Process]:
 def read(pid: int) -> Process | None:
     """The process with this id; None when there is none."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()  # its name may hold anything
     except OSError:
         return None
@@ -78,7 +78,7 @@ def read(pid: int) -> Process | None:
 def own_memory(pid: int) -> int:
     """Bytes that a process has for itself: what it shares with others would count many times."""
     try:
-        with open(f"/proc/{pid}/statm", "rb") as file:  # noqa: PTH123
+        with open(f"/proc/{pid}/statm", "rb") as file:
             fields = file.read().split()
     except OSError:
         return 0

@@ -74,7 +74,7 @@ _LEAST_TO_PACK = 1024
 
 def run(config: Config, gate: int, bell: int, orders: int) -> None:
     """Serve until the process manager is gone. A byte into ``gate`` lets the workload start; the rest: control.py's."""
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("golem-server")  # what `ps` shows: it looks like the Lab otherwise
     with contextlib.suppress(OSError):
         os.nice(_NICE)

@@ -95,7 +95,7 @@ class _Blobs:
         return len(self._names) - 1
 
     def _add_file(self, path: PurePath) -> int:
-        if not os.path.isfile(path):  # noqa: PTH113
+        if not os.path.isfile(path):
             raise values.Untransportable(f"it has the path {str(path)!r}, at which there is no file to bring")
         target = self._out / str(len(self._names))
         try:

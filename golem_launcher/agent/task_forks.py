@@ -47,7 +47,7 @@ def _warm_up() -> None:
     """Have done, once, what each fork would do anew: it takes three times as long as a short function."""
     importlib.invalidate_caches()  # the first time, it loads 49 modules since Python 3.13
     compile("", "", "exec")  # the first time, it makes the types of all that a syntax tree may have
-    archive = os.path.dirname(os.path.dirname(__file__))  # noqa: PTH120
+    archive = os.path.dirname(os.path.dirname(__file__))
     for place in [each for each in sys.path_importer_cache if each.startswith(archive)]:
         del sys.path_importer_cache[place]  # else its list of files is read again whenever caches are invalidated
 

@@ -46,9 +46,9 @@ _LOOK_SECONDS = 2.0
 
 def run(config: Config) -> None:
     """Serve until nobody asks any more."""
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("golem-tasks")
-    base = os.path.join(os.path.dirname(config.log), "tasks")  # noqa: PTH118, PTH120
+    base = os.path.join(os.path.dirname(config.log), "tasks")
     os.chdir(config.root)
     tasks = Tasks(Path(base), Path(config.root))
     server = _TaskServer((config.hosts[0], config.port), _TaskHandler, config.endpoint_token, tasks)

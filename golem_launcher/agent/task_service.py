@@ -212,7 +212,7 @@ class Tasks:
     def _tidy(self) -> None:
         """Remove what was put off."""
         with self._changed:
-            self._put_off, names = 0, os.listdir(self._forgotten)  # noqa: PTH208
+            self._put_off, names = 0, os.listdir(self._forgotten)
         for name in names:
             shutil.rmtree(self._forgotten / name, ignore_errors=True)
 

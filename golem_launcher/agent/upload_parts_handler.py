@@ -56,7 +56,7 @@ class _Parts(ContentsHandler):
 
 
 def _add(place: str, content: bytes) -> None:
-    with open(place, "ab", buffering=0) as file:  # noqa: PTH123 - pathlib costs time
+    with open(place, "ab", buffering=0) as file:
         left = memoryview(content)
         while left:
             left = left[file.write(left) :]

@@ -48,7 +48,7 @@ def _workspace(root: str) -> int:
     if measured is not None and now - measured[0] < _DISK_EVERY_SECONDS:
         return measured[1]
     total = 0
-    own = os.path.join(root, file_placement.OWN)  # noqa: PTH118
+    own = os.path.join(root, file_placement.OWN)
     waiting = [root]
     while waiting and time.monotonic() - now < _DISK_SECONDS:
         with contextlib.suppress(OSError), os.scandir(waiting.pop()) as entries:
@@ -79,6 +79,6 @@ def _gpus() -> dict[str, Any]:
 def _memory_total() -> int:
     total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for path in _CGROUP:
-        with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:  # noqa: PTH123
+        with contextlib.suppress(OSError, ValueError), open(path, "rb") as file:
             total = min(total, int(file.read(64)))
     return total

@@ -47,7 +47,7 @@ _NO_SERVER = "ssh was asked for, but this image has neither OpenSSH's sshd nor P
 def run(config: Config, carriers: socket.socket, life: int) -> None:
     """Serve who comes to ``carriers`` until ``life`` ends, which the process manager holds."""
     os.chdir(config.root)
-    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:  # noqa: PTH123
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as name:
         name.write("golem-ways")  # what `ps` shows: it looks like the Lab otherwise
     asyncio.run(_Ways(config).serve(carriers, life))
 
@@ -116,7 +116,7 @@ class _Ways:
         command = [path, "-D", "-e", "-f", self._write_files(wanted)]
         if os.geteuid() == 0:
             with contextlib.suppress(OSError):
-                os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # noqa: PTH103 - what its service would make
+                os.makedirs("/run/sshd", mode=0o755, exist_ok=True)  # what its service would make
         check = await asyncio.create_subprocess_exec(
             *command, "-t", stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
         )
@@ -129,9 +129,9 @@ class _Ways:
 
     def _write_files(self, wanted: Ssh) -> str:
         """The configuration of sshd with what it names; the path."""
-        directory = os.path.splitext(self._config.log)[0] + ".ssh"  # noqa: PTH122
-        os.makedirs(directory, mode=0o700, exist_ok=True)  # noqa: PTH103
-        names = {name: os.path.join(directory, name) for name in ("config", "host_key", "authorized_keys")}  # noqa: PTH118
+        directory = os.path.splitext(self._config.log)[0] + ".ssh"
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        names = {name: os.path.join(directory, name) for name in ("config", "host_key", "authorized_keys")}
         environment = " ".join(f'"{name}={os.environ[name]}"' for name in _KEPT if _plain(os.environ.get(name)))
         lines = [
             f"Port {self._config.ssh_port}",

@@ -26,6 +26,7 @@ main()
 """No garbage is looked for while the agent is loaded: that takes a sixth of the time. ``agent/process_manager.py`` has
 it looked for again."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest a zip file can hold: equal sources make equal bytes
+_SMALLEST = 9  # of zlib's levels: a few milliseconds more, for what every start sends
 _UNCHECKED = (1).to_bytes(4, "little")
 """Of bytecode (PEP 552): its source is not looked at again."""
 
@@ -93,4 +94,4 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, kind: int = zipfile.Z
     entry.compress_type = kind
     entry.external_attr = 0o644 << 16
     entry.create_system = 3
-    archive.writestr(entry, data)
+    archive.writestr(entry, data, compresslevel=_SMALLEST)

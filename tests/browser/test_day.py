@@ -71,9 +71,9 @@ def test_a_kernel_that_is_killed_many_lines_an_old_notebook_and_one_as_html(
         page.frame_locator(".jp-OutputArea-output iframe").get_by_text("as a page").wait_for()
 
         page.goto(f"{directory.state().address}/lab/tree/old.ipynb?reset")
-        page.locator(".jp-Dialog", has_text="converted from an older notebook format").get_by_role(
-            "button"
-        ).last.click()
+        converted = page.locator(".jp-Dialog", has_text="converted from an older notebook format")
+        with page.expect_response(lambda answer: answer.request.method == "PUT" and "/old.ipynb" in answer.url):
+            converted.get_by_role("button").last.click()  # and what was converted is saved
         page.locator("h1", has_text="Of the year 2013").wait_for()
         address = directory.state().address
         answer = page.request.get(f"{address}/nbconvert/html/old.ipynb", headers={"Referer": f"{address}/lab"})

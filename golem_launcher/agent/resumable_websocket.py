@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import weakref
 from collections import OrderedDict, deque
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,9 @@ _MOST_SEEN = 4096
 _BUSY_SECONDS = 1.0
 """A kernel that is busy for longer runs a cell, and will hear of the connection before the next."""
 _LOOK_SECONDS = 0.01
+_STARTING = "starting"
+"""What a kernel does that is started anew. Jupyter Server has it busy with what it died at, and looks at none that is:
+what it says is then lost to whoever listens a moment late, and it seems to be busy for ever."""
 
 
 class _Conversation:
@@ -43,6 +47,9 @@ class _Conversation:
         self.newest: ResumableConnection | None = None
         """By it goes what any of them hears, and by it alone the client is heard. Those before are broken, which the
         server may hear late: what is written to one is lost, and what is still read from one is sent again by this."""
+        self.connected: Any = None
+        """The sockets to the kernel that were seen to be connected. It is not seen of new ones, nor when the kernel was
+        started anew: what listens may be connected to it after what asks, and what it says before is lost."""
         self._first = 0
         """The number of the oldest message that is kept."""
         self._kept: deque[bytes] = deque()
@@ -105,11 +112,6 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
     """Whether another one has taken its place."""
     _connected = False
     """Whether it came as far as to be connected to the kernel."""
-    _fresh = False
-    """Whether its sockets to the kernel are new: then what listens on them may not be connected yet."""
-    _hears = False
-    """Whether it was seen that they are connected. Until then they are looked at by what would, at its end, stop those
-    who listen on them then."""
 
     def connect(self) -> Any:
         """Called when the websocket is open."""
@@ -120,8 +122,8 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         if self.websocket_handler.get_argument("resume", None) is not None:
             self.limit_rate = False
             self._protocol = super().subprotocol
-            talk = self._conversation = self._conversations.setdefault(self.session_key, _Conversation())
-            self._conversations.move_to_end(self.session_key)
+            talk = self._conversation = self._conversations.pop(self.session_key, None) or self._begin()
+            self._conversations[self.session_key] = talk
             while len(self._conversations) > _MOST_CLIENTS:
                 self._conversations.popitem(last=False)
             self._before, talk.newest = talk.newest, self
@@ -132,6 +134,32 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             return super().connect()
         finally:
             self._before = None  # else each would keep all before it
+
+    def _begin(self) -> _Conversation:
+        """A conversation, which hears that the kernel died while its client is away, too."""
+        talk = _Conversation()
+        followed = weakref.ref(talk)
+
+        def restarted() -> None:
+            talk = followed()
+            if talk is not None and talk.newest is not None:
+                talk.newest.begin_anew(talk)
+
+        self.multi_kernel_manager.add_restart_callback(self.kernel_id, restarted)
+        return talk
+
+    def begin_anew(self, talk: _Conversation) -> None:
+        """Called when the kernel died and is about to be started anew: its client hears of it, and connects again."""
+        self.kernel_manager.execution_state = _STARTING
+        super().on_kernel_restarted()
+        talk.connected = None
+        self.websocket_handler.close()
+
+    def on_kernel_restarted(self) -> None:
+        """Called then, while this one is connected."""
+        if self._conversation is None:
+            self.kernel_manager.execution_state = _STARTING
+            super().on_kernel_restarted()
 
     @property
     def _outputs(self) -> Any:
@@ -147,7 +175,6 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         """Called when there are no sockets from before, or another connection has them: what comes stays in order."""
         before = self._before
         if before is None or not before._can_be_followed:  # noqa: SLF001 - of this class
-            self._fresh = True
             super().create_stream()
             return
         self.channels, before.channels = before.channels, {}
@@ -156,7 +183,13 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
 
     @property
     def _can_be_followed(self) -> bool:
-        return self._hears and bool(self.channels) and not any(one.closed() for one in self.channels.values())
+        # Until its sockets were seen to be connected they are looked at by what would, at its end, stop those who
+        # listen on them then.
+        return self._is_connected and bool(self.channels) and not any(one.closed() for one in self.channels.values())
+
+    @property
+    def _is_connected(self) -> bool:
+        return self._conversation is not None and self._conversation.connected is self.channels
 
     def disconnect(self) -> None:
         """Called when the websocket is closed; who was followed has done so.
@@ -173,11 +206,9 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         """Called to see that new sockets are connected. It takes what comes by them meanwhile: not from old ones."""
         if self._conversation is None:
             return super().nudge()
-        seen = asyncio.ensure_future(self._nudge_when_idle()) if self._fresh else _Done()
-        seen.add_done_callback(self._is_connected)
-        return seen
+        return _Done() if self._is_connected else asyncio.ensure_future(self._nudge_when_idle(self._conversation))
 
-    async def _nudge_when_idle(self) -> None:
+    async def _nudge_when_idle(self, talk: _Conversation) -> None:
         """Jupyter Server does not look at a kernel that is busy, and each is for a moment when it was asked who it is.
 
         What the first cell prints would be lost where nobody hears yet.
@@ -188,9 +219,7 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
             await asyncio.sleep(_LOOK_SECONDS)
         if self.channels:  # the client has not left meanwhile
             await super().nudge()
-
-    def _is_connected(self, _seen: object) -> None:
-        self._hears = True
+            talk.connected = self.channels
 
     def handle_incoming_message(self, incoming_msg: Any) -> None:
         """Called with what the client sent."""

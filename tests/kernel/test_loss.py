@@ -17,6 +17,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.liveness import alive, supervisor
 from golem_launcher.workload.base import FIRST_PORT
+from tests.kernel.breaking_line import BreakingLine
 from tests.localnet.runtime.test_runtimes import wheel
 from tests.patience import slower
 from tests.session.losing_node import kill
@@ -30,30 +31,6 @@ _CUT_SECONDS = float(os.environ.get("GOLEM_LAUNCHER_CUT_SECONDS", "0.3"))
 _LINES = 3_000
 _LOST_SECONDS = 60
 _NODE_SECONDS = 60
-
-
-class _Line:
-    """Connections to a session that can be cut."""
-
-    def __init__(self, lab):
-        connector = lab.http._connector
-        self._dial, connector._dial = connector._dial, self._through
-        self._open, self._cut = [], False
-
-    async def _through(self):
-        if self._cut:
-            raise ConnectionRefusedError("the line is cut")
-        stream = await self._dial()
-        self._open.append(stream)
-        return stream
-
-    async def cut(self, seconds):
-        self._cut = True
-        for stream in self._open:
-            stream.close()
-        self._open.clear()
-        await asyncio.sleep(seconds)
-        self._cut = False
 
 
 def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
@@ -72,7 +49,7 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
 
     async def run():
         lab = LabClient(directory)
-        line = _Line(lab)
+        line = BreakingLine(lab)
         kernel = RemoteKernel(lab, await start_kernel(lab), heard=heard)
         running = asyncio.create_task(kernel.run())
         async with asyncio.timeout(90 * slower()):
@@ -80,7 +57,8 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
         kernel.send("shell", request)
         for _ in range(_CUTS):
             await asyncio.sleep(0.5)
-            await line.cut(_CUT_SECONDS)
+            async with line.cut():
+                await asyncio.sleep(_CUT_SECONDS)
         async with asyncio.timeout(90 * slower()):
             await done.wait()
         running.cancel()

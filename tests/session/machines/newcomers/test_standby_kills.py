@@ -16,7 +16,7 @@ from golem_launcher.events import Stage
 from golem_launcher.session import client
 from tests.session import providers
 from tests.session.conftest import explain, wait_for
-from tests.session.machines.newcomers.test_standby import has_all, stands_by
+from tests.session.machines.newcomers.test_standby import has_all
 from tests.session.test_state_kills import end, talk
 
 KILLS = int(os.environ.get("GOLEM_LAUNCHER_STANDBY_KILLS", "1"))
@@ -41,10 +41,14 @@ def _number(printed):
 def test_nothing_that_was_saved_is_lost(ready, network, keys, node, capsys):
     chance = random.Random(SEED)
     directory, losses = ready(standby=1, save_seconds=1), 0
+    ended = set()
+    """The agreements that were."""
     for kill in range(KILLS):
         who = chance.choice(["head", "head", "standby", "both"]) if kill else "head"
         moment = chance.uniform(0.0, 4.0)
-        before, url = stands_by(directory), directory.url()
+        # Until its end is heard of, one that was ended still stands by.
+        before = wait_for(directory, lambda state: has_all(state) and state.standby.agreement_id not in ended, 90)
+        url = directory.url()
 
         async def work(run, *, directory=directory, moment=moment):
             safe = _number(await run(_NEXT))
@@ -59,6 +63,7 @@ def test_nothing_that_was_saved_is_lost(ready, network, keys, node, capsys):
         had = has_all(directory.state())
         began = time.monotonic()
         if who != "head":
+            ended.add(before.standby.agreement_id)
             providers.terminate(network, keys, before.standby)
         if who != "standby":
             providers.terminate(network, keys, before.head)

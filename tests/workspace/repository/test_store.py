@@ -71,6 +71,18 @@ def test_of_each_workspace_the_newest_generation_alone_is_read_for_a_list(tmp_pa
     assert set(read) == {f"workspaces/{each}" for each in ("one/00000005", "two/00000005", "two/00000004")}
 
 
+@pytest.mark.parametrize("name", ["\u00b2", "\u0663", "9" * 200, "-1", "1e3"])
+def test_what_is_no_save_in_a_store_keeps_nobody_from_the_saves(tmp_path, name):
+    """Python calls a superscript a digit, and makes no number of it."""
+    store = open_store(str(tmp_path / "store"))
+    save(store, FILES)
+    (tmp_path / "store" / "workspaces" / "work" / name).write_bytes(b"nonsense")
+    again = open_store(str(tmp_path / "store"))
+    assert content(again) == WHOLE
+    assert [each.number for each in again.generations("work")] == [1]
+    assert save(again, FILES).number == 2
+
+
 def test_who_asks_what_is_saved_waits_for_no_index_of_chunks(tmp_path, monkeypatch):
     place = str(tmp_path / "store")
     for number in range(5):

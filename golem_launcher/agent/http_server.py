@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import select
 import socket
 import sys
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PIECE = 256 * 1024
 _LARGEST_JSON = 16 * 1024 * 1024
+_LENGTH = re.compile(r"[0-9]{1,18}")
+"""What a header may say of a body; Python makes no number of thousands of digits, nor of a superscript."""
 _SILENCE_SECONDS = 120.0
 _MOST_CONNECTIONS = 32
 
@@ -95,12 +98,15 @@ class Handler(BaseHTTPRequestHandler):
         """
         token = self.headers.get("Authorization", "").encode()
         length = self.headers.get("Content-Length", "0")
-        self._left = int(length) if length.isdigit() else 0
+        self._left = int(length) if _LENGTH.fullmatch(length) else 0
         status = 200
         found: Any
         every = {self.server.token: routes, **(of_others or {})}
         open_to = [own for shown, own in every.items() if hmac.compare_digest(token, b"token " + shown.encode())]
-        if not open_to:
+        if not _LENGTH.fullmatch(length):
+            self.close_connection = True  # where the next request would begin is not known
+            status, found = 400, {"error": "the length is no number"}
+        elif not open_to:
             status, found = 403, {"error": "the token is missing or wrong"}
         elif (path := self.path.partition("?")[0]) not in open_to[0]:
             status, found = 404, {"error": "there is nothing here"}

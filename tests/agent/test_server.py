@@ -1,11 +1,13 @@
 """The agent's own server, beside a Lab that runs: who may ask, the log, what is used, the deadline."""
 
 import json
+import socket
 import threading
 
 import pytest
 
 from tests.agent.conftest import TOKEN
+from tests.patience import slower
 
 _PATHS = ("/log?wait=0", "/usage", "/state")
 
@@ -63,6 +65,17 @@ def test_an_offset_beyond_the_end_is_the_end(lab):
 )  # fmt: skip
 def test_hostile_queries_are_refused(lab, query):
     assert lab.ask("GET", f"/log?{query}")[0] == 400
+
+
+@pytest.mark.parametrize("length", ["9" * 5000, "\u00b2", "-1", "1e3"])
+def test_a_length_that_is_none_is_refused_without_a_word_in_the_log(lab, length):
+    with socket.create_connection((lab.address, lab.port + 3), timeout=30 * slower()) as connection:
+        head = f"POST /open HTTP/1.1\r\nHost: agent\r\nContent-Length: {length}\r\n\r\nGET /state HTTP/1.1\r\n\r\n"
+        connection.sendall(head.encode("latin-1"))
+        with connection.makefile("rb") as answers:
+            assert answers.readline().startswith(b"HTTP/1.1 400 ")
+            assert b"HTTP/1.1" not in answers.read()  # nothing after it is taken for a request
+    assert b"ValueError" not in lab.log()[0]
 
 
 def test_usage(lab):

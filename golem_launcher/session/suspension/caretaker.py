@@ -13,6 +13,7 @@ import errno
 import html
 import json
 import os
+import re
 import secrets
 import selectors
 import socket
@@ -48,7 +49,8 @@ _GONE_SECONDS = 2.0
 """So long the directory of a session may be away that makes room for another one of its name."""
 _WAKING = f"/{OUR_PLACE}waking/"
 """Where a page of a suspended session is told and heard; its number follows."""
-_LONGEST_BODY = 16
+_BODY_SIZE = re.compile(r"[0-9]|1[0-6]")
+"""Bytes of what a page says, as a header has it: what is no such number is not made one."""
 _MOST_VIEWERS = 32
 """Of one session, at a time."""
 _HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
@@ -152,13 +154,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """A page of a suspended session wakes it up."""
         size = self.headers.get("Content-Length") or "0"
-        if (
-            not self._comes_in()
-            or not self.path.startswith(_WAKING)
-            or not size.isdecimal()
-            or int(size) > _LONGEST_BODY
-        ):
+        if not self._comes_in() or not self.path.startswith(_WAKING):
             self._give(403, _PLAIN, b"")
+        elif not _BODY_SIZE.fullmatch(size):
+            self._give(400, _PLAIN, b"")
         else:
             hours = self.rfile.read(int(size)).decode(errors="replace")
             self._give(200, *told_to_it(self.server.waking.wake(self.path[len(_WAKING) :], hours)))

@@ -188,3 +188,21 @@ def test_who_never_comes_to_an_end_with_a_question_takes_nobodys_place(
         last = come()
         last.sendall(b"TP/1.0\r\nHost: 127.0.0.1\r\n\r\n")
         assert last.recv(1000).startswith(b"HTTP/1.0 403 ")
+
+
+@pytest.mark.parametrize("size", ["9" * 5000, "\u00b2", "-1", "1e3", "17", "0x1"])
+def test_a_size_that_is_none_is_refused_without_a_word_in_the_log(
+    sessions: Path, capsys: pytest.CaptureFixture[str], size: str
+) -> None:
+    """Python makes no number of more than 4300 digits, nor of a superscript, which it calls a digit."""
+    place = "127.0.0.1", int(free_address().rpartition(":")[2])
+    with caretaker._Address(sessions / "first", place, WakingPageService()) as address:
+        before = set(threading.enumerate())
+        with socket.create_connection(place, timeout=5 * slower()) as browser:
+            head = f"POST {caretaker._WAKING}1 HTTP/1.0\r\nHost: 127.0.0.1\r\nContent-Length: {size}\r\n\r\n"
+            browser.sendall(head.encode("latin-1"))
+            address.handle_request()
+            assert browser.recv(1000).startswith(b"HTTP/1.0 400 ")
+        for thread in set(threading.enumerate()) - before:
+            thread.join(_SECONDS * slower())
+    assert capsys.readouterr() == ("", "")

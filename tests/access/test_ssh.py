@@ -14,10 +14,12 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
 
 from golem_launcher import paths
 from golem_launcher.access import ssh as access
 from golem_launcher.access.port_socket import port_socket_path
+from golem_launcher.access.vpn_to_machine import MachineVpn
 from golem_launcher.errors import AccessError
 from tests.access.secret_leaks import private_part, seen
 from tests.access.tunnel_command import tunnel
@@ -201,6 +203,28 @@ def test_each_machine_has_a_name_and_a_host_key_of_its_own(tmp_path):
     assert (tmp_path / "known_hosts.2").read_text().startswith("golem-x.2 ssh-ed25519 ")
     assert settings["ProxyCommand"].endswith("ports.sock 2 2022")
     assert access.config("x", settings, 2).startswith("Host golem-x.2\n")
+
+
+def test_the_machine_that_takes_over_is_known_by_its_own_host_key_and_the_old_one_no_more(tmp_path):
+    """A lost machine has its private half still, and could show it where the session goes on."""
+    (tmp_path / "standby").mkdir()
+    head = MachineVpn(tmp_path, "x", 1, ssh_key="ssh-ed25519 AAAA")
+    standby = MachineVpn(tmp_path / "standby", "x", 1, ssh_key="ssh-ed25519 AAAA")
+    old, new = (public_part(way.agent_settings()["ssh"]["host_key"]) for way in (head, standby))
+    assert old != new
+    pinned = access.known_hosts(tmp_path, 1)
+    assert pinned.read_text() == f"golem-x {old}\n", "who only stands by is not the session's machine"
+    head.take_pinned(standby)
+    assert pinned.read_text() == f"golem-x {new}\n"
+    third = public_part(head.agent_settings()["ssh"]["host_key"])  # of the one that is rented when that is lost, too
+    assert third not in {old, new}
+    assert pinned.read_text() == f"golem-x {third}\n"
+
+
+def public_part(private):
+    return load_ssh_private_key(private.encode(), None).public_key().public_bytes(
+        Encoding.OpenSSH, PublicFormat.OpenSSH
+    ).decode()  # fmt: skip
 
 
 def test_what_lies_in_the_users_directory_is_not_taken_for_pythons(tmp_path):

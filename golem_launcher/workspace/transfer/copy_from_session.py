@@ -20,6 +20,7 @@ from golem_launcher.agent.workspace.name_escaping import escape, unescape
 from golem_launcher.agent.workspace.open_beneath import parent
 from golem_launcher.errors import RequestError, WorkspaceError
 from golem_launcher.files import DISK_FAULTS
+from golem_launcher.units import data_size
 from golem_launcher.workspace.repository.autorun_files import could_run, link_could_run
 from golem_launcher.workspace.repository.case_conflicts import folded, ignores_case
 from golem_launcher.workspace.repository.entry import shown
@@ -32,6 +33,7 @@ from golem_launcher.workspace.transfer.copy_queue import (
     wanted,
 )
 from golem_launcher.workspace.transfer.pipeline import pipeline
+from golem_launcher.workspace.transfer.space_limits import LAST_DISK, SMALL_FILE, SPARE_DISK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -129,10 +131,18 @@ def _open_top(place: Path) -> int:
 
 
 def _check_room(queue: CopyQueue, top: int) -> None:
-    """Raise ``WorkspaceError`` where there is not so much room as is still to be copied."""
-    room = os.statvfs(top)
-    if queue.left > room.f_bavail * room.f_frsize:
-        raise WorkspaceError("There is no room for it on the disk here.", "Free some, or choose another place.")
+    """Raise ``WorkspaceError`` where there is no room for what is still to be copied, and for all else as well.
+
+    The session's own saves may be on this disk: as much stays free as they leave of it.
+    """
+    found = os.statvfs(top)
+    free, spare = found.f_bavail * found.f_frsize, LAST_DISK if queue.left <= SMALL_FILE else SPARE_DISK
+    if queue.left and queue.left + spare > free:
+        raise WorkspaceError(
+            f"There is no room for it on the disk here: it takes {data_size(queue.left)}, {data_size(free)} are free, "
+            f"and {data_size(spare)} of it stay free for all else.",
+            "Free some, or choose another place.",
+        )
 
 
 def _prepare(top: int, source: str, aim: Path, found: Listing, copied: Copied) -> list[CopiedFile]:

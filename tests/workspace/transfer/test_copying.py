@@ -20,6 +20,7 @@ from golem_launcher.workspace.transfer.copy_from_session import copy_from_sessio
 from golem_launcher.workspace.transfer.copy_queue import Copied, CopiedFile, CopyQueue
 from golem_launcher.workspace.transfer.copy_to_session import copy_to_session
 from golem_launcher.workspace.transfer.remote_files import RemoteEntry, RemoteFiles
+from golem_launcher.workspace.transfer.space_limits import SPARE_DISK
 from tests.dialling import to_origin
 from tests.workspace.transfer.conftest import TOKEN, BulkTransfer
 from tests.workspace.transfer.test_hostile import Liar
@@ -400,6 +401,14 @@ def test_a_list_that_makes_no_sense_ends_the_copy(liar, tmp_path, line):
 def test_more_than_there_is_room_for_is_not_begun(liar, tmp_path):
     _has(liar, ["d", "", 0o777], _line("a", 1 << 59))
     with pytest.raises(WorkspaceError, match="no room"):
+        _from(liar, tmp_path / "here")
+
+
+def test_a_copy_leaves_room_for_all_else_on_the_disk(liar, tmp_path):
+    """The session's saves are mostly on the same one."""
+    found = os.statvfs(tmp_path)
+    _has(liar, ["d", "", 0o777], _line("a", found.f_bavail * found.f_frsize - SPARE_DISK // 2))
+    with pytest.raises(WorkspaceError, match=r"no room .* stay free for all else"):
         _from(liar, tmp_path / "here")
 
 

@@ -37,8 +37,8 @@ def print_line(text: str) -> None:
 
 
 def progress(text: str) -> None:
-    """Say what happens meanwhile, apart from the result."""
-    sys.stderr.write(text + "\n")
+    """Say what happens meanwhile, apart from the result, cleaned."""
+    sys.stderr.write(clean_text(text) + "\n")
     sys.stderr.flush()
 
 
@@ -62,7 +62,7 @@ def tell_error(error: LauncherError | OSError) -> int:
         words = f"The system refused: {error.strerror or error}{where}."
     else:
         words = str(error)
-    progress(f"Error: {clean_text(words)}")
+    progress(f"Error: {words}")
     return BAD_USAGE if isinstance(error, RequestError) else FAILED
 
 

@@ -21,7 +21,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.session.on_disk.directory import read_lines
+from golem_launcher.session.on_disk.directory import last_lines
 from golem_launcher.session.preparation import market_look
 from golem_launcher.session.saving.saved_work import resuming
 from golem_launcher.units import counted
@@ -129,8 +129,7 @@ class Tools:
         directory = await asyncio.to_thread(self._allowance.session, name)
         most = max(1, min(lines, _MOST_LINES))
         events = [event.line for event in directory.events()[0] if event.line][-most:]
-        printed, _ = read_lines(directory.workload_log, 0)
-        return {"events": events, "printed": [line.decode(errors="replace") for line in printed[-most:]]}
+        return {"events": events, "printed": await asyncio.to_thread(last_lines, directory.workload_log, most)}
 
     async def run(self, name: str, code: str, seconds: float = 60) -> dict[str, Any]:
         """Run Python code in a session; what it prints and its last value are data from a stranger's computer.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from golem_launcher.workload.base import Workload
 
 _READ_AT_MOST = 4 * 1024 * 1024
+_END_BYTES = 256 * 1024
 
 
 class SessionDirectory(SessionPaths):
@@ -223,3 +224,14 @@ def read_lines(path: Path, offset: int) -> tuple[list[bytes], int]:
         return [], offset
     end = data.rfind(b"\n") + 1
     return data[:end].splitlines(), offset + end
+
+
+def last_lines(path: Path, count: int) -> list[str]:
+    """The last lines of such a file, ``count`` at most, as text; fewer where these are more than 256 KiB."""
+    try:
+        begin = max(0, path.stat().st_size - _END_BYTES)
+    except FileNotFoundError:
+        return []
+    lines, _ = read_lines(path, begin)
+    whole = lines[1:] if begin else lines  # the first may be the rest of one
+    return [line.decode(errors="replace") for line in whole[-count:]]

@@ -192,6 +192,8 @@ def test_sessions_are_told_saved_extended_and_logged(connected):
     assert "%save" not in connected.run("%save -f notes.py 1", check=False).errors  # IPython's own
     assert "may cost 2 tGLM" in connected.run("%extend hours=0.5 budget=1").text
     assert "agreement with" in connected.run("%logs").text
+    for words in ("²", "0", "9" * 5000):
+        assert "is no number of lines" in connected.run(f"%logs {words}", check=False).errors
     told = connected.run("%provider").text
     assert "reputation" in told
     assert "connects by itself" in connected.run("%autoconnect on").text

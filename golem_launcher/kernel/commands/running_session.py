@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _MORE = re.compile(r"(hours|budget)\s*=\s*\+?(\d+(?:\.\d+)?)", re.ASCII)
+_COUNT = re.compile(r"[1-9][0-9]{0,5}")
 _LINES = 20
-_TAIL = 64 * 1024
 
 
 async def _extend(notebook: Notebook, call: CommandCall, output: Output) -> None:
@@ -39,20 +39,18 @@ async def _extend(notebook: Notebook, call: CommandCall, output: Output) -> None
 async def _logs(notebook: Notebook, call: CommandCall, output: Output) -> None:
     if notebook.last is None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
-    if call.words and not call.words.isdigit():
+    if call.words and not _COUNT.fullmatch(call.words):
         raise RequestError(f"'{call.words}' is no number of lines.", "Like: %logs 50")
     await output.say(await asyncio.to_thread(_last_lines, notebook.last, int(call.words or _LINES)))
 
 
 def _last_lines(directory: SessionDirectory, count: int) -> str:
     """What happened to a session, and what its Jupyter logged."""
-    from golem_launcher.session.on_disk.directory import read_lines
+    from golem_launcher.session.on_disk.directory import last_lines
 
     events, _ = directory.events()
     told = [f"{one.at.astimezone():%H:%M:%S}  {one.line}" for one in events if one.line]
-    size = directory.workload_log.stat().st_size if directory.workload_log.exists() else 0
-    logged, _ = read_lines(directory.workload_log, max(0, size - _TAIL))
-    lines = [*told[-count:], *(line.decode(errors="replace") for line in logged[-count:])]
+    lines = [*told[-count:], *last_lines(directory.workload_log, count)]
     return "\n".join(lines) or "Nothing was logged yet."
 
 

@@ -21,7 +21,7 @@ import psutil
 
 from benchmarks import bed
 from benchmarks.row import Row
-from golem_launcher.access.hub_proxy import PREFIX_VARIABLE
+from golem_launcher.access.hub.hub_proxy import PREFIX_VARIABLE
 from golem_launcher.ui.server.install import install
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import asyncio
 import functools
 from urllib.parse import urlsplit
 
-from golem_launcher.access.in_process_stream import DuplexStream
+from golem_launcher.access.sockets.in_process_stream import DuplexStream
 
 
 async def _dialled(connect):

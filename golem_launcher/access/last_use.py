@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.sockets.in_process_stream import Stream
     from golem_launcher.agent.tcp_carrier import Sink, Source
 
 _LEAST = 1024

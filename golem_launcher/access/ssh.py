@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from golem_launcher import files, own_modules
-from golem_launcher.access.port_socket import open_port, port_socket_path
+from golem_launcher.access.sockets.port_socket import open_port, port_socket_path
 from golem_launcher.agent.tcp_carrier_protocol import STATUS_PORT
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted_json import json_value

@@ -2,6 +2,8 @@
 
 What ssh starts as its ``ProxyCommand``: every millisecond until the first byte is one that a person waits, so it is
 made of threads and imports little. ``SOCKET`` is the path of the session's port socket, ``MACHINE`` a number.
+
+Its name stays: ``golem-launcher ssh-config`` writes it into lines that users keep in their ``~/.ssh/config``.
 """
 
 from __future__ import annotations

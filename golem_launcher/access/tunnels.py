@@ -15,13 +15,14 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from golem_launcher.access import open_documents, port_socket
-from golem_launcher.access.lab_proxy_settings import RemoteLab
-from golem_launcher.access.link import listen
-from golem_launcher.access.listener import Listener, bind
-from golem_launcher.access.loopback_address import loopback_address
-from golem_launcher.access.proxied_servers import ProxiedServers, elsewhere
-from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
+from golem_launcher.access.lab import open_documents
+from golem_launcher.access.lab.lab_proxy_settings import RemoteLab
+from golem_launcher.access.link.link import listen
+from golem_launcher.access.link.proxied_servers import ProxiedServers, elsewhere
+from golem_launcher.access.machine.tcp_carrier_client import CarrierAddress, CarrierClient
+from golem_launcher.access.sockets import port_socket
+from golem_launcher.access.sockets.listener import Listener, bind
+from golem_launcher.access.sockets.loopback_address import loopback_address
 from golem_launcher.errors import AccessError
 from golem_launcher.socket_owner import is_ours
 from golem_launcher.workload.base import Endpoint
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
 
-    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.sockets.in_process_stream import Stream
     from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 
@@ -265,7 +266,7 @@ def _tls(host: str) -> tuple[ssl.SSLContext, str]:
             f"{host} is every address of this computer.",
             "Name the one by which others shall reach it, like 192.168.1.5.",
         )
-    from golem_launcher.access.tls import server_context  # noqa: PLC0415 - seldom needed, and slow to import
+    from golem_launcher.access.sockets.tls import server_context  # noqa: PLC0415 - seldom needed, and slow to import
 
     return server_context(host)
 

@@ -10,20 +10,20 @@ import hmac
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from golem_launcher.access import hub_proxy, hub_settings
-from golem_launcher.access.agent_ports import AGENT_PORT
-from golem_launcher.access.hub_gate import HubGate
-from golem_launcher.access.in_process_stream import DuplexStream
-from golem_launcher.access.lab_proxy_settings import RemoteLab
-from golem_launcher.access.large_files import LargeFiles
+from golem_launcher.access.hub import hub_proxy, hub_settings
+from golem_launcher.access.hub.hub_gate import HubGate
+from golem_launcher.access.lab.lab_proxy_settings import RemoteLab
+from golem_launcher.access.lab.large_files import LargeFiles
+from golem_launcher.access.lab.open_documents import PORT
+from golem_launcher.access.lab.uploads import ActiveUploads
 from golem_launcher.access.last_use import LastUse
-from golem_launcher.access.link import listen, listen_for_server, listen_for_user
-from golem_launcher.access.open_documents import PORT
+from golem_launcher.access.link.link import listen, listen_for_server, listen_for_user
+from golem_launcher.access.link.proxied_servers import ProxiedServers
+from golem_launcher.access.link.reverse_proxy import Upstream
+from golem_launcher.access.machine.agent_ports import AGENT_PORT
 from golem_launcher.access.origin_policy import OriginPolicy
-from golem_launcher.access.port_socket import PortSocket, port_socket_path
-from golem_launcher.access.proxied_servers import ProxiedServers
-from golem_launcher.access.reverse_proxy import Upstream
-from golem_launcher.access.uploads import ActiveUploads
+from golem_launcher.access.sockets.in_process_stream import DuplexStream
+from golem_launcher.access.sockets.port_socket import PortSocket, port_socket_path
 from golem_launcher.errors import AccessError
 from golem_launcher.workload.base import FIRST_PORT
 
@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
-    from golem_launcher.access.hub_proxy import HubPort
-    from golem_launcher.access.in_process_stream import Stream
-    from golem_launcher.access.lab_proxy_settings import LabView
-    from golem_launcher.access.listener import Listener
-    from golem_launcher.access.vpn_to_machine import MachineVpn
+    from golem_launcher.access.hub.hub_proxy import HubPort
+    from golem_launcher.access.lab.lab_proxy_settings import LabView
+    from golem_launcher.access.machine.vpn_to_machine import MachineVpn
+    from golem_launcher.access.sockets.in_process_stream import Stream
+    from golem_launcher.access.sockets.listener import Listener
     from golem_launcher.agent.tcp_carrier import Sink, Source
     from golem_launcher.workload.base import Workload
 

@@ -300,7 +300,7 @@ def _ssh_settings(name: str, machine: str | None) -> tuple[dict[str, str], SshSe
 
 
 def _port_socket(directory: SessionDirectory) -> Path:
-    from golem_launcher.access.port_socket import port_socket_path
+    from golem_launcher.access.sockets.port_socket import port_socket_path
 
     return port_socket_path(directory.path)
 

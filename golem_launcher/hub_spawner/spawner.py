@@ -21,8 +21,8 @@ from tornado import web
 from traitlets import Dict, List, TraitError, Unicode, default, validate
 
 from golem_launcher import files, paths
-from golem_launcher.access import hub_settings
-from golem_launcher.access.hub_settings import HubSettings
+from golem_launcher.access.hub import hub_settings
+from golem_launcher.access.hub.hub_settings import HubSettings
 from golem_launcher.errors import BudgetError, LauncherError, RequestError
 from golem_launcher.events import Stage
 from golem_launcher.hub_spawner import quotas, users

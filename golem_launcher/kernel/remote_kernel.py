@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 
-from golem_launcher.access import port_socket
-from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.access.machine.provider_http import ProviderHttp
+from golem_launcher.access.sockets import port_socket
 from golem_launcher.agent.kernel_state import COMES_BACK
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.kernel import messages

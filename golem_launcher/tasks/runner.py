@@ -12,7 +12,7 @@ import importlib
 import math
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.port_socket import dial, port_socket_path
+from golem_launcher.access.sockets.port_socket import dial, port_socket_path
 from golem_launcher.errors import LauncherError, ProviderError, ProviderSilent, SessionError, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.market import history

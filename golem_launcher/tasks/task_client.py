@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.access.machine.provider_http import ProviderHttp
 from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
 from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, TaskOutput
 from golem_launcher.units import data_size
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.access.machine.provider_http import Dial
     from golem_launcher.tasks.payload import Payload
 
 _POLL_SECONDS = 20.0

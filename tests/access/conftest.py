@@ -11,7 +11,7 @@ import urllib.request
 import asyncssh
 import pytest
 
-from golem_launcher.access import hub_proxy as hub_module
+from golem_launcher.access.hub import hub_proxy as hub_module
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

@@ -7,7 +7,7 @@ import gc
 import hashlib
 import time
 
-from golem_launcher.access.listener import Listener, bind
+from golem_launcher.access.sockets.listener import Listener, bind
 from golem_launcher.agent import tcp_carrier_server
 from golem_launcher.agent.tcp_carrier_protocol import TAKEN, CarrierError, Record, encode
 

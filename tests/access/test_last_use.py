@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from golem_launcher.access.in_process_stream import DuplexStream, Pipe
-from golem_launcher.access.lab_proxy_settings import RemoteLab
+from golem_launcher.access.lab.lab_proxy_settings import RemoteLab
 from golem_launcher.access.last_use import LastUse
-from golem_launcher.access.link import listen
+from golem_launcher.access.link.link import listen
+from golem_launcher.access.sockets.in_process_stream import DuplexStream, Pipe
 from tests.patience import slower
 
 

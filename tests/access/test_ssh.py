@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from golem_launcher import paths
 from golem_launcher.access import ssh as access
-from golem_launcher.access.port_socket import port_socket_path
-from golem_launcher.access.vpn_to_machine import MachineVpn
+from golem_launcher.access.machine.vpn_to_machine import MachineVpn
+from golem_launcher.access.sockets.port_socket import port_socket_path
 from golem_launcher.errors import AccessError
 from tests.access.secret_leaks import private_part, seen
 from tests.access.tunnel_command import tunnel

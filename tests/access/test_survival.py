@@ -13,7 +13,7 @@ import aiohttp
 import psutil
 import pytest
 
-from golem_launcher.access import port_socket
+from golem_launcher.access.sockets import port_socket
 from golem_launcher.events import Stage
 from golem_launcher.localnet import daemons
 from golem_launcher.node import yagna_process

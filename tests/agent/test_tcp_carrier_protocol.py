@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from golem_launcher.access.in_process_stream import Pipe
+from golem_launcher.access.sockets.in_process_stream import Pipe
 from golem_launcher.agent import tcp_carrier, tcp_carrier_server
 from golem_launcher.agent.tcp_carrier_protocol import (
     DATA,

@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import web
 
-from golem_launcher.access.in_process_stream import DuplexStream
-from golem_launcher.access.lab_proxy_settings import RemoteLab
-from golem_launcher.access.link import listen
-from golem_launcher.access.loopback_address import loopback_address
-from golem_launcher.access.proxied_servers import ProxiedServers
+from golem_launcher.access.lab.lab_proxy_settings import RemoteLab
+from golem_launcher.access.link.link import listen
+from golem_launcher.access.link.proxied_servers import ProxiedServers
+from golem_launcher.access.sockets.in_process_stream import DuplexStream
+from golem_launcher.access.sockets.loopback_address import loopback_address
 from golem_launcher.agent.tcp_carrier import reset
 from tests.access.conftest import TOKEN, server
 from tests.patience import slower

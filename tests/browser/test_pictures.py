@@ -22,7 +22,7 @@ import pytest
 from playwright.sync_api import expect
 
 from golem_launcher import files
-from golem_launcher.access.port_socket import port_socket_path
+from golem_launcher.access.sockets.port_socket import port_socket_path
 from golem_launcher.events import CostChanged, EndsSoon, Idle, Progress, ProviderLost, Stage, Usage, Used, now
 from golem_launcher.gpus import Gpu, GpuProcess, OfferedGpu
 from golem_launcher.session_state import Saving

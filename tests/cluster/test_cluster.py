@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from golem_launcher.access.port_socket import port_socket_path
+from golem_launcher.access.sockets.port_socket import port_socket_path
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.session import client

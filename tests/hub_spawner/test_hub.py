@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from golem_launcher import files, paths
-from golem_launcher.access import hub_settings
+from golem_launcher.access.hub import hub_settings
 from golem_launcher.events import Stage
 from golem_launcher.hub_spawner import quotas, users
 from golem_launcher.hub_spawner.quotas import Quota, Quotas

@@ -18,7 +18,7 @@ from jupyter_client.asynchronous import AsyncKernelClient
 from jupyter_client.connect import write_connection_file
 
 from golem_launcher import paths
-from golem_launcher.access.port_socket import PortSocket, port_socket_path
+from golem_launcher.access.sockets.port_socket import PortSocket, port_socket_path
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import client_sockets as client_sockets_module
 from golem_launcher.kernel import messages, transfer

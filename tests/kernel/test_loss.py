@@ -9,7 +9,7 @@ import time
 import aiohttp
 import pytest
 
-from golem_launcher.access.port_socket import open_port, port_socket_path
+from golem_launcher.access.sockets.port_socket import open_port, port_socket_path
 from golem_launcher.events import Stage
 from golem_launcher.kernel import messages
 from golem_launcher.kernel.remote_kernel import LabClient, RemoteKernel, start_kernel

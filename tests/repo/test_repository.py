@@ -169,8 +169,11 @@ def test_the_agent_may_import_none_of_our_rooms() -> None:
 _CALLS = {
     ("session/client/starting.py", "session/supervision/supervisor.py"): ("supervisor_command(", '"__main__"'),
     ("session/machines/renting.py", "rental/session_engine.py"): ("engine.publish(", "async def publish("),
-    ("agent/server.py", "access/workload_client.py"): ('"/log"', '"/log?'),
-    ("access/workload_client.py", "ui/cards/logfeed.py"): ("def follow_log(self, path", "directory.workload_log"),
+    ("agent/server.py", "access/machine/workload_client.py"): ('"/log"', '"/log?'),
+    ("access/machine/workload_client.py", "ui/cards/logfeed.py"): (
+        "def follow_log(self, path",
+        "directory.workload_log",
+    ),
     ("ui/cards/sessions.py", "ui/cards/sessions.js"): ('"kind": "log"', 'case "log":'),
     ("ui/cards/sessions.js", "ui/cards/log.js"): (".log.add(", "\n  add("),
     ("agent/workspace/routes.py", "workspace/transfer/agent_workspace.py"): ('"/chunks"', '"/chunks"'),

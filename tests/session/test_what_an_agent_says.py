@@ -1,7 +1,7 @@
 """What an agent, or whoever stands in its place, says: honest messages, and such with anything in the place of a part.
 
 Whatever it is, each reader gives what it may give or refuses it in its own way. Lists of files and chunks have tests of
-their own (tests/workspace/transfer), and so have a page's words of its documents (tests/access/test_open_documents.py).
+their own (tests/workspace/transfer), and so have a page's words of its documents (tests/access/lab).
 """
 
 import asyncio

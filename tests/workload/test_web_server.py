@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.access.workload_client import WorkloadClient
+from golem_launcher.access.machine.workload_client import WorkloadClient
 from golem_launcher.agent import exit_report
 from golem_launcher.agent.config import CARRIER_OFFSET
 from golem_launcher.agent.tcp_carrier_protocol import OPEN, OPENING, STATUS_PORT, TAKEN, Decoder, Record, encode, key

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths, processes
-from golem_launcher.access import hub_settings
+from golem_launcher.access.hub import hub_settings
 from golem_launcher.errors import SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import Stage
 from golem_launcher.session.cleanup import name_reuse
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
-    from golem_launcher.access.hub_settings import HubSettings
+    from golem_launcher.access.hub.hub_settings import HubSettings
     from golem_launcher.request import LaunchRequest
 
 FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1310720", "MALLOC_TRIM_THRESHOLD_": "524288"}

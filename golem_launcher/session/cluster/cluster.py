@@ -32,7 +32,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.cluster.certificates import Authority
     from golem_launcher.session.cluster.packages import ClusterPackages

@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.loopback_address import loopback_address, reserved
-from golem_launcher.access.open_documents import OpenDocuments
+from golem_launcher.access.lab.open_documents import OpenDocuments
+from golem_launcher.access.sockets.loopback_address import loopback_address, reserved
 from golem_launcher.errors import AccessError
 from golem_launcher.session.endpoints.lab_large_files import LabLargeFiles
 from golem_launcher.session.endpoints.lab_page_service import LabPageService
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from golem_launcher.access.last_use import LastUse
-    from golem_launcher.access.vpn_to_machine import MachineVpn
+    from golem_launcher.access.machine.vpn_to_machine import MachineVpn
     from golem_launcher.access.ways_in import WaysIn
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
@@ -109,8 +109,8 @@ class SessionEndpoint:
     async def open(self) -> None:
         """Open the ways in, but for the link; once, while offers come in. Raises ``AccessError``."""
         # Half a tenth of a second that the market need not wait for.
-        from golem_launcher.access.lab_proxy_settings import LabView  # noqa: PLC0415
-        from golem_launcher.access.vpn_to_machine import MachineVpn  # noqa: PLC0415
+        from golem_launcher.access.lab.lab_proxy_settings import LabView  # noqa: PLC0415
+        from golem_launcher.access.machine.vpn_to_machine import MachineVpn  # noqa: PLC0415
         from golem_launcher.access.ways_in import WaysIn  # noqa: PLC0415
 
         request, directory = self._request, self._directory.path

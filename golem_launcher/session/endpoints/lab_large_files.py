@@ -16,10 +16,10 @@ from golem_launcher.errors import AccessError, ProviderError, WorkspaceError
 from golem_launcher.waiting import cancel_all
 
 if TYPE_CHECKING:
-    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.lab.uploads import Sending
+    from golem_launcher.access.machine.provider_http import Dial
     from golem_launcher.access.origin_policy import Headers
-    from golem_launcher.access.provider_http import Dial
-    from golem_launcher.access.uploads import Sending
+    from golem_launcher.access.sockets.in_process_stream import Stream
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace, BulkTransfer

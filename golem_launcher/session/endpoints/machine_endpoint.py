@@ -5,15 +5,15 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.agent_ports import AGENT_PORT
-from golem_launcher.access.workload_client import WorkloadClient
+from golem_launcher.access.machine.agent_ports import AGENT_PORT
+from golem_launcher.access.machine.workload_client import WorkloadClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.in_process_stream import Stream
-    from golem_launcher.access.tcp_carrier_client import Traffic
-    from golem_launcher.access.vpn_to_machine import MachineVpn
+    from golem_launcher.access.machine.tcp_carrier_client import Traffic
+    from golem_launcher.access.machine.vpn_to_machine import MachineVpn
+    from golem_launcher.access.sockets.in_process_stream import Stream
     from golem_launcher.node.node import Node
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.workload.base import Workload

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.node.requestor_api import YagnaRest
     from golem_launcher.rental.payment.money import Money
     from golem_launcher.request import LaunchRequest

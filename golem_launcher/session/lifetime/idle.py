@@ -27,7 +27,7 @@ from golem_launcher.waiting import wait_for
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.endpoints.endpoint import SessionEndpoint
     from golem_launcher.session.reporting.recorder import Recorder

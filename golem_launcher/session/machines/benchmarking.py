@@ -15,7 +15,7 @@ from golem_launcher.session import timeouts
 from golem_launcher.waiting import wait_for
 
 if TYPE_CHECKING:
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.market.benchmark import Benchmark
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
 

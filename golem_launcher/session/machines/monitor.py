@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
     from typing import Any
 
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.endpoints.machine_slot import MachineSlot

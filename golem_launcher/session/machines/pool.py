@@ -23,7 +23,7 @@ from golem_launcher.waiting import cancel_all, each_alone, first_of, wait_for
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.rental.demand import Demand
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.endpoints.machine_slot import MachineSlot

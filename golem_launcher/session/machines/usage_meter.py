@@ -18,8 +18,8 @@ from golem_launcher.session_state import Tunnel
 from golem_launcher.untrusted_json import json_value, number
 
 if TYPE_CHECKING:
-    from golem_launcher.access.tcp_carrier_client import Traffic
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.tcp_carrier_client import Traffic
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
     from golem_launcher.session.endpoints.machine_slot import MachineRecorder
 

@@ -9,7 +9,7 @@ from golem_launcher.events import Stage
 from golem_launcher.units import counted
 
 if TYPE_CHECKING:
-    from golem_launcher.access.open_documents import OpenDocuments, SaveOutcome
+    from golem_launcher.access.lab.open_documents import OpenDocuments, SaveOutcome
     from golem_launcher.session.endpoints.lab_page_service import LabPageService
     from golem_launcher.session.reporting.recorder import Recorder
 

@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access import port_socket
-from golem_launcher.access.agent_ports import AGENT_PORT
+from golem_launcher.access.machine.agent_ports import AGENT_PORT
+from golem_launcher.access.sockets import port_socket
 from golem_launcher.agent.workspace.copying import PREFIX
 from golem_launcher.errors import AccessError, LauncherError, ProviderError, SessionError
 from golem_launcher.session.on_disk import liveness

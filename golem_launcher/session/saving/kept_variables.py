@@ -13,7 +13,7 @@ from golem_launcher.untrusted_json import json_value, number
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.session.reporting.recorder import Recorder
 
 _EVERY_SECONDS = 10.0

@@ -11,7 +11,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.listener import SocketFile
+from golem_launcher.access.sockets.listener import SocketFile
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import wait_for
 

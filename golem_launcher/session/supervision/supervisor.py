@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths, untrusted_text
-from golem_launcher.access.loopback_address import reserved
+from golem_launcher.access.sockets.loopback_address import reserved
 from golem_launcher.errors import LauncherError, SessionError
 from golem_launcher.events import STOPPED, Stage
 from golem_launcher.session import timeouts

@@ -25,7 +25,7 @@ from socketserver import ThreadingTCPServer
 from typing import TYPE_CHECKING
 
 from golem_launcher import files, paths, processes
-from golem_launcher.access.fetch_metadata import Visit, visit_of
+from golem_launcher.access.link.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.liveness import alive

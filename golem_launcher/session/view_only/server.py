@@ -16,10 +16,10 @@ from urllib.parse import parse_qs, unquote
 
 import h11
 
-from golem_launcher.access.http_connection import HttpConnection, plain
-from golem_launcher.access.in_process_stream import DuplexStream
-from golem_launcher.access.lab_frontend import Served
+from golem_launcher.access.lab.lab_frontend import Served
+from golem_launcher.access.link.http_connection import HttpConnection, plain
 from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.access.sockets.in_process_stream import DuplexStream
 from golem_launcher.errors import AccessError
 from golem_launcher.session.on_disk import view_only_link
 from golem_launcher.session.view_only import page

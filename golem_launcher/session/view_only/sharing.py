@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.loopback_address import loopback_address
+from golem_launcher.access.sockets.loopback_address import loopback_address
 from golem_launcher.errors import AccessError
 from golem_launcher.events import Stage
 from golem_launcher.session.on_disk import view_only_link
@@ -13,8 +13,8 @@ from golem_launcher.session.on_disk import view_only_link
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from golem_launcher.access.listener import Listener
-    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.access.machine.provider_http import Dial
+    from golem_launcher.access.sockets.listener import Listener
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session.on_disk.view_only_link import ViewOnlyLink
     from golem_launcher.session.reporting.recorder import Recorder
@@ -94,7 +94,7 @@ class Sharing:
 
     async def _listen(self, host: str, port: int) -> None:
         # Of use to few sessions.
-        from golem_launcher.access.listener import Listener, bind  # noqa: PLC0415
+        from golem_launcher.access.sockets.listener import Listener, bind  # noqa: PLC0415
         from golem_launcher.session.view_only.renderings import Renderings  # noqa: PLC0415
         from golem_launcher.session.view_only.server import ViewOnlyServer  # noqa: PLC0415
         from golem_launcher.session.view_only.shown_files import ShownFiles  # noqa: PLC0415

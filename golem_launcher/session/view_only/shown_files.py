@@ -26,7 +26,7 @@ from golem_launcher.workspace.transfer.timeouts import PROMPT, Timeouts
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.access.machine.provider_http import Dial
 
 LOOK_SECONDS = 2.0
 """Between two questions for the list."""

@@ -241,7 +241,7 @@ def _remove(directory: SessionDirectory, _content: Content) -> Content:
 def _ssh_lines(directory: SessionDirectory, _content: Content) -> Content:
     """Lines for a terminal that lead to the workload by ssh; they name no secret."""
     from golem_launcher.access import ssh  # noqa: PLC0415 - its cryptography takes a tenth of a second
-    from golem_launcher.access.port_socket import port_socket_path  # noqa: PLC0415
+    from golem_launcher.access.sockets.port_socket import port_socket_path  # noqa: PLC0415
 
     socket_path = port_socket_path(directory.path)
     server = asyncio.run(ssh.ask(socket_path))

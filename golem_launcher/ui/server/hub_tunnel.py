@@ -21,7 +21,7 @@ from jupyter_server.base.websocket import WebSocketMixin
 from jupyter_server.utils import url_path_join
 from tornado import web, websocket
 
-from golem_launcher.access.port_socket import open_port, port_socket_path
+from golem_launcher.access.sockets.port_socket import open_port, port_socket_path
 from golem_launcher.agent.tcp_carrier_protocol import CarrierError
 from golem_launcher.agent.tcp_carrier_server import answer
 from golem_launcher.errors import AccessError, SessionNotFound

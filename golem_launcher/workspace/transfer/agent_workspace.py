@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import aiohttp
 
-from golem_launcher.access.provider_http import ProviderHttp
+from golem_launcher.access.machine.provider_http import ProviderHttp
 from golem_launcher.agent.loop_yielding import LoopTurns
 from golem_launcher.agent.workspace.wire import (
     AGAIN,
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from golem_launcher.access.provider_http import Dial
+    from golem_launcher.access.machine.provider_http import Dial
 
 __all__ = ["AgentWorkspace", "BulkTransfer", "Pack"]
 

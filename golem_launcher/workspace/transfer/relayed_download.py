@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator
     from pathlib import Path
 
-    from golem_launcher.access.in_process_stream import Stream
+    from golem_launcher.access.sockets.in_process_stream import Stream
     from golem_launcher.workspace.transfer.remote_files import RemoteFiles
 
     Data = bytes | memoryview

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.access.uploads import UploadAnswer, UploadRefused
+from golem_launcher.access.lab.uploads import UploadAnswer, UploadRefused
 from golem_launcher.agent.workspace.upload_replay import head
 from golem_launcher.errors import LauncherError
 from golem_launcher.waiting import cancel_all, wait_for

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.access.uploads import UploadRefused
+from golem_launcher.access.lab.uploads import UploadRefused
 from golem_launcher.agent.workspace.upload_replay import Turn, head, replay
 from golem_launcher.workspace.transfer import replayed_upload
 from golem_launcher.workspace.transfer.agent_workspace import AgentWorkspace

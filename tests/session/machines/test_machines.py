@@ -13,9 +13,9 @@ from decimal import Decimal
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.access.agent_ports import AGENT_PORT, CARRIER_PORT
-from golem_launcher.access.port_socket import port_socket_path
-from golem_launcher.access.tcp_carrier_client import CarrierAddress, CarrierClient
+from golem_launcher.access.machine.agent_ports import AGENT_PORT, CARRIER_PORT
+from golem_launcher.access.machine.tcp_carrier_client import CarrierAddress, CarrierClient
+from golem_launcher.access.sockets.port_socket import port_socket_path
 from golem_launcher.agent.tcp_carrier_protocol import key
 from golem_launcher.errors import AccessError
 from golem_launcher.events import ProviderLost, Stage

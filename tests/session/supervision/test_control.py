@@ -5,7 +5,7 @@ import stat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from golem_launcher.access.port_socket import PortSocket
+from golem_launcher.access.sockets.port_socket import PortSocket
 from golem_launcher.session.supervision.control import LONGEST_LINE, ControlServer
 from tests.examples import examples
 from tests.market.test_prices import JUNK

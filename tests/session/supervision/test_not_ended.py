@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from golem_launcher.access.open_documents import key
+from golem_launcher.access.lab.open_documents import key
 from golem_launcher.errors import SessionNotEnded
 from golem_launcher.events import STOPPED, EndsSoon, Stage
 from golem_launcher.session import client, timeouts

@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from golem_launcher.access.listener import Listener, bind
+from golem_launcher.access.sockets.listener import Listener, bind
 from golem_launcher.agent.http_server import Handler, Server
 from golem_launcher.agent.workspace import viewer_files
 from golem_launcher.session.on_disk import view_only_link

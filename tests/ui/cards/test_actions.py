@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from golem_launcher.access.port_socket import port_socket_path
+from golem_launcher.access.sockets.port_socket import port_socket_path
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken, SessionNotFound
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.request import LaunchRequest

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from golem_launcher.access.tls import server_context
+from golem_launcher.access.sockets.tls import server_context
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.backends.locations import open_location
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from golem_launcher import paths
-from golem_launcher.access.vpn_to_machine import MachineVpn
+from golem_launcher.access.machine.vpn_to_machine import MachineVpn
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.session.endpoints.machine_endpoint import MachineEndpoint
 from golem_launcher.session.endpoints.machine_slot import HEAD, MachineSlot

@@ -18,7 +18,7 @@ from golem_launcher.session_state import StandbyState
 from golem_launcher.waiting import cancel_all, each_alone, first_of
 
 if TYPE_CHECKING:
-    from golem_launcher.access.workload_client import WorkloadClient
+    from golem_launcher.access.machine.workload_client import WorkloadClient
     from golem_launcher.session.context import Prepared
     from golem_launcher.session.machines.monitor import Monitor
     from golem_launcher.session.machines.newcomers.newcomer import Newcomer

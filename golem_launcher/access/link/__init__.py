@@ -1,0 +1,1 @@
+"""The link: an HTTP proxy between browsers and the servers of a session."""

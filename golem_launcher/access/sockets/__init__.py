@@ -1,0 +1,1 @@
+"""What listens on this computer for whoever comes in: ports, socket files, and the streams behind them."""

@@ -593,7 +593,7 @@ def test_only_a_page_that_somebody_sees_can_wake_it(home: Path) -> None:
     assert json.loads(get(guessed)[1]) == {"stage": "unknown"}
     assert json.loads(post(guessed)[1]) == {"problem": "This page is too old."}
     assert post(f"{address}/lab")[0] == 403
-    assert post(address + path, "x" * 1000)[0] == 403
+    assert post(address + path, "x" * 1000)[0] == 400
     assert not liveness.alive(directory)
     assert directory.state().stage is Stage.SUSPENDED
 

@@ -37,14 +37,14 @@ class LogWriter:
     ) -> None:
         self._directory = directory
         with contextlib.suppress(OSError):
-            os.unlink(os.path.join(directory, _END))  # of an earlier agent, likewise
+            os.unlink(os.path.join(directory, _END))  # of an earlier agent, which is gone
         self._secret = secret.encode()
         self._segment_bytes = segment_bytes
         self._most = segments
         self._held = b""
         os.makedirs(directory, mode=0o700, exist_ok=True)
         for start in _starts(directory):
-            os.unlink(_path(directory, start))  # of an earlier agent, which is gone
+            os.unlink(_path(directory, start))  # likewise
         self._segments = [0]
         self._end = 0
         self._file = self._open(0)

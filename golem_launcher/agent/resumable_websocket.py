@@ -143,23 +143,22 @@ class ResumableConnection(ZMQChannelsWebsocketConnection):  # type: ignore[misc]
         def restarted() -> None:
             talk = followed()
             if talk is not None and talk.newest is not None:
-                talk.newest.begin_anew(talk)
+                talk.connected = None
+                talk.newest.tell_restarted()
+                talk.newest.websocket_handler.close()  # whoever connects again waits until the kernel is heard
 
         self.multi_kernel_manager.add_restart_callback(self.kernel_id, restarted)
         return talk
 
-    def begin_anew(self, talk: _Conversation) -> None:
-        """Called when the kernel died and is about to be started anew: its client hears of it, and connects again."""
+    def on_kernel_restarted(self) -> None:
+        """Called when the kernel died and is about to be started anew, while this one is connected."""
+        if self._conversation is None:  # else that tells of it
+            self.tell_restarted()
+
+    def tell_restarted(self) -> None:
+        """Have the client know that the kernel died and is started anew."""
         self.kernel_manager.execution_state = _STARTING
         super().on_kernel_restarted()
-        talk.connected = None
-        self.websocket_handler.close()
-
-    def on_kernel_restarted(self) -> None:
-        """Called then, while this one is connected."""
-        if self._conversation is None:
-            self.kernel_manager.execution_state = _STARTING
-            super().on_kernel_restarted()
 
     @property
     def _outputs(self) -> Any:

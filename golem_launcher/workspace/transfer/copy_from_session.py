@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import shutil
 import stat
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, ParamSpec, TypeVar
@@ -33,7 +34,7 @@ from golem_launcher.workspace.transfer.copy_queue import (
     wanted,
 )
 from golem_launcher.workspace.transfer.pipeline import pipeline
-from golem_launcher.workspace.transfer.space_limits import LAST_DISK, SMALL_FILE, SPARE_DISK
+from golem_launcher.workspace.transfer.space_limits import spare_beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,8 +136,7 @@ def _check_room(queue: CopyQueue, top: int) -> None:
 
     The session's own saves may be on this disk: as much stays free as they leave of it.
     """
-    found = os.statvfs(top)
-    free, spare = found.f_bavail * found.f_frsize, LAST_DISK if queue.left <= SMALL_FILE else SPARE_DISK
+    free, spare = shutil.disk_usage(top).free, spare_beside(queue.left)
     if queue.left and queue.left + spare > free:
         raise WorkspaceError(
             f"There is no room for it on the disk here: it takes {data_size(queue.left)}, {data_size(free)} are free, "

@@ -98,7 +98,7 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: in
     for number in _sorted(lacked):
         size, index = number >> _INDEX_BITS, number & _INDEX
         each = records[index]
-        spare = LAST_DISK if size <= SMALL_FILE else SPARE_DISK
+        spare = spare_beside(size)
         if total + size + spare > free:
             at[index] = True
             why.add(
@@ -117,6 +117,11 @@ def lacking(store: Store, records: Sequence[bytes], wanted: ChunkQueue, most: in
                 wanted.add(chunk, share)
                 total += share
     return NoRoom(why, at, kept_full)
+
+
+def spare_beside(size: int) -> int:
+    """How many bytes of the disk here stay free for all else when ``size`` more are written to it."""
+    return LAST_DISK if size <= SMALL_FILE else SPARE_DISK
 
 
 def _lacked(store: Store, records: Iterable[bytes]) -> Iterator[int]:

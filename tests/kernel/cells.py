@@ -5,6 +5,7 @@ import re
 import time
 from dataclasses import dataclass, field
 
+from golem_launcher.kernel import messages
 from golem_launcher.session.on_disk.directory import session_directory
 from tests.patience import slower
 
@@ -115,6 +116,12 @@ class Notebook:
         if self.manager.has_kernel:
             self.manager.shutdown_kernel()
         self.manager.cleanup_resources()
+
+
+def execute_request(code):
+    """The message that asks a kernel over there to run a cell, where no client of Jupyter's is between."""
+    content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
+    return messages.make("execute_request", content, session="t")
 
 
 def _print(shown, streams, text):

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from golem_launcher.kernel import messages
 from golem_launcher.kernel.remote_kernel import LabClient, RemoteKernel
 from tests.kernel.breaking_line import BreakingLine
+from tests.kernel.cells import execute_request
 from tests.patience import slower
 
 pytestmark = pytest.mark.slow
@@ -40,8 +40,7 @@ class _Client:
             self.states.put_nowait(message.content()["execution_state"])
 
     def ask(self, code):
-        content = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-        request = messages.make("execute_request", content, session="t")
+        request = execute_request(code)
         self._asked = request.id
         self.kernel.send("shell", request)
 

@@ -18,6 +18,7 @@ from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.liveness import alive, supervisor
 from golem_launcher.workload.base import FIRST_PORT
 from tests.kernel.breaking_line import BreakingLine
+from tests.kernel.cells import execute_request
 from tests.localnet.runtime.test_runtimes import wheel
 from tests.patience import slower
 from tests.session.losing_node import kill
@@ -38,8 +39,7 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
     code = f"import time\nfor i in range({_LINES}):\n    print(i, flush=True)\n    time.sleep(0.005)"
     printed, done = [], asyncio.Event()
 
-    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-    request = messages.make("execute_request", request, session="t")
+    request = execute_request(code)
 
     async def heard(_channel, message):
         if message.parent_id == request.id and message.kind == "stream":
@@ -73,8 +73,7 @@ def test_a_line_that_breaks_loses_nothing_and_doubles_nothing(connected):
 def test_a_broken_connection_that_is_still_there_takes_nothing_from_the_next_one(connected):
     """Jupyter hears late that a line broke, and what the kernel prints goes to both until then."""
     code = "for i in range(2000): print(i, flush=True)"
-    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-    request = messages.make("execute_request", request, session="t")
+    request = execute_request(code)
     printed = []
 
     async def scene():
@@ -154,8 +153,7 @@ def test_a_client_that_leaves_before_it_is_connected_takes_nothing_along(connect
     """As one does whose line breaks again at once: what is kept for it is for its next connection."""
     directory = connected.directory
     code = f"import time\nfor i in range({_LINES}):\n    print(i, flush=True)\n    time.sleep(0.005)"
-    request = {"code": code, "silent": False, "store_history": False, "user_expressions": {}, "allow_stdin": False}
-    request = messages.make("execute_request", request, session="t")
+    request = execute_request(code)
     printed, more, done = [], asyncio.Event(), asyncio.Event()
 
     async def heard(_channel, message):

@@ -1,4 +1,7 @@
-"""Where the program ``golem-launcher`` begins: Ctrl-C is one line from the first moment to the last."""
+"""Where the program ``golem-launcher`` begins: Ctrl-C is one line from the first moment to the last.
+
+Whatever its output leads to takes whatever is printed.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ _INTERRUPTED = 130
 def main() -> None:
     """The console script ``golem-launcher``: run the command line and exit with its code."""
     signal.signal(signal.SIGINT, _leave)  # until a command begins (cli/command_io.py) nothing is to be looked after
+    _take_every_letter()
     if sys.argv[1:] == ["--version"]:  # needs none of what commands need, which takes longer to load
         from golem_launcher.cli.own_version import own_version
 
@@ -32,6 +36,19 @@ def main() -> None:
         run()
     finally:
         signal.signal(signal.SIGINT, _leave)  # nor while Python ends
+
+
+def _take_every_letter() -> None:
+    """Have a letter that the user's encoding lacks be a question mark instead of an error: strangers choose names.
+
+    As wide as it was, so that tables stay tables. An output that is closed (``>&-``) is read by nobody, and no error.
+    """
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for as long as it runs
+        else:
+            stream.reconfigure(errors="replace")
 
 
 def _leave(*_: Any) -> None:

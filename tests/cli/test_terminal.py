@@ -20,7 +20,7 @@ import pytest
 from golem_launcher import paths
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session.on_disk.directory import create_session_directory
+from golem_launcher.session.on_disk.directory import SessionDirectory, create_session_directory
 from tests.patience import slower
 
 if TYPE_CHECKING:
@@ -168,3 +168,26 @@ def _interrupted(seconds: float) -> tuple[int, bytes]:
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60 * slower())[1]
     return process.returncode, said
+
+
+@pytest.mark.parametrize("words", [["localnet", "--help"], ["show", "analysis"], ["list"]])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_letters_that_an_encoding_lacks_end_no_command(home: Path, words: list[str], encoding: str) -> None:
+    """Help has an ellipsis, and strangers choose names."""
+    directory = SessionDirectory(home / "sessions" / "analysis")
+    state = directory.state()
+    head = state.head.model_copy(update={"provider_name": "猫…ł"})
+    directory.write_state(state.model_copy(update={"machines": (head,), "reason": "ł ✓"}))
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    said = subprocess.run([*CLI, *words], env=environment, capture_output=True, check=False)
+    assert (said.returncode, said.stderr) == (0, b"")
+    if words != ["localnet", "--help"]:
+        assert b"???" in said.stdout if words == ["list"] else b"? ?" in said.stdout
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_an_output_that_is_closed_ends_no_command(home: Path, closed: str) -> None:  # noqa: ARG001
+    command = f'"$@" {closed}>&-'
+    said = subprocess.run(["sh", "-c", command, "sh", *CLI, "networks"], capture_output=True, text=True, check=False)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.startswith("NETWORK") is (closed == "2")

@@ -36,6 +36,7 @@ def test_items_are_a_range_or_the_lines_of_a_file(tmp_path):
         ("nothing-there", "as a file it can.t be read: No such file"),
         ("0:999999999", "there are more"),
         ("0:9" * 3, "no range"),
+        (f"1:5:{'9' * 5000}", "no range"),
     ],
 )
 def test_what_is_no_list_of_items_is_refused(text, why):

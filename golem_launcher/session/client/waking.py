@@ -164,7 +164,7 @@ def main() -> int:
     try:
         wake(name, {"hours": hours[0]} if hours else {})
     except LauncherError as error:
-        sys.stdout.write(str(error))
+        sys.stdout.buffer.write(str(error).encode())  # whatever the terminal's encoding is, from which all this began
         return 1
     return 0
 

@@ -125,7 +125,7 @@ def main() -> int:
     name, kind = sys.argv[1:]
     title, body = words(session_directory(name).state(), kind)  # type: ignore[arg-type]
     if not send(title, body):
-        sys.stdout.write(f"Not everybody could be told that {title}.\n")
+        sys.stderr.write(f"Not everybody could be told that {title}.\n")
     return 0
 
 

@@ -7,6 +7,7 @@ blocks.
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from golem_launcher.request import LaunchRequest
     from golem_launcher.session.on_disk.directory import SessionDirectory
     from golem_launcher.session_state import Saving
+
+
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+"""A generation's; Python refuses to read one of thousands of digits."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ def saved_work(typed: str, store: str | None = None) -> SavedWork:
     workspace that has its name by chance is not what was asked for.
     """
     name, _, number = typed.partition("@")
-    if number and not number.isdecimal():
+    if number and not _NUMBER.fullmatch(number):
         raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {name}`.")
     which = int(number) if number else None
     try:

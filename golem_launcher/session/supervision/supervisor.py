@@ -292,7 +292,7 @@ class _CleanFormatter(logging.Formatter):
 
 def main() -> int:
     """Run the supervisor of the session that the first argument names."""
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler()  # to stderr, which takes every letter, whatever the terminal's encoding was
     handler.setFormatter(_CleanFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=os.environ.get("GOLEM_LAUNCHER_LOG", "INFO").upper(), handlers=[handler])
     directory = session_directory(sys.argv[1])

@@ -97,7 +97,7 @@ def _wake(name: str, more: list[str]) -> str:
     """Have the session begin; why it could not, or nothing."""
     command = own_modules.command("golem_launcher.session.client.waking", name, *more)
     try:
-        beginning = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        beginning = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, encoding="utf-8")
     except OSError:
         return "It could not be begun. See: golem-launcher doctor"
     try:

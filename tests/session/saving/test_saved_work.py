@@ -79,7 +79,7 @@ def test_a_session_of_which_nothing_is_saved_never_leads_to_anothers_files():
         saved_work("my-lab")
     run("remove", "my-lab")
     assert saved_work("my-lab@2") == SavedWork("my-lab", None, 2)
-    for wrong in ("my-lab@two", "my-lab@\u00b2"):
+    for wrong in ("my-lab@two", "my-lab@\u00b2", f"my-lab@{'9' * 5000}"):
         with pytest.raises(RequestError, match="is no number of a save"):
             saved_work(wrong)
 

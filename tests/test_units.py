@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 TABLE = json.loads((Path(__file__).with_name("units.json")).read_text())
 """What is written for what is given, by Python and by the page's scripts alike.
 
-A running clock ("durations") is the page's alone; lengths of time are worded by Python."""
+A running clock ("durations") is the page's alone."""
 
 
 @pytest.mark.parametrize(("given", "said"), TABLE["counted"])
@@ -52,6 +52,8 @@ def test_money_at_a_glance_has_three_digits(given, said):
     [
         ("counted", "counted(...given)"),
         ("sizes", "formatBytes(given)"),
+        ("parts of sizes", "formatBytesOf(...given)"),
+        ("lengths", "formatLength(given)"),
         ("amounts", "formatAmount(Number(given))"),
         ("durations", "formatDuration(given)"),
         ("ages", "formatAgo(given)"),

@@ -221,12 +221,12 @@ def test_uploads_outlive_a_reload(chromium: Browser, address: str, home: Path, t
         line.passes = lambda data: b'"at":4194304' not in data
         picker.set_input_files([tmp_path / "whole.bin", tmp_path / "big.bin"])
         files.filter(has_text="whole.bin").get_by_role("button", name="Remove").wait_for()
-        files.filter(has_text="4.0 MiB of 8.6 MiB").wait_for()
+        files.filter(has_text="4.0 of 8.6 MiB (46 %)").wait_for()
         page.reload()
         assert asked == ["beforeunload"]
 
         line.passes = lambda _message: True
-        files.filter(has_text="4.0 MiB of 8.6 MiB is here: add it again to go on").wait_for()
+        files.filter(has_text="4.0 of 8.6 MiB is here: add it again to go on").wait_for()
         page.get_by_role("button", name="Start JupyterLab on Golem").click()
         page.get_by_text("Some files are only partly here").wait_for()
         picker.set_input_files([tmp_path / "big.bin"])

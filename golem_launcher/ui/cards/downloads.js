@@ -2,6 +2,7 @@
 
 import { h, newId, setText, show, tell } from "../common/dom.js";
 import { formatBytes } from "../common/format.js";
+import { Speed } from "../common/progress_rate.js";
 
 /** @import { DownloadTold, Fetched, Teller } from "../types" */
 
@@ -176,6 +177,7 @@ class Download {
     this.lost = false;
     this.heard = 0;
     this.got = 0;
+    this.speed = new Speed();
     this.next = 0;
     this.part = /** @type {number | null} */ (null);
     this.patience = PART_MS.first;
@@ -241,7 +243,7 @@ class Download {
     if (this.over) return;
     this.got += view.byteLength;
     this.onChange({
-      text: `${formatBytes(this.got)} of ${formatBytes(found.size)}`,
+      text: this.speed.figures(this.got, found.size),
       share: found.size ? this.got / found.size : 1,
     });
     if (this.got >= found.size) await this.finish(found, spool);

@@ -72,6 +72,36 @@ export function formatBytes(size) {
 }
 
 /**
+ * `12.0 of 86.0 MiB`: both in the unit of the whole.
+ *
+ * @param {number} done
+ * @param {number} total
+ */
+export function formatBytesOf(done, total) {
+  const words = formatBytes(total);
+  const power = SIZES.findIndex(([unit]) => words.endsWith(` ${unit}`));
+  if (power < 0) return `${Math.round(done)} of ${words}`;
+  const digits = { minimumFractionDigits: SIZES[power][1], maximumFractionDigits: SIZES[power][1] };
+  const scale = 10 ** SIZES[power][1];
+  const told = Math.round((done / 1024 ** (power + 1)) * scale) / scale;
+  return `${told.toLocaleString("en", digits)} of ${words}`;
+}
+
+/**
+ * `45 s`, `12 min`, `2.5 h`, `4 days`: a length of time in the one unit that matters.
+ *
+ * @param {number} seconds
+ */
+export function formatLength(seconds) {
+  if (seconds < 89.5) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = seconds / 3600;
+  if (hours < 100) return `${Math.round(hours * 100) / 100} h`;
+  return `${Math.round(hours / 24).toLocaleString("en")} days`;
+}
+
+/**
  * An amount of money with the three digits that count, and no exponent.
  *
  * @param {number} value

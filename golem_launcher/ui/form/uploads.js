@@ -1,7 +1,8 @@
 // Files and folders that the user brings along.
 
 import { h, newId, setText, show, tell } from "../common/dom.js";
-import { counted, formatBytes } from "../common/format.js";
+import { counted, formatBytes, formatBytesOf } from "../common/format.js";
+import { Speed } from "../common/progress_rate.js";
 import { filePicker } from "./controls.js";
 import { chosenFolder, dropped } from "./folder_upload.js";
 
@@ -21,6 +22,7 @@ import { chosenFolder, dropped } from "./folder_upload.js";
  *   at: number,
  *   path: string | null,
  *   asked: number,
+ *   speed: Speed,
  *   failed: boolean,
  *   timer: ReturnType<typeof setTimeout> | undefined,
  *   row: Row,
@@ -120,10 +122,7 @@ export class Uploads {
       show(one.row.bar, !path);
       one.row.bar.value = at;
       setText(one.row.remove, "Remove");
-      setText(
-        one.row.state,
-        path ? sizeWords(one) : `${formatBytes(at)} of ${formatBytes(size)} is here: add it again to go on`,
-      );
+      setText(one.row.state, path ? sizeWords(one) : `${formatBytesOf(at, size)} is here: add it again to go on`);
     }
     show(this.list, this.files.size > 0);
     if (files.length) this.changed();
@@ -148,7 +147,7 @@ export class Uploads {
   enlist(known) {
     const row = this.makeRow(known);
     /** @type {Item} */
-    const one = { ...known, row, asked: 0, failed: false, timer: undefined };
+    const one = { ...known, row, asked: 0, speed: new Speed(), failed: false, timer: undefined };
     this.files.set(one.id, one);
     this.list.append(row.element);
     return one;
@@ -234,7 +233,7 @@ export class Uploads {
     setText(one.row.name, name);
     for (const other of this.files.values()) if (!other.file && !other.path && other.name === name) this.forget(other); // it goes on here
     one.row.bar.value = at;
-    setText(one.row.state, `${formatBytes(at)} of ${formatBytes(file.size)}`);
+    setText(one.row.state, one.speed.figures(at, file.size));
     if (path) return this.finish(one, path);
     try {
       const part = await file.slice(at, at + PART_BYTES).arrayBuffer();

@@ -26,8 +26,8 @@ def main() -> None:
         print(own_version())  # noqa: T201 - all that was asked for
         return
     if sys.argv[1:] == ["list"]:  # likewise: there is nothing to parse
-        from golem_launcher.cli.printing import run_alone
-        from golem_launcher.cli.session_table import list_sessions
+        from golem_launcher.cli.sessions.session_table import list_sessions
+        from golem_launcher.cli.terminal.printing import run_alone
 
         sys.exit(run_alone(list_sessions))
     from golem_launcher.cli.main import main as run

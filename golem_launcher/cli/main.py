@@ -13,37 +13,38 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from golem_launcher.cli.printing import quiet_libraries
+from golem_launcher.cli.terminal.printing import quiet_libraries
 from golem_launcher.suggestions import did_you_mean
 
 _HELP = ["-h", "--help"]
 SUBJECTS = {
-    "start": ("start", "wake"),
-    "session_list": ("list",),
-    "sessions": ("show", "logs", "open", "save", "extend", "keep-running", "stop", "remove"),
-    "move": ("move",),
-    "run": ("run",),
-    "sweep": ("sweep",),
-    "jobs": ("jobs",),
-    "cluster": ("cluster",),
-    "workspaces": ("workspaces", "generations", "results", "restore", "verify"),
-    "market": ("offers", "quote", "providers", "networks"),
-    "gpus": ("gpus",),
-    "benchmark": ("benchmark",),
-    "money": ("wallet", "fund", "identity"),
-    "bills": ("bill", "ledger"),
-    "node": ("doctor", "version", "down", "node"),
-    "page": ("page",),
-    "demo": ("demo",),
-    "ways_in": ("tunnel", "share", "gateway", "connect", "ssh", "ssh-config"),
-    "copy": ("cp",),
-    "kernel": ("kernel",),
-    "image": ("image",),
-    "notify": ("notify",),
-    "metrics": ("metrics",),
-    "mcp": ("mcp",),
-    "quota": ("quota",),
-    "localnet": ("localnet",),
+    "sessions.start": ("start", "wake"),
+    "sessions.session_list": ("list",),
+    "sessions.one_session": ("show", "logs", "open", "save", "extend", "keep-running", "stop", "remove"),
+    "sessions.move": ("move",),
+    "jobs.run": ("run",),
+    "jobs.sweep": ("sweep",),
+    "jobs.jobs": ("jobs",),
+    "sessions.cluster": ("cluster",),
+    "files.workspaces": ("workspaces", "generations", "results", "restore", "verify"),
+    "market.offers": ("offers", "quote", "providers", "networks"),
+    "market.gpus": ("gpus",),
+    "sessions.benchmark": ("benchmark",),
+    "money.wallet": ("wallet", "fund", "identity"),
+    "money.bills": ("bill", "ledger"),
+    "this_computer.node": ("doctor", "version", "down", "node"),
+    "this_computer.page": ("page",),
+    "this_computer.demo": ("demo",),
+    "ways_in.tunnels": ("tunnel", "share", "gateway", "connect"),
+    "ways_in.ssh": ("ssh", "ssh-config"),
+    "files.copy": ("cp",),
+    "integrations.kernel": ("kernel",),
+    "this_computer.image": ("image",),
+    "integrations.notify": ("notify",),
+    "integrations.metrics": ("metrics",),
+    "integrations.mcp": ("mcp",),
+    "integrations.quota": ("quota",),
+    "this_computer.localnet": ("localnet",),
 }
 """The commands of each module, in the order of help."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from golem_launcher.cli.command_io import reports_errors, say
+from golem_launcher.cli.terminal.command_io import reports_errors, say
 
 _START = """\
 Where to start:
@@ -18,7 +18,7 @@ Where to start:
 @reports_errors
 def welcome() -> None:
     """Say it. Nothing is started."""
-    from golem_launcher.cli.session_table import print_sessions
+    from golem_launcher.cli.sessions.session_table import print_sessions
     from golem_launcher.errors import SessionNotFound
     from golem_launcher.session.on_disk.liveness import alive
     from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from golem_launcher.access import user_ssh_keys
-from golem_launcher.cli import ways_in
+from golem_launcher.cli.ways_in import ssh as ssh_commands
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory
 
@@ -41,18 +41,18 @@ def test_the_one_that_fits_is_used_whatever_its_name(keys: Path) -> None:
     _pair(keys, "id_ed25519", OTHER)
     mine = _pair(keys, "for-golem", KEY.replace("me@home", "another comment"))
     assert user_ssh_keys.find(KEY) == user_ssh_keys.Found(mine, usual=False)
-    assert ways_in._with_key("mine", ["ls"]) == ["-i", str(mine), "ls"]
-    assert ways_in._with_key("mine", ["-i", str(mine)]) == ["-i", str(mine)]
+    assert ssh_commands._with_key("mine", ["ls"]) == ["-i", str(mine), "ls"]
+    assert ssh_commands._with_key("mine", ["-i", str(mine)]) == ["-i", str(mine)]
 
 
 def test_one_that_does_not_fit_is_said_with_which_to_use(keys: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong = _pair(keys, "id_ed25519", OTHER)
-    assert ways_in._with_key("mine", []) == []
+    assert ssh_commands._with_key("mine", []) == []
     short = f"ssh-ed25519 …{KEY.split()[1][-8:]} me@home"
     said = f"'mine' lets in the key {short}, which is not in ~/.ssh. Name its file by -i FILE.\n"
     assert capsys.readouterr().err == said
     mine = _pair(keys, "for-golem", KEY)
-    ways_in._with_key("mine", ["-i", str(wrong)])
+    ssh_commands._with_key("mine", ["-i", str(wrong)])
     assert capsys.readouterr().err.endswith(f"and {wrong} is another. Use: golem-launcher ssh mine -i {mine}\n")
 
 
@@ -60,7 +60,7 @@ def test_the_usual_one_and_an_agent_are_sshs_business(
     keys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSH_AUTH_SOCK", os.devnull)
-    assert ways_in._with_key("mine", ["ls"]) == ["ls"]
+    assert ssh_commands._with_key("mine", ["ls"]) == ["ls"]
     _pair(keys, "id_ed25519", KEY)
-    assert ways_in._with_key("mine", ["ls"]) == ["ls"]
+    assert ssh_commands._with_key("mine", ["ls"]) == ["ls"]
     assert capsys.readouterr().err == ""

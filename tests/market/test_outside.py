@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from golem_launcher import paths
-from golem_launcher.cli import node as node_commands
+from golem_launcher.cli.this_computer import node as node_commands
 from golem_launcher.errors import BudgetError, NodeUnreachable, RequestError, ServiceError
 from golem_launcher.market import golem_web_services, image_registry, reputation, wallet
 from golem_launcher.market import identity_backup as identities

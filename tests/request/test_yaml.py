@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from golem_launcher.cli import main
-from golem_launcher.cli.request import takes_request
+from golem_launcher.cli.options.request import takes_request
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, parse_request, yaml
 from golem_launcher.request.command import command

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.cli.run import _new
+from golem_launcher.cli.jobs.run import _new
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest
 from golem_launcher.tasks import record

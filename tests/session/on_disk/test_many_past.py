@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, get_args
 import pytest
 
 from golem_launcher import paths
-from golem_launcher.cli.session_table import print_sessions
+from golem_launcher.cli.sessions.session_table import print_sessions
 from golem_launcher.events import Stage
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import LaunchRequest
@@ -46,7 +46,7 @@ from golem_launcher.cli.entry import main
 with contextlib.suppress(SystemExit):
     main()
 """
-_TAB = "from golem_launcher.cli.completion import session_names; assert len(session_names('')) >= {count}"
+_TAB = "from golem_launcher.cli.options.completion import session_names; assert len(session_names('')) >= {count}"
 _PAGE = """
 from golem_launcher.ui.cards.view_model import SessionViews
 views = SessionViews()

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from golem_launcher.cli.formatting import session_lines
+from golem_launcher.cli.sessions.formatting import session_lines
 from golem_launcher.events import Stage, now
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client

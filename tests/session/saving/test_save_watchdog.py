@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from golem_launcher.cli.formatting import session_lines
+from golem_launcher.cli.sessions.formatting import session_lines
 from golem_launcher.events import Message, NotSaved, Stage
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session.on_disk.directory import create_session_directory

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from golem_launcher import paths
-from golem_launcher.cli.completion import saved_names
 from golem_launcher.cli.main import app
+from golem_launcher.cli.options.completion import saved_names
 from golem_launcher.errors import RequestError, SessionError, SessionNameTaken
 from golem_launcher.events import Stage
 from golem_launcher.request import LaunchRequest

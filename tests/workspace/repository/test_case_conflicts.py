@@ -14,7 +14,7 @@ from golem_launcher.workspace.export.results import write_zip
 from golem_launcher.workspace.repository.case_conflicts import distinct_names, ignores_case
 from golem_launcher.workspace.repository.entry import LONGEST_PART
 from golem_launcher.workspace.repository.store import open_store
-from tests.cli.test_workspaces import command
+from tests.cli.files.test_workspaces import command
 from tests.workspace.repository.test_store import content, save
 
 FILES = {

@@ -21,7 +21,7 @@ from golem_launcher.workspace.repository import entries as listed
 from golem_launcher.workspace.repository import pack_writer, packs
 from golem_launcher.workspace.repository.entry import Entry
 from golem_launcher.workspace.repository.store import open_store
-from tests.cli.test_workspaces import command
+from tests.cli.files.test_workspaces import command
 from tests.patience import slower
 from tests.workspace.repository.test_store import content, save
 

@@ -1,0 +1,1 @@
+"""Commands for files: to and from a session, and those of its saves."""

@@ -1,0 +1,1 @@
+"""Commands that join the launcher to other programs: Jupyter's, monitoring, messengers, assistants, hubs."""

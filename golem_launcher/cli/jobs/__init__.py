@@ -1,0 +1,1 @@
+"""Commands that do many tasks on several machines: run, sweep, jobs."""

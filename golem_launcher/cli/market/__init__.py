@@ -1,0 +1,1 @@
+"""Commands that say what is on offer, and for how much."""

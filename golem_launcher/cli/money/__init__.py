@@ -1,0 +1,1 @@
+"""Commands for the wallet and for what sessions cost."""

@@ -1,0 +1,1 @@
+"""Commands of a session: start it, list, show, change and end it."""

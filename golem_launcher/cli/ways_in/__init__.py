@@ -1,0 +1,1 @@
+"""Commands that reach a session: tunnels, a view-only link, ssh."""

@@ -66,23 +66,25 @@ class ProcessRecord:
 
     @classmethod
     def named(
-        cls, arguments: Sequence[str], variable: tuple[str, str], *, forked_by: Sequence[str]
+        cls, arguments: Sequence[str], variable: tuple[str, str], *, or_of: Sequence[Sequence[str]]
     ) -> dict[str, ProcessRecord]:
         """Processes of ours with these ``arguments`` and one more, by that one, in whose environment a variable stands.
 
-        As well those with the arguments of who has ``forked_by`` them, by what they gave to :func:`name_this_process`.
+        As well those with the arguments ``or_of`` what they were before, by what they gave to
+        :func:`name_this_process`.
         """
         import psutil  # noqa: PLC0415 - few ask, and it takes longer to load than most commands take
 
         found = {}
         for process in psutil.process_iter(["cmdline"]):
             given = (process.info["cmdline"] or [""])[1:]
-            if given[:-1] != [*arguments] and given != [*forked_by]:
+            was_another = given in [[*each] for each in or_of]
+            if given[:-1] != [*arguments] and not was_another:
                 continue
             with contextlib.suppress(psutil.Error, OSError):
                 if process.uids().real != os.getuid() or process.environ().get(variable[0]) != variable[1]:
                     continue
-                name = _own_name(process.pid) if given == [*forked_by] else given[-1]
+                name = _own_name(process.pid) if was_another else given[-1]
                 if name:
                     found[name] = cls.of(process.pid)
         return found
@@ -217,7 +219,7 @@ def spawn_detached(
 
 
 def name_this_process(name: str) -> None:
-    """Have this process, which was forked, be known by a name: its command stays that of who forked it. Linux only."""
+    """Have this process be known by a name: its command is that of what it was, or was forked by. Linux only."""
     os.memfd_create(_NAMED + name)  # for as long as it lives; a file that is nowhere, so nobody deletes it
     Path("/proc/self/comm").write_text(name[:_LONGEST_COMM])  # ps and top show it
 

@@ -15,6 +15,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk.directory import session_directories
 from golem_launcher.session.on_disk.session_paths import sessions_locked
 from golem_launcher.session.supervision import fork_server
+from golem_launcher.session.supervision.becoming import FRUGAL
 from tests.patience import slower
 
 _CACHE = Path(__file__).parent.parent / ".pytest_cache"
@@ -62,7 +63,7 @@ def fork_supervisors():
     That is so while sessions follow upon each other; how it begins and ends by itself, its own tests say.
     """
     with sessions_locked():
-        fork_server.begin({**client.FRUGAL, **os.environ, **paths.variables()})
+        fork_server.begin({**FRUGAL, **os.environ, **paths.variables()})
 
 
 def prepare(home):

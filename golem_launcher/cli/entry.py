@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _INTERRUPTED = 130
+_STARTS_SESSIONS = ("start", "run", "sweep")
+"""Commands that start a session as soon as they are loaded, if they do."""
 
 
 def main() -> None:
@@ -30,6 +32,10 @@ def main() -> None:
         from golem_launcher.cli.terminal.printing import run_alone
 
         sys.exit(run_alone(list_sessions))
+    if sys.argv[1:2] and sys.argv[1] in _STARTS_SESSIONS and not {"-h", "--help"}.intersection(sys.argv):
+        from golem_launcher.session.supervision import loaded_ahead
+
+        loaded_ahead.begin()  # which loads on another core what this one does not
     from golem_launcher.cli.main import main as run
 
     try:

@@ -56,8 +56,8 @@ def listening(network):
     return sorted(found)
 
 
-_SUPERVISORS = {"golem_launcher.session.supervision.supervisor", liveness.FORK_SERVER}
-"""What runs one, or forked it."""
+_SUPERVISORS = {"golem_launcher.session.supervision.supervisor", liveness.FORK_SERVER, liveness.LOADED_AHEAD}
+"""What runs one, or forked it, or became one."""
 
 
 def told_to_strangers(found):

@@ -21,7 +21,6 @@ from golem_launcher.session.client.ending import ask_to_stop, await_end, stop
 from golem_launcher.session.client.finding import find, followed, saving_of, wait_for
 from golem_launcher.session.client.removing import bring_back, remove, remove_past
 from golem_launcher.session.client.starting import (
-    FRUGAL,
     check_name,
     check_unused,
     ending_before,
@@ -31,7 +30,6 @@ from golem_launcher.session.client.starting import (
 from golem_launcher.session.on_disk.session_report import damaged, describe, link, view_only_url
 
 __all__ = [
-    "FRUGAL",
     "ask_to_stop",
     "await_end",
     "await_move",

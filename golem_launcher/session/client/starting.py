@@ -26,7 +26,7 @@ from golem_launcher.session.on_disk.session_paths import BEGUN, sessions_locked
 from golem_launcher.session.preparation import preflight
 from golem_launcher.session.preparation.inputs import absolute
 from golem_launcher.session.saving.saved_work import saves_into
-from golem_launcher.session.supervision import fork_server
+from golem_launcher.session.supervision import becoming, fork_server, loaded_ahead
 from golem_launcher.session.suspension import suspension
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
     from golem_launcher.access.hub.hub_settings import HubSettings
     from golem_launcher.request import LaunchRequest
-
-FRUGAL = {"MALLOC_ARENA_MAX": "1", "MALLOC_MMAP_THRESHOLD_": "1310720", "MALLOC_TRIM_THRESHOLD_": "524288"}
-"""Has glibc give memory back soon after a save: without it, threads hold on to three times as much. It keeps what a
-megabyte of a transfer takes, as memory that is new for each has to be cleared first, which took as long as all else."""
 
 
 def start(
@@ -66,7 +62,7 @@ def start(
             _check_workspace(request)
             with _in_place(request, at_hub, instead_of) as directory:
                 of_own = os.environ if environment is None else environment
-                _begin_supervisor(directory, {**FRUGAL, **of_own, **paths.variables()})
+                _begin_supervisor(directory, {**becoming.FRUGAL, **of_own, **paths.variables()})
             return directory
     except OSError as error:
         raise SessionError(
@@ -76,13 +72,17 @@ def start(
 
 
 def _begin_supervisor(directory: SessionDirectory, environment: Mapping[str, str]) -> None:
-    """Fork it where others run already, else start it by its command; with a second one, see that others are forked."""
-    log, cwd = directory.supervisor_log, directory.path
-    record = fork_server.fork(directory.name, environment=environment, log=log, cwd=cwd)
+    """Fork it where others run already, else have it be what this command began to load, or start it by its command.
+
+    With a second one, see that others are forked.
+    """
+    name, log, cwd = directory.name, directory.supervisor_log, directory.path
+    record = fork_server.fork(name, environment=environment, log=log, cwd=cwd)
     is_forked = record is not None
-    record = record or processes.spawn_detached(supervisor_command(directory.name), env=environment, log=log, cwd=cwd)
+    record = record or loaded_ahead.take(name, environment=environment, log=log, cwd=cwd)
+    record = record or processes.spawn_detached(supervisor_command(name), env=environment, log=log, cwd=cwd)
     files.write_json(directory.path / SUPERVISOR_FILE, record.to_json())
-    if not is_forked and any(other.name != directory.name for other in living()):
+    if not is_forked and any(other.name != name for other in living()):
         with contextlib.suppress(OSError):  # this one runs
             fork_server.begin(environment)
 

@@ -29,6 +29,8 @@ SUPERVISOR_FILE = "supervisor.json"
 """In a session's directory: the process that owns it."""
 FORK_SERVER = "golem_launcher.session.supervision.fork_server"
 """The program that forks supervisors; what it forked keeps its command."""
+LOADED_AHEAD = "golem_launcher.session.supervision.loaded_ahead"
+"""The program that becomes the supervisor of the session that a command starts; it keeps its command."""
 SUSPENDED = "suspended"
 """The stage, where its class is not loaded."""
 SILENT = "Its supervisor on this computer does not answer."
@@ -134,9 +136,9 @@ def supervisor(directory: SessionPaths) -> processes.ProcessRecord | None:
 def _supervisors() -> dict[str, processes.ProcessRecord]:
     """All that run, by the names of their sessions; the slow way, for where what was written down is lost."""
     _, *arguments, _ = supervisor_command("")
-    _, *of_forked = own_modules.command(FORK_SERVER)
+    of_others = [own_modules.command(module)[1:] for module in (FORK_SERVER, LOADED_AHEAD)]
     home = (paths.HOME_VARIABLE, str(paths.home()))
-    return processes.ProcessRecord.named(arguments, home, forked_by=of_forked)
+    return processes.ProcessRecord.named(arguments, home, or_of=of_others)
 
 
 def supervisor_command(name: str) -> list[str]:

@@ -19,13 +19,15 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.session_paths import SessionPaths, session_paths
+from golem_launcher.session.supervision import becoming
+from golem_launcher.session.supervision.becoming import ToBecome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,8 +58,6 @@ _LOADED = (
     "encodings.idna",
 )
 """What a supervisor loads while its session starts; the rest, which few sessions need, each loads for itself."""
-_READ_ONCE = ("PYTHON", "MALLOC_", "GLIBC_", "LD_", "SSL_", "OPENSSL_", "AIOHTTP_", "FSSPEC_", "YAGNA_")
-"""What variables begin with that Python, C and libraries read when they are loaded, and never again."""
 
 
 def fork(name: str, *, environment: Mapping[str, str], log: Path, cwd: Path) -> processes.ProcessRecord | None:
@@ -66,8 +66,8 @@ def fork(name: str, *, environment: Mapping[str, str], log: Path, cwd: Path) -> 
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(_ANSWER_SECONDS)
             connection.connect(str(_place(paths.sessions_directory())))
-            asked = _Asked(name, dict(environment), str(log), str(cwd), _made_of(environment))
-            connection.sendall(json.dumps(asdict(asked)).encode() + b"\n")
+            asked = _Asked(name, dict(environment), str(log), str(cwd), made_of=_made_of(environment))
+            connection.sendall(asked.line())
             with connection.makefile("rb") as answers:
                 return processes.ProcessRecord.from_json(json.loads(answers.readline(_LONGEST)))
     except (OSError, ValueError):  # there is none, or it was killed, or hangs
@@ -83,6 +83,11 @@ def begin(environment: Mapping[str, str]) -> None:
     if sys.platform == "linux" and not _is_alive(sessions):
         record = processes.spawn_detached(command(), env=environment, log=sessions / _LOG, cwd=sessions)
         files.write_json(sessions / _PROCESS, record.to_json())
+
+
+def is_at_work() -> bool:
+    """Whether there is one, which may still load. Raises ``OSError``, ``LauncherError``."""
+    return _is_alive(paths.sessions_directory())
 
 
 def end() -> None:
@@ -112,7 +117,7 @@ def _place(sessions: Path) -> Path:
 
 def _made_of(environment: Mapping[str, str]) -> str:
     """By what a supervisor that is started with this ``environment`` differs from others: our code, and settings."""
-    words = [f"{name}={value}" for name, value in environment.items() if name.startswith(_READ_ONCE)]
+    words = becoming.settings(environment)
     for folder, _, names in os.walk(Path(__file__).parents[2]):
         for name in names:
             if name.endswith(".py"):
@@ -122,21 +127,10 @@ def _made_of(environment: Mapping[str, str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What a supervisor is to be."""
+class _Asked(ToBecome):
+    """What a supervisor is to be, for one that is made of this."""
 
-    name: str
-    environment: dict[str, str]
-    log: str
-    cwd: str
     made_of: str
-
-    @classmethod
-    def read(cls, connection: socket.socket) -> _Asked | None:
-        """``None`` for what nobody of ours would ask."""
-        with contextlib.suppress(OSError, ValueError, TypeError), connection.makefile("rb") as lines:
-            return cls(**json.loads(lines.readline(_LONGEST)))
-        return None
 
 
 def main() -> int:
@@ -148,7 +142,8 @@ def main() -> int:
         return 0
     from golem_launcher.session.supervision import supervisor  # noqa: PLC0415 - loaded by now, by nobody who asks
 
-    _become(asked)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    becoming.become(asked)
     return supervisor.main()
 
 
@@ -179,7 +174,8 @@ def _serve(sessions: Path, made_of: str) -> _Asked | None:
         while True:
             with contextlib.suppress(TimeoutError), listener.accept()[0] as connection:
                 connection.settimeout(_ANSWER_SECONDS)
-                asked = _Asked.read(connection)
+                with connection.makefile("rb") as lines:
+                    asked = _Asked.read(lines)
                 if asked is not None and asked.made_of != made_of:
                     return None  # the next one is made of what there is now
                 if asked is not None and _forked(connection):
@@ -230,24 +226,6 @@ def _reap(*_: Any) -> None:
 
 def _anybody_lives() -> bool:
     return any(not place.is_settled and liveness.alive(place) for place in map(SessionPaths, session_paths()))
-
-
-def _become(asked: _Asked) -> None:
-    """Have this process be as one that was started by the supervisor's command, by ``processes.spawn_detached``."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    os.setsid()
-    log = os.open(asked.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
-    os.close(log)
-    os.close(nothing)
-    os.chdir(asked.cwd)
-    os.environ.clear()
-    os.environ.update(asked.environment)
-    time.tzset()
-    processes.name_this_process(asked.name)
-    sys.argv[1:] = [asked.name]
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from golem_launcher import files, paths
 from golem_launcher.events import Stage
 from golem_launcher.processes import ProcessRecord
 from golem_launcher.request import LaunchRequest
-from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.supervision import fork_server
+from golem_launcher.session.supervision.becoming import FRUGAL
 from tests.patience import slower
 from tests.session.conftest import HONEST, command, wait_for
 
@@ -45,7 +45,7 @@ def home(tmp_path, monkeypatch, sleeper) -> Path:
 
 
 def environment() -> dict[str, str]:
-    return {**client.FRUGAL, **os.environ, **paths.variables()}
+    return {**FRUGAL, **os.environ, **paths.variables()}
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from golem_launcher.agent.workspace import wire
 from golem_launcher.errors import WorkspaceError
-from golem_launcher.session.client import FRUGAL
+from golem_launcher.session.supervision.becoming import FRUGAL
 from golem_launcher.untrusted_json import LARGEST, json_value
 from golem_launcher.workspace.transfer.change_list import ChangeListReader
 from golem_launcher.workspace.transfer.responses import as_object

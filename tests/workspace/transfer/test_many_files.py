@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from golem_launcher.session.client import FRUGAL
+from golem_launcher.session.supervision.becoming import FRUGAL
 from golem_launcher.workspace.repository.entries import Entries
 from golem_launcher.workspace.repository.entry import Entry, chunk_id
 from golem_launcher.workspace.transfer.file_sender import send

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS})
 """Errors of which a disk has more for whatever is written to it next."""
 _POLL_SECONDS = 0.02
+_END_BYTES = 256 * 1024
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -65,6 +66,22 @@ def name_new(partial: str | Path, name: str | Path, above: int | None = None) ->
             os.unlink(name, dir_fd=above)
             raise
     return True
+
+
+def last_lines(path: Path, *, most: int = _END_BYTES, since: int = 0) -> list[str]:
+    """The lines at the end of a log, of ``most`` bytes at most, from byte ``since`` on; none where it can't be read.
+
+    The first is whole, but where there is no other.
+    """
+    try:
+        with path.open("rb") as file:
+            begin = max(since, file.seek(0, os.SEEK_END) - most)
+            file.seek(begin)
+            lines = file.read(most).splitlines()
+    except OSError:
+        return []
+    whole = lines[1:] if begin > since and len(lines) > 1 else lines
+    return [line.decode(errors="replace") for line in whole]
 
 
 def sync_directory(path: Path) -> None:

@@ -44,6 +44,12 @@ def clean_text(text: str, *, longest: int = LONGEST_LINE) -> str:
     return "\n".join(clean_line(line, longest=longest) for line in re.split(r"\r\n|\n|\r", text))
 
 
+def last_line(log: bytes, *, longest: int) -> str:
+    """The last line with something in it of what a program at a provider printed, as it may be shown; or nothing."""
+    lines = [line for line in log[-LONGEST_LINE:].decode(errors="replace").splitlines() if line.strip()]
+    return clean_line(lines[-1].strip(), longest=longest) if lines else ""
+
+
 def clean_name(text: str) -> str:
     """A provider's name as it may be shown: one short line, never empty."""
     return clean_line(" ".join(text.split()), longest=LONGEST_NAME).strip() or "(no name)"

@@ -159,3 +159,14 @@ def test_a_new_name_is_given_where_there_are_no_hard_links_and_takes_no_other_fi
     assert not files.name_new(partial, name)
     assert name.read_text() == "new"
     assert partial.read_text() == "another"
+
+
+def test_the_last_lines_of_a_log_are_whole(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    assert files.last_lines(log) == []
+    log.write_bytes("one\ntwo\n\xe4\xf6\nlast".encode())
+    assert files.last_lines(log) == ["one", "two", "\xe4\xf6", "last"]
+    assert files.last_lines(log, since=4) == ["two", "\xe4\xf6", "last"]
+    assert files.last_lines(log, most=8) == ["last"]  # not what is left of the one before
+    assert files.last_lines(log, most=2) == ["st"]  # the end of a long line tells more than nothing
+    assert files.last_lines(log, since=400) == []

@@ -18,6 +18,7 @@ from golem_launcher.untrusted_text import (
     clean_line,
     clean_name,
     clean_text,
+    last_line,
     sentence,
     spreadsheet_cell,
 )
@@ -135,3 +136,9 @@ def test_a_spreadsheets_cell_is_found_soon() -> None:
     for text in ("\t", ";", " ", '"', '; "'):
         spreadsheet_cell(text * 100_000)
     assert time.process_time() - began < 1 * slower()
+
+
+def test_the_last_line_is_the_last_with_something_in_it() -> None:
+    assert last_line(b"one\n\x1b[31mtwo\x1b[0m\n \n", longest=20) == "two"
+    assert last_line(b"x" * 10_000, longest=20) == "x" * 19 + "\u2026"
+    assert last_line(b"\n \n", longest=20) == last_line(b"", longest=20) == ""

@@ -16,6 +16,8 @@ import socket
 import sys
 import threading
 
+from golem_launcher.agent.whole_number import whole
+
 _PIECE = 65536
 _USAGE = 2
 
@@ -57,15 +59,15 @@ def _send(read: int, connection: socket.socket) -> None:
 def main() -> int:
     """Run the command. Exit code 0 when the far side ends, 1 if it can't be reached, 2 for wrong arguments."""
     arguments = sys.argv[1:]
-    if len(arguments) != 3 or not (arguments[1].isdecimal() and arguments[2].isdecimal()):  # noqa: PLR2004
+    machine, port = map(whole, arguments[1:]) if len(arguments) == 3 else (None, None)  # noqa: PLR2004
+    if machine is None or port is None:
         sys.stderr.write("usage: python -m golem_launcher.access.ssh_proxy_command SOCKET MACHINE PORT\n")
         return _USAGE
-    socket_path, machine, port = arguments
     # `ssh -f` leaves its terminal, but not its ProxyCommand with it: the tunnel would end when the terminal is closed.
     # An ssh that ends with the terminal closes our standard input.
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        join(socket_path, int(machine), int(port), 0, 1)
+        join(arguments[0], machine, port, 0, 1)
     except OSError as error:
         sys.stderr.write(f"golem-launcher: no connection to port {port}: {error.strerror or error}\n")
         return 1

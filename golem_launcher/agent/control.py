@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from . import benchmark, file_placement, health, process_tree
 from .config import TOKEN
 from .kernel_state import signal_files
-from .log import OFFSET, end_of, read_log
+from .log import end_of, read_log
 from .process_orders import LEAD
 from .usage import usage
+from .whole_number import whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ _KEEP_LOOK_SECONDS = 0.05
 _HEALTH_LOOK_SECONDS = 0.05
 _LONGEST_TERM = 400 * 86400.0
 _FILLER = 64 * 1024
-_SIZE = re.compile(r"[0-9]{1,7}")
+_SIZE_DIGITS = 7
 _WAIT = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6})?")
 
 
@@ -84,12 +85,13 @@ class Control:
 
     def log(self, offset: str = "0", wait: str = _USUAL_WAIT) -> LogPiece:
         """The log from ``offset`` on, after waiting up to ``wait`` seconds for a first byte. Raises ``ValueError``."""
-        if not OFFSET.fullmatch(offset) or not _WAIT.fullmatch(wait):
+        begin = whole(offset)
+        if begin is None or not _WAIT.fullmatch(wait):
             raise ValueError("a number that does not fit")
         end = time.monotonic() + min(float(wait), _LONGEST_WAIT)
         with self._grown:
             while True:
-                at, data = read_log(self._log, int(offset), _LARGEST_PIECE)
+                at, data = read_log(self._log, begin, _LARGEST_PIECE)
                 left = end - time.monotonic()
                 if data or left <= 0:
                     return LogPiece(data, at + len(data))
@@ -110,10 +112,11 @@ class Control:
 
     def filler(self, size: str = "0") -> Iterator[bytes]:
         """So many bytes that nothing makes fewer, to measure how fast they come. Raises ``ValueError``."""
-        if not _SIZE.fullmatch(size):
+        count = whole(size, _SIZE_DIGITS)
+        if count is None:
             raise ValueError("a size that does not fit")
         piece = os.urandom(_FILLER)
-        return (piece[: int(size) - at] for at in range(0, int(size), _FILLER))
+        return (piece[: count - at] for at in range(0, count, _FILLER))
 
     def variables(self) -> list[dict[str, Any]]:
         """What is kept of notebooks' variables, see kept_variables.py."""

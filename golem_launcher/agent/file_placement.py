@@ -13,6 +13,8 @@ import site
 import socket
 import sys
 
+from .whole_number import whole
+
 OWN = ".golem-launcher"
 """In the workspace, where that is a disk of its own: home, packages and temporary files. Neither saved nor shown."""
 LOST_AND_FOUND = "lost+found"
@@ -77,8 +79,7 @@ def can_all(directory: str) -> bool:
 
 def _trust_others_repositories() -> None:
     """Files of the provider's disk are not ours; git refuses to work in a repository of somebody else's."""
-    number = os.environ.get("GIT_CONFIG_COUNT", "")
-    count = int(number) if number.isdigit() else 0
+    count = whole(os.environ.get("GIT_CONFIG_COUNT", "")) or 0
     os.environ[f"GIT_CONFIG_KEY_{count}"] = "safe.directory"
     os.environ[f"GIT_CONFIG_VALUE_{count}"] = "*"
     os.environ["GIT_CONFIG_COUNT"] = str(count + 1)

@@ -7,6 +7,8 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
+from .whole_number import whole
+
 if TYPE_CHECKING:
     from xml.etree import ElementTree as ET
 
@@ -80,9 +82,8 @@ def _gpu(told: ET.Element, driver: str, capability: str) -> dict[str, Any]:
 
 
 def _process(told: ET.Element) -> dict[str, Any]:
-    pid = _words(told, "pid")
     values = {
-        "pid": int(pid) if pid.isascii() and pid.isdigit() else None,
+        "pid": whole(_words(told, "pid")),
         "name": _words(told, "process_name"),
         "memory_bytes": _bytes(told, "used_memory"),
     }
@@ -96,7 +97,8 @@ def _words(told: ET.Element, name: str) -> str:
 def _bytes(told: ET.Element | None, name: str) -> int | None:
     """A size like ``23034 MiB``."""
     number, _, unit = ("" if told is None else _words(told, name)).partition(" ")
-    return int(number) * _UNITS[unit] if number.isascii() and number.isdigit() and unit in _UNITS else None
+    count = whole(number)
+    return count * _UNITS[unit] if count is not None and unit in _UNITS else None
 
 
 def _amount(told: ET.Element | None, names: tuple[str, ...], unit: str) -> float | None:

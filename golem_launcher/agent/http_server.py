@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import json
-import re
 import select
 import socket
 import sys
@@ -13,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from .whole_number import whole
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 PIECE = 256 * 1024
 _LARGEST_JSON = 16 * 1024 * 1024
-_LENGTH = re.compile(r"[0-9]{1,18}")
-"""What a header may say of a body; Python makes no number of thousands of digits, nor of a superscript."""
 _SILENCE_SECONDS = 120.0
 _MOST_CONNECTIONS = 32
 
@@ -97,13 +96,13 @@ class Handler(BaseHTTPRequestHandler):
         ``of_others``: by another token than the session's, the routes of who shows that.
         """
         token = self.headers.get("Authorization", "").encode()
-        length = self.headers.get("Content-Length", "0")
-        self._left = int(length) if _LENGTH.fullmatch(length) else 0
+        length = whole(self.headers.get("Content-Length", "0"))
+        self._left = length or 0
         status = 200
         found: Any
         every = {self.server.token: routes, **(of_others or {})}
         open_to = [own for shown, own in every.items() if hmac.compare_digest(token, b"token " + shown.encode())]
-        if not _LENGTH.fullmatch(length):
+        if length is None:
             self.close_connection = True  # where the next request would begin is not known
             status, found = 400, {"error": "the length is no number"}
         elif not open_to:

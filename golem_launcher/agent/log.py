@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 
 from .exit_report import LARGEST, RUNS, Report, read
+from .whole_number import whole
 
 OFFSET_HEADER = "Golem-Launcher-Offset"
 """Where the log goes on, told with each piece: further than the bytes sent where its beginning is gone."""
-OFFSET = re.compile(r"[0-9]{1,18}")
-"""An offset as both sides write it."""
 SEGMENT_BYTES = 1024 * 1024
 SEGMENTS = 8
 _DIGITS = 20
@@ -161,5 +159,6 @@ def _path(directory: str, start: int) -> str:
 
 def _starts(directory: str) -> list[int]:
     with contextlib.suppress(OSError):
-        return sorted(int(name) for name in os.listdir(directory) if name.isdigit() and len(name) == _DIGITS)
+        numbers = (whole(name, _DIGITS) for name in os.listdir(directory) if len(name) == _DIGITS)
+        return sorted(each for each in numbers if each is not None)
     return []

@@ -176,8 +176,5 @@ def _check_room(directory: Path, least: int) -> None:
 
 
 def _last_line(log: Path) -> str:
-    try:
-        lines = log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").strip().splitlines()
-    except OSError:
-        return "it left no log."
-    return lines[-1] if lines else "it left no log."
+    lines = [line for line in files.last_lines(log, most=_LOG_TAIL) if line.strip()]
+    return lines[-1].strip() if lines else "it left no log."

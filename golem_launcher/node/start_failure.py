@@ -9,8 +9,9 @@ import signal
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from golem_launcher import files
 from golem_launcher.errors import NodeStartError
-from golem_launcher.untrusted_text import clean_line, clean_text
+from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -144,13 +145,7 @@ def silent(log: Path, log_start: int) -> NodeStartError:
 
 def _tail(log: Path, start: int) -> str:
     """The end of a log from byte ``start`` on, as it may be shown."""
-    try:
-        with log.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(start, size - _TAIL_BYTES))
-            return clean_text(file.read(_TAIL_BYTES).decode(errors="replace"))
-    except OSError:
-        return ""
+    return "\n".join(map(clean_line, files.last_lines(log, most=_TAIL_BYTES, since=start)))
 
 
 _NO_SPACE = "Free some space (100 MiB will do), then try again."

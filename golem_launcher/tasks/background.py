@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Literal
 
-from golem_launcher import own_modules, paths, processes
+from golem_launcher import files, own_modules, paths, processes
 from golem_launcher.errors import SessionError, SessionNotFound
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import session_directory
@@ -65,7 +65,5 @@ def _begun(name: str) -> bool:
 
 def _said(log: Path) -> str:
     """The error that a command ended with; empty where it ended well."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - _READ))
-        lines = file.read().decode(errors="replace").splitlines()
+    lines = files.last_lines(log, most=_READ)
     return next((line.partition(": ")[2] for line in reversed(lines) if line.startswith("Error: ")), "")

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from golem_launcher.untrusted_text import clean_line
+from golem_launcher.untrusted_text import last_line
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,8 +65,7 @@ class Answer:
     @property
     def last_line(self) -> str:
         """The last line that it printed, cleaned; empty when it printed nothing."""
-        lines = [line for line in self.log[-4096:].decode(errors="replace").splitlines() if line.strip()]
-        return clean_line(lines[-1], longest=300) if lines else ""
+        return last_line(self.log, longest=300)
 
 
 def attempt_id(job: str, task: int, attempt: int) -> str:

@@ -6,8 +6,9 @@ file, where that has changed meanwhile.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
+
+from golem_launcher.agent.whole_number import whole
 
 if TYPE_CHECKING:
     from golem_launcher.access.origin_policy import Headers
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 _PARTIAL = 206
 _SHORT = 1_000_000
 """Bytes."""
-_ONE = re.compile(rb"bytes=([0-9]{1,18})-([0-9]{1,18})")
 _OF_PARTS = {b"range", b"if-range"}
 
 
@@ -35,8 +35,9 @@ def check(asked: Headers, status: int, answered: Headers) -> None:
 
 def is_short(asked: Headers) -> bool:
     """Whether a short part is asked for, of which programs that look around in a file want many."""
-    found = _ONE.fullmatch(dict(asked).get(b"range", b""))
-    return found is not None and int(found[2]) - int(found[1]) < _SHORT
+    unit, _, part = dict(asked).get(b"range", b"").partition(b"=")
+    first, last = (whole(each) for each in part.partition(b"-")[::2])
+    return unit == b"bytes" and first is not None and last is not None and last - first < _SHORT
 
 
 def without(asked: Headers) -> Headers:

@@ -21,6 +21,7 @@ from golem_launcher.access.link.http_connection import LONGEST_HEAD, HttpConnect
 from golem_launcher.access.link.link import listen_for_user
 from golem_launcher.access.link.reverse_proxy import Upstream
 from golem_launcher.access.origin_policy import OriginPolicy
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.errors import AccessError
 from golem_launcher.untrusted_json import json_value
 from golem_launcher.waiting import wait_for
@@ -72,7 +73,7 @@ class Wanted:
     @property
     def port(self) -> int | None:
         """The port of the provider, ``None`` for a server with a name."""
-        return int(self.server) if self.server.isdigit() else None
+        return whole(self.server)
 
 
 def at_port(inner: str, base_url: str = "/") -> Wanted | None:

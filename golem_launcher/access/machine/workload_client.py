@@ -13,7 +13,8 @@ import aiohttp
 from golem_launcher.access.machine.agent_ports import AGENT_PORT
 from golem_launcher.access.machine.provider_http import ProviderHttp
 from golem_launcher.agent.dask_process import DASHBOARD_PORT
-from golem_launcher.agent.log import OFFSET, OFFSET_HEADER
+from golem_launcher.agent.log import OFFSET_HEADER
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.untrusted_json import json_value
 from golem_launcher.untrusted_text import clean_line
 
@@ -220,9 +221,8 @@ class WorkloadClient:
         packed = {"Accept-Encoding": "gzip"}
         async with await self._ask("GET", f"/log?offset={offset}", seconds=_LOG_SECONDS, headers=packed) as response:
             data = await _body(response, _LARGEST_PIECE)
-            following = response.headers.get(OFFSET_HEADER, "")
-            whole = len(data) < _LARGEST_PIECE and OFFSET.fullmatch(following)
-            return response.status, data, int(following) if whole else None
+            following = whole(response.headers.get(OFFSET_HEADER, ""))
+            return response.status, data, following if len(data) < _LARGEST_PIECE else None
 
     async def _ask(self, method: str, path: str, *, seconds: float, **options: Any) -> aiohttp.ClientResponse:
         """The agent's answer."""

@@ -12,6 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from .. import file_placement  # noqa: TID252 - the archive has another name
+from ..whole_number import whole  # noqa: TID252 - likewise
 from . import wire
 from .chunker import chunk_id
 from .copying import Copying
@@ -55,7 +56,7 @@ class Service:
         """The lines of a list of changes."""
         with self._lock:
             name, _, number = base.partition("-") if isinstance(base, str) else ("", "", "")
-            since = int(number) if name == self._name and number.isdigit() else 0
+            since = (name == self._name and whole(number)) or 0
             if not self._index.can_tell(since):
                 since = 0
             yield {"list": f"{self._name}-{self._index.version + 1}", "base": base if since else None}

@@ -20,7 +20,7 @@ from golem_launcher.tasks.events import (
     TaskDone,
 )
 from golem_launcher.units import counted, duration, with_coin
-from golem_launcher.untrusted_text import clean_line, clean_name
+from golem_launcher.untrusted_text import clean_line, clean_name, last_line
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -141,8 +141,7 @@ class JobView:
     def _printed(self, worker: Worker, log: bytes) -> None:
         known = self._machines.get(worker.machine)
         if known is not None:
-            lines = log[-1000:].decode(errors="replace").strip().splitlines()
-            known.says = clean_line(lines[-1], longest=60) if lines else known.says
+            known.says = last_line(log, longest=60) or known.says
 
     def _done(self, attempt: Attempt, took: float) -> None:
         known = self._machines.get(attempt.worker.machine)

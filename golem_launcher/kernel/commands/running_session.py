@@ -6,6 +6,8 @@ import asyncio
 import re
 from typing import TYPE_CHECKING
 
+from golem_launcher import files
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.errors import RequestError
 from golem_launcher.kernel import cards
 from golem_launcher.kernel.commands.command import Command
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
 _MORE = re.compile(r"(hours|budget)\s*=\s*\+?(\d+(?:\.\d+)?)", re.ASCII)
-_COUNT = re.compile(r"[1-9][0-9]{0,5}")
+_COUNT_DIGITS = 6
 _LINES = 20
 
 
@@ -39,18 +41,16 @@ async def _extend(notebook: Notebook, call: CommandCall, output: Output) -> None
 async def _logs(notebook: Notebook, call: CommandCall, output: Output) -> None:
     if notebook.last is None:
         raise RequestError("This notebook had no session yet.", "Connect: %connect")
-    if call.words and not _COUNT.fullmatch(call.words):
+    count = whole(call.words, _COUNT_DIGITS) if call.words else _LINES
+    if not count:
         raise RequestError(f"'{call.words}' is no number of lines.", "Like: %logs 50")
-    await output.say(await asyncio.to_thread(_last_lines, notebook.last, int(call.words or _LINES)))
+    await output.say(await asyncio.to_thread(last_lines, notebook.last, count))
 
 
-def _last_lines(directory: SessionDirectory, count: int) -> str:
+def last_lines(directory: SessionDirectory, count: int) -> str:
     """What happened to a session, and what its Jupyter logged."""
-    from golem_launcher.session.on_disk.directory import last_lines
-
-    events, _ = directory.events()
-    told = [f"{one.at.astimezone():%H:%M:%S}  {one.line}" for one in events if one.line]
-    lines = [*told[-count:], *last_lines(directory.workload_log, count)]
+    told = [f"{one.at.astimezone():%H:%M:%S}  {one.line}" for one in directory.last_events() if one.line]
+    lines = [*told[-count:], *files.last_lines(directory.workload_log)[-count:]]
     return "\n".join(lines) or "Nothing was logged yet."
 
 

@@ -33,17 +33,20 @@ from golem_launcher.suggestions import did_you_mean
 from golem_launcher.workload import registry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from golem_launcher.workload.base import Workload
 
 _READ_AT_MOST = 4 * 1024 * 1024
-_END_BYTES = 256 * 1024
 
 
 class SessionDirectory(SessionPaths):
     """The files of one session."""
+
+    @property
+    def _events_file(self) -> Path:
+        return self.path / "events.jsonl"
 
     @property
     def workload_log(self) -> Path:
@@ -82,11 +85,12 @@ class SessionDirectory(SessionPaths):
             request = None
         journal = Journal.read(self.path)
         entries = journal.entries if journal is not None else None
-        state = rebuilt(self.name, created_at, request, self._all_events(), entries)
+        state = rebuilt(self.name, created_at, request, self.all_events(), entries)
         cost, at_most = bills.cost_of(self.path, state.cost)
         return state.model_copy(update={"cost": cost, "owed_at_most": at_most})
 
-    def _all_events(self) -> Iterator[Event]:
+    def all_events(self) -> Iterator[Event]:
+        """Every whole event there is now, read a few MiB at a time."""
         offset, end = -1, 0
         while end != offset:
             offset = end
@@ -127,17 +131,17 @@ class SessionDirectory(SessionPaths):
 
     def append_event(self, event: Event) -> None:
         """Add one event to ``events.jsonl``. Raises ``OSError``."""
-        with (self.path / "events.jsonl").open("ab") as file:
+        with self._events_file.open("ab") as file:
             file.write(EVENT.dump_json(event) + b"\n")
 
     def events(self, offset: int = 0) -> tuple[list[Event], int]:
         """The whole events from byte ``offset`` on, and the offset to ask from next time."""
-        lines, offset = read_lines(self.path / "events.jsonl", offset)
-        events = []
-        for line in lines:
-            with contextlib.suppress(ValidationError):  # written while the disk was full, so only half
-                events.append(EVENT.validate_json(line))
-        return events, offset
+        lines, offset = read_lines(self._events_file, offset)
+        return _events_in(lines), offset
+
+    def last_events(self) -> list[Event]:
+        """The events at the end of what may be a long list."""
+        return _events_in(files.last_lines(self._events_file))
 
     def machine_log(self, machine: int) -> Path:
         """What workload and agent of a machine printed (cleaned line by line)."""
@@ -174,6 +178,14 @@ class SessionDirectory(SessionPaths):
         """The same as :meth:`url`, for a caller that has read the state already."""
         token, link = self.token(), registry.link(state.workload)
         return link.url(state.address, state.base_url, token) if link and state.address and token else None
+
+
+def _events_in(lines: Iterable[str | bytes]) -> list[Event]:
+    found = []
+    for line in lines:
+        with contextlib.suppress(ValidationError):  # written while the disk was full, so only half
+            found.append(EVENT.validate_json(line))
+    return found
 
 
 def _token_file(machine: int) -> str:
@@ -224,14 +236,3 @@ def read_lines(path: Path, offset: int) -> tuple[list[bytes], int]:
         return [], offset
     end = data.rfind(b"\n") + 1
     return data[:end].splitlines(), offset + end
-
-
-def last_lines(path: Path, count: int) -> list[str]:
-    """The last lines of such a file, ``count`` at most, as text; fewer where these are more than 256 KiB."""
-    try:
-        begin = max(0, path.stat().st_size - _END_BYTES)
-    except FileNotFoundError:
-        return []
-    lines, _ = read_lines(path, begin)
-    whole = lines[1:] if begin else lines  # the first may be the rest of one
-    return [line.decode(errors="replace") for line in whole[-count:]]

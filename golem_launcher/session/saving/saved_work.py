@@ -7,10 +7,10 @@ blocks.
 from __future__ import annotations
 
 import contextlib
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.errors import RequestError, SessionDamaged, SessionError, SessionNotFound
 from golem_launcher.session.on_disk.directory import session_directory
 from golem_launcher.session.on_disk.liveness import place_of
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from golem_launcher.session_state import Saving
 
 
-_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
-"""A generation's; Python refuses to read one of thousands of digits."""
+_NUMBER_DIGITS = 9
+"""A generation's, at most; there is none 0."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def saved_work(typed: str, store: str | None = None) -> SavedWork:
     workspace that has its name by chance is not what was asked for.
     """
     name, _, number = typed.partition("@")
-    if number and not _NUMBER.fullmatch(number):
+    which = whole(number, _NUMBER_DIGITS)
+    if number and not which:
         raise RequestError(f"'{number}' is no number of a save.", f"See `golem-launcher generations {name}`.")
-    which = int(number) if number else None
     try:
         directory = session_directory(name)
         state = directory.state()

@@ -13,7 +13,6 @@ import errno
 import html
 import json
 import os
-import re
 import secrets
 import selectors
 import socket
@@ -27,6 +26,7 @@ from typing import TYPE_CHECKING
 from golem_launcher import files, paths, processes
 from golem_launcher.access.link.fetch_metadata import Visit, visit_of
 from golem_launcher.access.origin_policy import FAREWELL, OUR_PAGE, OUR_PLACE, html_page, is_of_this_computer
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.session.on_disk import parked_address, view_only_link
 from golem_launcher.session.on_disk.liveness import alive
 from golem_launcher.session.on_disk.session_paths import SessionPaths, sessions_locked
@@ -49,8 +49,8 @@ _GONE_SECONDS = 2.0
 """So long the directory of a session may be away that makes room for another one of its name."""
 _WAKING = f"/{OUR_PLACE}waking/"
 """Where a page of a suspended session is told and heard; its number follows."""
-_BODY_SIZE = re.compile(r"[0-9]|1[0-6]")
-"""Bytes of what a page says, as a header has it: what is no such number is not made one."""
+_LARGEST_BODY = 16
+"""Bytes of what a page says."""
 _MOST_VIEWERS = 32
 """Of one session, at a time."""
 _HEADERS = {name.decode(): value.decode() for name, value in OUR_PAGE}
@@ -153,13 +153,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         """A page of a suspended session wakes it up."""
-        size = self.headers.get("Content-Length") or "0"
+        size = whole(self.headers.get("Content-Length") or "0")
         if not self._comes_in() or not self.path.startswith(_WAKING):
             self._give(403, _PLAIN, b"")
-        elif not _BODY_SIZE.fullmatch(size):
+        elif size is None or size > _LARGEST_BODY:
             self._give(400, _PLAIN, b"")
         else:
-            hours = self.rfile.read(int(size)).decode(errors="replace")
+            hours = self.rfile.read(size).decode(errors="replace")
             self._give(200, *told_to_it(self.server.waking.wake(self.path[len(_WAKING) :], hours)))
 
     def _comes_in(self) -> bool:

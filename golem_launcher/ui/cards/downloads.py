@@ -163,8 +163,10 @@ def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -
     total = sum(file.stat().st_size for file in files.values() if file.exists())
     done = 0
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        lines = (f"{event.at:%Y-%m-%d %H:%M:%S} {event.line}\n" for event in directory.events()[0] if event.line)
-        archive.writestr("session.log", "".join(lines))
+        with archive.open("session.log", "w", force_zip64=True) as told:
+            for event in directory.all_events():
+                if event.line:
+                    told.write(f"{event.at:%Y-%m-%d %H:%M:%S} {event.line}\n".encode())
         for title, file in files.items():
             if not file.exists():
                 continue

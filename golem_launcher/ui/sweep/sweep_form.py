@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from golem_launcher import paths
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.errors import LauncherError, RequestError
 from golem_launcher.networks import NETWORKS, token_of
 from golem_launcher.request.fields import DECIDED_BY_JOBS, most
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _MOST_PARAMETERS = 100
 _MOST_WORKERS = int(most("machines"))
-_MOST_WORKERS_DIGITS = 3
 _WORKERS = "--workers"
 """The field of how many machines: no parameter can be called so."""
 _UNREADABLE = "This is no notebook that can be read."
@@ -162,9 +162,8 @@ def _understood(name: str, data: bytes) -> tuple[bytes, dict[str, Any]]:
 
 
 def _workers(typed: Any) -> int:
-    text = str(typed).strip()
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) <= _MOST_WORKERS_DIGITS else 0
-    if not 1 <= number <= _MOST_WORKERS:
+    number = whole(str(typed).strip())
+    if number is None or not 1 <= number <= _MOST_WORKERS:
         raise RequestError(f"It must be a whole number of machines, 1 to {_MOST_WORKERS}.", field=_WORKERS)
     return number
 

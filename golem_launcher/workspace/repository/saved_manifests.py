@@ -7,6 +7,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from golem_launcher.agent.whole_number import whole
 from golem_launcher.errors import WorkspaceError
 from golem_launcher.workspace.repository import manifest_lists, manifest_object
 from golem_launcher.workspace.repository.chunk_ids import ID_BYTES
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from golem_launcher.workspace.backends.locations import Location
     from golem_launcher.workspace.repository.chunk_ids import ChunkIds
 
-_NUMBER = re.compile(r"[0-9]{1,18}")
-"""Any other name in a store is not ours; Python makes no number of a superscript, nor of thousands of digits."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 _QUOTED_ID = re.compile(rb'"([0-9a-f]{64})"')
 _LONGEST_ID = 2 * ID_BYTES + 1
@@ -56,7 +55,8 @@ class SavedManifests:
         if not _NAME.fullmatch(workspace):
             raise WorkspaceError(f"'{workspace[:60]}' is no name of a workspace.", "See `golem-launcher workspaces`.")
         names = self._location.names(f"workspaces/{workspace}/")
-        return sorted(int(tail) for name in names if _NUMBER.fullmatch(tail := name.rpartition("/")[2]))
+        numbers = (whole(name.rpartition("/")[2]) for name in names)
+        return sorted(number for number in numbers if number is not None)  # any other name in a store is not ours
 
     def generations(self, workspace: str) -> list[Generation]:
         """Those that can be read, the oldest first."""

@@ -43,6 +43,8 @@ def _downloads(sent: list[tuple[dict[str, Any], list[bytes]]], **kinds: Any) -> 
 def test_the_whole_log_comes_in_parts_and_leaves_nothing(home: Path) -> None:
     async def main() -> None:
         directory = make_session("mine")
+        for _ in range(1500):  # more than is read at once
+            say(directory, "x" * 4000)
         say(directory, "a line of the supervisor")
         noise = "".join(f"{number * 2654435761 % 2**32:08x}" for number in range(400_000))
         write_lab_log(directory, *(noise[start : start + 100] for start in range(0, len(noise), 100)), "the end")

@@ -27,6 +27,11 @@ _LONGEST_REASON = 200
 _PLAIN = re.compile(r"[^\w.+ -]")
 _SAFE = ("-c", "protocol.ext.allow=never", "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 """Nothing that a repository names is run here."""
+_USER, _PASSWORD = "GOLEM_LAUNCHER_GIT_USER", "GOLEM_LAUNCHER_GIT_PASSWORD"
+_TELLS_LOGIN = (
+    f'!tell() {{ test "$1" != get || printf "username=%s\\npassword=%s\\n" "${_USER}" "${_PASSWORD}"; }}; tell'
+)
+"""A credential helper that has them from its environment: what a program is told in words is seen by everybody here."""
 
 
 def is_repository(text: str) -> bool:
@@ -71,20 +76,48 @@ async def collect(inputs: Iterable[str], scratch: Path) -> list[tuple[Path, str]
 async def _clone(address: str, target: Path) -> Path:
     await asyncio.to_thread(shutil.rmtree, target, ignore_errors=True)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    await _git(address, "clone", "--quiet", "--no-recurse-submodules", "--template=", "--", address, str(target))
+    plain, login = _login_of(address)
+    settings = (*_SAFE, *_asks_for(plain)) if login else _SAFE
+    cloning = ("clone", "--quiet", "--no-recurse-submodules", "--template=", "--", plain, str(target))
+    await _git(address, *settings, *cloning, login=login)
     # Where it came from goes along to the provider; a password in it must not.
-    await _git(address, "-C", str(target), "remote", "set-url", "origin", _without_secret(address))
+    await _git(address, *_SAFE, "-C", str(target), "remote", "set-url", "origin", _without_secret(address))
     return target
 
 
-async def _git(address: str, *arguments: str) -> None:
-    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ALLOW_PROTOCOL": "http:https:ssh:git", "LC_ALL": "C"}
+def _login_of(address: str) -> tuple[str, dict[str, str]]:
+    """The address as git may be given it, and the user and password in it as variables; none where it has none."""
+    parts = urlsplit(address) if _URL.fullmatch(address) else None
+    if parts is None or (parts.password is None and parts.scheme == "ssh") or "@" not in parts.netloc:
+        return address, {}
+    login, _, host = parts.netloc.rpartition("@")
+    if parts.scheme == "ssh":  # which takes no password from an address
+        return urlunsplit(parts._replace(netloc=f"{login.partition(':')[0]}@{host}")), {}
+    user, _, password = map(unquote, login.partition(":"))
+    told = {_USER: user, _PASSWORD: password} if (user + password).isprintable() else {}
+    return urlunsplit(parts._replace(netloc=host)), told
+
+
+def _asks_for(address: str) -> tuple[str, ...]:
+    """The settings by which git asks for the login at this address's host from its environment, and nobody else."""
+    parts = urlsplit(address)
+    setting = f"credential.{parts.scheme}://{parts.netloc}.helper="
+    return ("-c", setting, "-c", setting + _TELLS_LOGIN)
+
+
+async def _git(address: str, *arguments: str, login: dict[str, str] | None = None) -> None:
+    environment = {
+        **os.environ,
+        **(login or {}),
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ALLOW_PROTOCOL": "http:https:ssh:git",
+        "LC_ALL": "C",
+    }
     environment.setdefault("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
     shown = _without_secret(address)
     try:
         process = await asyncio.create_subprocess_exec(
             "git",
-            *_SAFE,
             *arguments,
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,

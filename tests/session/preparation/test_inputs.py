@@ -1,10 +1,14 @@
 """Files to bring: found here, repositories cloned here, nothing secret passed on."""
 
 import asyncio
+import base64
+import contextlib
 import functools
 import http.server
+import re
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -26,18 +30,44 @@ def repository(tmp_path):
     git(["git", "-C", work, *identity, "commit", "-qm", "one"])
     git(["git", "clone", "-q", "--bare", work, served / "repo.git"])
     git(["git", "-C", served / "repo.git", "update-server-info"])
-    handler = functools.partial(_Quiet, directory=served)
+    seen = []
+    handler = functools.partial(_Asking, seen, directory=served)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://me:hidden-word@127.0.0.1:{server.server_port}/repo.git"
+        yield f"http://me:hidden-w%6Frd@127.0.0.1:{server.server_port}/repo.git"
         server.shutdown()
         thread.join()
+    assert seen
+    assert not any(seen), seen
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Asking(http.server.SimpleHTTPRequestHandler):
+    """Wants a login, and looks meanwhile for the password where every user of this computer could see it."""
+
+    def __init__(self, seen, *arguments, **options):
+        self.seen = seen
+        super().__init__(*arguments, **options)
+
+    def do_GET(self):
+        self.seen += [process for process in _command_lines() if re.search(b"hidden-w(o|%6F)rd", process)]
+        if self.headers["Authorization"] == f"Basic {base64.b64encode(b'me:hidden-word').decode()}":
+            self.seen.append(b"")
+            super().do_GET()
+        else:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="here"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
     def log_message(self, *_):
         pass
+
+
+def _command_lines():
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield path.read_bytes()
 
 
 def collect(given, scratch):

@@ -9,6 +9,7 @@ and told anew when :func:`set_forth` says that the time of day was set.
 
 from __future__ import annotations
 
+import os
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -35,6 +36,11 @@ def set_forth() -> int:
     """
     seconds = (datetime.now(UTC) - now()).total_seconds()
     return round(seconds) if abs(seconds) >= _LITTLE_SECONDS else 0
+
+
+def busyness() -> float:
+    """How many tasks wanted each core of this computer in the last minute: above 1, all that it does takes longer."""
+    return os.getloadavg()[0] / (os.cpu_count() or 1)
 
 
 def since_boot() -> float:

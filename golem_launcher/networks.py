@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
+from golem_launcher import clock
 from golem_launcher.suggestions import meant
 
 Money = Literal["none", "test", "real"]
@@ -42,6 +43,12 @@ class Patience:
     """For a provider that is silent in every way, until it is given up: the user's own line may have paused."""
     silent_alone: float = 12.0
     """The same where a standby answers meanwhile: it is not the user's line, then."""
+    shares_computer: bool = False
+    """Whether those others run on this computer, and take the longer for all they do the busier it is."""
+
+    def lasts(self, seconds: float) -> float:
+        """How long a limit of ``seconds`` on somebody's coming to terms with us is at present."""
+        return seconds * max(1.0, clock.busyness()) if self.shares_computer else seconds
 
 
 @dataclass(frozen=True)
@@ -140,6 +147,7 @@ LOCAL = Network(
         start=60.0,
         silent=3.5,
         silent_alone=1.5,
+        shares_computer=True,
     ),
 )
 LOCAL_ON_CHAIN = replace(

@@ -94,11 +94,11 @@ class Demand:
         the best has ``patience.head_start`` to sign before the next best is asked too. An offer is good for one
         agreement: when those at hand are used up, or a pause is over, the demand is published anew. Raises
         ``MarketError`` when nobody was found within ``patience.search``, or ``patience.refused`` after all offers seen
-        were refused; :meth:`Choice.failure` knows why.
+        were refused, each as long as it lasts on a busy computer; :meth:`Choice.failure` knows why.
         """
         news = self._consumer.news
         time = asyncio.get_running_loop().time
-        end = time() + patience.search
+        began = time()
         compared = False
         while True:
             news.clear()
@@ -114,18 +114,19 @@ class Demand:
                 self._used_up = time()
             if self._market.done():
                 self._look_on(self._market)
-            left = end - time()
-            seconds = min(left, patience.refused) if self._choice.hopeless else left
+            left = began + patience.lasts(patience.search) - time()
+            seconds = min(left, patience.lasts(patience.refused)) if self._choice.hopeless else left
             returns = min(self._choice.backoff.returning().values(), default=math.inf)
             anew = min(returns, self._used_up + _ANEW_SECONDS - time())
             try:
                 await wait_for(news.wait(), max(min(seconds, anew), 0.0))
             except TimeoutError:
-                if seconds <= anew:
+                if seconds > anew:
+                    self._used_up = math.inf
+                    if not self._signing.may_begin:
+                        await self._ask_anew()
+                elif self._choice.hopeless or began + patience.lasts(patience.search) <= time():
                     raise MarketError("Nobody agreed in time.") from None
-                self._used_up = math.inf
-                if not self._signing.may_begin:
-                    await self._ask_anew()
 
     async def aclose(self) -> None:
         """Cancel everything that is going on. What is left at the node is closed down from the journal."""

@@ -7,9 +7,9 @@ that is silent: that its usage grows is a sign of life.
 from __future__ import annotations
 
 import asyncio
-import os
 from typing import TYPE_CHECKING
 
+from golem_launcher import clock
 from golem_launcher.errors import NodeRefused, NodeUnreachable, ProviderGone
 from golem_launcher.market.prices import DURATION
 from golem_launcher.session.machines.provider_loss import termination_reason
@@ -185,5 +185,4 @@ async def _node_is_there(session: Prepared) -> bool:
 
 def _busyness() -> float:
     """How many times longer a provider on this computer may be silent, as it waits for its turn like everybody here."""
-    waiting = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return min(max(1.0, 2 * waiting), _MOST_BUSYNESS)
+    return min(max(1.0, 2 * clock.busyness()), _MOST_BUSYNESS)

@@ -46,6 +46,7 @@ class OfferedMachine:
     architecture: str = ""
     """Cleaned; empty where the offer does not say."""
     capabilities: frozenset[str] = frozenset()
+    """Of its runtime, cleaned."""
     platforms: tuple[tuple[str, str], ...] = ()
     """Payment platforms it takes, each with the wallet it is paid to."""
     subnet: str = ""
@@ -163,7 +164,7 @@ def _place(value: Any) -> str:
 
 def _words(value: Any) -> frozenset[str]:
     words = value if isinstance(value, list) else [value]
-    return frozenset(word for word in words[:_MOST_WORDS] if isinstance(word, str))
+    return frozenset(clean_name(word) for word in words[:_MOST_WORDS] if isinstance(word, str))
 
 
 def _size(properties: Mapping[str, Any], key: str) -> float:

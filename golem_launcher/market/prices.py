@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from golem_launcher.errors import ProviderError
 from golem_launcher.units import with_coin
+from golem_launcher.untrusted_text import clean_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ class Price:
         by_counter = {str(counter): rate for counter, rate in zip(vector, rates, strict=False)}
         strange = [counter for counter, rate in by_counter.items() if counter not in {DURATION, CPU} and rate]
         if strange:
-            raise ProviderError(f"It charges for {strange[0]}, which we can't check.")
+            raise ProviderError(f"It charges for {clean_name(strange[0])}, which we can't check.")
         threads = properties.get("golem.inf.cpu.threads", properties.get("golem.inf.cpu.cores", 1))
         if not isinstance(threads, int | float) or not 0 < threads <= _MOST_THREADS:
             raise ProviderError("Its number of threads makes no sense.")

@@ -146,3 +146,12 @@ def test_what_is_charged_twice_is_refused():
     twice = {"golem.com.usage.vector": [DURATION] * 50, "golem.com.pricing.model.linear.coeffs": [0.00001] * 50 + [0.0]}
     with pytest.raises(ProviderError, match="twice"):
         Price.of_offer(offer(**twice))
+
+
+def test_what_a_provider_charges_for_is_told_short_and_plain():
+    strange = "\x1b]0;title\x07\u202eevil" * 1000
+    with pytest.raises(ProviderError) as raised:
+        Price.of_offer(offer(**{"golem.com.usage.vector": [CPU, strange]}))
+    assert raised.value.what.startswith("It charges for \\u202eevil\\u202eevil")
+    assert raised.value.what.isprintable()
+    assert len(raised.value.what) < 150

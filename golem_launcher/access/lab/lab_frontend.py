@@ -16,6 +16,7 @@ from __future__ import annotations
 import functools
 import gzip
 import json
+import math
 import mimetypes
 import re
 import sys
@@ -124,14 +125,14 @@ class LabFrontend:
             return None
         try:
             config = json_value(settings)
+            if not isinstance(config, dict):
+                return None
+            if not self.extensions:
+                return self._made(config)
+            config.update(federated_extensions=[*_others(config), labextension.entry()], golemLauncherKey=self.key)
+            return before + begun + _as_data(config).encode() + ended + after
         except ValueError:
             return None
-        if not isinstance(config, dict):
-            return None
-        if not self.extensions:
-            return self._made(config)
-        config.update(federated_extensions=[*_others(config), labextension.entry()], golemLauncherKey=self.key)
-        return before + begun + _as_data(config).encode() + ended + after
 
     def _inner(self, path: str) -> str:
         path = unquote(path.partition("?")[0])
@@ -208,8 +209,11 @@ def _others(config: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _as_data(config: dict[str, Any]) -> str:
-    """As ``tojson`` of Jinja writes it: nothing in it can end the element."""
-    return json.dumps(config).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    """As ``tojson`` of Jinja writes it: nothing in it can end the element.
+
+    Raises ``ValueError`` for a number beyond a float, which JSON can name (``1e999``) and Python writes as no JSON.
+    """
+    return json.dumps(config, allow_nan=False).replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 @functools.cache
@@ -266,4 +270,4 @@ def _is_plain(value: object) -> bool:
         return len(value) <= _MOST_ITEMS and all(not isinstance(item, list) and _is_plain(item) for item in value)
     if isinstance(value, str):
         return len(value) <= _LONGEST_TEXT
-    return value is None or isinstance(value, bool | int | float)
+    return value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value))

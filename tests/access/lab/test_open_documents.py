@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import re
 import time
 from types import SimpleNamespace
 
@@ -221,6 +222,14 @@ def test_a_page_that_begins_its_settings_endlessly_often_is_seen_to_be_none_in_n
     begun = time.process_time()
     assert LabFrontend(key=KEY).page(b'<script id="jupyter-config-data" type="application/json">' * 18_000) is None
     assert time.process_time() - begun < 1 * slower()
+
+
+@pytest.mark.parametrize("extensions", [False, True])
+def test_a_number_that_no_float_is_makes_no_page_that_browsers_cannot_read(extensions):
+    theirs = b'<script id="jupyter-config-data" type="application/json">{"a": %s, "b": [%s]}</script>'
+    made = LabFrontend(extensions=extensions, key=KEY).page(theirs % (b"1e999", b"-1e999"))
+    assert extensions == (made is None)  # theirs is shown then, as it is
+    assert made is None or not {b"Infinity", b'"a"', b'"b"'} & set(re.findall(rb'Infinity|"[ab]"', made))
 
 
 def test_the_page_names_the_extension_and_its_key():

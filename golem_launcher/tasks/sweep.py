@@ -257,7 +257,7 @@ def _scraps(told: dict[str, Any]) -> dict[str, Any]:
     left = _MOST_SCRAPPED
     for name, value in itertools.islice(told.get("scraps", {}).items(), _MOST_SCRAPS):
         plain = isinstance(value, bool | float | None) or (isinstance(value, int) and abs(value) < _LARGEST_WHOLE)
-        text = value if isinstance(value, str) else json.dumps(value)
+        text = value if isinstance(value, str) else json.dumps(value, default=str)
         left -= min(len(text), _LONGEST_SCRAP)
         if left >= 0:
             found[clean_line(name, longest=60)] = value if plain else clean_line(text, longest=_LONGEST_SCRAP)

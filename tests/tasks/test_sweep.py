@@ -127,6 +127,7 @@ def test_what_a_provider_says_of_scraps_is_bounded_and_the_line_can_be_read_agai
     sweep = Sweep(notebook="n", sets=({"a": 1},), output=str(tmp_path / "out"), request=LaunchRequest())
     directory = record.create("grid", sweep.model_dump(mode="json"))
     scraps = {"lone\ud800": "\ud800", "long": "x" * 100_000, "deep": {"a": [1, "\ud800"]}, "n": 0.5, "big": 10**30}
+    scraps |= {"bytes": {"$golem": "bytes", "blob": 0}, "inside": [{"$golem": "bytes", "blob": 7}]}
     scraps |= {f"more {number}": float(number) for number in range(5000)}
     value = json.dumps({"error": "", "scraps": scraps}).encode()
     value = value.replace(b'"n": 0.5', b'"n": 0.5, "endless": 1e999')

@@ -7,6 +7,8 @@ from math import floor
 
 _TINY = Decimal("0.000001")
 _GLANCE = 3
+_NONE_HAS = 15
+"""Digits of an amount that nobody has, in any coin."""
 _SIZES = (("KiB", 0), ("MiB", 1), ("GiB", 1), ("TiB", 1))
 """Units of 1024, as Golem's market has them, each with the decimals that are told."""
 _STEP = 1024
@@ -25,9 +27,14 @@ def number(value: Decimal | float) -> str:
 
 
 def coins(amount: Decimal | None) -> str:
-    """An amount of money: at most six decimals (more when it is tiny), no needless zeros; ``None`` is not known."""
+    """An amount of money: at most six decimals (more when it is tiny), no needless zeros; ``None`` is not known.
+
+    What is more than there can be, in a bill of a stranger's, is told by its first digits: ``1.5E+400``.
+    """
     if amount is None:
         return "unknown"
+    if amount and amount.adjusted() >= _NONE_HAS:
+        return f"{amount:.2E}"
     digits = 6 if amount == 0 or abs(amount) >= _TINY else 18
     return f"{amount:.{digits}f}".rstrip("0").rstrip(".") or "0"
 

@@ -45,7 +45,7 @@ class Price:
     threads: int
     """How many threads the offer has: processor time never grows faster than this many seconds a second."""
     counters: tuple[str, ...]
-    """The order of the usage vector as this provider reports it."""
+    """The order of the usage vector as this provider reports it; their names, cleaned."""
 
     @classmethod
     def of_offer(cls, properties: Mapping[str, Any]) -> Price:
@@ -71,7 +71,7 @@ class Price:
             per_second=by_counter.get(DURATION, Decimal(0)),
             per_cpu_second=by_counter.get(CPU, Decimal(0)),
             threads=math.ceil(threads),
-            counters=tuple(str(counter) for counter in vector),
+            counters=tuple(clean_name(str(counter)) for counter in vector),
         )
 
     def at_most(self, seconds: float) -> Decimal:

@@ -155,3 +155,7 @@ def test_what_a_provider_charges_for_is_told_short_and_plain():
     assert raised.value.what.startswith("It charges for \\u202eevil\\u202eevil")
     assert raised.value.what.isprintable()
     assert len(raised.value.what) < 150
+    free = offer(
+        **{"golem.com.usage.vector": [DURATION, strange], "golem.com.pricing.model.linear.coeffs": [0.1, 0, 0]}
+    )
+    assert all(name.isprintable() and len(name) < 100 for name in Price.of_offer(free).counters)

@@ -14,6 +14,9 @@ from golem_launcher.units import with_coin
 DEBIT_NOTE = "a debit note"
 INVOICE = "an invoice"
 
+_MUCH = 1e12
+"""Seconds, or whatever a provider counts: more than that makes no sense, and not all of its digits are told."""
+
 
 class BillRefusal(BaseModel):
     """One bill that was not accepted. Amounts in the network's token, times in seconds."""
@@ -46,7 +49,7 @@ class BillRefusal(BaseModel):
             return ""
         reported = "it had reported nothing"
         if self.usage is not None:
-            numbers = ", ".join(f"{value:.1f}" for value in self.usage)
+            numbers = ", ".join(f"{value:.1f}" if value < _MUCH else f"{value:.3g}" for value in self.usage)
             reported = f"its last report, {self.report_age or 0.0:.0f} s old, was {numbers}"
         return f"{with_coin(self.amount, self.coin)} billed after {self.seconds:.0f} s; {reported}"
 

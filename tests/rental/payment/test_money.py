@@ -269,6 +269,10 @@ def test_a_refusal_is_kept_with_its_figures(session):
     assert kept.most < 1 < kept.amount
     assert "7 GLM billed after 1000 s; its last report, 0 s old, was 10.0, 1.0" in kept.figures
     assert journal.agreement("one").objection(INVOICE, Decimal("NaN")) is not None
+    journal.remember_usage("one", (1e308, 1.0))
+    absurd = journal.agreement("one").objection(INVOICE, Decimal("1E+100000"))
+    assert "its last report, 0 s old, was 1e+308, 1.0" in absurd.figures
+    assert len(absurd.why) < 200
 
 
 @pytest.mark.parametrize("bill", [DEBIT_NOTE, INVOICE])

@@ -46,6 +46,11 @@ class BatchQueue:
         self._left = False
         self._news = asyncio.Event()
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the activity should end."""
+        return self._left
+
     def leave(self) -> None:
         """Accept no more batches, so that the activity ends. Called when a machine is released."""
         self._left = True

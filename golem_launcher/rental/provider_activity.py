@@ -15,7 +15,7 @@ from golem_launcher.rental.activity_run import WORDS_SECONDS, run_activity
 from golem_launcher.rental.deploy_progress import DeployProgress
 from golem_launcher.rental.timeouts import REST_SECONDS
 from golem_launcher.rental.yapapi_engine import YapapiActivity, agreement_of
-from golem_launcher.waiting import cancel_all, wait_for
+from golem_launcher.waiting import cancel_all, first_of, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,6 +60,7 @@ class ProviderActivity:
         self._worker: asyncio.Task[None] | None = None
         self._deployed: asyncio.Future[Rented] = asyncio.get_running_loop().create_future()
         self._batches = BatchQueue()
+        self._created, self._may_deploy = asyncio.Event(), asyncio.Event()
         self._began = 0.0
         """When the present provider signed."""
         self._last_words: tuple[str, ...] = ()
@@ -87,9 +88,20 @@ class ProviderActivity:
         self._signed.begin()
 
     async def begin(self) -> None:
-        """Begin to work with who signed: its activity is made."""
+        """Begin to work with who signed: its activity is made, at which nothing runs before :meth:`deploy`."""
+        self._may_deploy.clear()  # of a provider before
         await asyncio.shield(self._engine.starting)
         await self._start_work()
+
+    async def created(self) -> None:
+        """Wait until the provider has heard of its activity, or could not create it, which :meth:`deployed` tells."""
+        if self._worker is not None:
+            async with first_of(self._created.wait(), asyncio.shield(self._worker)):
+                pass
+
+    def deploy(self) -> None:
+        """Have the workload brought to life there, in the present activity and any that takes its place."""
+        self._may_deploy.set()
 
     async def deployed(self) -> Rented:
         """Wait until the workload runs. Raises ``ProviderError`` when the provider failed at it."""
@@ -147,6 +159,7 @@ class ProviderActivity:
         if self._signed is not None:
             self._signed.expect_invoice()
         self._batches.leave()
+        self._may_deploy.set()  # there is no more to wait for
         if self._worker is not None:
             await asyncio.wait({self._worker}, timeout=_WORKER_END_SECONDS)
         await self._end_worker()
@@ -168,6 +181,7 @@ class ProviderActivity:
         """Begin to work with who signed last."""
         self._deployed = asyncio.get_running_loop().create_future()
         self._batches = BatchQueue()
+        self._created.clear()
         self._worker = await self._engine.start_worker(
             self._demand.job, self._try, existing_agreement_id=self.agreement_id
         )
@@ -203,6 +217,15 @@ class ProviderActivity:
 
     async def _work(self, context: Any) -> bool:
         """What yapapi's worker does once there is an activity."""
+        self._created.set()
+        await self._may_deploy.wait()
+        if not self._batches.is_left:
+            await self._deploy(context)
+        await self._engine.accept_payments_for_agreement(self._demand.job.id, agreement_of(context).id)
+        return False
+
+    async def _deploy(self, context: Any) -> None:
+        """Have the workload run, and batches, until these say to leave."""
         agreement_id = agreement_of(context).id
         spec = self._spec()
         self._last_words = spec.shipment.last_words
@@ -230,5 +253,3 @@ class ProviderActivity:
         finally:
             await activity.aclose()
             await self._private_network.leave_out(context.provider_id)
-        await self._engine.accept_payments_for_agreement(self._demand.job.id, agreement_id)
-        return False

@@ -102,3 +102,71 @@ def test_what_is_let_go_of_is_given_up_then_whatever_the_node_says(tmp_path, fai
     entry = Journal.read(tmp_path).agreement("a1")
     assert entry.ended_at is not None
     assert entry.unheard is (fails is not None)
+
+
+class Begins:
+    """An engine that makes an activity, and notes which agreements' bills are accepted."""
+
+    def __init__(self):
+        self.starting = asyncio.get_running_loop().create_future()
+        self.starting.set_result(None)
+        self.accepted = []
+
+    async def start_worker(self, _job, work, *, existing_agreement_id):
+        return asyncio.create_task(work(SimpleNamespace(_agreement=SimpleNamespace(id=existing_agreement_id))))
+
+    async def accept_payments_for_agreement(self, _job, agreement_id):
+        self.accepted.append(agreement_id)
+
+
+def test_nothing_runs_in_an_activity_before_it_is_told_to_and_one_that_never_was_is_paid(tmp_path, monkeypatch):
+    monkeypatch.setattr("golem_launcher.rental.provider_activity.agreement_of", lambda context: context._agreement)
+    journal = Journal.create(tmp_path)
+    journal.add_agreement(AgreementEntry(agreement_id="a1", provider_id="0x1", provider_name="p", price=None))
+
+    async def end(_agreement_id, _reason):
+        return True
+
+    async def story():
+        engine, deployed, deploys = Begins(), [], asyncio.Event()
+        made = activity(engine)
+        made._demand.job.end = end
+
+        async def deploy(context):
+            deployed.append(context)
+            deploys.set()
+
+        made._deploy = deploy
+        choice = SimpleNamespace(backoff=SimpleNamespace(busy=set()))
+        made._signed = SignedAgreement("a1", journal, choice, asyncio.Event())
+        await made.begin()
+        await made.created()
+        assert made.works
+        await made.release()
+        assert (deployed, engine.accepted) == ([], ["a1"])
+        await made.begin()  # with another provider
+        await made.created()
+        assert deployed == []
+        made.deploy()
+        async with asyncio.timeout(10):
+            await deploys.wait()
+        await made.aclose()
+
+    asyncio.run(story())
+
+
+def test_one_whose_activity_can_not_be_created_is_not_waited_for():
+    async def fails(*_, **__):
+        return asyncio.create_task(asyncio.sleep(0))
+
+    async def story():
+        engine = Begins()
+        engine.start_worker = fails
+        made = activity(engine)
+        await made.begin()
+        async with asyncio.timeout(10):
+            await made.created()
+        with pytest.raises(ProviderError, match="could not create"):
+            await made.deployed()
+
+    asyncio.run(story())

@@ -38,9 +38,9 @@ _AGAIN_SECONDS = 60.0
 class _Member:
     """One slot, and the machine in it."""
 
-    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
+    def __init__(self, session: Prepared, slot: MachineSlot, turns: StartConcurrency) -> None:
         self.slot = slot
-        self.renting = Renting(session, slot)
+        self.renting = Renting(session, slot, turns.room)
         self.machine: Machine | None = None
         """The one whose workload became ready, unless it was lost."""
         self.monitor: Monitor | None = None
@@ -71,12 +71,12 @@ class Pool:
     def __init__(self, session: Prepared, slots: tuple[MachineSlot, ...], ending: Callable[[], bool]) -> None:
         """``ending``: whether the session is about to end, so that nobody is replaced any more."""
         self._session = session
-        self._members = [_Member(session, slot) for slot in slots]
+        self._turns = StartConcurrency(here=session.network.host == "this computer")
+        self._members = [_Member(session, slot, self._turns) for slot in slots]
         self._ending = ending
         self._wanted = 0
         self._publishing: asyncio.Task[Demand] | None = None
         """Makes the demand by which more are rented."""
-        self._turns = StartConcurrency(here=session.network.host == "this computer")
         self._gone: list[str] = []
         """Agreements of machines that were let go of."""
         self.over: asyncio.Future[str] = asyncio.get_running_loop().create_future()

@@ -28,7 +28,8 @@ from golem_launcher.waiting import cancel_all
 from golem_launcher.workload.archive import spare_pip
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from golem_launcher.rental.activity_spec import Rented
     from golem_launcher.rental.demand import Demand
@@ -67,11 +68,17 @@ class Machine:
 class Renting:
     """The machines in one slot of a session, one after the other."""
 
-    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
+    def __init__(
+        self,
+        session: Prepared,
+        slot: MachineSlot,
+        room: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """``room``: what each holds while it is made ready, as :class:`WorkloadStart` has it."""
         self.session = session
         self._slot = slot
         self._recorder = slot.recorder
-        self._start = WorkloadStart(session, slot)
+        self._start = WorkloadStart(session, slot, room)
         self._activity: ProviderActivity | None = None
         """Of a machine that is not ready yet."""
 

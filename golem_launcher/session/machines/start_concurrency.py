@@ -17,10 +17,8 @@ _MOST = 12
 _LEAST = 2
 """So many in any case, where machines have to share this computer's cores."""
 _LOOK_SECONDS = 0.1
-_IDLE_CORES = 0.3
-"""So much of a core has to be left for another one. A machine that is made ready waits for others half of the time: the
-first second it does nothing here, as its provider hears of its activity. So as many begin at once as a look finds room
-for."""
+_IDLE_CORES = 0.5
+"""So much of a core has to be left for another one, which takes that from then on until it is ready."""
 
 
 class StartConcurrency:
@@ -33,15 +31,28 @@ class StartConcurrency:
         """
         self._here = here
         self._clock = clock or _this_computers
+        self._rented = asyncio.Semaphore(_MOST)
         self._line = asyncio.Lock()
-        """Held by the next one."""
+        """Held by the next one for which there is to be room."""
         self._taken = 0
         self._room, self._room_ends = 0, 0.0
         """For how many more the last look has found room, and until when that may count; in the loop's time."""
 
     @contextlib.asynccontextmanager
     async def next(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for the length of an ``async with`` block."""
+        """Wait for a turn to be rented and made ready, and have it for the length of an ``async with`` block."""
+        async with self._rented:
+            yield
+
+    @contextlib.asynccontextmanager
+    async def room(self) -> AsyncIterator[None]:
+        """Wait until there is room for what this computer has to do where the provider is here, and have it likewise.
+
+        Asked for once the provider has heard of its activity: for the second until then nobody does anything.
+        """
+        if not self._here:
+            yield
+            return
         async with self._line:
             while not self._may_begin():
                 await self._look()
@@ -53,9 +64,9 @@ class StartConcurrency:
 
     def _may_begin(self) -> bool:
         """Whether another one may begin by now; what there is room for is taken then."""
-        if self._taken < (_LEAST if self._here else _MOST):
+        if self._taken < _LEAST:
             return True
-        if self._taken >= _MOST or not self._room or asyncio.get_running_loop().time() > self._room_ends:
+        if not self._room or asyncio.get_running_loop().time() > self._room_ends:
             return False
         self._room -= 1
         return True
@@ -66,7 +77,7 @@ class StartConcurrency:
         await asyncio.sleep(_LOOK_SECONDS)
         now, idle_now = self._clock()
         spare = (idle_now - idle) / max(now - began, _LOOK_SECONDS)
-        self._room = int(spare / _IDLE_CORES) if self._here else 0
+        self._room = int(spare / _IDLE_CORES)
         self._room_ends = asyncio.get_running_loop().time() + _LOOK_SECONDS
 
 

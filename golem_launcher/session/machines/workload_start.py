@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from golem_launcher import clock
@@ -17,6 +18,7 @@ from golem_launcher.workload.shipment import shipment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
     from typing import NoReturn
 
     from golem_launcher.agent.exit_report import Report
@@ -45,9 +47,16 @@ class WorkloadStart:
     Its :class:`Renting` calls it once it has an agreement.
     """
 
-    def __init__(self, session: Prepared, slot: MachineSlot) -> None:
+    def __init__(
+        self,
+        session: Prepared,
+        slot: MachineSlot,
+        room: Callable[[], AbstractAsyncContextManager[None]] = contextlib.nullcontext,
+    ) -> None:
+        """``room``: what is held from when the provider is told what to run until that answers."""
         self._session = session
         self._slot = slot
+        self._room = room
         self._recorder = slot.recorder
         self._told_of_disk = False
 
@@ -89,14 +98,17 @@ class WorkloadStart:
     async def _ready(
         self, activity: ProviderActivity, deployed: Callable[[], None], runs: asyncio.Event
     ) -> tuple[Rented, list[str]]:
-        rented = await self._deployed(activity)
-        runs.set()
-        deployed()
-        self._slot.endpoint.point_at(self._session.connection.node, rented)
-        self._recorder.token(self._slot.endpoint.endpoint_token)
-        notices = [*self._about(rented), *await self._slot.files.attach(activity.bulk_transfer())]
-        await self._answers(activity)
-        return rented, notices
+        await activity.created()
+        async with self._room():
+            activity.deploy()
+            rented = await self._deployed(activity)
+            runs.set()
+            deployed()
+            self._slot.endpoint.point_at(self._session.connection.node, rented)
+            self._recorder.token(self._slot.endpoint.endpoint_token)
+            notices = [*self._about(rented), *await self._slot.files.attach(activity.bulk_transfer())]
+            await self._answers(activity)
+            return rented, notices
 
     async def _overbilled(self, activity: ProviderActivity) -> NoReturn:
         """Raise ``ProviderError`` once a bill of who signed is not accepted."""

@@ -18,7 +18,7 @@ def idle():
 
 
 async def _make_ready(turns, begun, end):
-    async with turns.next():
+    async with turns.next(), turns.room():
         begun.count += 1
         begun.set()
         await end.wait()
@@ -57,7 +57,7 @@ def test_so_many_are_made_ready_at_a_time_and_the_next_when_one_is(here, clock, 
     asyncio.run(story())
 
 
-@pytest.mark.parametrize(("cores", "begin"), [(0.2, 2), (0.7, 4), (2.0, 8)])
+@pytest.mark.parametrize(("cores", "begin"), [(0.2, 2), (0.7, 3), (2.0, 6)])
 def test_as_many_begin_at_once_as_there_is_room_for(cores, begin):
     async def story():
         looks = iter([(0.0, 0.0), (1.0, cores)])
@@ -77,5 +77,27 @@ def test_as_many_begin_at_once_as_there_is_room_for(cores, begin):
         assert begun.count == begin
         end.set()
         await asyncio.gather(*making)
+
+    asyncio.run(story())
+
+
+def test_those_for_which_there_is_no_room_yet_have_their_providers():
+    async def story():
+        turns, rented = StartConcurrency(here=True, clock=busy), Begun()
+
+        async def make_ready():
+            async with turns.next():
+                rented.count += 1
+                rented.set()
+                async with turns.room():
+                    await asyncio.Event().wait()
+
+        making = [asyncio.create_task(make_ready()) for _ in range(5)]
+        await reaches(rented, 5)
+        for one in making:
+            one.cancel()
+        await asyncio.gather(*making, return_exceptions=True)
+        async with asyncio.timeout(10 * slower()), turns.room():  # and have left no trace
+            pass
 
     asyncio.run(story())

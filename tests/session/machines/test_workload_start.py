@@ -79,6 +79,8 @@ def waited_for(tmp_path, monkeypatch):
         activity = SimpleNamespace(
             agreement_id="a",
             agreement=SimpleNamespace(activity_id="b", price=SimpleNamespace(counters=counters)),
+            created=answers(None),
+            deploy=lambda: None,
             deployed=deployed,
             bulk_transfer=lambda: None,
             last_words=answers(""),

@@ -25,6 +25,7 @@ from golem_launcher.processes import ProcessRecord
 from golem_launcher.rental.payment.journal import Journal
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
+from golem_launcher.session.supervision import loaded_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,14 @@ class Session:
 
 
 @contextlib.contextmanager
-def session(name: str, **fields: Any) -> Iterator[Session]:
-    """Start a session as the page does, wait for its Lab, and end it afterwards. ``fields`` are its request's."""
+def session(name: str, *, at_button: float | None = None, **fields: Any) -> Iterator[Session]:
+    """Start a session as a program does, wait for its Lab, and end it afterwards. ``fields`` are its request's.
+
+    ``at_button``: as the page does, so many seconds after the pointer has come to Start.
+    """
+    if at_button is not None:
+        loaded_ahead.begin()
+        time.sleep(at_button)
     began, clicked = time.perf_counter(), time.time()
     directory = client.start(parse_request({"name": name, **fields}))
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import psutil
 import golem_launcher
 from benchmarks import bed
 from benchmarks.row import Row
+from golem_launcher.events import Stage
 from golem_launcher.localnet import network as localnet
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ from yapapi.payload import vm
 command, count, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 async def worker(context, tasks):
+    providers.add(context.provider_id)
     async for task in tasks:
         script = context.new_script()
         done = script.run("/bin/sh", "-c", "export PATH; " + command.replace("{item}", str(task.data)))
@@ -62,9 +65,10 @@ async def main():
             done.append(task.data)
             print(f"{len(done)} of {count}", file=sys.stderr, flush=True)
 
-done = []
+done, providers = [], set()
 asyncio.run(main())
 assert sorted(done) == list(range(count))
+print(f"{len(providers)} providers", file=sys.stderr)
 """
 
 
@@ -74,6 +78,8 @@ class _Took(NamedTuple):
     first: float
     """To the first result."""
     last: float
+    machines: int
+    """Of those that were rented, as many were ready to work by then."""
 
 
 def same(x: int) -> int:
@@ -112,7 +118,8 @@ def _compared(what: str, theirs: _Took, ours: _Took, made: str) -> list[Row]:
             least=3,
             more_is_better=True,
             detail=f"to the last result {ours.last:.0f} s, yapapi {theirs.last:.0f} s; to the first {ours.first:.0f} s "
-            f"and {theirs.first:.0f} s; {made}; all of it on the cores of this machine",
+            f"and {theirs.first:.0f} s; {made}; all of it on the cores of this machine; {ours.machines} machines were "
+            f"made ready by then, {theirs.machines} by yapapi",
         ),
         Row(
             f"{words}, from the first result to the last",
@@ -142,18 +149,21 @@ def _our_commands(base: Path) -> _Took:
 
 def _took(argv: Sequence[str | Path], environment: dict[str, str]) -> _Took:
     """Of a program that says ``N of TOTAL`` on its standard error for each result; it has to end well."""
-    began, first = time.perf_counter(), 0.0
+    began, first, machines = time.perf_counter(), 0.0, 0
     with subprocess.Popen(
         argv, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stderr is not None
         for line in process.stderr:
+            machines += bool(re.match(r"Machine \d+ is ready", line))
+            if told := re.match(r"(\d+) providers", line):
+                machines = int(told[1])
             first = first or (time.perf_counter() - began if line.startswith(f"1 of {_TASKS}") else 0.0)
             if line.startswith(f"{_TASKS} of {_TASKS}"):
                 last = time.perf_counter() - began
     if process.returncode:
         raise RuntimeError(f"{argv[0]} ended with {process.returncode}")
-    return _Took(first, last)
+    return _Took(first, last, machines)
 
 
 def _our_functions() -> tuple[_Took, float, float]:
@@ -165,12 +175,14 @@ def _our_functions() -> tuple[_Took, float, float]:
         found, first = [next(results)], time.perf_counter() - began
         if [*found, *results] != list(range(_TASKS)):
             raise RuntimeError("a task came to something else")
-        took = _Took(first, time.perf_counter() - began)
+        last = time.perf_counter() - began
+        assert executor.session is not None
+        machines = sum(machine.stage is Stage.READY for machine in executor.session.state().machines)
+        took = _Took(first, last, machines)
         before = psutil.Process().memory_info().rss
         futures = [executor.submit(same, number) for number in range(_MANY)]
         for _ in itertools.islice(as_completed(futures), _WATCHED):
             pass
-        assert executor.session is not None
         size = psutil.Process(bed.supervisor_pid(executor.session)).memory_full_info().pss
         here = psutil.Process().memory_info().rss - before
         executor.shutdown(cancel_futures=True)

@@ -1,9 +1,9 @@
 """``python -m golem_launcher.session.supervision.loaded_ahead``: loads what a supervisor needs before its session is.
 
 A command that starts a session loads for as long as the session's supervisor does, and each on a core of its own. So
-the command begins this first of all, and tells it of the session once there is one: it is that session's supervisor
-then, and loads itself what is missing. Where the command ends without, or takes long, this process ends as well. Where
-it can't be had, the supervisor is started by its own command, as are those of programs and pages.
+the command begins this first of all, and a page when the pointer comes to its Start; told of the session once there is
+one, it is that session's supervisor, and loads itself what is missing. Where the program that began it ends, or takes
+long, this process ends as well. Where it can't be had, the supervisor is started by its own command.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _LOADED = (
 
 @dataclass(frozen=True)
 class _Begun:
-    """One that loads for this command."""
+    """One that loads for this program."""
 
     record: processes.ProcessRecord
     connection: socket.socket
@@ -57,16 +57,26 @@ class _Begun:
     at: float
     """By the clock of :func:`time.monotonic`."""
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it is there, and waits for a while yet."""
+        return time.monotonic() - self.at < _TAKEN_SECONDS and self.record.alive()
 
-class _OfThisCommand:
+
+class _OfThisProgram:
     begun: _Begun | None = None
 
 
 def begin() -> None:
-    """Have one load for the session that this command starts, unless supervisors are forked. Once, first of all.
+    """Have one load for the session that this program is about to start, unless one does or supervisors are forked.
 
-    Raises nothing: whatever is wrong is told by what the command does itself.
+    Raises nothing: whatever is wrong is told by the start itself. Blocking, for a moment.
     """
+    before = _OfThisProgram.begun
+    if before is not None:
+        if before.is_fresh:
+            return
+        before.connection.close()
     with contextlib.suppress(LauncherError, OSError):
         if sys.platform != "linux" or fork_server.is_at_work():
             return
@@ -76,7 +86,7 @@ def begin() -> None:
             record = processes.spawn_detached(
                 command(), env=environment, log=Path(os.devnull), cwd=paths.sessions_directory(), stdin=its.fileno()
             )
-        _OfThisCommand.begun = _Begun(record, ours, becoming.settings(environment), time.monotonic())
+        _OfThisProgram.begun = _Begun(record, ours, becoming.settings(environment), time.monotonic())
 
 
 def take(name: str, *, environment: Mapping[str, str], log: Path, cwd: Path) -> processes.ProcessRecord | None:
@@ -84,12 +94,11 @@ def take(name: str, *, environment: Mapping[str, str], log: Path, cwd: Path) -> 
 
     It is not waited for, as no supervisor is.
     """
-    begun, _OfThisCommand.begun = _OfThisCommand.begun, None
+    begun, _OfThisProgram.begun = _OfThisProgram.begun, None
     if begun is None:
         return None
     with begun.connection, contextlib.suppress(OSError):  # it was killed
-        is_fresh = time.monotonic() - begun.at < _TAKEN_SECONDS
-        if is_fresh and becoming.settings(environment) == begun.settings:
+        if begun.is_fresh and becoming.settings(environment) == begun.settings:
             begun.connection.sendall(becoming.ToBecome(name, dict(environment), str(log), str(cwd)).line())
             return begun.record
     return None

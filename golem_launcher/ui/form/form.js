@@ -59,7 +59,12 @@ function makeForm({ model, el }) {
     readRequirements: (data) => model.send({ kind: "requirements" }, undefined, [data]),
   };
   const note = h("p", { class: "gl-form-error", role: "alert", hidden: true });
-  const button = h("button", { type: "submit", class: "gl-button gl-primary gl-start" }, START_WORDS);
+  const near = () => void tell(model, { kind: "near" }); // what a session needs loads before it is asked for
+  const button = h(
+    "button",
+    { type: "submit", class: "gl-button gl-primary gl-start", onpointerenter: near, onfocus: near },
+    START_WORDS,
+  );
   const headingId = newId("form");
   const form = h("form", { class: "gl-columns", novalidate: true, onsubmit: submit, "aria-labelledby": headingId });
   const presets = makePresets(model, values);

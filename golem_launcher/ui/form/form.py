@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from golem_launcher.errors import RequestError
 from golem_launcher.request import LaunchRequest, request_errors
+from golem_launcher.ui.common.deferred_imports import loaded
 from golem_launcher.ui.common.orders import Orders
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import form_groups, fresh, read_typed, typed
@@ -52,6 +53,7 @@ class RequestForm:
         presets = Presets(view.send, self._show_presets, self.fill)
         self._acts: dict[str, Callable[[dict[str, Any]], Awaitable[None]]] = {
             "here": self._here,
+            "near": self._near,
             "submit": self._submit,
             "consider": self._consider,
             **presets.by_kind,
@@ -78,6 +80,13 @@ class RequestForm:
     def fill(self, request: LaunchRequest) -> None:
         """Show another request, under a new name."""
         self.view.send({"kind": "fill", "values": fresh(typed(request))})
+
+    async def _near(self, _content: dict[str, Any]) -> None:
+        """The pointer, or the focus, is at Start: load what the session's supervisor needs."""
+        await loaded()
+        from golem_launcher.session.supervision import loaded_ahead  # noqa: PLC0415 - loaded by now
+
+        await asyncio.to_thread(loaded_ahead.begin)
 
     async def _submit(self, content: dict[str, Any]) -> None:
         """Start a session. The form asks again until it is answered: only the first time anything is done."""

@@ -35,13 +35,13 @@ _SECONDS = 30
 @pytest.fixture
 def home(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-    monkeypatch.setattr(loaded_ahead._OfThisCommand, "begun", None)
+    monkeypatch.setattr(loaded_ahead._OfThisProgram, "begun", None)
 
 
 def begun() -> ProcessRecord:
     loaded_ahead.begin()
-    assert loaded_ahead._OfThisCommand.begun is not None
-    return loaded_ahead._OfThisCommand.begun.record
+    assert loaded_ahead._OfThisProgram.begun is not None
+    return loaded_ahead._OfThisProgram.begun.record
 
 
 def taken(directory: SessionDirectory, **more: str) -> ProcessRecord | None:
@@ -79,7 +79,7 @@ def test_it_does_not_outlive_a_command_that_is_killed():
         "import sys, time\n"
         "from golem_launcher.session.supervision import loaded_ahead\n"
         "loaded_ahead.begin()\n"
-        "print(loaded_ahead._OfThisCommand.begun.record.pid, flush=True)\n"
+        "print(loaded_ahead._OfThisProgram.begun.record.pid, flush=True)\n"
         "time.sleep(600)"
     )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as process:
@@ -118,11 +118,28 @@ def test_one_that_has_waited_for_long_is_done_without(monkeypatch):
 
 
 @pytest.mark.usefixtures("home")
+def test_one_at_a_time_is_begun_and_another_where_it_is_gone_or_waited_for_long(monkeypatch):
+    first = begun()
+    assert begun() == first
+    first.signal(signal.SIGKILL)
+    until(lambda: not first.alive())
+    second = begun()
+    assert second != first
+    later = time.monotonic() + loaded_ahead._TAKEN_SECONDS
+    monkeypatch.setattr(loaded_ahead.time, "monotonic", lambda: later)
+    third = begun()
+    assert third != second
+    monkeypatch.undo()
+    until(lambda: not second.alive())
+    third.signal(signal.SIGKILL)
+
+
+@pytest.mark.usefixtures("home")
 def test_none_is_begun_where_supervisors_are_forked():
     fork_server.begin(environment())
     try:
         loaded_ahead.begin()
-        assert loaded_ahead._OfThisCommand.begun is None
+        assert loaded_ahead._OfThisProgram.begun is None
     finally:
         fork_server.end()
 

@@ -8,6 +8,7 @@ import ipywidgets
 import pytest
 
 from golem_launcher.errors import RequestError
+from golem_launcher.session.supervision import loaded_ahead
 from golem_launcher.ui.form import preferences
 from golem_launcher.ui.form.fields import fresh
 from golem_launcher.ui.form.form import RequestForm
@@ -63,6 +64,17 @@ def test_a_good_request_is_started_and_remembered(page: _Page) -> None:
     assert answer["name"] != page.started[0].name
     assert (page.started[0].cpus, page.started[0].packages, page.started[0].save) == (4, ("numpy",), False)
     assert _Page().form.view.values["cpus"] == "4"
+
+
+def test_what_a_session_needs_loads_while_the_pointer_comes_to_start(
+    page: _Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    monkeypatch.setattr(loaded_ahead, "begin", lambda: begun.append("begun"))
+    page.say("consider", values=fresh(), asked=1)
+    assert begun == []
+    page.say("near")
+    assert begun == ["begun"]
 
 
 def test_a_requirements_file_becomes_lines_of_the_field_with_what_is_left_out_as_comments(page: _Page) -> None:

@@ -24,6 +24,8 @@ from tests.session.conftest import HONEST, command, wait_for
 from tests.session.supervision.test_fork_server import environment, held, until
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from golem_launcher.processes import ProcessRecord
     from golem_launcher.session.on_disk.directory import SessionDirectory
 
@@ -33,9 +35,13 @@ _SECONDS = 30
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch) -> None:
+def home(tmp_path, monkeypatch) -> Iterator[None]:
     monkeypatch.setenv(paths.HOME_VARIABLE, str(tmp_path / "home"))
-    monkeypatch.setattr(loaded_ahead._OfThisProgram, "begun", None)
+    yield
+    left, loaded_ahead._OfThisProgram.begun = loaded_ahead._OfThisProgram.begun, None
+    if left is not None:
+        left.connection.close()
+        until(lambda: not left.record.alive())
 
 
 def begun() -> ProcessRecord:
@@ -110,10 +116,9 @@ def test_one_that_was_killed_is_done_without():
 def test_one_that_has_waited_for_long_is_done_without(monkeypatch):
     record = begun()
     later = time.monotonic() + loaded_ahead._TAKEN_SECONDS
-    monkeypatch.setattr(loaded_ahead.time, "monotonic", lambda: later)
-    with held("a") as directory:
+    with held("a") as directory, monkeypatch.context() as clock:
+        clock.setattr(loaded_ahead.time, "monotonic", lambda: later)
         assert taken(directory) is None
-    monkeypatch.undo()
     until(lambda: not record.alive())
 
 
@@ -126,12 +131,10 @@ def test_one_at_a_time_is_begun_and_another_where_it_is_gone_or_waited_for_long(
     second = begun()
     assert second != first
     later = time.monotonic() + loaded_ahead._TAKEN_SECONDS
-    monkeypatch.setattr(loaded_ahead.time, "monotonic", lambda: later)
-    third = begun()
-    assert third != second
-    monkeypatch.undo()
+    with monkeypatch.context() as clock:
+        clock.setattr(loaded_ahead.time, "monotonic", lambda: later)
+        assert begun() != second
     until(lambda: not second.alive())
-    third.signal(signal.SIGKILL)
 
 
 @pytest.mark.usefixtures("home")

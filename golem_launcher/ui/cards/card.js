@@ -1,6 +1,6 @@
 // The card of one session: its stages, meters, buttons and forms, kept up to date from the kernel's view model.
 
-import { h, newId, setText, show } from "../common/dom.js";
+import { h, isResting, newId, setResting, setText, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
 import { ExtendForm } from "./extend.js";
@@ -214,7 +214,7 @@ export class Card {
   /** @param {"stop" | "force"} kind */
   end(kind) {
     const { button } = kind === "stop" ? this.abort : this.force;
-    button.disabled = true;
+    setResting(button, true);
     setText(button, kind === "stop" ? "Aborting …" : "Ending …");
     this.tools.send({ kind, name: this.name });
   }
@@ -224,13 +224,13 @@ export class Card {
    * @param {Record<string, string>} [given] in place of what was left of its time and budget
    */
   continue(generation, given) {
-    this.goOn.disabled = this.ownSave.disabled = true;
+    for (const button of [this.goOn, this.ownSave]) setResting(button, true);
     setText(this.goOn, "Starting …");
     this.tools.send({ kind: "continue", name: this.name, generation, ...given });
   }
 
   keepRunning() {
-    this.keep.disabled = true;
+    setResting(this.keep, true);
     this.tools.send({ kind: "keep running", name: this.name });
   }
 
@@ -243,7 +243,7 @@ export class Card {
     const { to, ok } = content;
     const { budget, token } = this.session;
     if (to === "continue") {
-      this.goOn.disabled = this.ownSave.disabled = false;
+      for (const button of [this.goOn, this.ownSave]) setResting(button, false);
       this.showButtons(false);
       this.more.answered();
       if (ok) this.more.close();
@@ -251,14 +251,14 @@ export class Card {
     } else if (to === "save") {
       this.meters.answered();
     } else if (to === "keep running") {
-      this.keep.disabled = false;
+      setResting(this.keep, false);
     } else if (to === "go on" && !ok) {
       this.job.busy(false);
       this.job.more.answered();
       if (content.lacks) this.job.more.ask(content.lacks, "", token);
     } else if (!ok && (to === "stop" || to === "force")) {
       const { button } = to === "stop" ? this.abort : this.force;
-      button.disabled = false;
+      setResting(button, false);
       setText(button, to === "stop" ? "Abort" : "End at once");
     }
     if (to === "move now" || to === "stay") this.move.answered();
@@ -326,7 +326,7 @@ export class Card {
     const stake = live ? stakeWords(saving) : "";
     show(this.force.element, ending || (live && (not_ended !== "" || stake !== "")));
     show(this.goOn, !this.more.open && (stage === "suspended" || (!live && saving?.generation != null)));
-    if (!this.goOn.disabled) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
+    if (!isResting(this.goOn)) setText(this.goOn, stage === "suspended" ? "Wake up" : "Continue");
     if (saving && !live) this.goOn.title = continueWords(this.session, saving);
     show(this.again, !live && !this.session.job);
     show(this.remove.element, !live);

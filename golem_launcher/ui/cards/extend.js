@@ -1,6 +1,6 @@
 // The form that gives a session more time.
 
-import { h, setText, show } from "../common/dom.js";
+import { h, setResting, setText, show } from "../common/dom.js";
 import { formatAmount, formatClock } from "../common/format.js";
 
 /** @import { Answer, Session } from "../types" */
@@ -115,7 +115,7 @@ export class ExtendForm {
     const budget = numberOf(this.budget.input.value);
     const ends = hours > 0 && session.deadline ? Date.parse(session.deadline) + hours * HOUR_MS : null;
     const late = ends !== null && isLater(ends, session);
-    this.send.disabled = late || this.asking;
+    setResting(this.send, late || this.asking);
     if (late) return setText(this.result, "That is longer than this provider can be kept.");
     const parts = [];
     if (ends !== null) parts.push(`It ends at ${formatClock(new Date(ends).toISOString())}`);
@@ -145,7 +145,7 @@ export class ExtendForm {
     for (const { hours, button } of this.chips) {
       const cost = session.price ? ` · ${formatAmount(Number(session.price) * hours)} ${session.token}` : "";
       setText(button, `+${hours} h${cost}`);
-      button.disabled = isLater(Date.parse(session.deadline ?? "") + hours * HOUR_MS, session);
+      setResting(button, isLater(Date.parse(session.deadline ?? "") + hours * HOUR_MS, session));
     }
     if (!this.form.hidden) this.tell();
     setText(this.unit, session.token);
@@ -159,7 +159,8 @@ export class ExtendForm {
   /** @param {SubmitEvent} event */
   submit(event) {
     event.preventDefault();
-    this.asking = this.send.disabled = true;
+    this.asking = true;
+    setResting(this.send, true);
     this.answer.classList.remove("gl-error-text");
     setText(this.answer, "Asking …");
     this.tools.send({
@@ -172,7 +173,8 @@ export class ExtendForm {
 
   /** @param {Answer} answer */
   answered({ ok, text }) {
-    this.asking = this.send.disabled = false;
+    this.asking = false;
+    setResting(this.send, false);
     if (ok) this.open(false);
     this.answer.classList.toggle("gl-error-text", !ok);
     setText(this.answer, text ?? "");

@@ -1,6 +1,6 @@
 // The card of a job: its progress, its money, its tasks as a grid.
 
-import { h, setText, show } from "../common/dom.js";
+import { h, setResting, setText, show } from "../common/dom.js";
 import { counted, formatAmount, formatDuration } from "../common/format.js";
 import { askingButton } from "./confirm.js";
 import { downloadButton } from "./downloads.js";
@@ -106,7 +106,7 @@ export class JobView {
 
   /** @param {boolean} now */
   busy(now) {
-    this.goOn.disabled = now;
+    setResting(this.goOn, now);
     setText(this.goOn, now ? "Starting …" : "Do what is missing");
   }
 

@@ -1,6 +1,6 @@
 // What a session's Lab asks for, put to the user to allow or refuse.
 
-import { h, setText, show } from "../common/dom.js";
+import { h, setResting, setText, show } from "../common/dom.js";
 
 /** @import { Answer, Session } from "../types" */
 
@@ -33,14 +33,14 @@ export class LabRequestsView {
     if (asked?.what === "extend") return acts.extend(asked.hours);
     if (asked?.what === "end") return acts.end();
     if (!asked) return;
-    this.yes.disabled = true; // until it is answered
+    setResting(this.yes, true); // until it is answered
     if (this.price) acts.move(asked.what);
     else acts.price(asked.what);
   }
 
   /** @param {Answer} answer to what `agree` asked for */
   answered(answer) {
-    this.yes.disabled = false;
+    setResting(this.yes, false);
     const known = answer.to === "move quote" && answer.ok && answer.what === this.asked?.what; // else it asks anew
     this.price = known ? (answer.text ?? "") : "";
     this.draw();

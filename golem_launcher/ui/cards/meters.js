@@ -1,6 +1,6 @@
 // Figures of a running session: time left, money spent, last save.
 
-import { h, setText, show } from "../common/dom.js";
+import { h, setResting, setText, show } from "../common/dom.js";
 import { counted, formatAgo, formatAmount, formatBytes, formatClock, formatDuration } from "../common/format.js";
 import { gauge, plot } from "./gauges.js";
 import { documentWords } from "./session_text.js";
@@ -37,14 +37,14 @@ export class MetersView {
   }
 
   pressed() {
-    this.saveNow.disabled = true;
+    setResting(this.saveNow, true);
     setText(this.saveNow, "Saving …");
     this.save();
   }
 
   /** It was saved, or could not be. */
   answered() {
-    this.saveNow.disabled = false;
+    setResting(this.saveNow, false);
     setText(this.saveNow, "Save now");
   }
 

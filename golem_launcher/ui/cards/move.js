@@ -1,6 +1,6 @@
 // How a move to another machine goes on, and the buttons that hurry it or give it up.
 
-import { h, setText, show } from "../common/dom.js";
+import { h, setResting, setText, show } from "../common/dom.js";
 import { askingButton } from "./confirm.js";
 
 /** @import { Session } from "../types" */
@@ -28,12 +28,17 @@ export class MoveView {
 
   /** @param {() => void} act */
   act(act) {
-    this.now.button.disabled = this.stay.disabled = true; // until it is answered
+    this.rest(true);
     act();
   }
 
+  /** @param {boolean} now */
+  rest(now) {
+    for (const button of [this.now.button, this.stay]) setResting(button, now);
+  }
+
   answered() {
-    this.now.button.disabled = this.stay.disabled = false;
+    this.rest(false);
   }
 
   /** @param {Session} session */

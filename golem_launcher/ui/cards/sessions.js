@@ -1,6 +1,7 @@
 // The widget of all cards: sessions and jobs, sorted, added and removed as the kernel says.
 
 import { h, setText, show, tell } from "../common/dom.js";
+import { keepPlace } from "../common/place.js";
 import { Presence } from "../common/presence.js";
 import { Card } from "./card.js";
 import { Downloads } from "./downloads.js";
@@ -35,7 +36,7 @@ function renderSessions({ model, el }) {
   });
   const announcer = h("div", { class: "gl-hidden gl-announcer", role: "status", "aria-live": "polite" });
   const toasts = new Toasts(leadBack);
-  const title = h("h2", { hidden: true }, "Sessions");
+  const title = h("h2", { hidden: true, tabindex: -1 }, "Sessions");
   const head = h("div", { class: "gl-row gl-sessions-head" }, title, toasts.ask, past.jump);
   const downloads = new Downloads(model);
   el.setAttribute("role", "region");
@@ -90,11 +91,11 @@ function renderSessions({ model, el }) {
     announce(sessions);
     toasts.settle(new Map(sessions.map((session) => [session.name, session])));
     if (started) follow();
-    keepPlace();
+    keepCard();
   }
 
   /** A button that goes takes the keyboard's place on the page with it: that is then at the card, or where the card was. */
-  function keepPlace() {
+  function keepCard() {
     const { activeElement } = document;
     if (!held || (activeElement !== document.body && activeElement?.checkVisibility())) return;
     const title = reader === null ? undefined : cards.get(reader)?.title;
@@ -140,7 +141,7 @@ function renderSessions({ model, el }) {
   function onAnswer(content) {
     cards.get(content.name)?.answered(content);
     if ((content.to === "continue" || content.to === "go on") && content.ok && content.started)
-      return lead(content.started);
+      return lead(content.started, content.name);
     if (content.to !== "remove" || !content.ok) return;
     const { name, removed } = content;
     /** @type {[string, () => void]} */
@@ -221,16 +222,20 @@ function renderSessions({ model, el }) {
     return Object.fromEntries(shown.map((card) => [card.name, card.log.last]));
   }
 
-  // Who pressed Start is led to the session, unless they have gone on elsewhere: the button was off for a while, and the
-  // browser then forgets where the reader was.
+  // Who pressed Start is led to the session, unless they have gone on elsewhere. A button that went left them at its card.
   let started = /** @type {string | null} */ (null);
+  let pressed = /** @type {string | null} */ (null);
   /** @param {Event} event */
   function onStarted(event) {
     lead(/** @type {CustomEvent<string>} */ (event).detail);
   }
-  /** @param {string} name */
-  function lead(name) {
+  /**
+   * @param {string} name
+   * @param {string} [from] the session on whose card it was pressed
+   */
+  function lead(name, from) {
     started = name;
+    pressed = from ?? null;
     showSoon();
   }
   function follow() {
@@ -238,7 +243,8 @@ function renderSessions({ model, el }) {
     if (!card) return;
     started = null;
     const { activeElement } = document;
-    if (activeElement === document.body || activeElement?.matches(".gl-start, .gl-continue, .gl-go-on"))
+    const wasLeft = pressed !== null && activeElement === cards.get(pressed)?.title;
+    if (activeElement === document.body || wasLeft || activeElement?.matches(".gl-start, .gl-continue, .gl-go-on"))
       card.title.focus();
   }
 
@@ -252,6 +258,8 @@ function renderSessions({ model, el }) {
       if (relatedTarget) held = false; // gone on, not lost
     });
   }
+
+  const letGo = [el, past.element].map((box) => keepPlace(box, leadBack));
 
   // The page has a place for what is over, below the form; it comes when the page is put together.
   let placing = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
@@ -271,6 +279,7 @@ function renderSessions({ model, el }) {
   return () => {
     clearInterval(timer);
     clearTimeout(placing);
+    for (const end of letGo) end();
     past.element.remove();
     presence.end();
     document.removeEventListener("gl-started", onStarted);

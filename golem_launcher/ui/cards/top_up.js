@@ -1,6 +1,6 @@
 // The form for the time or money that a session or job lacks to go on.
 
-import { h, show } from "../common/dom.js";
+import { h, setResting, show } from "../common/dom.js";
 
 /** What was asked for lacks time or money: how much it gets, asked for in the button's place once the kernel said so. */
 export class TopUpForm {
@@ -28,7 +28,7 @@ export class TopUpForm {
     );
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.send.disabled = true; // until it is answered
+      setResting(this.send, true); // until it is answered
       act(Object.fromEntries(this.inputs.map(({ name, input }) => [name, input.value])));
     });
     this.form.addEventListener("keydown", (event) => {
@@ -55,7 +55,7 @@ export class TopUpForm {
   }
 
   answered() {
-    this.send.disabled = false;
+    setResting(this.send, false);
   }
 
   get open() {

@@ -40,6 +40,28 @@ export function show(element, visible) {
 }
 
 /**
+ * Let a button rest until what it asked for is answered. It keeps the keyboard's place, which `disabled` would lose.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {boolean} now
+ */
+export function setResting(button, now) {
+  button.addEventListener("click", refuseWhileResting, { capture: true }); // there is only one of it, however often said
+  if (now) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
+}
+
+/** @param {Element} button */
+export const isResting = (button) => button.getAttribute("aria-disabled") === "true";
+
+/** @param {MouseEvent} event */
+function refuseWhileResting(event) {
+  if (!isResting(/** @type {Element} */ (event.currentTarget))) return;
+  event.preventDefault(); // a form is not sent either
+  event.stopImmediatePropagation();
+}
+
+/**
  * Send to the kernel; false when the kernel is gone.
  *
  * @param {Teller} model

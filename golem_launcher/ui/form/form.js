@@ -1,6 +1,7 @@
 // The widget of the form: its controls, what is wrong with them, and Start.
 
-import { h, newId, setText, show, tell } from "../common/dom.js";
+import { h, isResting, newId, setResting, setText, show, tell } from "../common/dom.js";
+import { keepPlace } from "../common/place.js";
 import { Insist, Presence } from "../common/presence.js";
 import { makeControl } from "./controls.js";
 import { makeMachineChoice } from "./machine_choice.js";
@@ -83,10 +84,16 @@ function makeForm({ model, el }) {
   const pay = h("p", { class: "gl-hint" });
   const priceId = newId("price");
   const start = h("div", { class: "gl-start-bar" }, note, h("div", { class: "gl-start-row" }, offers.short, button));
-  const costs = h("div", { class: "gl-costs" }, h("h2", { id: priceId }, "What it will cost"), offers.element);
+  const costs = h(
+    "div",
+    { class: "gl-costs" },
+    h("h2", { id: priceId, tabindex: -1 }, "What it will cost"),
+    offers.element,
+  );
   const aside = h("section", { class: "gl-card gl-price", "aria-labelledby": priceId }, costs, start, pay);
   form.append(fields, aside);
   el.append(form);
+  const letGo = keepPlace(form, leave);
 
   function allowed() {
     const lines = String(controlOf("allow").value()).split("\n");
@@ -226,7 +233,7 @@ function makeForm({ model, el }) {
   /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
-    if (button.disabled) return;
+    if (isResting(button)) return;
     clear();
     if (uploads?.busy) {
       controlOf("inputs").complain("Files are still on their way: wait for them, or cancel them.");
@@ -243,7 +250,7 @@ function makeForm({ model, el }) {
 
   /** @param {boolean} now */
   function busy(now) {
-    button.disabled = now;
+    setResting(button, now);
     form.setAttribute("aria-busy", String(now));
     setText(button, now ? "Starting …" : START_WORDS);
   }
@@ -348,6 +355,7 @@ function makeForm({ model, el }) {
   return { wanted: () => uploads?.wanted() ?? {}, end };
 
   function end() {
+    letGo();
     clearTimeout(soon);
     considering.done();
     ordering.done();

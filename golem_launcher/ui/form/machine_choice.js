@@ -120,7 +120,7 @@ export function makeMachineChoice({ allowed, allow }) {
   const element = h(
     "section",
     { class: "gl-group gl-machine-choice", "aria-labelledby": titleId },
-    h("h3", { id: titleId }, "What fits"),
+    h("h3", { id: titleId, tabindex: -1 }, "What fits"),
     none,
     bestRow,
     box,

@@ -1,6 +1,7 @@
 // The widget of the header: the network, the node, what is wrong with them.
 
 import { h, saveText, setText, show, tell } from "../common/dom.js";
+import { keepPlace } from "../common/place.js";
 import { Presence } from "../common/presence.js";
 import { makeWallet } from "./wallet.js";
 
@@ -54,6 +55,7 @@ function renderHeader({ model, el }) {
   const place = model.get("place");
   const note = h("p", { class: "gl-place", role: "note", hidden: !place }, place);
   el.append(h("p", { class: "gl-intro" }, INTRO_WORDS), note, line, wallet.element, lost, banners);
+  const letGo = keepPlace(el);
 
   function showNetwork() {
     const network = model.get("network");
@@ -120,6 +122,7 @@ function renderHeader({ model, el }) {
   const presence = new Presence(model, { onAnswer: () => show(lost, false), onSilence: () => show(lost, true) });
   return () => {
     presence.end();
+    letGo();
     wallet.dispose();
     model.off("msg:custom", onMessage);
     model.off("change:network", showNetwork);

@@ -1,6 +1,6 @@
 // The wallet: its balance, its address, and how to fund it.
 
-import { copyButton, h, setText, show, svg, tell } from "../common/dom.js";
+import { copyButton, h, setResting, setText, show, svg, tell } from "../common/dom.js";
 import { formatClock } from "../common/format.js";
 
 /** @import { BackUp, KnownWallet, Payment, QrCode, Teller, Wallet } from "../types" */
@@ -208,7 +208,7 @@ function makeFaucet(ask) {
     update({ fund, busy, said, asking: what }) {
       asking = what ?? "";
       setText(button, fund ?? "");
-      button.disabled = Boolean(busy);
+      setResting(button, Boolean(busy));
       show(bar, Boolean(busy));
       if (busy && timer === undefined) {
         began = Date.now();

@@ -1,6 +1,6 @@
 // The widget that runs a notebook for many sets of parameters.
 
-import { h, newId, setText, show, tell } from "../common/dom.js";
+import { h, isResting, newId, setResting, setText, show, tell } from "../common/dom.js";
 import { counted } from "../common/format.js";
 import { Insist, Presence } from "../common/presence.js";
 
@@ -298,7 +298,7 @@ function renderSweep({ model, el }) {
   /** @param {SubmitEvent} event */
   function submit(event) {
     event.preventDefault();
-    if (button.disabled) return;
+    if (isResting(button)) return;
     forget(); // it must not take away what is wrong with this
     complain("", "");
     const row = refuseNames();
@@ -311,7 +311,7 @@ function renderSweep({ model, el }) {
 
   /** @param {boolean} now */
   function busy(now) {
-    button.disabled = now;
+    setResting(button, now);
     form.setAttribute("aria-busy", String(now));
     setText(button, now ? "Starting …" : BEGIN_WORDS);
     if (!now) ordering.done();

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +19,7 @@ from golem_launcher.localnet.misbehaviour import hostile_name
 from golem_launcher.localnet.negotiation import NO_CAPACITY, NOTE_ACCEPT_TIMEOUT, NOTE_INTERVAL, PAYMENT_TIMEOUT
 from tests.localnet.conftest import TROUPE_SIZE
 from tests.localnet.requestor import Requestor, play, until
+from tests.session.rest import Node
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -268,3 +272,30 @@ async def terminated(someone: Requestor, activity: str) -> bool:
     except NodeError:
         return True  # nobody answers for it any more
     return bool(state["state"][0] == "Terminated")
+
+
+def test_an_agreement_that_is_over_at_its_provider_alone_is_told_from_a_living_one(
+    in_troupe: network.LocalNetwork,
+) -> None:
+    """Yagna ends one at the provider's node first: who hangs up meanwhile leaves it approved at ours, for good.
+
+    It is what tests of sessions take for an end.
+    """
+
+    async def scene(someone: Requestor) -> None:
+        agreement = await someone.agree(name="honest")
+        identifier, provider_id = agreement["agreementId"], agreement["offer"]["providerId"]
+        entry = SimpleNamespace(agreement_id=identifier, provider_id=provider_id)
+        node, pid = Node(in_troupe.node), in_troupe.state["daemons"]["provider"]["pid"]
+        assert not await asyncio.to_thread(node.is_over_at_its_provider_alone, entry)
+        path, why = f"/market-api/v1/agreements/{identifier}", {"message": "no more"}
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(NodeError):
+                await someone.rest.post(f"{path}/terminate", why, seconds=1.0)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        await until(lambda: asyncio.to_thread(node.is_over_at_its_provider_alone, entry))
+        assert (await someone.rest.get(path))["state"] == "Approved"
+
+    play(in_troupe, scene)

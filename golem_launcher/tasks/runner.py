@@ -46,6 +46,8 @@ _IDLE_SECONDS = 30.0
 """So long a machine may have nothing to do, where more tasks may come, before it is let go of."""
 _WAITING_SECONDS = 3.0
 """So long work may wait before another machine is had for it."""
+_ALL_DONE = "No task is left to do."
+"""Why the session of a job ended that nobody stopped."""
 _MOST_SETUPS = 3
 """At so many providers the setup may fail, without one at which it did not, before the job is given up."""
 
@@ -127,17 +129,17 @@ class Runner:
         except BaseException:
             await self._end(directory.name, force=True)
             raise
-        await self._end(directory.name, force=False)
+        await self._end(directory.name, force=False, why="" if self._stopping else _ALL_DONE)
         if self._broken is not None:  # the disk may not have taken the last results
             raise self._broken
         return reason
 
-    async def _end(self, name: str, *, force: bool) -> None:
+    async def _end(self, name: str, *, force: bool, why: str = "") -> None:
         """End the session, whoever cancels meanwhile: a cancellation makes it hurry."""
 
         async def end() -> None:
             await cancel_all(*self._working.values())
-            await asyncio.to_thread(_end, name, force=force)
+            await asyncio.to_thread(_end, name, force=force, why=why)
 
         ending = asyncio.ensure_future(end())
         try:
@@ -365,7 +367,7 @@ def _load() -> None:
     importlib.import_module("golem_launcher.tasks.task_client")
 
 
-def _end(name: str, *, force: bool) -> None:
+def _end(name: str, *, force: bool, why: str = "") -> None:
     """End the session, at once or in order. Blocking."""
     with contextlib.suppress(LauncherError):
-        client.stop(name, force=force)
+        client.stop(name, force=force, why=why)

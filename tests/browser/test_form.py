@@ -371,8 +371,10 @@ def test_the_keyboard_suffices_and_everything_has_a_name(form: Page) -> None:
 
 
 _FIRST_SEEN = """
-window.seen = { headlines: [], places: [] };
+window.seen = { loading: [], headlines: [], places: [] };
 const look = () => {
+  const loading = document.getElementById("loading_text");
+  if (loading) window.seen.loading.push(loading.textContent);
   const headline = document.querySelector(".gl-offers-headline");
   const below = document.querySelector(".gl-group-advanced");
   if (headline) window.seen.headlines.push(headline.textContent);
@@ -390,6 +392,7 @@ def test_what_it_costs_is_worked_out_in_sight_and_moves_nothing(form_context: Br
     page.locator(".gl-price").get_by_text("3 machines fit").wait_for()
     page.locator(".gl-machine-choice").get_by_text("local-standard").first.wait_for()
     seen = page.evaluate("window.seen")
+    assert seen["loading"][-1] == "Opening the launcher …"
     assert seen["headlines"][0] == "Working out the price …"
     assert "" not in seen["headlines"]
     assert max(seen["places"]) - min(seen["places"]) <= 12, sorted(set(seen["places"]))

@@ -32,7 +32,7 @@ def test_the_lab_shows_its_session_and_asks_the_user(
         page.locator(".golem-item", has_text="saved").wait_for()
         assert "min left" in item.inner_text()
         assert "of 1 tGLM" in item.inner_text()
-        page.locator(".Toastify__toast", has_text="This session ends in").wait_for()
+        page.locator(".Toastify__toast", has_text="This session ends in less than 10 min: its time").wait_for()
         page.get_by_role("button", name="More time …").click()
         page.reload()
         page.locator(".golem-item", has_text="min left").click()

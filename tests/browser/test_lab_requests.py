@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import mimetypes
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import golem_launcher.ui
+from tests.browser.modules import page_of_modules
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser
 
 _UI = Path(golem_launcher.ui.__file__).parent
-_ORIGIN = "http://module.test"
 _SHOW = """async () => {
   const { LabRequestsView } = await import("/cards/lab_requests.js");
   window.sent = [];
@@ -26,19 +25,8 @@ _ANSWER = """what => view.answered({ kind: "answer", name: "mine", to: "move quo
   text: `0.1 an hour (${what}).` })"""
 
 
-def _answer(route: Route) -> None:
-    file = _UI / route.request.url.removeprefix(f"{_ORIGIN}/")
-    if file.is_file():
-        route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(file.name)[0])
-    else:
-        route.fulfill(body="<!doctype html><title>module</title>", content_type="text/html")
-
-
 def test_a_price_is_of_the_machine_that_is_asked_for(chromium: Browser) -> None:
-    page = chromium.new_page()
-    try:
-        page.route(f"{_ORIGIN}/**", _answer)
-        page.goto(f"{_ORIGIN}/")
+    with page_of_modules(chromium, _UI) as page:
         page.evaluate(_SHOW)
         yes = page.locator(".gl-lab-yes")
         page.evaluate(_ASK, "move")
@@ -58,5 +46,3 @@ def test_a_price_is_of_the_machine_that_is_asked_for(chromium: Browser) -> None:
         page.evaluate(_ANSWER, "move")
         yes.click()
         assert page.evaluate("sent") == [["price", "move"], ["price", "gpu"], ["price", "move"], ["move", "move"]]
-    finally:
-        page.close()

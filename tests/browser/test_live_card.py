@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from golem_launcher.events import LabAsks, now
+from golem_launcher.events import EndsSoon, LabAsks, now
 from golem_launcher.session_state import KeptVariables, MoveState, Saving, StandbyState
 from tests.browser.conftest import new_context, open_page
 from tests.ui.made import GOOD_START, change, make_session
@@ -88,6 +88,19 @@ def test_a_toast_goes_with_its_cause(page: Page) -> None:
         toasts.filter(has_text=asked.line).wait_for()
     assert toasts.count() == 1  # the later one stands in the place of the other
     change(directory, asked=None)
+    toasts.wait_for(state="detached")
+
+    ends, budget = now() + timedelta(minutes=9), Decimal("0.5")
+    change(directory, deadline=ends, budget=budget)
+    page.get_by_role("article", name="asking").get_by_text("0.0076 of 0.5 tGLM").wait_for()
+    directory.append_event(EndsSoon(minutes=10, why="time"))
+    directory.append_event(EndsSoon(minutes=2, why="money"))
+    toasts.filter(has_text="Its time is over in less than 10 minutes.").wait_for()
+    toasts.filter(has_text="Its budget is used up in less than 2 minutes.").wait_for()
+    change(directory, deadline=ends + timedelta(hours=1))
+    toasts.filter(has_text="Its time is over").wait_for(state="detached")
+    assert toasts.count() == 1
+    change(directory, budget=2 * budget)
     toasts.wait_for(state="detached")
 
 

@@ -63,6 +63,7 @@ def test_twelve_tasks_on_three_machines_of_which_one_is_lost(job, lose, squares)
     assert told["done"] == 11
     assert told["missing"] == ["7"]
     assert told["failed"] == {"7": "exit code 1: seven is wrong (3 attempts)"}
+    assert client.find("twelve").state().reason == "No task is left to do."
     assert told["reason"] == ""
     out = squares / "out"
     found = {path.relative_to(out).as_posix(): path.read_text() for path in out.rglob("*.txt")}

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
 _KILL_GRACE_SECONDS = 3.0
 
 
-def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_END) -> SessionState:
+def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_END, why: str = "") -> SessionState:
     """End a session and wait for its end; its last state. ``force`` skips what takes time and kills what hangs.
+
+    ``why``: what the session says of its end, in a sentence, where it is not its user who asks.
 
     Stopping a session that has ended does nothing but mend its state, where that is damaged; a suspended one can't be
     woken up any more. Raises ``SessionNotFound``, ``SessionNotEnded`` when it goes on because something is not saved,
@@ -31,7 +33,7 @@ def stop(name: str, *, force: bool = False, seconds: float = timeouts.WAIT_FOR_E
     directory = find(name)
     death = leftovers.DIED
     while not _stays_over(directory):
-        death = _end(directory, seconds, force=force)
+        death = _end(directory, seconds, force=force, why=why)
     leftovers.close(directory, start_node=True, death=death)
     reaper.begin(directory)
     if directory.written_state() is None and not leftovers.owes(directory):  # else that is told until it is closed
@@ -48,10 +50,10 @@ def _stays_over(directory: SessionDirectory) -> bool:
         return over
 
 
-def _end(directory: SessionDirectory, seconds: float, *, force: bool) -> leftovers.Death:
+def _end(directory: SessionDirectory, seconds: float, *, force: bool, why: str) -> leftovers.Death:
     """Have a living supervisor end; how it is told of the session where that was not over then."""
     if not force:
-        _ask_for_end(directory, "stop", seconds)
+        _ask_for_end(directory, "stop", seconds, why=why)
         await_end(directory, seconds)
         return leftovers.DIED
     _ask_for_end(directory, "abort", timeouts.SILENCE, force=True)

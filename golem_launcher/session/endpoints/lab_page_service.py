@@ -18,7 +18,7 @@ from golem_launcher import clock
 from golem_launcher.events import LabAsks, Stage
 from golem_launcher.networks import token_of
 from golem_launcher.session.reporting.burn_rate import BurnRate
-from golem_launcher.units import coins_at_a_glance, counted, data_size, data_size_of, with_coin
+from golem_launcher.units import coins_at_a_glance, counted, data_size, with_coin
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ class LabPageService:
         request = self._request
         found = [
             ("CPU", f"{usage.cpu_percent:.0f} % of {counted(request.cpus, 'core')}"),
-            ("Memory", data_size_of(usage.memory_bytes, request.memory_gib * _GIB)),
-            ("Disk", data_size_of(usage.disk_bytes, request.disk_gib * _GIB)),
+            ("Memory", f"{data_size(usage.memory_bytes)} of {data_size(request.memory_gib * _GIB)}"),
+            ("Disk", f"{data_size(usage.disk_bytes)} of {data_size(request.disk_gib * _GIB)}"),
         ]
         if usage.gpu_percent is not None:
             memory = "" if usage.gpu_memory_bytes is None else f", {data_size(usage.gpu_memory_bytes)} of its memory"

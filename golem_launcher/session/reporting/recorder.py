@@ -59,7 +59,10 @@ class Recorder:
         changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": stages, "progress": None}
         over = stage in {Stage.STOPPING, Stage.ENDED, Stage.FAILED}
         changes["machines"] = tuple(
-            one.model_copy(update={"stage": stage}) if over or one.number == 1 else one for one in self.state.machines
+            one.model_copy(update={"stage": stage, "trouble": "" if over else one.trouble})
+            if over or one.number == 1
+            else one
+            for one in self.state.machines
         )
         if stage is Stage.READY and self.state.started_at is None:
             changes |= {"started_at": at, "ready_since_boot": clock.since_boot()}

@@ -252,8 +252,9 @@ class Supervisor:
         self._run.hurry = True
         self._force.set()
 
-    async def _on_stop(self, _arguments: dict[str, Any]) -> dict[str, Any]:
+    async def _on_stop(self, arguments: dict[str, Any]) -> dict[str, Any]:
         self._is_unwanted = True
+        self._why = str(arguments.get("why") or self._why)
         self._recorder.update(not_ended="")  # who asked waits for what comes now
         await self._recorder.flush()
         self._stop.set()

@@ -176,10 +176,10 @@ def _alert(event: Event) -> Alert | None:
     elif isinstance(event, GpuHandedBack):
         what = "gpu"
     elif isinstance(event, EndsSoon):
-        what, text = f"ends-{event.minutes}", _ends_soon(event)
+        what, text = f"{event.why}-{event.minutes}", _ends_soon(event)
     return {"what": what, "text": clean_line(text, longest=300)} if what else None
 
 
 def _ends_soon(event: EndsSoon) -> str:
     what = "Its time is over" if event.why == "time" else "Its budget is used up"
-    return f"{what} in {counted(event.minutes, 'minute')}. Extend it to go on{event.lost}."
+    return f"{what} in less than {counted(event.minutes, 'minute')}. Extend it to go on{event.lost}."

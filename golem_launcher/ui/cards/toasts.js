@@ -4,7 +4,7 @@ import { h, setText, show } from "../common/dom.js";
 
 /** @import { Alert, Session } from "../types" */
 /** @typedef {{ topic: string, title: string, mood: string, stay: boolean }} AlertWords one toast of a topic at a time */
-/** @typedef {{ element: HTMLElement, name: string, topic: string, held: boolean }} ToastOfAlert */
+/** @typedef {{ element: HTMLElement, name: string, topic: string, before: Session | undefined, held: boolean }} ToastOfAlert */
 
 const TOAST_MS = 12_000;
 /** @type {Partial<Record<string, AlertWords>>} */
@@ -19,16 +19,20 @@ const ALERT_WORDS = {
   stalled: { topic: "stalled", title: "Not saved", mood: "bad", stay: true },
   idle: { topic: "idle", title: "Unused", mood: "warn", stay: true },
   gpu: { topic: "gpu", title: "GPU handed back", mood: "warn", stay: true },
-  "ends-10": { topic: "ends", title: "10 minutes left", mood: "warn", stay: true },
-  "ends-2": { topic: "ends", title: "2 minutes left", mood: "bad", stay: true },
+  "time-10": { topic: "time", title: "Less than 10 minutes left", mood: "warn", stay: true },
+  "time-2": { topic: "time", title: "Less than 2 minutes left", mood: "bad", stay: true },
+  "money-10": { topic: "money", title: "Less than 10 minutes left", mood: "warn", stay: true },
+  "money-2": { topic: "money", title: "Less than 2 minutes left", mood: "bad", stay: true },
 };
 
 const OVER = ["failed", "ended", "suspended"]; // after which nothing else of a session is news
 
-/** @type {Partial<Record<string, (session: Session) => boolean>>} whether what a toast is of still is so */
+/** @type {Partial<Record<string, (session: Session, before: Session) => boolean>>} whether what a toast is of still is so; `before` is the session as it was when that came */
 const HOLDS = {
   asks: ({ asked }) => asked !== null,
   idle: ({ idle }) => idle !== "",
+  time: ({ deadline }, before) => deadline === before.deadline,
+  money: ({ budget }, before) => budget === before.budget,
 };
 
 /** Toasts in a corner of the window, and notifications of the browser for those who said yes to them. */
@@ -130,7 +134,8 @@ export class Toasts {
     const { topic } = words;
     this.drop((toast) => toast.name === name && (toast.topic === topic || OVER.includes(what)));
     const element = this.add(`${name}: ${words.title}`, text, words);
-    this.alerts.push({ element, name, topic, held: Boolean(session && HOLDS[topic]?.(session)) });
+    const held = Boolean(session && HOLDS[topic]?.(session, session));
+    this.alerts.push({ element, name, topic, before: session, held });
     if (what === "ended" || typeof Notification === "undefined" || Notification.permission !== "granted") return;
     try {
       // The same tag in a second tab replaces this one instead of standing beside it.
@@ -153,7 +158,7 @@ export class Toasts {
   settle(sessions) {
     this.drop((toast) => {
       const session = sessions.get(toast.name);
-      const holds = Boolean(session && HOLDS[toast.topic]?.(session));
+      const holds = Boolean(session && HOLDS[toast.topic]?.(session, toast.before ?? session));
       const gone = toast.held && !holds;
       toast.held = holds;
       return gone;

@@ -49,7 +49,7 @@ def recorder() -> _Recorder:
                 provider_name="somebody",
                 stage=Stage.READY,
                 price_per_hour=Decimal("0.3"),
-                usage=Usage(cpu_percent=150, memory_bytes=1_000_000_000, disk_bytes=0),
+                usage=Usage(cpu_percent=150, memory_bytes=1_000_000_000, disk_bytes=40_000_000),
             ),
         ),
     )
@@ -75,7 +75,11 @@ def test_a_page_is_told_time_money_saves_and_the_machine(lab_pages: LabPageServi
     assert told["spent"] == "0.125 of 2 tGLM"
     assert told["saved"] == pytest.approx(5, abs=2)
     assert told["files"] == "2 files, 2 KiB"
-    assert told["used"][0] == ("CPU", "150 % of 2 cores")
+    assert told["used"] == [
+        ("CPU", "150 % of 2 cores"),
+        ("Memory", "953.7 MiB of 1.0 GiB"),
+        ("Disk", "38.1 MiB of 2.0 GiB"),  # as the launcher's page has it, and not 0.0 of 2.0 GiB
+    ]
     assert told["room"].startswith("This provider can be kept until ")
     assert [(choice["cost"], choice["possible"]) for choice in told["extend"]] == [
         ("at most 0.3 tGLM", True),

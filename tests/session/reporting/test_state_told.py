@@ -14,6 +14,7 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory
 from golem_launcher.session.reporting.recorder import Recorder
+from golem_launcher.session_state import MachineState
 from tests.patience import slower
 
 
@@ -43,6 +44,18 @@ def test_a_session_that_is_being_ended_is_not_told_any_more_that_it_will_be(tmp_
     recorder.enter(Stage.SAVING)
     recorder.close()
     assert (recorder.state.idle, recorder.state.idle_ends_at) == ("", None)
+
+
+def test_a_session_that_is_being_ended_looks_for_no_machine_any_more(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path))
+    recorder = Recorder(create_session_directory(LaunchRequest(name="pool", machines=2)))
+    without = MachineState(number=2, trouble="No machine fits. A provider is looked for again in 60 s.")
+    recorder.update(machines=(MachineState(number=1), without))
+    recorder.enter(Stage.READY)
+    assert recorder.state.machines[1].trouble == without.trouble
+    recorder.enter(Stage.STOPPING)
+    recorder.close()
+    assert recorder.state.machines[1].trouble == ""
 
 
 @pytest.mark.slow

@@ -23,8 +23,8 @@ def test_what_happened_before_is_no_news_and_what_happens_after_is() -> None:
     assert alerts is not None
     assert [(alert["what"], alert["text"]) for alert in alerts] == [
         ("ready", "JupyterLab is ready."),
-        ("ends-10", "Its time is over in 10 minutes. Extend it to go on."),
-        ("ends-2", "Its budget is used up in 2 minutes. Extend it to go on."),
+        ("time-10", "Its time is over in less than 10 minutes. Extend it to go on."),
+        ("money-2", "Its budget is used up in less than 2 minutes. Extend it to go on."),
         ("lost", "attic was lost: silent"),
         ("ready", "JupyterLab is ready again."),
         ("failed", "No."),

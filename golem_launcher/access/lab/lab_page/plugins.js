@@ -52,14 +52,16 @@ export async function plugins(jupyter) {
     });
   }
 
+  let ending = /** @type {string | null} */ (null);
+
   const view = new SessionView({
     ask: (wish) => supervisor?.ask(wish) ?? false,
-    /** Before the end: it stays until it is closed. */
-    warn: (text, extend) =>
-      apputils.Notification.warning(text, {
-        autoClose: false,
-        actions: [{ label: "More time …", callback: extend }],
-      }),
+    /** Before the end: it stays until it is closed, or no longer so. */
+    warn: (text, extend) => {
+      if (ending !== null) apputils.Notification.dismiss(ending);
+      const actions = [{ label: "More time …", callback: extend }];
+      ending = text === "" ? null : apputils.Notification.warning(text, { autoClose: false, actions });
+    },
   });
 
   let idle = /** @type {string | null} */ (null);

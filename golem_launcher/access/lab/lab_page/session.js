@@ -102,7 +102,8 @@ class Seen {
 /** Status item and panel of one session. */
 export class SessionView {
   /**
-   * @param {{ ask: (wish: Wish) => boolean, warn: (text: string, extend: () => void) => void }} tools
+   * @param {{ ask: (wish: Wish) => boolean, warn: (text: string, extend: () => void) => void }} tools `warn` puts its
+   *   words in the place of those before; by none it only takes those away
    */
   constructor({ ask, warn }) {
     this._ask = ask;
@@ -208,6 +209,7 @@ export class SessionView {
    */
   end(words, how) {
     this._over = true;
+    this._warn("", () => {});
     this._buttons.hidden = true;
     this._left.set("");
     setText(this._stage, words);
@@ -276,10 +278,14 @@ export class SessionView {
   _warnOf(left, { ends }) {
     const seen = /** @type {Seen} */ (this._seen);
     const due = WARNED.filter((seconds) => left <= seconds);
-    for (const seconds of seen.warnings) if (left > seconds + 60) seen.warnings.delete(seconds);
+    const past = [...seen.warnings].filter((seconds) => left > seconds + 60);
+    for (const seconds of past) seen.warnings.delete(seconds);
+    if (past.length) this._warn("", () => {});
     const news = due.filter((seconds) => !seen.warnings.has(seconds));
     for (const seconds of due) seen.warnings.add(seconds);
     if (!document.hidden) seen.keep(); // nobody has seen it in a tab behind others
-    if (news.length && left > 0) this._warn(`This session ends in ${duration(left)}: ${ends}.`, () => this.reveal());
+    if (news.length === 0 || left <= 0) return;
+    const within = duration(Math.min(...due)); // it stays, and holds later, too
+    this._warn(`This session ends in less than ${within}: ${ends}.`, () => this.reveal());
   }
 }

@@ -170,7 +170,7 @@ def test_a_lab_that_is_gone_is_shown_at_once_and_replaced_soon(ready):
     attach(directory.name).save()
     killed = now()
     run(directory.url(), _KILL_AGENT)
-    wait_for(directory, lambda state: state.trouble == "JupyterLab does not answer.", 30)
+    wait_for(directory, lambda state: state.trouble.startswith("JupyterLab does not answer. It is asked again"), 30)
     state = wait_for(directory, lambda state: state.providers_lost and state.stage is Stage.READY, 60)
     assert state.trouble == ""
     (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]

@@ -47,8 +47,8 @@ class SessionRecorder(Protocol):
     def state(self) -> SessionState:
         """The session's state as it was written last."""
 
-    def enter(self, stage: Stage, reason: str = "") -> None:
-        """The session enters a stage with its head."""
+    def enter(self, stage: Stage, reason: str = "", *, same_try: bool = False) -> None:
+        """The session enters a stage with its head; ``same_try``: the one it is in goes on, and is told anew."""
 
     def update(self, **changes: Any) -> None:
         """Change fields of the session's state."""
@@ -94,10 +94,10 @@ class MachineRecorder:
         known = self._recorder.state.machines
         return known[self.number - 1] if len(known) >= self.number else MachineState(number=self.number)
 
-    def enter(self, stage: Stage, reason: str = "") -> None:
+    def enter(self, stage: Stage, reason: str = "", *, same_try: bool = False) -> None:
         """The machine enters a stage; ``reason`` is a sentence for the user. The head takes the session with it."""
         if self.is_head:
-            self._recorder.enter(stage, reason)
+            self._recorder.enter(stage, reason, same_try=same_try)
         else:
             self._recorder.machine(self.number, stage=stage)
 

@@ -54,6 +54,9 @@ _PROMPT_SECONDS = 1.0
 """A workload that takes longer to answer may be gone."""
 _SHOWN_SECONDS = 4.5
 """One that was not heard for so long is shown as one that does not answer."""
+_ASKED = "It is asked again and again."
+_ASKED_OR_REPLACED = "It is asked again and again; if its machine is lost, another takes its place."
+"""What is done about a workload that is silent."""
 _SILENT_SECONDS = 120.0
 """Of one that takes connections, and may be busy."""
 _WARN_SECONDS = 15.0
@@ -237,7 +240,8 @@ class Monitor:
 
     def _show_trouble(self) -> None:
         silent = asyncio.get_running_loop().time() - self._answered_at
-        self._recorder.trouble(f"{self._name} does not answer." if silent >= _SHOWN_SECONDS else "")
+        doing = _ASKED_OR_REPLACED if self._session.request.recover else _ASKED
+        self._recorder.trouble(f"{self._name} does not answer. {doing}" if silent >= _SHOWN_SECONDS else "")
 
     async def _judge_refusal(self) -> None:
         """Raise ``ProviderError`` when nobody over there takes connections any more."""
@@ -297,7 +301,7 @@ class Monitor:
             return
         what = "The node was started anew, and forgot the private network to the provider."
         self._recorder.message(f"{what} It is made again.", "warning")
-        self._recorder.enter(Stage.RECOVERING, f"{what} It is made again.")
+        self._recorder.enter(Stage.RECOVERING, f"{what} It is made again.", same_try=True)
         self._rented = await self._rejoin()
         self._node_away_since = self._node_away_since or asyncio.get_running_loop().time()  # it was, for a moment
 

@@ -52,6 +52,8 @@ _SEARCHING = {
     Stage.STARTING: "{name} starts there.",
 }
 """What is said of a stage that a session passes again because its provider was lost."""
+_PASSED_IN_ORDER = tuple(_SEARCHING)
+"""By each provider that is tried."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,8 @@ class Renting:
         self._slot = slot
         self._recorder = slot.recorder
         self._start = WorkloadStart(session, slot, room)
+        self._passed = 0
+        """Which of the stages that renting passes was entered last."""
         self._activity: ProviderActivity | None = None
         """Of a machine that is not ready yet."""
 
@@ -191,8 +195,10 @@ class Renting:
 
     def _enter(self, stage: Stage, lost: str) -> None:
         """A stage of renting; one that is passed again because of a loss is a part of recovering."""
+        before, self._passed = self._passed, _PASSED_IN_ORDER.index(stage)
         if lost:
-            self._recorder.enter(Stage.RECOVERING, f"{lost} {_SEARCHING[stage].format(name=self._slot.workload.title)}")
+            words = f"{lost} {_SEARCHING[stage].format(name=self._slot.workload.title)}"
+            self._recorder.enter(Stage.RECOVERING, words, same_try=self._passed >= before)
         else:
             self._recorder.enter(stage)
 

@@ -50,12 +50,16 @@ class Recorder:
         self.unwritten = ""
         """Why the session's files can't be written at present, as the system says it."""
 
-    def enter(self, stage: Stage, reason: str = "") -> None:
-        """The session enters a stage; nothing comes after a final one."""
+    def enter(self, stage: Stage, reason: str = "", *, same_try: bool = False) -> None:
+        """The session enters a stage; nothing comes after a final one.
+
+        A stage that is entered again is another try at it, unless it is told to be the ``same_try``.
+        """
         if self.state.stage.final:
             return
         at = now()
-        stages = (*self.state.stages, (stage, at))
+        goes_on = same_try and stage is self.state.stage
+        stages = self.state.stages if goes_on else (*self.state.stages, (stage, at))
         changes: dict[str, Any] = {"stage": stage, "reason": reason, "stages": stages, "progress": None}
         over = stage in {Stage.STOPPING, Stage.ENDED, Stage.FAILED}
         changes["machines"] = tuple(

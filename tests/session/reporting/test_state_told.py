@@ -58,6 +58,19 @@ def test_a_session_that_is_being_ended_looks_for_no_machine_any_more(tmp_path, m
     assert recorder.state.machines[1].trouble == ""
 
 
+def test_what_else_is_told_of_a_stage_is_no_other_try_at_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("GOLEM_LAUNCHER_HOME", str(tmp_path))
+    recorder = Recorder(create_session_directory(LaunchRequest(name="again")))
+    recorder.enter(Stage.READY)
+    recorder.enter(Stage.RECOVERING, "attic was lost.", same_try=True)
+    recorder.enter(Stage.RECOVERING, "Another provider makes ready.", same_try=True)
+    assert recorder.state.reason == "Another provider makes ready."
+    assert [stage for stage, _ in recorder.state.stages] == [Stage.READY, Stage.RECOVERING]
+    recorder.enter(Stage.RECOVERING, "Looking for another provider.")
+    recorder.close()
+    assert [stage for stage, _ in recorder.state.stages] == [Stage.READY, *[Stage.RECOVERING] * 2]
+
+
 @pytest.mark.slow
 def test_a_supervisor_that_stands_still_or_whose_record_is_damaged_is_found(ready):
     directory = ready()

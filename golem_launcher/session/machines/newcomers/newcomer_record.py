@@ -41,7 +41,13 @@ class NewcomerRecord:
         """The session's."""
         return self._recorder.state
 
-    def enter(self, stage: Stage, reason: str = "") -> None:  # noqa: ARG002 - the session makes good no loss by it
+    def enter(
+        self,
+        stage: Stage,
+        reason: str = "",  # noqa: ARG002 - the session makes good no loss by it
+        *,
+        same_try: bool = False,  # noqa: ARG002 - likewise
+    ) -> None:
         """The renting enters a stage; what its monitor sees afterwards is no stage of its own."""
         if stage in _STAGES:
             self.tell(stage=_STAGES[stage], progress=None)
@@ -93,9 +99,9 @@ class NewcomerRecorder(MachineRecorder):
         """Of the newcomer, not of the head whose place it is to take."""
         return self._record.own
 
-    def enter(self, stage: Stage, reason: str = "") -> None:
+    def enter(self, stage: Stage, reason: str = "", *, same_try: bool = False) -> None:
         """It enters a stage."""
-        self._record.enter(stage, reason)
+        self._record.enter(stage, reason, same_try=same_try)
 
     def message(self, text: str, level: str = "info") -> None:
         """Add a line to the session's messages."""

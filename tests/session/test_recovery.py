@@ -173,6 +173,7 @@ def test_a_lab_that_is_gone_is_shown_at_once_and_replaced_soon(ready):
     wait_for(directory, lambda state: state.trouble.startswith("JupyterLab does not answer. It is asked again"), 30)
     state = wait_for(directory, lambda state: state.providers_lost and state.stage is Stage.READY, 60)
     assert state.trouble == ""
+    assert [stage for stage, _ in state.stages].count(Stage.RECOVERING) == 1  # one provider was tried
     (lost,) = [event for event in directory.events()[0] if isinstance(event, ProviderLost)]
     assert "JupyterLab is gone" in lost.reason
     assert (lost.at - killed).total_seconds() < 100  # ten on a quiet machine; a busy Lab is given two minutes

@@ -162,6 +162,18 @@ def _is_file_at(descriptor: int, path: Path) -> bool:
         return False
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds the lock file ``path`` at this moment; it need not be there."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return not try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def try_lock(descriptor: int) -> bool:
     """Take the lock of an open file at once, or say that somebody else has it."""
     try:

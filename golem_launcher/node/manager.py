@@ -113,6 +113,14 @@ def own_node() -> yagna_process.YagnaProcess | None:
     return yagna_process.find_running(data_dir())
 
 
+def is_starting() -> bool:
+    """Whether somebody on this computer starts our own node, which does not answer yet. Raises ``NodeUnreachable``."""
+    if named_node() is not None or not files.is_locked(_lock()):
+        return False
+    running = own_node()
+    return running is None or not _answers(running.node)
+
+
 def ensure_node(*, deadline: float = 90.0) -> Node:
     """A node that answers and accepts our key: the named one, else our own, started if need be.
 

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 from dataclasses import dataclass
 from datetime import UTC
 from http import HTTPStatus
@@ -37,6 +38,9 @@ LONG_POLL = 50.0
 
 _LARGEST_ANSWER = 4 * 1024 * 1024
 _LONGEST_REASON = 300
+_VARIABLES = frozenset({"YAGNA_API_URL", "YAGNA_APPKEY"})
+_NAMED = "Start it, or unset YAGNA_API_URL and YAGNA_APPKEY so that the launcher starts one of its own. "
+"""What helps where the environment names the node: nobody else has set those variables."""
 
 
 class NodeRest:
@@ -234,8 +238,7 @@ def silent(api_url: str, error: Exception) -> NodeUnreachable:
         reason = "no answer in time"
     return NodeUnreachable(
         f"The node at {api_url} does not answer: {clean_line(reason, longest=200)}.",
-        "Start it, or unset YAGNA_API_URL and YAGNA_APPKEY so that the launcher starts one of its own."
-        " See `golem-launcher doctor`.",
+        f"{_NAMED if _VARIABLES & os.environ.keys() else ''}See `golem-launcher doctor`.",
     )
 
 

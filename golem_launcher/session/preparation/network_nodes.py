@@ -28,6 +28,11 @@ def present(network: Network) -> Node | None:
     return _NODES[network.host].present()
 
 
+def starts(network: Network) -> bool:
+    """Whether what the network needs on this computer is being started. Blocking. Raises ``LauncherError``."""
+    return _NODES[network.host].starts()
+
+
 def wake(network: Network) -> None:
     """Start or mend what the network needs on this computer. Blocking. Raises ``LauncherError``."""
     _NODES[network.host].wake()
@@ -68,6 +73,9 @@ class _ThisComputer:
         running = localnet.running()
         return running.node if running is not None else None
 
+    def starts(self) -> bool:
+        return bool(localnet.status()["stage"] == "starting")
+
     def known(self) -> list[Node]:
         node = self.present()
         return [node] if node is not None else []
@@ -93,8 +101,13 @@ class _UsersNode:
         manager.ensure_node()
 
     def present(self) -> Node | None:
+        if manager.is_starting():
+            return None
         own = manager.own_node()
         return manager.named_node() or (own.node if own is not None else None)
+
+    def starts(self) -> bool:
+        return manager.is_starting()
 
     def known(self) -> list[Node]:
         return list(manager.known_nodes())

@@ -129,9 +129,11 @@ async def _seen(network: str, threads: Executor) -> tuple[list[OfferedMachine] |
     from golem_launcher.session.preparation import network_nodes  # noqa: PLC0415
 
     try:
-        node = await asyncio.get_running_loop().run_in_executor(threads, network_nodes.present, NETWORKS[network])
+        loop = asyncio.get_running_loop()
+        node = await loop.run_in_executor(threads, network_nodes.present, NETWORKS[network])
         if node is None:
-            return None, _not_running(network)
+            starts = await loop.run_in_executor(threads, network_nodes.starts, NETWORKS[network])
+            return None, _not_running(network, starts=starts)
         return machines(await scan(node, subnet=NETWORKS[network].subnet, seconds=_SCAN_SECONDS)), LOOKING
     except LauncherError as error:
         return None, {"state": "failed", "headline": "The market can't be seen.", "hint": str(error)}
@@ -143,8 +145,10 @@ def _scores(network: str) -> dict[str, float]:
     return asyncio.run(reputation.scores(NETWORKS[network]))
 
 
-def _not_running(network: str) -> dict[str, Any]:
+def _not_running(network: str, *, starts: bool) -> dict[str, Any]:
     what = NETWORKS[network].host_words
+    if starts:
+        return {"state": "down", "headline": "No prices yet.", "hint": f"Prices show when {what} runs; it is starting."}
     return {
         "state": "down",
         "headline": "No prices yet.",

@@ -63,6 +63,8 @@ def _node() -> tuple[str, list[str], str]:
     from golem_launcher.node import manager, probe  # noqa: PLC0415 - not needed to show the page
 
     try:
+        if manager.is_starting():
+            return "starting", ["Starting your node …"], ""
         node = manager.named_node()
         own = None if node else manager.own_node()
         if own is not None:

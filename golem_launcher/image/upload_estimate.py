@@ -46,7 +46,7 @@ class Upload:
         time = self._time if self.measured else f"{self._time}, {duration(self.size / _ORDINARY)} at {_rate(_ORDINARY)}"
         said = (
             f"{data_size(self.size)} go from your computer to the provider, which is paid meanwhile: {time}. "
-            "A provider that has it already takes 0 s."
+            "A provider that has it already needs none of that."
         )
         if self.seconds > _LONG_SECONDS:
             said += " From Golem's registry providers fetch it faster: golem-launcher image push."

@@ -20,7 +20,7 @@ def test_before_anything_was_measured_two_lines_are_named():
     one = upload(86_000_000, "polygon")
     assert one.words == (
         "82.0 MiB go from your computer to the provider, which is paid meanwhile: about 69 s at 10 Mbit/s, 14 s at "
-        "50 Mbit/s. A provider that has it already takes 0 s."
+        "50 Mbit/s. A provider that has it already needs none of that."
     )
     assert one.to_json() == {"bytes": 86_000_000, "seconds": 68.8, "mbit_per_second": 10.0, "measured": False}
 

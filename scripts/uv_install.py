@@ -46,15 +46,27 @@ def main(venv: Path, cache: Path, requirements: Sequence[str]) -> None:
         "UV_INDEX_STRATEGY": "unsafe-best-match",  # as pip: several indexes are one
     }
     # Everything is pinned: nothing is left to be found out.
-    install = [_uv(python, cache), "pip", "install", "--quiet", "--no-deps"]
+    install = [_uv(python, cache), "pip", "install", "--no-deps"]
     pinned = [word for file in requirements for word in ("--requirements", file)]
-    kept = subprocess.run([*install, "--offline", *pinned], env=environment, stderr=subprocess.DEVNULL, check=False)
+    offline = [*install, "--quiet", "--offline"]
+    kept = subprocess.run([*offline, *pinned], env=environment, stderr=subprocess.DEVNULL, check=False)
     if kept.returncode:
         sys.stdout.write("Fetching packages (about 100 MiB the first time) ...\n")
         sys.stdout.flush()
-        subprocess.run([*install, *pinned], env=environment, check=True)
-    this = ["--offline", "--no-build-isolation", "--editable", "."]
-    subprocess.run([*install, *this], env=environment, check=True)
+        shown([*install, *pinned], environment)
+    this = ["--no-build-isolation", "--editable", "."]
+    subprocess.run([*offline, *this], env=environment, check=True)
+
+
+def shown(command: Sequence[str], environment: Mapping[str, str]) -> None:
+    """Run it, and say what it fetches as it says that; each of the packages that were put there is no news."""
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, errors="replace") as running:
+        for line in running.stderr or ():
+            if not line.startswith(" + "):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+    if running.returncode:
+        raise subprocess.CalledProcessError(running.returncode, command)
 
 
 def settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,10 @@ def test_pips_files_and_variables_are_told_to_uv(uv_install, tmp_path):
         "UV_FIND_LINKS": "/one,/two",
         "ALL_PROXY": "http://other.example:3128",  # a variable comes before a file
     }.items()  # fmt: skip
+
+
+def test_what_is_fetched_is_said_and_not_each_package_that_was_put_there(uv_install, capsys):
+    says = "echo 'Downloading numpy (17.0MiB)' >&2; echo ' + numpy==2' >&2; echo no room >&2; exit 2"
+    with pytest.raises(subprocess.CalledProcessError):
+        uv_install.shown(["sh", "-c", says], os.environ)
+    assert capsys.readouterr().out == "Downloading numpy (17.0MiB)\nno room\n"

@@ -317,7 +317,8 @@ class CarrierClient:
         except (OSError, aiohttp.ClientError, CarrierError) as error:
             self._count(failures=1)
             _LOG.info("a connection to the provider broke: %s", error)
-            raise AccessError(f"The connection to the provider broke: {error}.") from error
+            why = getattr(error, "strerror", None) or error
+            raise AccessError(f"The connection to the provider broke: {why}.") from error
         finally:
             self._connections -= 1
             self._carriers.discard(carrier)

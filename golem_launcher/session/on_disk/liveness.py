@@ -95,7 +95,8 @@ def control(
             f"The supervisor of '{directory.name}' did not answer within {deadline:.0f} s.", "Try again in a moment."
         ) from None
     except (OSError, ValueError) as error:
-        raise SessionError(f"The supervisor of '{directory.name}' does not answer ({error}).") from error
+        why = error.strerror if isinstance(error, OSError) and error.strerror else "its answer broke off"
+        raise SessionError(f"The supervisor of '{directory.name}' does not answer: {why}.") from error
     if not answer.pop("ok", False):
         raise SessionError(str(answer.get("what")), str(answer.get("remedy", "")))
     return answer

@@ -13,6 +13,7 @@ from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.api.starting import begin
 from golem_launcher.errors import SessionError
 from golem_launcher.progress_rate import SoFar
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.session import client
 from golem_launcher.session.client import results
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories
@@ -125,7 +126,7 @@ class Session:
 
     def extend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
         """Give it ``hours`` and ``budget`` more; its new state. Or raises ``SessionError``, all as before."""
-        return self._ask("Extending", client.extend, hours=str(hours), budget=str(budget))
+        return self._ask("Extending", client.extend, hours=with_point(str(hours)), budget=with_point(str(budget)))
 
     async def aextend(self, *, hours: Decimal | float | str = 0, budget: Decimal | float | str = 0) -> SessionState:
         """As :meth:`extend`."""

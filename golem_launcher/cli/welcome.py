@@ -31,7 +31,7 @@ def welcome() -> None:
                 found.append(summary(place))
     if found:
         print_sessions(found)
-        say("\nOpen one: golem-launcher open NAME. End it: golem-launcher stop NAME. All: golem-launcher list\n")
+        say("\nOpen one: golem-launcher open NAME. End it: golem-launcher stop NAME.\n")
     else:
         say("Golem Launcher: a full JupyterLab on somebody else's computer. Nothing runs.\n")
     say(_START)

@@ -11,15 +11,21 @@ from pydantic import ValidationError
 from golem_launcher.errors import RequestError
 from golem_launcher.request.checks import PRIVATE_KEY
 from golem_launcher.request.field_metadata import About
+from golem_launcher.request.fields import numbers
 from golem_launcher.request.launch_request import LaunchRequest
+from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import number
 from golem_launcher.untrusted_text import clean_line
 
 
 def parse_request(values: dict[str, Any]) -> LaunchRequest:
-    """A request from untyped values. Raises ``RequestError`` that names the first field at fault and its bound."""
+    """A request from untyped values. Raises ``RequestError`` that names the first field at fault and its bound.
+
+    Numbers may be text, as people type it.
+    """
+    typed = {name: with_point(values[name]) for name in numbers() & values.keys() if isinstance(values[name], str)}
     try:
-        return LaunchRequest(**values)
+        return LaunchRequest(**{**values, **typed})
     except ValidationError as error:
         raise next(iter(request_errors(error))) from None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -93,6 +94,7 @@ def test_one_stands_for_a_list_of_one(tmp_path) -> None:  # type: ignore[no-unty
     assert asked._request.packages == ("pandas",)
     assert asked._request.inputs == (str(tmp_path),)
     assert asked._request.deny == ("a", "b")
+    assert golem_launcher.Session(hours="1,5", memory_gib="0,5")._request.hours == Decimal("1.5")  # type: ignore[union-attr]
     assert repr(asked) == f"<Session {asked.name}: not started>"
     with pytest.raises(golem_launcher.SessionError, match="was not started"):
         asked.stop()

@@ -97,7 +97,18 @@ def test_up_status_down(home: Path) -> None:
     assert up.returncode == 0, up.stderr
     shown = json.loads(up.stdout)
     assert shown["runtime"].startswith("Runtime: ")
-    assert f"{shown['runtime']}\n" in launcher("localnet", "status").stdout
+    told = launcher("localnet", "status").stdout.splitlines()
+    assert shown["runtime"] in told
+    head = told[-4].split("  ")
+    assert [word for word in map(str.strip, head) if word] == [
+        "PROVIDER",
+        "STATE",
+        "THREADS",
+        "GiB",
+        "tGLM/H",
+        "tGLM/CPU H",
+    ]
+    assert max(map(len, told[-4:])) <= 80
     assert shown["runtime"] in (home / "localnet" / "server.log").read_text()
     assert shown["stage"] == "ready"
     providers = shown["providers"]

@@ -365,4 +365,4 @@ def _of(name: str, workspace: str) -> str:
 
 
 def _time(moment: Any) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S %Z}"

@@ -11,6 +11,7 @@ import typer
 
 from golem_launcher.cli.options.completion import session_names
 from golem_launcher.cli.terminal.command_io import Json, print_json, reports_errors, say
+from golem_launcher.cli.terminal.moment import moment
 from golem_launcher.cli.terminal.table import show_table
 from golem_launcher.errors import LauncherError
 from golem_launcher.networks import NETWORKS
@@ -84,7 +85,7 @@ def ledger(*, json: Json = False, as_csv: _Csv = False) -> None:
             ("SESSION", "NETWORK", "BEGUN", "HOURS", "COST", "PAYMENT"),
             [
                 (
-                    one.session, one.network, f"{one.created_at.astimezone():%Y-%m-%d %H:%M}",
+                    one.session, one.network, moment(one.created_at),
                     f"{one.seconds / 3600:.2f}", f"{coins(one.cost)} {one.token}", one.state,
                 )
                 for one in found

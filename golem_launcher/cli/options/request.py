@@ -14,9 +14,8 @@ import typer
 
 from golem_launcher.cli.options.completion import of_field
 from golem_launcher.errors import RequestError
-from golem_launcher.request.fields import NAMES, about, is_list, numbers, option
+from golem_launcher.request.fields import NAMES, about, is_list, option
 from golem_launcher.request.launch_request import LaunchRequest
-from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.units import number
 from golem_launcher.untrusted_text import clean_text
 
@@ -56,8 +55,6 @@ def takes_request(
         packages_file = arguments.pop("packages_file", None)
         if packages_file is not None:
             given["packages"] = (*given.get("packages", ()), *_packages(packages_file))
-        for name in numbers() & given.keys():
-            given[name] = with_point(given[name])
         if "ssh_key" in given:
             given["ssh_key"] = _ssh_key(given["ssh_key"])
         command(given=given, **arguments)

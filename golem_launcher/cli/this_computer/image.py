@@ -95,13 +95,15 @@ def list_images(json: Json = False) -> None:  # noqa: FBT002
                 f"about {data_size(lock.SIZES[variant])}",
                 "not yet",
                 variant,
-                f"golem-launcher image build {variant}",
+                "build it",
             )
             for variant in lock.variants()
             if variant not in there
         ),
     ]
     show_table(("NAME", "SIZE", "MADE", "OF", "TO DO"), rows, give_way=("TO DO",), right=("SIZE",))
+    if len(there) < len(lock.variants()):
+        say("Build one: golem-launcher image build NAME")
     for name in SOFTWARE.keys() - set(lock.variants()):
         say(f"There is no image of {name}: elsewhere than on 'local' it is installed in 'base', at the provider.")
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from golem_launcher.cli.terminal.command_io import Json, print_json, reports_errors, say
+from golem_launcher.cli.terminal.table import show_table
 from golem_launcher.errors import LocalNetError, RequestError
 from golem_launcher.networks import LOCAL
 
@@ -182,12 +183,16 @@ def _show(state: dict[str, Any], *, as_json: bool) -> None:
         say(f"{state['what']} {state['remedy']}".strip())
     for less in state.get("capped", ()):
         say(less)
-    for provider in state["providers"]:
-        say(
-            f"  {provider['name']:<20} {provider['state']:<5} {provider['threads']} threads, "
-            f"{provider['memory_gib']:g} GiB, {provider['price_hour']} {LOCAL.token}/h + "
-            f"{provider['price_cpu_hour']} {LOCAL.token}/CPU h"
+    rows = [
+        (
+            one["name"], one["state"], f"{one['threads']}", f"{one['memory_gib']:g}",
+            f"{one['price_hour']}", f"{one['price_cpu_hour']}",
         )
+        for one in state["providers"]
+    ]  # fmt: skip
+    if rows:
+        head = ("PROVIDER", "STATE", "THREADS", "GiB", f"{LOCAL.token}/H", f"{LOCAL.token}/CPU H")
+        show_table(head, rows, give_way=("PROVIDER",), right=head[2:])
 
 
 def _settlement(state: dict[str, Any]) -> str:

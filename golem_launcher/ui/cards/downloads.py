@@ -166,7 +166,7 @@ def write_log(name: str, path: Path, progress: Callable[[float, float], None]) -
         with archive.open("session.log", "w", force_zip64=True) as told:
             for event in directory.all_events():
                 if event.line:
-                    told.write(f"{event.at:%Y-%m-%d %H:%M:%S} {event.line}\n".encode())
+                    told.write(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S %Z} {event.line}\n".encode())
         for title, file in files.items():
             if not file.exists():
                 continue

@@ -1,5 +1,7 @@
 import json
+import re
 import zipfile
+from datetime import datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -30,6 +32,9 @@ def test_saves_are_listed():
     (found,) = command("workspaces", "--json")
     assert (found["workspace"], found["generation"], found["files"]) == ("work", 2, 3)
     assert "work" in command("workspaces")
+    zone = datetime.now().astimezone().tzname()
+    for table in (command("workspaces"), command("generations", "work")):
+        assert re.search(rf"\d\d:\d\d:\d\d {zone} ", table), table
     assert [one["flags"] for one in command("generations", "work", "--json")] == [["1 file vanished"], []]
     assert "1 file vanished" in command("generations", "work")
     assert "no saved workspace 'other'" in command("generations", "other", code=1)

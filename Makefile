@@ -29,7 +29,7 @@ soak: $(VENV)/.installed-tests
 	GOLEM_LAUNCHER_HUB_KILLS=$${GOLEM_LAUNCHER_HUB_KILLS:-20} $(BIN)/python -m pytest -q tests/hub_spawner/test_hub.py
 	GOLEM_LAUNCHER_KILLS=$${GOLEM_LAUNCHER_KILLS:-50} $(BIN)/python -m pytest -q tests/tasks/test_misbehaviour.py -k killed
 	GOLEM_LAUNCHER_SOAK=1 $(BIN)/python -m pytest -q tests/browser/test_open_documents.py tests/workspace/transfer/test_bombs.py
-	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/access/sockets/test_listeners.py tests/session/test_full_store.py
+	$(BIN)/python -m pytest -q tests/workspace/transfer/test_left_out.py tests/access/sockets/test_listener.py tests/session/test_full_store.py
 	GOLEM_LAUNCHER_CUT_SECONDS=3 $(BIN)/python -m pytest -q tests/kernel/test_loss.py -k a_line_that_breaks
 	GOLEM_LAUNCHER_MIX_SECONDS=$${GOLEM_LAUNCHER_MIX_SECONDS:-3600} $(BIN)/python -m pytest -q -s tests/session/test_hostile_mix.py
 

@@ -71,31 +71,31 @@ def place(target: Path, outputs: Sequence[TaskOutput], extra: dict[str, bytes], 
     What was there before, of an attempt that nobody counted, is removed. ``copy``: the outputs are needed once more.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f"{_draft(target.name)}.{secrets.token_hex(4)}"
-    draft.mkdir()
+    partial = target.parent / f"{_partial(target.name)}.{secrets.token_hex(4)}"
+    partial.mkdir()
     try:
         for name, data in extra.items():
-            (draft / name).write_bytes(data)
+            (partial / name).write_bytes(data)
         for output in outputs:
-            path = draft / output.name
+            path = partial / output.name
             path.parent.mkdir(parents=True, exist_ok=True)
             put(output, path, copy=copy)
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
-        draft.replace(target)
+        partial.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
-            shutil.rmtree(draft)
+            shutil.rmtree(partial)
         raise
 
 
 def clear(parent: Path, names: Iterable[str]) -> None:
     """Remove what a process that was killed left of its work at ``parent / name``, for each of these. Blocking."""
-    drafts = {_draft(name) for name in names}
+    partials = {_partial(name) for name in names}
     with contextlib.suppress(OSError), os.scandir(parent) as entries:
         for entry in entries:
             known, _, mark = entry.name.rpartition(".")
-            if known in drafts and _MARK.fullmatch(mark) and entry.is_dir(follow_symlinks=False):
+            if known in partials and _MARK.fullmatch(mark) and entry.is_dir(follow_symlinks=False):
                 shutil.rmtree(entry.path, ignore_errors=True)
 
 
@@ -116,7 +116,7 @@ def put(output: TaskOutput, path: Path, *, copy: bool = False) -> None:
         path.chmod(0o644)
 
 
-def _draft(name: str) -> str:
+def _partial(name: str) -> str:
     return f".{name[:100]}"
 
 

@@ -216,11 +216,11 @@ class SweepTasks:
         self._output.mkdir(parents=True, exist_ok=True)
         name = f"{self._labels[attempt.task]}.ipynb"
         if notebook is not None:
-            draft = self._output / f".{name}"
-            draft.unlink(missing_ok=True)
-            result_files.put(notebook, draft)
-            files.sync_file(draft)
-            draft.replace(self._output / name)
+            partial = self._output / f".{name}"
+            partial.unlink(missing_ok=True)
+            result_files.put(notebook, partial)
+            files.sync_file(partial)
+            partial.replace(self._output / name)
             files.sync_directory(self._output)
         provider = attempt.worker.provider
         cost = self._per_hour.get(provider, Decimal(0)) * Decimal(answer.seconds) / 3600

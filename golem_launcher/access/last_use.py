@@ -34,7 +34,7 @@ class LastUse:
         return self._clock() - self._at
 
     def seen(self) -> None:
-        """It is used now."""
+        """Note that somebody uses the session at this moment."""
         self._at = self._clock()
 
     def moved(self, size: int) -> None:
@@ -51,11 +51,11 @@ class LastUse:
         return _Source(source, self)
 
     def sink(self, sink: Sink) -> Sink:
-        """The same, and what is written to it is noticed."""
+        """The sink, wrapped so that whatever is written to it counts as use."""
         return _Sink(sink, self)
 
     def stream(self, stream: Stream) -> Stream:
-        """The same, and what goes through it is noticed."""
+        """The stream, wrapped so that whatever goes through it counts as use."""
         return _Stream(stream, self)
 
 

@@ -47,20 +47,20 @@ class EnterableSession(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The session's name."""
 
     @property
     def path(self) -> Path:
-        """Its directory."""
+        """The session's directory."""
 
     def token(self, machine: int = 1) -> str | None:
-        """The token of one of its machines."""
+        """The token that opens the workload of the machine of that number; ``None`` before there is one."""
 
     def base_url(self) -> str:
         """The path below which its workload answers."""
 
     def workload(self) -> Workload:
-        """What runs there."""
+        """What runs in the session."""
 
     def lab_extensions(self) -> bool:
         """Whether JupyterLab's front-end extensions of the provider are shown."""
@@ -82,7 +82,7 @@ class RequestedTunnel:
 
 @dataclass(frozen=True)
 class Opened:
-    """A tunnel that stands."""
+    """A tunnel that is open: where programs of this computer reach it."""
 
     address: str
     """``host:port``, or JupyterLab's link with its token."""
@@ -91,7 +91,7 @@ class Opened:
     """Of the certificate, when other machines may come in."""
 
     def to_json(self) -> dict[str, Any]:
-        """What a program reads, by ``--json``."""
+        """What ``--json`` prints of it."""
         return {
             "address": self.address,
             "url": self.url,
@@ -101,7 +101,7 @@ class Opened:
 
     @property
     def url(self) -> str:
-        """What a browser opens."""
+        """The address to open in a browser."""
         return self.address if self.remote_port is None else f"http://{self.address}/"
 
     def sentence(self, name: str) -> str:

@@ -33,12 +33,12 @@ def present(name: str) -> str:
 
 
 def every(*parts: str) -> str:
-    """All of these constraints."""
+    """A constraint of a demand that holds where all of these do (``&`` in the market's LDAP-like language)."""
     return f"(&{''.join(parts)})"
 
 
 def some(*parts: str) -> str:
-    """One of these constraints at least."""
+    """A constraint of a demand that holds where at least one of these does (``|``)."""
     return f"(|{''.join(parts)})"
 
 

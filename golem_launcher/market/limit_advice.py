@@ -81,7 +81,7 @@ def gpus_wanted(request: LaunchRequest) -> int:
 
 
 def capabilities_wanted(request: LaunchRequest) -> frozenset[str]:
-    """What a runtime must be capable of."""
+    """The capabilities that a provider's runtime must have: ``vpn``, and those that outbound traffic takes."""
     return frozenset({"vpn", *(CAPABILITIES if request.outbound != "off" else ())})
 
 
@@ -212,7 +212,7 @@ def _gpu_memory_fits(request: LaunchRequest, machine: OfferedMachine) -> bool:
 
 
 def rounded_up(amount: Decimal) -> Decimal:
-    """The amount, rounded up to what a field takes."""
+    """The amount, rounded up to what a form's field takes: advice of a limit is enough when it is followed."""
     step = Decimal("0.000001") if amount < Decimal("0.01") else Decimal("0.0001") if amount < 1 else Decimal("0.01")
     return max(step, (amount / step).to_integral_value("ROUND_CEILING") * step)
 

@@ -60,12 +60,12 @@ class OfferedMachine:
 
     @property
     def memory_gib(self) -> float:
-        """How much memory it has."""
+        """The memory that a session gets there, in GiB."""
         return self.sizes["memory_gib"]
 
     @property
     def disk_gib(self) -> float:
-        """How much disk it has."""
+        """The disk that a session gets there, in GiB."""
         return self.sizes["disk_gib"]
 
     @property
@@ -85,7 +85,7 @@ class OfferedMachine:
 
     @property
     def gpu_memory_gib(self) -> float:
-        """The memory of that one."""
+        """The memory of its first GPU, in GiB; zero when it has none."""
         return self.cards[0].memory_gib if self.cards else 0.0
 
     @property

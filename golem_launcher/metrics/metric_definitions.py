@@ -1,7 +1,7 @@
 """The figures of one session and of its machines, each with its name, its words and where it comes from.
 
 A figure is told of a session by its name (which its user chose) and of a machine by its number. No label holds what a
-provider says, and no number is told that is none.
+provider says, and nothing that is not a number is shown as one.
 """
 
 from __future__ import annotations

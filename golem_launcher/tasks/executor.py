@@ -127,7 +127,7 @@ class Executor(concurrent.futures.Executor):
 
     @property
     def session(self) -> SessionDirectory | None:
-        """Its session's files, once there is one."""
+        """The directory of the session whose machines do the tasks; ``None`` before the first was submitted."""
         return self._runner.directory if self._runner is not None else None
 
     def submit(self, fn: Callable[..., _T], /, *args: Any, **kwargs: Any) -> concurrent.futures.Future[_T]:

@@ -84,7 +84,7 @@ def value_in(answer: Answer, target: Path, *, copy: bool) -> Any:
 
 
 def output_named(answer: Answer, name: str) -> TaskOutput | None:
-    """The output of that name, where there is one."""
+    """The output of a task's process by its name; ``None`` when it left none."""
     return next((output for output in answer.outputs if output.name == name), None)
 
 
@@ -114,7 +114,10 @@ def error_told(error: TaskOutput) -> tuple[type[Exception] | None, str, str]:
 
 
 def raised_by(error: TaskOutput) -> BaseException:
-    """What is raised here for what was raised there."""
+    """The exception to raise here for one that a task raised there: of the same built-in class where that is possible.
+
+    Its cause is a :class:`RemoteTraceback`, which shows the traceback of the other side as text.
+    """
     kind, words, trace = error_told(error)
     raised: BaseException = TaskError(words)
     if kind is not None:

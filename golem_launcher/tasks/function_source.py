@@ -34,7 +34,7 @@ _OURS = "golem_launcher"
 
 @dataclass
 class Shipped:
-    """What travels of a function."""
+    """A function as it travels: the source that defines it, and the values that it uses."""
 
     source: str
     name: str

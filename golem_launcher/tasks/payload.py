@@ -19,7 +19,7 @@ SILENT_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Payload:
-    """What is sent for a task."""
+    """What a worker is sent for one attempt at a task: what to run, and the files beside it."""
 
     about: dict[str, Any]
     """The command or the call, and how it is to be run, as the agent's task_server.py has it."""
@@ -48,7 +48,7 @@ class TaskOutput:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a task."""
+    """How the process of one attempt ended, and what it left behind."""
 
     exit: int
     timed_out: bool

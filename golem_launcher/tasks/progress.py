@@ -20,7 +20,7 @@ _MOST_REASONS = 100
 
 @dataclass
 class Provided:
-    """What one provider did for a job."""
+    """What one provider did for a job, in numbers."""
 
     name: str = ""
     done: int = 0

@@ -80,7 +80,7 @@ class Overview(BaseModel):
 
     @property
     def tasks(self) -> int:
-        """How many it has."""
+        """How many tasks the job has."""
         return len(self.sets or self.items)
 
     @property
@@ -106,7 +106,7 @@ class JobDirectory:
 
     @property
     def name(self) -> str:
-        """The job's, and its session's."""
+        """The name of the job, which is also that of its session."""
         return self.path.name
 
     @property
@@ -215,12 +215,12 @@ class JobRecord:
             self._disk.commit()
 
     def close(self) -> None:
-        """Write no more."""
+        """Close the file, once no machine works for the job any more. Nothing may be added afterwards."""
         self._file.close()
 
 
 def jobs_directory() -> Path:
-    """The directory that holds one directory per job."""
+    """The directory that holds one directory for each job; made when it is not there. Raises ``OSError``."""
     return paths.private_directory(paths.home() / "jobs")
 
 

@@ -34,7 +34,7 @@ class Fault(Enum):
 
 
 class ResultVerdict(Enum):
-    """What became of a result."""
+    """What the scheduler makes of the result of an attempt."""
 
     ACCEPTED = "accepted"
     """It is the task's result; no other will be."""
@@ -125,7 +125,7 @@ class Scheduler:
             self.add(task)
 
     def add(self, task: int) -> None:
-        """One more task."""
+        """Queue one more task, by its number. Called before and while machines work."""
         self._tasks[task] = self._open[task] = _Task()
         self._count(task)
 
@@ -168,7 +168,7 @@ class Scheduler:
         return found
 
     def join(self, worker: Worker) -> None:
-        """A worker is ready."""
+        """A worker is ready for tasks: :meth:`take` hands it some from now on."""
         self._workers.add(worker)
 
     def lose(self, worker: Worker, reason: str) -> None:
@@ -223,7 +223,7 @@ class Scheduler:
         return ResultVerdict.COUNTED
 
     def fail(self, attempt: Attempt, reason: str, fault: Fault) -> None:
-        """An attempt came to nothing."""
+        """An attempt failed. ``fault`` says whose fault it is, and so whether the task is tried again."""
         known = self._tasks.get(attempt.task)
         if known is None or known.over or attempt not in known.running:
             return

@@ -42,7 +42,7 @@ _CONTENT = re.compile(rb'"content"\s*:\s*"')
 
 @dataclass(frozen=True)
 class UploadAnswer:
-    """What JupyterLab said to a part."""
+    """JupyterLab's answer to one part of a file that a page uploads."""
 
     status: int
     headers: Headers
@@ -50,7 +50,7 @@ class UploadAnswer:
 
     @property
     def good(self) -> bool:
-        """Whether it took the part."""
+        """Whether JupyterLab took the part."""
         return self.status in _GOOD
 
 

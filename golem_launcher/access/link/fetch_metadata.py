@@ -22,7 +22,7 @@ _AHEAD = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 
 
 class Visit(Enum):
-    """What a request is."""
+    """Who asks, as far as a browser's ``Sec-Fetch-*`` headers tell: decides whether a request may wake a session."""
 
     BACKGROUND = auto()
     """Nobody looks at the answer as a page: a tab that was left open and asks by itself, a frame, a program, a crawler,

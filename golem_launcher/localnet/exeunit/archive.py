@@ -40,7 +40,7 @@ class Selection:
     filesets: tuple[FileSet, ...] = ()
 
     def matcher(self) -> Matcher:
-        """The selection, compiled; :class:`LocalNetError` for a glob that is none."""
+        """The selection, compiled; :class:`LocalNetError` for an invalid glob."""
         includes = [glob for each in self.filesets for glob in each.includes]
         excludes = [glob for each in self.filesets for glob in each.excludes]
         return Matcher(self.depth, [*map(glob_pattern, includes or ["**/*"])], [*map(glob_pattern, excludes)])
@@ -96,7 +96,7 @@ def _token(token: str) -> str:
 
 
 def pack(directory: int, target: Path, kind: str, selection: Selection) -> None:
-    """Write the new archive ``target`` from the open directory. :class:`LocalNetError` for a format that is none."""
+    """Write the new archive ``target`` from the open directory. :class:`LocalNetError` for an unknown format."""
     if not stat.S_ISDIR(os.fstat(directory).st_mode):
         raise LocalNetError("An archive is made from a directory, and this is a file.")
     matcher = selection.matcher()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AllSessions:
-    """Each of them once."""
+    """Every session of this computer, each once: for whoever adds up what was spent."""
 
     directories: tuple[SessionDirectory, ...]
     """Of those whose files are there, removed ones after the others; more may have been deleted since."""

@@ -58,7 +58,7 @@ def wake(name: str, asked: Mapping[str, Any]) -> SessionDirectory:
 
 @dataclass(frozen=True)
 class Requested:
-    """What ``start`` is asked for."""
+    """What ``start`` begins: a request, and the suspended session whose place the new one takes, if it does."""
 
     request: LaunchRequest
     instead_of: datetime | None = None

@@ -13,6 +13,6 @@ class ChangeSignal:
         """Set at the next change. Taken before one looks at how things are, so that no change is missed meanwhile."""
 
     def tell(self) -> None:
-        """Something has changed."""
+        """Wake up everyone who waits for the next change. Called by the cluster when there is one."""
         self.next.set()
         self.next = asyncio.Event()

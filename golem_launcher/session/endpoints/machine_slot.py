@@ -54,19 +54,19 @@ class SessionRecorder(Protocol):
         """Change fields of the session's state."""
 
     def machine(self, number: int, **changes: Any) -> None:
-        """Change the state of one machine."""
+        """Set these fields of :class:`~golem_launcher.session_state.MachineState` for the machine of that number."""
 
     def agreed(self, entry: AgreementEntry, machine: int) -> None:
         """An agreement is confirmed, for a machine by its number."""
 
     def message(self, text: str, level: str = "info") -> None:
-        """Add a line to the session's messages."""
+        """Append a line to the log that page and commands show. ``level``: ``info``, ``warning`` or ``error``."""
 
     def event(self, event: Event) -> None:
-        """Add an event."""
+        """Append an event to the session's ``events.jsonl``, from which its state follows."""
 
     def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
-        """A piece of work is that far."""
+        """Show that ``done`` of ``total`` units of ``what`` are through; the line disappears once all are."""
 
     def write_token(self, token: str, machine: int = 1) -> None:
         """Keep the token that opens a machine's workload."""

@@ -54,7 +54,7 @@ class Deadline:
 
     @property
     def hours_left(self) -> Decimal:
-        """Hours until the deadline."""
+        """Hours until the deadline, never below zero: what a machine that is rented now is asked for."""
         return Decimal(str(max(self.left, 0.0))) / 3600
 
     @property

@@ -68,7 +68,10 @@ class Idleness:
         return self._saved and self._left <= 0 and not self.gpu.under_way and not self._releases
 
     def end(self) -> str:
-        """End it: the reason, for its user, and what that spares."""
+        """Called once nobody has used the session for its ``idle`` time: settles how it ends.
+
+        Returns the reason as its user reads it, with the money that is not spent.
+        """
         request, state = self._request, self._recorder.state
         self.suspends = self._may_suspend
         spared = not_spent(state, clock.told(clock.now()))
@@ -78,7 +81,7 @@ class Idleness:
 
     @property
     def becomes(self) -> str:
-        """What is done with it."""
+        """What happens to the session at the end of its idle time, as the end of a sentence: ``saved and stopped``."""
         if self._releases:
             return "moved to a cheaper machine without a GPU"
         return "saved and suspended" if self._may_suspend else "saved and stopped"

@@ -44,7 +44,7 @@ class SignsOfUse:
         return busy or (before is not None and not told <= before)
 
     def load(self, machines: Iterable[MachineState]) -> bool:
-        """Whether one of the ``machines`` computes."""
+        """Whether one of the ``machines`` computes, by its load of late. One without figures is taken to compute."""
         usages = {one.number: one.usage for one in machines}
         self._loads = {number: self._loads.get(number, deque(maxlen=_LOOKS)) for number in usages}
         busy = False

@@ -34,7 +34,7 @@ _LEAST_STATES = ("nothing was billed", "billed", "accepted", "paid")
 
 
 class Bill(BaseModel):
-    """A session's bill."""
+    """What a session was billed, agreement by agreement; made from its journal and its state."""
 
     model_config = ConfigDict(frozen=True)
 

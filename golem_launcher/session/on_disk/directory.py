@@ -42,7 +42,7 @@ _READ_AT_MOST = 4 * 1024 * 1024
 
 
 class SessionDirectory(SessionPaths):
-    """The files of one session."""
+    """The files of one session, read and written. Everything blocks; an unreadable file raises ``SessionDamaged``."""
 
     @property
     def _events_file(self) -> Path:

@@ -59,7 +59,7 @@ class Suspended:
 
 @dataclass(frozen=True)
 class ParkedAddress:
-    """One parked address."""
+    """An address of a session that does not run, and what the caretaker answers there."""
 
     address: str
     """The origin at which the session was: ``http://127.x.y.z:port``."""
@@ -76,7 +76,7 @@ class ParkedAddress:
 
     @property
     def place(self) -> tuple[str, int]:
-        """Host and port."""
+        """Host and port, for whoever binds or connects to it."""
         parts = urlsplit(self.address)
         return str(parts.hostname), int(parts.port or 0)
 

@@ -39,13 +39,13 @@ _SOCKETS = ("control.sock", "ports.sock")
 
 @dataclass(frozen=True)
 class SessionPaths:
-    """The directory of one session."""
+    """Where the files of one session lie. Nothing is read: lists of many sessions are made of these."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The session's name, which is the directory's."""
+        """The session's name: its directory is called so."""
         return self.path.name
 
     @property
@@ -129,7 +129,7 @@ class Lookout:
         self._found: list[Path] = []
 
     def look(self) -> list[Path]:
-        """As :func:`session_paths`."""
+        """As :func:`session_paths`, but the directory is only listed again after it has changed."""
         status = paths.sessions_directory().stat()
         mark = status.st_ino, status.st_mtime_ns
         if mark != self._mark:

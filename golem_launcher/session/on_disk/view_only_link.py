@@ -26,7 +26,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 @dataclass(frozen=True)
 class ViewOnlyLink:
-    """One link."""
+    """The address at which viewers see a session's notebooks, and the token in its path that lets them in."""
 
     address: str
     """Its origin: ``http://127.x.y.z:port``."""
@@ -39,7 +39,7 @@ class ViewOnlyLink:
 
     @property
     def place(self) -> tuple[str, int]:
-        """Host and port."""
+        """Host and port, for whoever binds or connects to it."""
         parts = urlsplit(self.address)
         return str(parts.hostname), int(parts.port or 0)
 
@@ -67,7 +67,7 @@ def of(directory: Path) -> ViewOnlyLink | None:
 
 
 def write(directory: Path, link: ViewOnlyLink) -> None:
-    """Keep it. Raises ``OSError``."""
+    """Keep the link in the session's directory, readable by its user alone. Raises ``OSError``."""
     files.write_json(directory / _FILE, {"address": link.address, "token": link.token})
 
 

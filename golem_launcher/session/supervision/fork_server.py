@@ -98,7 +98,7 @@ def end() -> None:
 
 
 def command() -> list[str]:
-    """What runs it, and stays the command of what it forks."""
+    """The command that runs the fork server. What it forks keeps this command line, by which ``ps`` shows it."""
     return own_modules.command(liveness.FORK_SERVER)
 
 

@@ -44,5 +44,5 @@ def waking_page(name: str, service_path: str, origin: str) -> Answer:
 
 
 def told_to_it(value: object) -> Answer:
-    """What such a page is told."""
+    """An answer to the script of a waking page, as JSON. The origin of such a page is ``null``."""
     return {"Content-Type": "application/json", "Access-Control-Allow-Origin": "null"}, json.dumps(value).encode()

@@ -42,7 +42,7 @@ TOO_MUCH = "It can't be shown here: it is too large, or nested too deep."
 
 @dataclass(frozen=True)
 class Rendering:
-    """What was made of one file."""
+    """A file as viewers see it: HTML on disk, or why there is none."""
 
     stamp: str
     """The file's."""

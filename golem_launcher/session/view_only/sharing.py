@@ -42,7 +42,7 @@ class Sharing:
 
     @property
     def link(self) -> ViewOnlyLink | None:
-        """The link that there is. Blocks for a moment."""
+        """The present link; ``None`` when there is none. Reads the session's directory, so it blocks for a moment."""
         return view_only_link.of(self._directory.path)
 
     async def open(self) -> None:

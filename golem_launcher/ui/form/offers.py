@@ -53,7 +53,7 @@ class OfferWatch:
         self._wanted = asyncio.Event()
 
     def consider(self, request: LaunchRequest | None) -> None:
-        """Another request was typed; ``None``: something that is none."""
+        """Called when the form's request has changed; ``None`` when what was typed is not a valid one."""
         self._request = request
         if request is not None and request.network != self._network:
             self._network, self._machines, self._trouble = request.network, None, LOOKING

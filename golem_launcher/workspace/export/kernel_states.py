@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def without_kernel_states(entries: Iterable[Entry]) -> Iterator[Entry]:
-    """The entries without them."""
+    """The entries without the files of notebooks' variables, which are of no use outside of a session."""
     return (entry for entry in entries if not _is_one(entry.path))
 
 

@@ -28,7 +28,7 @@ _PIECE = 2048
 
 @dataclass(frozen=True)
 class Listed:
-    """What is in a pack."""
+    """Where the list of one pack's chunks is, and how much the pack holds."""
 
     number: int
     begin: int
@@ -69,7 +69,7 @@ class ChunkLocations:
         return {"secret": self.ids.secret, "bits": table.bits, "count": table.count, "packs": packs}
 
     def parts(self) -> list[tuple[int, Iterator[bytes]]]:
-        """The length of each of its tables, and what is in it."""
+        """All tables as they are kept on disk: for each its bytes in all, and its content piece by piece."""
         spools = (self.ids.table.spool, self._by_row, self._lists)
         return [(len(self.ids) * ID_BYTES, self.ids.pieces()), *((each.size, each.pieces()) for each in spools)]
 
@@ -80,7 +80,7 @@ class ChunkLocations:
 
     @property
     def packs(self) -> KeysView[str]:
-        """Their names."""
+        """The names of the packs that are known."""
         return self._packs.keys()
 
     def __getitem__(self, pack: str) -> Listed:
@@ -139,11 +139,11 @@ class ChunkLocations:
         return (self._names[number], offset, length) if number else None
 
     def rows_of(self, pack: str) -> Iterator[int]:
-        """The chunks in a pack."""
+        """The rows of the chunks in a pack, as :class:`BitSet` has them."""
         return (row for row, _, _ in _entries(self._packs[pack], self._lists))
 
     def bytes_of(self, rows: BitSet) -> int:
-        """What these chunks take."""
+        """How many bytes the chunks of these rows take in their packs."""
         size, row = 0, 0
         for begin in range(0, self._by_row.size, _PIECE * _ENTRY.size):
             for _, _, length in _ENTRY.iter_unpack(self._by_row.read(begin, _PIECE * _ENTRY.size)):

@@ -43,7 +43,7 @@ def pack(entry: Entry, ids: bytes | bytearray | None = None) -> bytes:
 
 
 def unpack(record: bytes) -> Entry:
-    """The entry of a record."""
+    """The entry that a record holds, with its chunks; the opposite of :func:`pack`."""
     return replace(without_chunks(record), chunks=tuple(chunk.hex() for chunk in chunk_ids(record)))
 
 
@@ -83,7 +83,7 @@ def below(record: bytes) -> bytes:
 
 
 def path(record: bytes) -> str:
-    """The path of a record."""
+    """The path in a record, with slashes."""
     return record[: record.index(_END)].decode().replace("\0", "/")
 
 
@@ -93,12 +93,12 @@ def is_gone(record: bytes) -> bool:
 
 
 def is_file(record: bytes) -> bool:
-    """Whether it is a file's."""
+    """Whether the record is of a regular file."""
     return _kind(record) in {_FILE, _WITH_HOLES}
 
 
 def is_directory(record: bytes) -> bool:
-    """Whether it is a directory's."""
+    """Whether the record is of a directory."""
     return _kind(record) == _DIRECTORY
 
 
@@ -115,13 +115,13 @@ def data(record: bytes) -> int:
 
 
 def chunk_ids(record: bytes) -> Iterator[bytes]:
-    """The ids of its chunks, in their order."""
+    """The ids of the file's chunks in their order, as bytes."""
     start, end = _span(record)
     return (record[at : at + ID_BYTES] for at in range(start, end, ID_BYTES))
 
 
 def chunks(record: bytes) -> int:
-    """How many chunks it has."""
+    """How many chunks the file has, without a look at them."""
     start, end = _span(record)
     return (end - start) // ID_BYTES
 

@@ -92,7 +92,7 @@ class Records(Sequence[bytes]):
         return f"Records({len(self)})"
 
     def find(self, key: bytes) -> bytes | None:
-        """The record with this key."""
+        """The record that begins with ``key``, by bisection; ``None`` when there is none."""
         at = bisect_left(self, key)
         found = self[at] if at < len(self) else b""
         return found if found.startswith(key) else None
@@ -108,7 +108,7 @@ class Sorter:
         self._bytes = 0
 
     def add(self, each: bytes) -> None:
-        """Add a record."""
+        """Take one more record. Sorted runs go to the spool's file, so that memory stays small."""
         self._run.append(each)
         self._bytes += len(each)
         if len(self._run) >= _RUN or self._bytes >= _RUN_BYTES:
@@ -116,7 +116,7 @@ class Sorter:
             self._run, self._bytes = [], 0
 
     def merged(self) -> Iterator[bytes]:
-        """All of them, sorted."""
+        """All records that were added, sorted by path; called once, after the last."""
         return heapq.merge(*self._runs, sorted(self._run, key=entry_record.key), key=entry_record.key)
 
 

@@ -25,7 +25,7 @@ class Generation:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Generation:
-        """The generation whose manifest that is."""
+        """The generation that a manifest describes, as lists show it."""
         return cls(
             manifest.workspace,
             manifest.generation,

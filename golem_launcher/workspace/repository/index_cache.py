@@ -61,7 +61,7 @@ def keep(place: Path, locations: ChunkLocations, condemned: set[str]) -> None:
 
 
 def kept(place: Path) -> tuple[ChunkLocations, set[str]] | None:
-    """What :func:`keep` kept."""
+    """What :func:`keep` wrote at ``place``; ``None`` when nothing is there, or it is damaged. Blocking."""
     try:
         with place.open("rb") as file:
             found = _read(file)

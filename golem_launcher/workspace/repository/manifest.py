@@ -153,7 +153,7 @@ def _record(line: bytearray) -> bytes:
         ids += bytes.fromhex(some.translate(None, b'",').decode())
     entry = _entry(json.loads(_CHUNKS + line[end:]))
     if len(ids) % ID_BYTES:
-        raise ValueError("a chunk's id that is none")
+        raise ValueError("not a chunk's id")
     if reason := fault(entry, len(ids) // ID_BYTES):
         raise WorkspaceError(f"{shown(entry.path)} can't be saved: {reason}.")
     return entry_record.pack(entry, ids)

@@ -67,7 +67,7 @@ def named(first: bytes) -> Iterator[bytes]:
         for each in names:
             name = bytes.fromhex(each)
             if len(name) != ID_BYTES:
-                raise ValueError("a list's name that is none")
+                raise ValueError("not a list's name")
             yield name
     except (KeyError, TypeError, RecursionError):
         raise ValueError("a manifest that names no lists") from None

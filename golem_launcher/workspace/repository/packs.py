@@ -385,5 +385,5 @@ def _expanded(data: bytes) -> bytes:
 
 
 def now() -> datetime:
-    """The time, UTC."""
+    """The present time in UTC, as manifests have it."""
     return datetime.now(UTC)

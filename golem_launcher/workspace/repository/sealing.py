@@ -36,7 +36,7 @@ class Sealing:
     key: bytes | None = field(default=None, repr=False)
 
     def seal(self, name: str, data: bytes) -> bytes:
-        """The object as it is to lie in the store."""
+        """The object as it is to lie in the store: encrypted, and bound to its ``name``, when ``encrypt`` is set."""
         if not self.encrypt:
             return _PLAIN + data
         nonce = os.urandom(_NONCE_BYTES)
@@ -71,7 +71,7 @@ class Sealing:
 
 
 def key_file() -> Path:
-    """Where this computer keeps its key."""
+    """Where this computer keeps the key of its saves; whoever restores elsewhere brings it along."""
     return paths.home() / "keys" / "workspaces.key"
 
 

@@ -43,7 +43,7 @@ class Copied:
 
 @dataclass
 class CopiedFile:
-    """One that is copied."""
+    """One file of a copy, and how much of it has been cut into pieces and written."""
 
     source: str
     """Its path over there, or here."""
@@ -99,7 +99,7 @@ class CopyQueue:
 
     @property
     def left(self) -> int:
-        """Bytes that are to be copied still."""
+        """How many bytes are still to be copied."""
         return self._total - self._done
 
     def cut(self, size: int) -> list[CopySegment]:
@@ -121,7 +121,7 @@ class CopyQueue:
         return found
 
     def taken(self, segment: CopySegment) -> None:
-        """It has arrived and is written."""
+        """Called when a segment has arrived and is written: counts it, and reports how far the copy is."""
         segment.file.written += segment.length
         self._done += segment.length
         self._copied.bytes += segment.length

@@ -30,7 +30,7 @@ class ReportProgress(Protocol):
 
 
 def untold(what: str, done: int, total: int, unit: str, detail: str = "") -> None:
-    """For whom nobody waits."""
+    """Reports nothing: the :data:`ReportProgress` of work that nobody watches."""
 
 
 class Bringing:
@@ -45,7 +45,7 @@ class Bringing:
         self._began = time.monotonic()
 
     def brought(self, size: int) -> None:
-        """Count bytes that were brought."""
+        """Count ``size`` more bytes, and report how far it is unless it has only begun."""
         self._done += size
         if time.monotonic() - self._began >= _SHORT_SECONDS:
             self._told = True

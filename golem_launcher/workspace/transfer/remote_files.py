@@ -66,7 +66,7 @@ class RemoteEntry:
 
 @dataclass(frozen=True)
 class Listing:
-    """What there is at a path."""
+    """What ``cp`` finds at a path in the session, before it copies anything."""
 
     top: RemoteEntry
     below: list[RemoteEntry]
@@ -198,7 +198,7 @@ class RemoteFiles:
         return self._scratch / _new_name()
 
     async def send(self, path: Path, size: int) -> None:
-        """Send a piece."""
+        """Bring the piece at ``path``, of ``size`` bytes, to the agent: by a bulk transfer where that is faster."""
         name = path.name
 
         if not await self._by_transfer(size, lambda bulk: bulk.transfer_in(path, f"{PACKS_THERE}/{name}")):

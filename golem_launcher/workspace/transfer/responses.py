@@ -31,7 +31,7 @@ def as_object(data: bytes, *, most: int = LARGEST) -> dict[str, Any]:
 
 
 def are_pairs(value: Any) -> TypeGuard[list[list[Any]]]:
-    """Whether it is a list of pairs."""
+    """Whether a provider's answer is a list of lists of two: checked before it is read as pairs."""
     return isinstance(value, list) and all(isinstance(each, list) and len(each) == 2 for each in value)  # noqa: PLR2004
 
 

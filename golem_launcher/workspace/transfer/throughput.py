@@ -59,17 +59,17 @@ class Throughput:
             self._tunnel_rate /= correction
 
     def bulk_took(self, size: float, seconds: float) -> None:
-        """Learn the same of a bulk transfer."""
+        """Correct the estimate by a bulk transfer of ``size`` bytes that took so many seconds."""
         correction = _correction(seconds, self.bulk(size))
         self._bulk_seconds *= correction
         self._bulk_rate /= correction
 
     def bytes_by_tunnel(self, seconds: float) -> float:
-        """What the tunnel carries in that time."""
+        """How many bytes the tunnel is expected to carry in so many seconds."""
         return seconds * self._tunnel_rate
 
     def bytes_by_bulk(self, seconds: float) -> float:
-        """What a transfer carries in that time."""
+        """How many bytes one bulk transfer is expected to carry in so many seconds; its start-up counts."""
         return max(seconds - self._bulk_seconds, 0.0) * self._bulk_rate
 
 

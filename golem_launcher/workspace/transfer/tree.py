@@ -51,7 +51,7 @@ class Tree:
 
     @property
     def odd(self) -> Omissions:
-        """What is not saved, and why."""
+        """Paths that are not saved, each with the reason: refused ones, and those whose names clash."""
         return Omissions(self.refused.items()) | self.clashes
 
     def sifted(self) -> Entries:

@@ -242,11 +242,11 @@ class NewcomerFiles:
         return notices
 
     async def detach(self) -> None:
-        """Let go of the newcomer."""
+        """Close the connection to the newcomer's agent: nothing more is copied there."""
         if self._replica is not None:
             self._replica = None
             await self.agent.__aexit__(None, None, None)
 
     def saved_last(self) -> str:
-        """Nothing is only there."""
+        """Always empty: a newcomer holds copies of saved files alone, so nothing is lost with it."""
         return ""

@@ -38,7 +38,7 @@ class NewcomerRecord:
 
     @property
     def state(self) -> SessionState:
-        """The session's."""
+        """The state of the whole session, as the head's recorder has it."""
         return self._recorder.state
 
     def enter(
@@ -53,28 +53,28 @@ class NewcomerRecord:
             self.tell(stage=_STAGES[stage], progress=None)
 
     def update(self, **changes: Any) -> None:
-        """Nothing of the session changes by it."""
+        """Does nothing: what renting changes of a session's state is true of the head, not of a newcomer."""
 
     def machine(self, number: int, **changes: Any) -> None:  # noqa: ARG002 - it is the only one
-        """Nor of its machines; of its own it is kept."""
+        """Set fields of the newcomer's own state. It is not among the session's machines before it leads."""
         self.own = changed(self.own, changes)
 
     def agreed(self, entry: AgreementEntry, machine: int) -> None:  # noqa: ARG002 - the head's, once it leads
-        """An agreement is confirmed."""
+        """Called when the newcomer's provider has signed: keeps who that is and what it costs, and logs it."""
         chosen = {name: getattr(entry, name) for name in AGREED}
         self.own = changed(self.own, chosen)
         self.tell(**chosen)
         self.message(f"agreement with {entry.provider_name}")
 
     def message(self, text: str, level: str = "info") -> None:
-        """Add a line to the session's messages."""
+        """Append a line to the session's log that says which newcomer it is about."""
         self._recorder.message(f"{self._title}: {text}", level)
 
     def event(self, event: Event) -> None:
         """It has none of its own: only a head is lost."""
 
     def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:
-        """A piece of work is that far."""
+        """Show that ``done`` of ``total`` units of ``what`` are through, as part of the move or the standby."""
         progress = Progress(what=what, done=done, total=total, unit=unit, detail=detail)
         self.tell(progress=None if progress.over else progress)
 
@@ -91,7 +91,7 @@ class NewcomerRecorder(MachineRecorder):
 
     @property
     def is_head(self) -> bool:
-        """Not yet."""
+        """False until the newcomer leads; it has another recorder then."""
         return False
 
     @property
@@ -100,11 +100,11 @@ class NewcomerRecorder(MachineRecorder):
         return self._record.own
 
     def enter(self, stage: Stage, reason: str = "", *, same_try: bool = False) -> None:
-        """It enters a stage."""
+        """Called by renting and by the monitor when the newcomer enters a stage."""
         self._record.enter(stage, reason, same_try=same_try)
 
     def message(self, text: str, level: str = "info") -> None:
-        """Add a line to the session's messages."""
+        """Append a line to the session's log that says which newcomer it is about."""
         self._record.message(text, level)
 
     def progress(self, what: str, done: int, total: int, unit: str, detail: str = "") -> None:

@@ -102,7 +102,7 @@ class Standby:
 
     @property
     def clients(self) -> list[WorkloadClient]:
-        """The client of the one that stands by."""
+        """The client of the machine that stands by, in a list of one; empty while there is none."""
         return [self._monitor.client] if self._monitor is not None else []
 
     async def release(self) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from golem_launcher.api.blocking_calls import in_thread, pause_here, result
 from golem_launcher.errors import LauncherError
 from golem_launcher.progress_rate import SOON_SECONDS
-from golem_launcher.session.reporting.narration import Narration
+from golem_launcher.session.reporting.progress_lines import ProgressLines
 from golem_launcher.untrusted_text import clean_line
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Display:
 
     def __init__(self, title: str) -> None:
         self._title = title
-        self._narration = Narration()
+        self._progress_lines = ProgressLines()
         self._cell = _Cell() if in_notebook() else None
 
     def show(self, state: SessionState) -> None:
@@ -37,7 +37,7 @@ class Display:
 
             self._cell.put(cards.starting(state, self._title))
         elif sys.stderr.isatty():
-            for line in self._narration.lines(state):
+            for line in self._progress_lines.lines(state):
                 self.tell(line)
 
     def tell(self, text: str) -> None:

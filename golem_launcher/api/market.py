@@ -12,7 +12,7 @@ from golem_launcher.api.parameters import given, takes_request
 from golem_launcher.market import quote as quotes
 from golem_launcher.market import scan
 from golem_launcher.networks import DEFAULT, NETWORKS
-from golem_launcher.session.preparation import market_look, network_nodes
+from golem_launcher.session.preparation import network_nodes, offer_scan
 from golem_launcher.units import coins
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def offers(**fields: Any) -> Offers:
         LauncherError: the node can't be started, or does not answer.
     """
     request = given(fields)
-    return Offers(waited("Collecting offers", partial(market_look.look, request)), NETWORKS[request.network].token)
+    return Offers(waited("Collecting offers", partial(offer_scan.scan, request)), NETWORKS[request.network].token)
 
 
 @takes_request
@@ -102,7 +102,7 @@ def quote(**fields: Any) -> Quote:
         LauncherError: the node can't be started, or does not answer.
     """
     request = given(fields)
-    return quotes.quote(request, waited("Collecting offers", partial(market_look.look, request)))
+    return quotes.quote(request, waited("Collecting offers", partial(offer_scan.scan, request)))
 
 
 def wallet(network: str = DEFAULT) -> Wallet:

@@ -17,7 +17,7 @@ from golem_launcher.request.typed_numbers import with_point
 from golem_launcher.session import client
 from golem_launcher.session.client import results
 from golem_launcher.session.on_disk.directory import SessionDirectory, session_directories
-from golem_launcher.session.reporting.narration import meanwhile
+from golem_launcher.session.reporting.progress_lines import meanwhile
 
 if TYPE_CHECKING:
     from collections.abc import Callable

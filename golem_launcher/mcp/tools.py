@@ -22,7 +22,7 @@ from golem_launcher.networks import token_of
 from golem_launcher.request import parse_request
 from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
-from golem_launcher.session.preparation import market_look
+from golem_launcher.session.preparation import offer_scan
 from golem_launcher.session.saving.saved_work import resuming
 from golem_launcher.units import counted
 
@@ -63,7 +63,7 @@ class Tools:
     async def offers(self, **fields: Any) -> dict[str, Any]:
         """List the machines on the market that fit, in the order in which they are taken. Costs nothing."""
         request = self._request(fields)
-        found = await asyncio.to_thread(market_look.look, request)
+        found = await asyncio.to_thread(offer_scan.scan, request)
         shown = [
             {
                 "provider": one.machine.name,
@@ -88,7 +88,7 @@ class Tools:
     async def quote(self, **fields: Any) -> dict[str, Any]:
         """Say what a session would cost now, whether its budget is enough, and what is left of the user's cap."""
         request = self._request(fields)
-        found = quotes.quote(request, await asyncio.to_thread(market_look.look, request))
+        found = quotes.quote(request, await asyncio.to_thread(offer_scan.scan, request))
         account = await asyncio.to_thread(self._allowance.account)
         return {
             **_plain(asdict(found)),

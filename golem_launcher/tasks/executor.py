@@ -19,9 +19,9 @@ from golem_launcher.session import client
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.tasks import record
 from golem_launcher.tasks.calls import call_payload
+from golem_launcher.tasks.executor_messages import ExecutorMessages
 from golem_launcher.tasks.function_results import ERROR, VALUE, output_named, raised_by, value_in
 from golem_launcher.tasks.function_source import ship
-from golem_launcher.tasks.narration import ExecutorNarration
 from golem_launcher.tasks.payload import Payload
 from golem_launcher.tasks.runner import Runner
 from golem_launcher.tasks.scheduler import Fault, Scheduler
@@ -116,7 +116,7 @@ class Executor(concurrent.futures.Executor):
         self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._shut = False
-        self._narration = ExecutorNarration(self._request)
+        self._messages = ExecutorMessages(self._request)
         self._over: BaseException | None = None
         """Why nothing more is done; ``None`` while it is."""
 
@@ -196,7 +196,7 @@ class Executor(concurrent.futures.Executor):
         """End the session at once: nobody waits for what runs, and it would be paid for."""
         with self._lock:
             self._shut = True
-        self._narration.interrupted(self.name)
+        self._messages.interrupted(self.name)
         if self._working is not None:
             self._tell(self._working.cancel)
 
@@ -212,7 +212,7 @@ class Executor(concurrent.futures.Executor):
         if self._thread is not None:
             self._thread.join(_LEAVE_SECONDS)
         if self.session is not None and liveness.alive(self.session):
-            self._narration.interrupted(self.name)
+            self._messages.interrupted(self.name)
             with contextlib.suppress(LauncherError):
                 client.stop(self.name, force=True)
 
@@ -323,7 +323,7 @@ class Executor(concurrent.futures.Executor):
 
     def told(self, happened: JobEvent) -> None:
         """For who waits where the executor was made."""
-        self._narration.told(happened)
+        self._messages.told(happened)
 
     def _place(self, task: int) -> Path:
         """The directory for files that come back of a task."""

@@ -37,11 +37,11 @@ def gpus(*, given: dict[str, Any], json: Json = False) -> None:
     """
     from golem_launcher.market.gpu_models import gpu_models
     from golem_launcher.request import parse_request
-    from golem_launcher.session.preparation import market_look
+    from golem_launcher.session.preparation import offer_scan
 
     request = parse_request(given)
     with waiting_for(LOOKING):
-        found = market_look.look(request)
+        found = offer_scan.scan(request)
     models = gpu_models(request, [offer.machine for offer in (*found.fitting, *found.others)])
     if json:
         print_json([{**asdict(one), "per_hour": f"{one.per_hour:f}"} for one in models])

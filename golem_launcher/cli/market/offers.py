@@ -58,13 +58,13 @@ def offers(
     """
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session.preparation import market_look
+    from golem_launcher.session.preparation import offer_scan
     from golem_launcher.session.preparation.image_and_packages import upload_of
 
     request = parse_request({**read_words(words or ()), **given})
     upload = upload_of(request)
     with waiting_for(LOOKING):
-        found = market_look.look(request)
+        found = offer_scan.scan(request)
     if json:
         print_json({**_as_json(found), "upload": upload.to_json() if upload is not None else None})
     else:
@@ -94,11 +94,11 @@ def quote(
     from golem_launcher.market import quote as quotes
     from golem_launcher.market.requirement_shorthand import read_words
     from golem_launcher.request import parse_request
-    from golem_launcher.session.preparation import market_look
+    from golem_launcher.session.preparation import offer_scan
 
     request = parse_request({**read_words(words or ()), **given})
     with waiting_for(LOOKING):
-        found = quotes.quote(request, market_look.look(request))
+        found = quotes.quote(request, offer_scan.scan(request))
     if json:
         print_json({**asdict(found), "possible": found.possible})
     else:

@@ -206,7 +206,7 @@ def save(name: Name, *, as_json: Json = False) -> None:
 
 def _meanwhile(directory: SessionDirectory, words: str) -> str:
     """What a session does while a command waits for it, and how far it is; ``words`` where that is not known."""
-    from golem_launcher.session.reporting.narration import meanwhile
+    from golem_launcher.session.reporting.progress_lines import meanwhile
 
     return meanwhile(directory.state())[0] or words
 

@@ -183,12 +183,12 @@ def _look_whether_it_begins(directory: SessionDirectory) -> None:
 def _wait_until_ready(directory: SessionDirectory) -> None:
     from golem_launcher.events import Stage
     from golem_launcher.session import client
-    from golem_launcher.session.reporting.narration import Narration
+    from golem_launcher.session.reporting.progress_lines import ProgressLines
 
-    narration = Narration()
+    progress_lines = ProgressLines()
 
     def ready(state: SessionState) -> bool:
-        for line in narration.lines(state):
+        for line in progress_lines.lines(state):
             progress(line)
         return state.stage is Stage.READY
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import typer
 
     from golem_launcher.session.on_disk.directory import SessionDirectory
-    from golem_launcher.session.reporting.narration import Narration
+    from golem_launcher.session.reporting.progress_lines import ProgressLines
     from golem_launcher.session_state import SessionState
 
 _FILE = "precious.txt"
@@ -42,16 +42,16 @@ def demo(*, json: Json = False) -> None:
     from golem_launcher.market import history
     from golem_launcher.request import parse_request
     from golem_launcher.session import client
-    from golem_launcher.session.reporting.narration import Narration
+    from golem_launcher.session.reporting.progress_lines import ProgressLines
 
     tell = progress
     tell("A whole Golem network of this computer, with three providers …")
     running = network.up()
     before, met = history.read(), set[str]()
-    name, narration = f"demo-{secrets.token_hex(2)}", Narration()
+    name, progress_lines = f"demo-{secrets.token_hex(2)}", ProgressLines()
     directory = client.start(parse_request({"name": name, "hours": "0.5"}))
     try:
-        state, seconds = _until(directory, narration, lambda state: state.stage is Stage.READY)
+        state, seconds = _until(directory, progress_lines, lambda state: state.stage is Stage.READY)
         first = state.head.provider_name
         met.add(str(state.head.provider_id))
         tell(f"JupyterLab answers after {duration(seconds)}, inside the provider {first}: {directory.url()}")
@@ -62,9 +62,9 @@ def demo(*, json: Json = False) -> None:
         dead = str(state.head.activity_id)
         killed = power_cut.kill_activity(running, dead)
         tell(f"Now the machine dies: all of its {killed} processes are killed at once …")
-        lost, noticed = _until(directory, narration, lambda state: state.providers_lost > 0)
+        lost, noticed = _until(directory, progress_lines, lambda state: state.providers_lost > 0)
         tell(f"Noticed after {duration(noticed)}. {lost.reason}")
-        state, back = _until(directory, narration, lambda state: _is_back(state, dead))
+        state, back = _until(directory, progress_lines, lambda state: _is_back(state, dead))
         second = state.head.provider_name
         tell(f"JupyterLab answers again after {duration(noticed + back)}, at the same address, inside {second}.")
         found = _lab(directory, "GET")["content"]
@@ -85,7 +85,7 @@ def demo(*, json: Json = False) -> None:
 
 
 def _until(
-    directory: SessionDirectory, narration: Narration, there: Callable[[SessionState], bool]
+    directory: SessionDirectory, progress_lines: ProgressLines, there: Callable[[SessionState], bool]
 ) -> tuple[SessionState, float]:
     """Wait for a state; after how many seconds it was there. Each stage on the way is told."""
     from golem_launcher.session import client
@@ -96,7 +96,7 @@ def _until(
         if there(state):
             return True
         if state.stage is not Stage.READY:
-            for line in narration.lines(state):
+            for line in progress_lines.lines(state):
                 progress(f"  {line}")
         return False
 

@@ -121,9 +121,13 @@ def doctor_command(json: Json = False) -> None:  # noqa: FBT002
 
     signs = {Verdict.OK: "ok  ", Verdict.WARN: "warn", Verdict.FAIL: "FAIL"}
     checks = []
-    from golem_launcher.session.client import checkup
+    from golem_launcher.session.client import damaged_sessions
 
-    looks = ((_LOCAL, _local_network), (checkup.NAME, checkup.sessions), (clock_check.NAME, _clock_outside))
+    looks = (
+        (_LOCAL, _local_network),
+        (damaged_sessions.NAME, damaged_sessions.check),
+        (clock_check.NAME, _clock_outside),
+    )
     for check in (*doctor.examine(), *(doctor.guarded(name, look) for name, look in looks)):
         checks.append(check)
         if not json:

@@ -155,7 +155,7 @@ async def _results(notebook: Notebook, call: CommandCall, output: Output) -> Non
 
 async def _saved_now(directory: SessionDirectory, output: Output) -> dict[str, Any]:
     from golem_launcher.session import client
-    from golem_launcher.session.reporting.narration import meanwhile
+    from golem_launcher.session.reporting.progress_lines import meanwhile
 
     saving = asyncio.to_thread(client.save, directory.name)
     return await _shown(output.place(), "Saving …", lambda: meanwhile(directory.state()), saving)

@@ -97,7 +97,7 @@ def quote_of_move(name: str, changes: dict[str, Any]) -> Quote:
     ``changes`` are as for :func:`move`. Raises ``LauncherError``.
     """
     from golem_launcher.market.quote import quote  # noqa: PLC0415 - most commands need none
-    from golem_launcher.session.preparation import market_look  # noqa: PLC0415 - likewise
+    from golem_launcher.session.preparation import offer_scan  # noqa: PLC0415 - likewise
 
     directory = _running(name)
     state = directory.state()
@@ -110,7 +110,7 @@ def quote_of_move(name: str, changes: dict[str, Any]) -> Quote:
         "deny": (*wanted.deny, *present),
     }
     wanted = wanted.model_copy(update=of_now)
-    return quote(wanted, market_look.look(wanted))
+    return quote(wanted, offer_scan.scan(wanted))
 
 
 def move(name: str, changes: dict[str, Any], *, now: bool = False) -> int:

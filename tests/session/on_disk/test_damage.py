@@ -18,7 +18,7 @@ from golem_launcher.rental.payment.journal import AgreementEntry, Journal
 from golem_launcher.request import LaunchRequest
 from golem_launcher.session import client
 from golem_launcher.session.cleanup import leftovers, trash
-from golem_launcher.session.client import checkup
+from golem_launcher.session.client import damaged_sessions
 from golem_launcher.session.on_disk import liveness
 from golem_launcher.session.on_disk.directory import create_session_directory, session_directory
 from golem_launcher.ui.cards.view_model import SessionViews
@@ -72,12 +72,12 @@ def test_a_damaged_state_hides_nothing_and_is_told_from_the_other_files(damage):
     assert (shown["stage"], shown["provider"], shown["cost"], shown["network"]) == ("ended", "attic", "0.25", "local")
     assert "state.json is damaged" in shown["trouble"]
     assert {view["name"] for view in SessionViews().read()[0]} == {"first", "second"}
-    check = checkup.sessions()
+    check = damaged_sessions.check()
     assert check.verdict is Verdict.WARN
     assert "first (state.json)" in check.message
     if damage != "a directory":
         assert run("stop", "first")[0] == 0
-        assert checkup.sessions().verdict is Verdict.OK
+        assert damaged_sessions.check().verdict is Verdict.OK
     else:
         with pytest.raises(SessionDamaged, match="not known where it was saved"):
             client.saving_of(directory)
@@ -94,7 +94,7 @@ def test_without_its_request_a_session_is_still_there(damage):
     assert run("stop", "first")[0] == 0
     with pytest.raises(SessionDamaged, match="workspaces"):
         session_directory("first").request()
-    assert "first (request.json)" in checkup.sessions().message
+    assert "first (request.json)" in damaged_sessions.check().message
 
 
 def test_a_living_session_is_listed_and_keeps_its_workspace_with_nothing_readable_but_its_process(sleeper):
@@ -113,7 +113,7 @@ def test_a_damaged_journal_is_no_journal_that_owes_nothing():
     Journal.create(directory.path).update(demanded=True)
     directory.write_state(directory.state().model_copy(update={"cost": Decimal("0.25")}))
     (directory.path / "journal.json").write_bytes(b"{")
-    assert checkup.sessions().message.endswith("first (journal.json).")
+    assert damaged_sessions.check().message.endswith("first (journal.json).")
     assert leftovers.close(directory, start_node=False)
     state = directory.state()
     assert state.stage is Stage.FAILED

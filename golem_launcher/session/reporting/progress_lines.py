@@ -1,4 +1,4 @@
-"""What is said to who waits for a session: each stage once while it gets ready, and how far a long one is."""
+"""What a wait for a session prints in a terminal: each stage once as it is entered, and how far a long one is."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SAME_SECONDS = 6.0
 """What has not come further is told so seldom, with how long it has taken by now."""
 
 
-class Narration:
+class ProgressLines:
     """Turns states into lines; one of it for each wait."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What an executor says to whoever waits for it: the money, and which machines there are."""
+"""What an executor prints for whoever waits for it: the money, and which machines there are."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from golem_launcher.tasks.events import JobEvent
 
 
-class ExecutorNarration:
+class ExecutorMessages:
     """Lines in a terminal and in a notebook, nothing in a pipe. Made where the user's code runs."""
 
     def __init__(self, request: LaunchRequest) -> None:

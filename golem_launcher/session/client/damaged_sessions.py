@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at in the sessions of this computer: whether their files can be read."""
+"""The check of ``doctor`` for sessions of this computer whose files can't be read."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ NAME = "sessions"
 _MOST_NAMED = 5
 
 
-def sessions() -> Check:
-    """The check of ``doctor`` that names sessions with damaged files. Blocking."""
+def check() -> Check:
+    """Name the sessions whose files are damaged, for ``golem-launcher doctor``. Blocking."""
     found = list(session_directories())
     damaged = {directory.name: names for directory in found if (names := client.damaged(directory))}
     if not damaged:

@@ -3,15 +3,15 @@
 import pytest
 
 from golem_launcher.events import Progress, Stage
-from golem_launcher.session.reporting import narration
-from golem_launcher.session.reporting.narration import Narration, meanwhile
+from golem_launcher.session.reporting import progress_lines
+from golem_launcher.session.reporting.progress_lines import ProgressLines, meanwhile
 from golem_launcher.session_state import MoveState, SessionState
 
 
 def test_what_gets_on_is_told_and_what_does_not_is_told_seldom_with_its_time(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr(narration.time, "monotonic", lambda: now[0])
-    told, lines = Narration(), []
+    monkeypatch.setattr(progress_lines.time, "monotonic", lambda: now[0])
+    told, lines = ProgressLines(), []
     state = SessionState(name="a", network="local", stage=Stage.STARTING)
     for second in range(20):
         now[0] = float(second)

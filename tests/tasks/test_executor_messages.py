@@ -14,7 +14,7 @@ from golem_launcher.tasks.events import (
     MachineReady,
     SessionStarted,
 )
-from golem_launcher.tasks.narration import ExecutorNarration
+from golem_launcher.tasks.executor_messages import ExecutorMessages
 from golem_launcher.tasks.scheduler import Attempt, Worker
 
 
@@ -26,7 +26,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("kind", [Terminal, io.StringIO])
 def test_lines_in_a_terminal_and_none_in_a_pipe(kind, monkeypatch):
     monkeypatch.setattr(sys, "stderr", kind())
-    telling = ExecutorNarration(LaunchRequest(name="mine", budget="2.5"))
+    telling = ExecutorMessages(LaunchRequest(name="mine", budget="2.5"))
     worker = Worker(1, "0xabc", "agreement")
     attempt = Attempt(7, 1, worker)
     for happened in (

@@ -23,6 +23,7 @@ from golem_launcher.access.machine.tcp_carrier_client import CarrierAddress, Car
 from golem_launcher.access.sockets import port_socket
 from golem_launcher.access.sockets.listener import Listener, bind
 from golem_launcher.access.sockets.loopback_address import loopback_address
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import AccessError
 from golem_launcher.socket_owner import is_ours
 from golem_launcher.workload.base import Endpoint
@@ -177,7 +178,7 @@ async def _about(address: str, hub_token: str) -> dict[str, Any]:
             value = json.loads(await response.content.read(_LARGEST_ABOUT)) if response.status == HTTPStatus.OK else {}
             status = response.status
     except (TimeoutError, OSError, ValueError, aiohttp.ClientError) as error:
-        raise AccessError(f"The hub's server does not answer ({type(error).__name__}).", "Is it running?") from None
+        raise AccessError(f"The hub's server does not answer: {silence_reason(error)}.", "Is it running?") from None
     if status == HTTPStatus.NOT_FOUND:
         raise AccessError("The hub's server knows no such session, or has no Golem Launcher.", "See its page.")
     token, base_url = str(value.get("token")), str(value.get("base_url"))

@@ -19,6 +19,7 @@ import aiohttp
 from golem_launcher.access.machine.provider_http import ProviderHttp
 from golem_launcher.access.sockets import port_socket
 from golem_launcher.agent.kernel_state import COMES_BACK
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import AccessError, ProviderError
 from golem_launcher.kernel import messages
 from golem_launcher.untrusted_json import json_value
@@ -93,7 +94,7 @@ class LabClient:
                 if response.status >= _FIRST_ERROR:
                     raise AccessError(f"The Jupyter over there refused ({response.status}).")
         except (TimeoutError, OSError, aiohttp.ClientError) as error:
-            raise AccessError(f"The Jupyter over there does not answer ({type(error).__name__}).") from error
+            raise AccessError(f"The Jupyter over there does not answer: {silence_reason(error)}.") from error
         if len(found) > most:
             raise AccessError("The Jupyter over there says more than it should.")
         return found

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import aiohttp
 
 from golem_launcher import files
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import AccessError, RequestError
 from golem_launcher.kernel import contents
 from golem_launcher.kernel.remote_kernel import KernelGone
@@ -254,7 +255,7 @@ async def _fetch(
                     brought.bytes += len(data)
                     await told()
     except (TimeoutError, aiohttp.ClientError) as error:
-        raise AccessError(f"'{clean_line(one.there)}' did not come ({type(error).__name__}).", "Try again.") from error
+        raise AccessError(f"'{clean_line(one.there)}' did not come: {silence_reason(error)}.", "Try again.") from error
 
 
 @contextlib.asynccontextmanager

@@ -8,7 +8,6 @@ should not pay.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import json
@@ -19,6 +18,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlencode, urlsplit
 
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import NodeRefused, NodeUnreachable
 from golem_launcher.untrusted_text import clean_line, sentence
 
@@ -233,11 +233,8 @@ def key_refused(api_url: str) -> NodeUnreachable:
 
 def silent(api_url: str, error: Exception) -> NodeUnreachable:
     """The error for an address at which no node answers."""
-    reason = getattr(error, "strerror", None) or type(error).__name__
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        reason = "no answer in time"
     return NodeUnreachable(
-        f"The node at {api_url} does not answer: {clean_line(reason, longest=200)}.",
+        f"The node at {api_url} does not answer: {silence_reason(error)}.",
         f"{_NAMED if _VARIABLES & os.environ.keys() else ''}See `golem-launcher doctor`.",
     )
 

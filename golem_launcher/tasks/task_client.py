@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from golem_launcher.access.machine.provider_http import ProviderHttp
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import AccessError, ProviderError, ProviderSilent
 from golem_launcher.tasks.payload import SILENT_SECONDS, Answer, TaskOutput
 from golem_launcher.units import data_size
@@ -137,7 +138,7 @@ class TaskClient:
                 news = await self._exchange()
             except (TimeoutError, OSError, AccessError, aiohttp.ClientError) as error:
                 if loop_time() - heard > SILENT_SECONDS:
-                    raise ProviderSilent(f"It does not answer ({type(error).__name__}).") from None
+                    raise ProviderSilent(f"It does not answer: {silence_reason(error)}.") from None
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
                 continue

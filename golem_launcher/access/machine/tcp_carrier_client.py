@@ -37,6 +37,7 @@ from golem_launcher.agent.tcp_carrier_protocol import (
     encode,
 )
 from golem_launcher.agent.tcp_carrier_server import first
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import AccessError
 from golem_launcher.waiting import cancel_all, first_of, wait_for
 
@@ -317,7 +318,7 @@ class CarrierClient:
         except (OSError, aiohttp.ClientError, CarrierError) as error:
             self._count(failures=1)
             _LOG.info("a connection to the provider broke: %s", error)
-            why = getattr(error, "strerror", None) or error
+            why = error if isinstance(error, CarrierError) else silence_reason(error)
             raise AccessError(f"The connection to the provider broke: {why}.") from error
         finally:
             self._connections -= 1

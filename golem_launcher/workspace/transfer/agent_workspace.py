@@ -36,9 +36,9 @@ from golem_launcher.agent.workspace.wire import (
     WireError,
     frames_in,
 )
+from golem_launcher.connection_errors import silence_reason
 from golem_launcher.errors import ProviderError, WorkspaceError
 from golem_launcher.untrusted_json import LARGEST
-from golem_launcher.untrusted_text import clean_line
 from golem_launcher.waiting import cancel_all, wait_for
 from golem_launcher.workspace.repository.package_lists import read_environment
 from golem_launcher.workspace.transfer.change_list import ChangeList, ChangeListReader
@@ -319,8 +319,7 @@ class AgentWorkspace:
         except TimeoutError:
             raise ProviderError("The provider's workspace takes too long to answer.") from None
         except (OSError, aiohttp.ClientError) as error:
-            reason = clean_line(str(error) or type(error).__name__, longest=200)
-            raise ProviderError(f"The provider's workspace can't be reached ({reason}).") from None
+            raise ProviderError(f"The provider's workspace can't be reached: {silence_reason(error)}.") from None
 
     async def _refusal(self, response: aiohttp.ClientResponse) -> ProviderError:
         said = ""
